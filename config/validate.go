@@ -1,0 +1,125 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// validate notes every value that cannot be meant.
+func (c *Config) validate(d *decoder) {
+	if c.Name == "" {
+		d.wrong("name", "missing: set it to the DNS name that clients use, like relay.example.org")
+	} else if net.ParseIP(c.Name) == nil && !isHostname(c.Name) {
+		d.wrong("name", "%q is neither a DNS name nor an address: give it without port and path", c.Name)
+	}
+
+	used := map[string]string{}
+	listen := func(key, network, address string) {
+		if problem := checkAddress(address); problem != "" {
+			d.wrong(key, "%q: %s", address, problem)
+		} else if other, taken := used[network+address]; taken {
+			d.wrong(key, "%q is already in %s: give each listener its own", address, other)
+		}
+		used[network+address] = key
+	}
+	listen("listen.https", "tcp", c.Listen.HTTPS)
+	lists := []struct {
+		key, network string
+		addresses    []string
+	}{
+		{"listen.turn_udp", "udp", c.Listen.TURNUDP},
+		{"listen.turn_tcp", "tcp", c.Listen.TURNTCP},
+		{"listen.turn_tls", "tcp", c.Listen.TURNTLS},
+	}
+	for _, list := range lists {
+		for i, address := range list.addresses {
+			listen(fmt.Sprintf("%s[%d]", list.key, i), list.network, address)
+		}
+	}
+
+	needed := []struct{ key, value, what string }{
+		{"tls.certificate", c.TLS.Certificate, "the file of the certificate chain (PEM)"},
+		{"tls.key", c.TLS.Key, "the file of the certificate's private key (PEM)"},
+		{"relay.secret_file", c.Relay.SecretFile, "the file of the TURN secret"},
+		{"signal.registry", c.Signal.Registry, "the file that appointments are kept in"},
+		{"signal.pepper_file", c.Signal.PepperFile, "the file of the pepper"},
+		{"signal.admin_socket", c.Signal.AdminSocket, "the unix socket of the commands"},
+	}
+	for _, n := range needed {
+		if n.value == "" {
+			d.wrong(n.key, "missing: set it to %s", n.what)
+		}
+	}
+
+	var four, six int
+	for i, addr := range c.Relay.Addresses {
+		key := fmt.Sprintf("relay.addresses[%d]", i)
+		switch {
+		case !addr.IsValid():
+			continue // complained about already
+		case addr.IsUnspecified() || addr.IsMulticast() || addr.Zone() != "" || addr.Is4In6():
+			d.wrong(key, "%s is no address of one host: use the server's own", addr)
+		case addr.Is4():
+			four++
+		default:
+			six++
+		}
+		if four > 1 || six > 1 {
+			d.wrong(key, "a second address of its family: keep one for IPv4 and one for IPv6")
+		}
+	}
+	between(d, "relay.credential_lifetime", c.Relay.CredentialLifetime, 10*time.Minute, 24*time.Hour)
+	between(d, "relay.max_session", c.Relay.MaxSession, time.Hour, 7*24*time.Hour)
+	between(d, "relay.max_per_seat", c.Relay.MaxPerSeat, 4, 1000)
+	between(d, "relay.max_allocations", c.Relay.MaxAllocations, 4, 1_000_000)
+}
+
+func between[T int | time.Duration](d *decoder, key string, value, least, most T) {
+	if value < least || value > most {
+		d.wrong(key, "%v is out of bounds: use %v to %v", value, least, most)
+	}
+}
+
+// checkAddress says what is wrong with an address to listen on, if anything.
+func checkAddress(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "not host:port: write \":3478\" for every address of the host, or \"192.0.2.10:3478\""
+	}
+	if host != "" {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return "the host must be an IP address of this server, or empty for all"
+		}
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "the port must be a number from 0 to 65535"
+	}
+	if n != 0 && n != 53 && n != 80 && n != 443 && n < 1024 {
+		return "browsers use TURN on the ports 53, 80, 443 and from 1024 up only: choose one of these"
+	}
+	return ""
+}
+
+func isHostname(name string) bool {
+	label := 0
+	for i, c := range []byte(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+			label++
+		case c == '-' && label > 0:
+			label++
+		case c == '.' && label > 0 && name[i-1] != '-':
+			label = 0
+		default:
+			return false
+		}
+		if label > 63 {
+			return false
+		}
+	}
+	return label > 0 && len(name) <= 253 && name[len(name)-1] != '-'
+}

@@ -1,0 +1,86 @@
+package core
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
+)
+
+// authenticate checks the long-term credential of the request in work (RFC 8489,
+// section 9.2.4) and notes the key and whose it is. An expired credential
+// passes: expiry is Allocate's business, since a call that runs over must not be
+// cut.
+func (c *Core) authenticate(from FiveTuple) *failure {
+	r := &c.request
+	switch {
+	case r.malformed:
+		return &errBadRequest
+	case !r.integrity:
+		return &errUnauthorized
+	case r.username == "" || r.realm == "" || r.nonce == "":
+		return &errBadRequest
+	case !c.nonces.valid(c.now, from.Client.Addr(), r.nonce):
+		return &errStaleNonce
+	}
+	identity, err := credential.Parse(r.username)
+	if err != nil || r.realm != Realm {
+		return &errUnauthorized
+	}
+	for i := range c.config.Keys.Secrets() {
+		key := c.config.Keys.Key(i, r.username, Realm)
+		if integrity := stun.MessageIntegrity(key[:]); integrity.Check(&r.message) == nil {
+			r.key, r.identity = integrity, identity
+			return nil
+		}
+	}
+	return &errUnauthorized
+}
+
+// nonces makes nonces that need no memory: the time of issue and a keyed hash of
+// it and of the client's address. 16 characters keep the 401 short.
+type nonces struct {
+	key [32]byte
+}
+
+type nonce [16]byte
+
+// nonceLifetime ends a nonce. A client notices no more of it than one 438.
+const nonceLifetime = time.Hour
+
+func (n *nonces) make(now time.Time, client netip.Addr) (text nonce) {
+	var raw [12]byte
+	binary.BigEndian.PutUint32(raw[:], uint32(now.Unix()))
+	n.sign(&raw, client)
+	base64.RawURLEncoding.Encode(text[:], raw[:])
+	return text
+}
+
+func (n *nonces) valid(now time.Time, client netip.Addr, text string) bool {
+	var raw, want [12]byte
+	if len(text) != len(nonce{}) {
+		return false
+	}
+	if _, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(text)); err != nil {
+		return false
+	}
+	copy(want[:4], raw[:4])
+	n.sign(&want, client)
+	age := int64(uint32(now.Unix()) - binary.BigEndian.Uint32(raw[:]))
+	return hmac.Equal(raw[:], want[:]) && age <= int64(nonceLifetime/time.Second)
+}
+
+// sign fills the hash behind the time.
+func (n *nonces) sign(raw *[12]byte, client netip.Addr) {
+	mac := hmac.New(sha256.New, n.key[:])
+	ip := client.As16()
+	mac.Write(raw[:4])
+	mac.Write(ip[:])
+	copy(raw[4:], mac.Sum(nil))
+}

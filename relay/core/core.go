@@ -1,0 +1,205 @@
+// Package core is the STUN/TURN server as a pure state machine: the time, a
+// client's 5-tuple and its bytes go in; an answer or a packet for another client
+// comes out. It has no socket, goroutine, timer or global, so it can be tested
+// under a steered clock, fuzzed, and compared with other servers.
+//
+// The relay it describes is paired. Every appointment has a set of virtual
+// relayed addresses, one per allocation, that no socket holds; what one client
+// sends to another's relayed address is handed over in here. An address outside
+// the set does not exist, so nothing can be made to send to a third party.
+//
+// Two ways lead through the core. [Core.Handle] takes STUN messages; it changes
+// state and must be called by one goroutine at a time, as must everything that
+// is not said to be otherwise. [Core.Forward] takes ChannelData, the media; it
+// reads a table that Handle keeps and may run on any number of goroutines.
+//
+// A request passes, in this order: strict decoding, authentication, the question
+// whether its 5-tuple has an allocation (437) and whose (441), then its method.
+// Nothing is kept of a request that is not authenticated.
+package core
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
+	"praxisrelay/relay/rcu"
+)
+
+// Realm is the STUN realm. It is short, since every unauthenticated answer
+// carries it (see [maxAmplification]).
+const Realm = "praxisrelay"
+
+// What RFC 8656 prescribes (sections 3.2, 9 and 12).
+const (
+	DefaultLifetime    = 10 * time.Minute
+	permissionLifetime = 5 * time.Minute
+	channelLifetime    = 10 * time.Minute
+)
+
+// What it leaves to us.
+const (
+	MaxLifetime    = time.Hour // of an allocation, per Refresh
+	maxPermissions = 32        // per allocation; a browser needs about three per ICE generation
+	maxChannels    = 32        // per allocation
+
+	// MaxMessage bounds what is taken from a client, in bytes.
+	MaxMessage = 2048
+	// MaxOutput is the size of the largest packet that comes out: a Data
+	// indication around the largest payload.
+	MaxOutput = MaxMessage + 64
+)
+
+// Config is what a Core needs to know.
+type Config struct {
+	Keys *credential.Keyring
+	// RelayedIPv4 and RelayedIPv6 are what relayed addresses are made of. A
+	// family whose address is not valid is not served (440).
+	RelayedIPv4, RelayedIPv6 netip.Addr
+	// MaxSession ends an allocation, whatever its refreshes ask for.
+	MaxSession time.Duration
+	// MaxPerSeat and MaxAllocations bound live allocations (486, 508).
+	MaxPerSeat, MaxAllocations int
+}
+
+// Core holds every allocation of the process.
+type Core struct {
+	config       Config
+	nonces       nonces
+	allocations  map[FiveTuple]*allocation
+	appointments map[string]*appointment
+	expiries     expiries
+	revoked      map[string]time.Time // appointment -> when its last credential is over
+	routes       *rcu.Map[channelKey, *route]
+
+	// Of the message in work.
+	now     time.Time
+	request request
+	answer  stun.Message
+}
+
+// New returns a Core without allocations.
+func New(config Config) (*Core, error) {
+	if config.Keys == nil || config.Keys.Secrets() == 0 {
+		return nil, errors.New("the relay needs a TURN secret")
+	}
+	if !config.RelayedIPv4.Is4() && !config.RelayedIPv6.Is6() {
+		return nil, errors.New("the relay needs an IPv4 or IPv6 address to make relayed addresses of")
+	}
+	if config.MaxSession <= 0 || config.MaxPerSeat <= 0 || config.MaxAllocations <= 0 {
+		return nil, errors.New("the relay needs limits for sessions and allocations")
+	}
+	c := &Core{
+		config:       config,
+		allocations:  map[FiveTuple]*allocation{},
+		appointments: map[string]*appointment{},
+		revoked:      map[string]time.Time{},
+		routes:       rcu.New[channelKey, *route](),
+	}
+	rand.Read(c.nonces.key[:])
+	return c, nil
+}
+
+// Handle takes one STUN message from a client. When there is something to send
+// it returns the packet, written into buf, and the client that it is for; else
+// out is empty. buf must have room for MaxOutput bytes and not overlap in, which
+// is changed.
+func (c *Core) Handle(now time.Time, from FiveTuple, in, buf []byte) (to FiveTuple, out []byte) {
+	c.expire(now)
+	if !c.request.decode(in) {
+		return from, nil
+	}
+	c.now, c.answer.Raw = now, buf[:0]
+	switch r := &c.request; r.kind.Class {
+	case stun.ClassIndication:
+		if r.kind.Method == stun.MethodSend {
+			return c.send(from, buf)
+		}
+	case stun.ClassRequest:
+		if r.kind.Method == stun.MethodBinding {
+			return from, c.binding(from)
+		}
+		if serve := methods[r.kind.Method]; serve != nil {
+			return from, c.authenticated(from, serve)
+		}
+	}
+	return from, nil // responses, and what we do not know (RFC 8489, section 6.3)
+}
+
+// methods are the requests of TURN, each called with an authenticated request
+// and its 5-tuple's allocation; only for Allocate is that nil.
+var methods = map[stun.Method]func(*Core, FiveTuple, *allocation) []byte{
+	stun.MethodAllocate:         (*Core).allocate,
+	stun.MethodRefresh:          (*Core).refresh,
+	stun.MethodCreatePermission: (*Core).createPermission,
+	stun.MethodChannelBind:      (*Core).channelBind,
+}
+
+// binding answers a STUN Binding request (RFC 8489, section 12).
+func (c *Core) binding(from FiveTuple) []byte {
+	if len(c.request.unknown) > 0 {
+		return c.fail(from, errUnknownAttribute)
+	}
+	c.begin(stun.ClassSuccessResponse)
+	c.addAddress(stun.AttrXORMappedAddress, from.Client)
+	return c.finish(from)
+}
+
+// authenticated does what every TURN request has in common.
+func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *allocation) []byte) []byte {
+	r := &c.request
+	if failure := c.authenticate(from); failure != nil {
+		return c.fail(from, *failure)
+	}
+	if len(r.unknown) > 0 {
+		return c.fail(from, errUnknownAttribute)
+	}
+	held := c.allocations[from]
+	switch {
+	case held == nil && r.kind.Method != stun.MethodAllocate:
+		return c.fail(from, errNoAllocation)
+	case held != nil && held.username != r.username && r.kind.Method != stun.MethodAllocate:
+		return c.fail(from, errWrongCredentials)
+	}
+	return serve(c, from, held)
+}
+
+// Holds tells whether the client has an allocation.
+func (c *Core) Holds(client FiveTuple) bool { return c.allocations[client] != nil }
+
+// Disconnected ends what the client of a lost stream held.
+func (c *Core) Disconnected(now time.Time, client FiveTuple) {
+	if held := c.allocations[client]; held != nil {
+		c.end(now, held)
+	}
+}
+
+// Revoke ends every allocation of an appointment, returns the clients that held
+// them, and refuses new ones until the last credential minted for it is over.
+func (c *Core) Revoke(now time.Time, appointment string, until time.Time) (ended []FiveTuple) {
+	c.revoked[appointment] = until
+	if held := c.appointments[appointment]; held != nil {
+		for _, a := range held.relayed {
+			ended = append(ended, a.tuple)
+			c.end(now, a)
+		}
+	}
+	return ended
+}
+
+// Sweep ends what is over. Call it about once a second.
+func (c *Core) Sweep(now time.Time) {
+	c.expire(now)
+	for appointment, until := range c.revoked {
+		if now.After(until) {
+			delete(c.revoked, appointment)
+		}
+	}
+}
+
+// Allocations returns the number of live allocations.
+func (c *Core) Allocations() int { return len(c.allocations) }

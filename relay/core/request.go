@@ -1,0 +1,205 @@
+package core
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+
+	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
+)
+
+const (
+	headerSize      = 20
+	attributeHeader = 4
+	integritySize   = attributeHeader + 20
+	fingerprintSize = attributeHeader + 4
+)
+
+// request is a decoded message: what stands before MESSAGE-INTEGRITY, or all of
+// it where there is none. Fields of absent attributes have their zero value; of
+// an attribute that is repeated the first counts (RFC 8489, section 14).
+type request struct {
+	message stun.Message // its Raw is the bytes that came in
+	kind    stun.MessageType
+	id      [stun.TransactionIDSize]byte
+
+	username, realm, nonce string
+	integrity              bool // MESSAGE-INTEGRITY is there
+	fingerprint            bool // FINGERPRINT is there, and right
+
+	peers       []netip.AddrPort // XOR-PEER-ADDRESS, in order
+	data        []byte
+	hasData     bool
+	channel     uint16
+	hasChannel  bool
+	lifetime    uint32 // seconds
+	hasLifetime bool
+	transport   byte // REQUESTED-TRANSPORT's protocol number
+	hasTransport,
+	evenPort, reserve, // EVEN-PORT, and its R bit
+	reservation bool // RESERVATION-TOKEN
+	family byte // REQUESTED-ADDRESS-FAMILY
+
+	malformed bool            // an attribute we know has a form it cannot have
+	unknown   []stun.AttrType // comprehension-required ones
+
+	// Set by authentication; without a key the request is nobody's.
+	key      stun.MessageIntegrity
+	identity credential.Identity
+}
+
+// decode reads a whole STUN message. It returns false for what gets no answer:
+// what is not STUN, or has a wrong FINGERPRINT. The request refers to in.
+func (r *request) decode(in []byte) bool {
+	if len(in) < headerSize || len(in) > MaxMessage || in[0]&0xC0 != 0 || len(in)%4 != 0 ||
+		int(binary.BigEndian.Uint16(in[2:])) != len(in)-headerSize {
+		return false
+	}
+	*r = request{
+		message: stun.Message{Raw: in[:len(in):len(in)], Attributes: r.message.Attributes[:0]},
+		peers:   r.peers[:0],
+		unknown: r.unknown[:0],
+	}
+	if r.message.Decode() != nil {
+		return false
+	}
+	r.kind, r.id = r.message.Type, r.message.TransactionID
+	for i, a := range r.message.Attributes {
+		switch {
+		case a.Type == stun.AttrFingerprint:
+			// It must be the last, wherever MESSAGE-INTEGRITY stands.
+			if i != len(r.message.Attributes)-1 || stun.Fingerprint.Check(&r.message) != nil {
+				return false
+			}
+			r.fingerprint = true
+		case r.integrity:
+			// RFC 8489, section 14.5: nothing else counts behind it.
+		case a.Type == stun.AttrMessageIntegrity:
+			r.integrity = true
+			r.malformed = r.malformed || len(a.Value)+attributeHeader != integritySize
+		default:
+			r.malformed = !r.take(a) || r.malformed
+		}
+	}
+	return true
+}
+
+// take notes one attribute and tells whether it is well-formed.
+func (r *request) take(a stun.RawAttribute) bool {
+	v := a.Value
+	switch a.Type {
+	case stun.AttrUsername:
+		return takeText(&r.username, v, 508)
+	case stun.AttrRealm:
+		return takeText(&r.realm, v, 763)
+	case stun.AttrNonce:
+		return takeText(&r.nonce, v, 763)
+	case stun.AttrXORPeerAddress:
+		peer, ok := parseXORAddress(v, r.id)
+		r.peers = append(r.peers, peer)
+		return ok
+	case stun.AttrData:
+		if !r.hasData {
+			r.data, r.hasData = v, true
+		}
+	case stun.AttrChannelNumber:
+		if len(v) != 4 {
+			return false
+		}
+		if !r.hasChannel {
+			r.channel, r.hasChannel = binary.BigEndian.Uint16(v), true
+		}
+	case stun.AttrLifetime:
+		if len(v) != 4 {
+			return false
+		}
+		if !r.hasLifetime {
+			r.lifetime, r.hasLifetime = binary.BigEndian.Uint32(v), true
+		}
+	case stun.AttrRequestedTransport:
+		if len(v) != 4 {
+			return false
+		}
+		if !r.hasTransport {
+			r.transport, r.hasTransport = v[0], true
+		}
+	case stun.AttrEvenPort:
+		if len(v) != 1 {
+			return false
+		}
+		if !r.evenPort {
+			r.evenPort, r.reserve = true, v[0]&0x80 != 0
+		}
+	case stun.AttrReservationToken:
+		r.reservation = true
+		return len(v) == 8
+	case stun.AttrRequestedAddressFamily:
+		if len(v) != 4 || v[0] == 0 {
+			return false
+		}
+		if r.family == 0 {
+			r.family = v[0]
+		}
+	default:
+		if a.Type.Required() && !slices.Contains(r.unknown, a.Type) {
+			r.unknown = append(r.unknown, a.Type)
+		}
+	}
+	return true
+}
+
+func takeText(field *string, value []byte, most int) bool {
+	if *field == "" {
+		*field = string(value)
+	}
+	return len(value) > 0 && len(value) <= most
+}
+
+// Address families (RFC 8489, section 14.1).
+const (
+	familyIPv4 = 1
+	familyIPv6 = 2
+)
+
+const magicCookie = 0x2112A442
+
+// parseXORAddress reads the value of an XOR-PEER-ADDRESS.
+func parseXORAddress(v []byte, id [stun.TransactionIDSize]byte) (netip.AddrPort, bool) {
+	var ip [16]byte
+	switch {
+	case len(v) == 8 && v[1] == familyIPv4:
+	case len(v) == 20 && v[1] == familyIPv6:
+	default:
+		return netip.AddrPort{}, false
+	}
+	n := copy(ip[:], v[4:])
+	xorAddress(ip[:n], id)
+	addr, _ := netip.AddrFromSlice(ip[:n])
+	return netip.AddrPortFrom(addr, binary.BigEndian.Uint16(v[2:])^(magicCookie>>16)), true
+}
+
+// appendXORAddress writes an XOR-...-ADDRESS attribute with its header.
+func appendXORAddress(b []byte, kind stun.AttrType, id [stun.TransactionIDSize]byte, addr netip.AddrPort) []byte {
+	ip := addr.Addr().As16()
+	value, family := ip[:], byte(familyIPv6)
+	if addr.Addr().Is4() {
+		value, family = ip[12:], familyIPv4
+	}
+	xorAddress(value, id)
+	b = binary.BigEndian.AppendUint16(b, uint16(kind))
+	b = binary.BigEndian.AppendUint16(b, uint16(4+len(value)))
+	b = append(b, 0, family)
+	b = binary.BigEndian.AppendUint16(b, addr.Port()^(magicCookie>>16))
+	return append(b, value...)
+}
+
+func xorAddress(ip []byte, id [stun.TransactionIDSize]byte) {
+	var mask [16]byte
+	binary.BigEndian.PutUint32(mask[:], magicCookie)
+	copy(mask[4:], id[:])
+	for i := range ip {
+		ip[i] ^= mask[i]
+	}
+}

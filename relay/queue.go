@@ -1,0 +1,81 @@
+package relay
+
+import (
+	"sync"
+
+	"praxisrelay/relay/core"
+)
+
+// queueLength bounds what waits for a connection that is slower than its
+// partner: about half a second of video. Beyond it the oldest media is dropped,
+// since late media is worth nothing and a call has only so much memory.
+const queueLength = 128
+
+// queue holds what is to be written to a connection.
+type queue struct {
+	mu      sync.Mutex
+	frames  []*frame
+	dropped uint64
+	ready   chan struct{} // holds a token while frames is not empty
+}
+
+// frame is a message with its padding.
+type frame struct {
+	size int
+	data [core.MaxOutput + 3]byte
+}
+
+var framePool = sync.Pool{New: func() any { return new(frame) }}
+
+// media tells ChannelData and Data indications from answers, which a client waits for.
+func (f *frame) media() bool { return f.data[0]&0xC0 == 0x40 || f.data[0] == 0 && f.data[1] == 0x17 }
+
+func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
+
+// push copies a message into the queue.
+func (q *queue) push(message []byte) {
+	f := framePool.Get().(*frame)
+	f.size = copy(f.data[:], message)
+	for f.size%4 != 0 {
+		f.data[f.size] = 0
+		f.size++
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.frames) >= queueLength {
+		q.dropOldest()
+	}
+	q.frames = append(q.frames, f)
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// dropOldest drops the oldest media, or the oldest answer of a client that asks
+// and never reads.
+func (q *queue) dropOldest() {
+	oldest := 0
+	for i, f := range q.frames {
+		if f.media() {
+			oldest = i
+			break
+		}
+	}
+	framePool.Put(q.frames[oldest])
+	q.frames = append(q.frames[:oldest], q.frames[oldest+1:]...)
+	q.dropped++
+}
+
+// take moves what waits, in order, to the end of b.
+func (q *queue) take(b []byte) []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, f := range q.frames {
+		b = append(b, f.data[:f.size]...)
+		framePool.Put(f)
+	}
+	clear(q.frames)
+	q.frames = q.frames[:0]
+	return b
+}

@@ -1,0 +1,152 @@
+// Package relay is the STUN/TURN server on the network: it binds sockets, turns
+// what arrives into batches of packets with their 5-tuples, asks the core what
+// to do with each, and sends what comes out.
+//
+//	udp.go, udp_linux.go, udp_other.go   datagrams
+//	stream.go, queue.go                  TCP and TLS connections
+//	listen.go                            which sockets there are; the shared HTTPS port
+//	core                                 the protocol, without any of this
+//
+// A packet's way is read -> [Relay.process] -> send. ChannelData passes without a
+// lock; STUN messages take the relay's one.
+package relay
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"praxisrelay/relay/core"
+	"praxisrelay/relay/rcu"
+)
+
+// Relay is a running or startable relay; see [Listen].
+type Relay struct {
+	now func() time.Time
+
+	mu   sync.Mutex // guards the core, but for Forward, and writes to streams
+	core *core.Core
+
+	udp     []*udpSocket
+	stream  []*streamListener
+	https   *streamListener // the one of them that is shared with HTTP
+	streams *rcu.Map[uint64, *stream]
+	conns   atomic.Uint64 // numbers connections
+}
+
+// packet is a datagram or a framed message, with the client that it came from or
+// is for.
+type packet struct {
+	client core.FiveTuple
+	data   []byte
+}
+
+// process asks the core about each packet of a batch and sends what results.
+// scratch holds one buffer of core.MaxOutput bytes per packet.
+func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
+	now, out := r.now(), out[:0]
+	for i, p := range in {
+		var result packet
+		if len(p.data) > 0 && p.data[0]&0xC0 == 0x40 {
+			result.client, result.data = r.core.Forward(now, p.client, p.data, scratch[i])
+		} else {
+			r.mu.Lock()
+			result.client, result.data = r.core.Handle(now, p.client, p.data, scratch[i])
+			r.mu.Unlock()
+		}
+		if len(result.data) > 0 {
+			out = append(out, result)
+		}
+	}
+	r.send(out)
+}
+
+// send hands each run of packets for one UDP socket to it at once, and the
+// others to their connections.
+func (r *Relay) send(out []packet) {
+	for len(out) > 0 {
+		first := out[0].client
+		if first.Transport != core.UDP {
+			if s, ok := r.streams.Load(first.Conn); ok {
+				s.queue.push(out[0].data)
+			}
+			out = out[1:]
+			continue
+		}
+		run := 1
+		for run < len(out) && out[run].client.Transport == core.UDP && out[run].client.Listener == first.Listener {
+			run++
+		}
+		r.udp[first.Listener].write(out[:run])
+		out = out[run:]
+	}
+}
+
+// Revoke ends what an appointment holds, closes its streams, and refuses new
+// allocations until its last credential is over.
+func (r *Relay) Revoke(appointment string, until time.Time) {
+	r.mu.Lock()
+	ended := r.core.Revoke(r.now(), appointment, until)
+	r.mu.Unlock()
+	for _, client := range ended {
+		if s, ok := r.streams.Load(client.Conn); ok && client.Transport != core.UDP {
+			s.conn.Close()
+		}
+	}
+}
+
+// Allocations returns the number of live allocations.
+func (r *Relay) Allocations() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.core.Allocations()
+}
+
+// Serve relays until ctx is done or a socket fails, and then closes everything.
+func (r *Relay) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failures := make(chan error, len(r.udp)+len(r.stream))
+	var running sync.WaitGroup
+	start := func(serve func() error) {
+		running.Go(func() {
+			failures <- serve()
+			cancel()
+		})
+	}
+	for _, socket := range r.udp {
+		start(func() error { return socket.serve(r) })
+	}
+	for _, listener := range r.stream {
+		start(func() error { return listener.serve(r) })
+	}
+	running.Go(func() { r.sweep(ctx) })
+
+	<-ctx.Done()
+	r.Close()
+	running.Wait()
+	close(failures)
+	for err := range failures {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep drives the core's expiry.
+func (r *Relay) sweep(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			r.mu.Lock()
+			r.core.Sweep(r.now())
+			r.mu.Unlock()
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package relay
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"praxisrelay/relay/core"
+)
+
+// batchSize is how many datagrams are taken from a socket at once. A video frame
+// is a burst of some tens.
+const batchSize = 64
+
+// socketBuffer is what is asked of the kernel for either direction, in bytes: some
+// hundred milliseconds of a busy clinic's video. It gives less where its
+// administrator says so.
+const socketBuffer = 4 << 20
+
+// udpSocket is one UDP listener.
+type udpSocket struct {
+	index uint16 // in Relay.udp
+	conn  *net.UDPConn
+	local netip.AddrPort
+	batch batchConn // how batches are read and written here
+}
+
+func newUDPSocket(index uint16, conn *net.UDPConn) (*udpSocket, error) {
+	// A kernel that gives less still works.
+	_ = conn.SetReadBuffer(socketBuffer)
+	_ = conn.SetWriteBuffer(socketBuffer)
+	s := &udpSocket{index: index, conn: conn, local: plain(conn.LocalAddr().(*net.UDPAddr).AddrPort())}
+	return s, s.batch.init(conn, s.local)
+}
+
+// serve reads until the socket is closed.
+func (s *udpSocket) serve(r *Relay) error {
+	in, out := make([]packet, batchSize), make([]packet, 0, batchSize)
+	scratch := buffers(batchSize, core.MaxOutput)
+	reader := s.batch.reader(buffers(batchSize, core.MaxOutput))
+	for {
+		n, err := reader.read(in)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range in[:n] {
+			in[i].client.Transport, in[i].client.Listener = core.UDP, s.index
+		}
+		r.process(in[:n], scratch, out)
+	}
+}
+
+// write sends what the kernel takes. A datagram that it does not take is lost, as
+// datagrams are.
+func (s *udpSocket) write(run []packet) { s.batch.write(run) }
+
+// buffers returns n buffers of the given size in one piece of memory.
+func buffers(n, size int) [][]byte {
+	memory, list := make([]byte, n*size), make([][]byte, n)
+	for i := range list {
+		list[i] = memory[i*size : (i+1)*size : (i+1)*size]
+	}
+	return list
+}
+
+// plain writes an IPv4 address as one, whatever socket it came from.
+func plain(addr netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+}

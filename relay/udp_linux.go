@@ -1,0 +1,248 @@
+package relay
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// batchConn reads and writes datagrams with recvmmsg and sendmmsg. On a socket
+// that is bound to every address of the host it asks for, and sets, the packets'
+// local address (IP_PKTINFO), so that an answer leaves from where the request
+// came in.
+type batchConn struct {
+	raw     syscall.RawConn
+	local   netip.AddrPort
+	six     bool // an AF_INET6 socket
+	pktinfo bool
+	writers sync.Pool // of *message arrays, since several readers may write here
+}
+
+func (b *batchConn) init(conn *net.UDPConn, local netip.AddrPort) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	b.raw, b.local, b.pktinfo = raw, local, local.Addr().IsUnspecified()
+	b.writers.New = func() any { return newMessages(nil) }
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN)
+		if err != nil {
+			failed = err
+			return
+		}
+		b.six = domain == unix.AF_INET6
+		switch {
+		case b.pktinfo && b.six:
+			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		case b.pktinfo:
+			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+// messages is the kernel's view of a batch.
+type messages struct {
+	headers [batchSize]mmsghdr
+	iovecs  [batchSize]unix.Iovec
+	names   [batchSize]unix.RawSockaddrInet6 // large enough for IPv4's
+	control [batchSize]control
+
+	// The system call's arguments and results, here so that call is made once.
+	call  func(fd uintptr) bool
+	first int
+	count int
+	done  int
+	errno syscall.Errno
+}
+
+type mmsghdr struct {
+	header unix.Msghdr
+	size   uint32
+}
+
+type control struct {
+	header unix.Cmsghdr
+	data   [24]byte // an in_pktinfo or in6_pktinfo
+}
+
+const (
+	pktinfo4 = 12 // bytes of an in_pktinfo: interface, local address, destination
+	pktinfo6 = 20 // bytes of an in6_pktinfo: address, interface
+)
+
+func newMessages(buffers [][]byte) *messages {
+	m := new(messages)
+	for i := range m.headers {
+		h := &m.headers[i].header
+		h.Name, h.Iov = (*byte)(unsafe.Pointer(&m.names[i])), &m.iovecs[i]
+		h.SetIovlen(1)
+		if buffers != nil {
+			m.iovecs[i].Base = &buffers[i][0]
+			m.iovecs[i].SetLen(len(buffers[i]))
+		}
+	}
+	return m
+}
+
+type batchReader struct {
+	*batchConn
+	*messages
+	buffers [][]byte
+}
+
+func (b *batchConn) reader(buffers [][]byte) *batchReader {
+	m := newMessages(buffers)
+	m.call = func(fd uintptr) bool {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&m.headers[0])), batchSize, 0, 0, 0)
+		m.done, m.errno = int(n), errno
+		return errno != unix.EAGAIN && errno != unix.EINTR
+	}
+	return &batchReader{b, m, buffers}
+}
+
+// read waits for datagrams and fills in with those whose sender can be answered.
+func (b *batchReader) read(in []packet) (int, error) {
+	for {
+		for i := range b.headers {
+			h := &b.headers[i].header
+			h.Namelen = unix.SizeofSockaddrInet6
+			if b.pktinfo {
+				h.Control = (*byte)(unsafe.Pointer(&b.control[i]))
+				h.SetControllen(int(unsafe.Sizeof(control{})))
+			}
+		}
+		if err := b.raw.Read(b.call); err != nil {
+			return 0, err
+		}
+		switch b.errno {
+		case 0:
+		case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
+			continue // an earlier answer that did not arrive
+		default:
+			return 0, b.errno
+		}
+		n := 0
+		for i := range b.done {
+			from, ok := addrPort(&b.names[i])
+			if size := int(b.headers[i].size); ok && size > 0 {
+				in[n].client.Client, in[n].client.Server = from, b.local
+				if b.pktinfo {
+					in[n].client.Server = netip.AddrPortFrom(b.control[i].local(), b.local.Port())
+				}
+				in[n].data = b.buffers[i][:size]
+				n++
+			}
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+}
+
+// write sends a run of packets and drops what the kernel does not take.
+func (b *batchConn) write(run []packet) {
+	m := b.writers.Get().(*messages)
+	defer b.writers.Put(m)
+	if m.call == nil {
+		m.call = func(fd uintptr) bool {
+			n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&m.headers[m.first])), uintptr(m.count), unix.MSG_DONTWAIT, 0, 0)
+			m.done, m.errno = int(n), errno
+			return true // waiting would delay everybody's media
+		}
+	}
+	for len(run) > 0 {
+		n := min(len(run), batchSize)
+		for i, p := range run[:n] {
+			m.prepare(b, i, p)
+		}
+		for m.first = 0; m.first < n; m.first += m.done {
+			m.count = n - m.first
+			if b.raw.Write(m.call) != nil {
+				return
+			}
+			if m.errno != 0 || m.done <= 0 {
+				m.done = 1 // the first one failed: too large, or no way there
+			}
+		}
+		run = run[n:]
+	}
+}
+
+// prepare describes one packet to the kernel.
+func (m *messages) prepare(b *batchConn, i int, p packet) {
+	h := &m.headers[i].header
+	h.Namelen = putAddrPort(&m.names[i], p.client.Client, b.six)
+	m.iovecs[i].Base = &p.data[0]
+	m.iovecs[i].SetLen(len(p.data))
+	if b.pktinfo {
+		h.Control = (*byte)(unsafe.Pointer(&m.control[i]))
+		h.SetControllen(m.control[i].set(p.client.Server.Addr(), b.six))
+	}
+}
+
+// socket addresses
+
+func addrPort(name *unix.RawSockaddrInet6) (netip.AddrPort, bool) {
+	if name.Family == unix.AF_INET {
+		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
+		return netip.AddrPortFrom(netip.AddrFrom4(four.Addr), swap(four.Port)), true
+	}
+	// Link-local clients would need their interface; the appliance has none.
+	return netip.AddrPortFrom(netip.AddrFrom16(name.Addr).Unmap(), swap(name.Port)), name.Family == unix.AF_INET6 && name.Scope_id == 0
+}
+
+func putAddrPort(name *unix.RawSockaddrInet6, addr netip.AddrPort, six bool) uint32 {
+	if six {
+		*name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swap(addr.Port()), Addr: addr.Addr().As16()}
+		return unix.SizeofSockaddrInet6
+	}
+	*(*unix.RawSockaddrInet4)(unsafe.Pointer(name)) = unix.RawSockaddrInet4{
+		Family: unix.AF_INET, Port: swap(addr.Port()), Addr: addr.Addr().As4(),
+	}
+	return unix.SizeofSockaddrInet4
+}
+
+// swap converts between host and network order.
+func swap(port uint16) uint16 {
+	var b [2]byte
+	binary.BigEndian.PutUint16(b[:], port)
+	return binary.NativeEndian.Uint16(b[:])
+}
+
+// local returns the address that a received packet was sent to.
+func (c *control) local() netip.Addr {
+	if c.header.Level == unix.IPPROTO_IPV6 {
+		return netip.AddrFrom16([16]byte(c.data[:16])).Unmap()
+	}
+	return netip.AddrFrom4([4]byte(c.data[8:12]))
+}
+
+// set asks for the address that a packet is to leave from, and returns the
+// length of the control message.
+func (c *control) set(local netip.Addr, six bool) int {
+	*c = control{}
+	size := pktinfo4
+	if six {
+		size = pktinfo6
+		c.header.Level, c.header.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
+		ip := local.As16()
+		copy(c.data[:], ip[:])
+	} else {
+		c.header.Level, c.header.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
+		ip := local.As4()
+		copy(c.data[4:], ip[:])
+	}
+	c.header.SetLen(unix.CmsgLen(size))
+	return unix.CmsgSpace(size)
+}

@@ -1,0 +1,51 @@
+package appointment
+
+import (
+	"fmt"
+	"time"
+)
+
+// DefaultZone is where the appliance's appointments are, unless said otherwise.
+const DefaultZone = "Europe/Berlin"
+
+// ParseStart reads when an appointment opens: "2026-12-01 10:00" in the given
+// zone, an RFC 3339 instant, or "now".
+//
+// A local time that daylight saving skips or repeats has two readings. The earlier
+// one is taken, so that the code opens whichever was meant.
+func ParseStart(text, zone string, now time.Time) (time.Time, error) {
+	if text == "now" {
+		return now.UTC().Truncate(time.Second), nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.UTC(), nil
+	}
+	where, err := time.LoadLocation(zone)
+	if err != nil || zone == "" {
+		return time.Time{}, fmt.Errorf("zone %q is unknown: use a name like %s", zone, DefaultZone)
+	}
+	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02"} {
+		if wall, err := time.Parse(layout, text); err == nil {
+			return earliest(wall, where).UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("start %q is not understood: write it like \"2026-12-01 10:00\", 2026-12-01T10:00:00+01:00 or now", text)
+}
+
+// earliest returns the earliest instant that clocks in where may have meant by
+// wall, whose fields are given as UTC: one at which they show it or, in an hour
+// that is skipped, the one that the offset behind the gap leads to.
+func earliest(wall time.Time, where *time.Location) time.Time {
+	_, before := wall.Add(-24 * time.Hour).In(where).Zone()
+	_, after := wall.Add(24 * time.Hour).In(where).Zone()
+	early := wall.Add(-time.Duration(max(before, after)) * time.Second)
+	late := wall.Add(-time.Duration(min(before, after)) * time.Second)
+	if !shows(early, where, wall) && shows(late, where, wall) {
+		return late
+	}
+	return early
+}
+
+func shows(t time.Time, where *time.Location, wall time.Time) bool {
+	return t.In(where).Format(time.DateTime) == wall.Format(time.DateTime)
+}

@@ -1,0 +1,177 @@
+// Package signal is the appliance's HTTP side: the appointments, the rooms in which
+// a doctor's and a patient's client find each other, and the page they use.
+//
+// It carries sealed messages that it cannot read, and knows the relay only through
+// the small interface [Relay].
+package signal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/page"
+	"praxisrelay/signal/protocol"
+)
+
+// Relay is what signaling needs of the relay.
+type Relay interface {
+	// ICEServers returns the addresses and a new credential for a seat, and when
+	// that stops making allocations.
+	ICEServers(appointment, seat string) ([]protocol.ICEServer, time.Time, error)
+	// Revoke ends what an appointment holds, and refuses the credentials that were
+	// made for it up to the given time.
+	Revoke(appointment string, revoked time.Time)
+}
+
+// Options are what a Server is made of.
+type Options struct {
+	Name     string // as in the configuration
+	URL      string // of the page
+	Rounds   int    // of stretching; code.Rounds in a served deployment
+	Registry appointment.Registry
+	Pepper   appointment.Pepper
+	Relay    Relay
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Server serves HTTP to clients and to the commands.
+type Server struct {
+	info     protocol.Info
+	registry appointment.Registry
+	pepper   appointment.Pepper
+	relay    Relay
+	now      func() time.Time
+	log      *slog.Logger
+	rooms    *rooms
+	guesses  *limiter
+	stopping chan struct{}
+}
+
+// New returns a Server and revokes anew in the relay what was revoked before.
+func New(ctx context.Context, o Options) (*Server, error) {
+	if len(o.Pepper) < appointment.MinPepper {
+		return nil, errors.New("the pepper is too short: use at least 16 bytes")
+	}
+	if o.Rounds < code.MinRounds {
+		return nil, errors.New("codes would be stretched too little: use at least 600000 rounds")
+	}
+	s := &Server{
+		info:     protocol.Info{Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds},
+		registry: o.Registry,
+		pepper:   o.Pepper,
+		relay:    o.Relay,
+		now:      o.Now,
+		log:      o.Log,
+		rooms:    newRooms(),
+		guesses:  newLimiter(),
+		stopping: make(chan struct{}),
+	}
+	list, err := s.registry.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range list {
+		if !a.Revoked.IsZero() {
+			s.relay.Revoke(a.ID, a.Revoked)
+		}
+	}
+	return s, nil
+}
+
+// Handler serves clients.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/info", s.serveInfo)
+	mux.HandleFunc("GET /v1/signal", s.serveSignal)
+	mux.Handle("GET /", page.Handler())
+	return secured(mux)
+}
+
+// Serve serves clients on one listener and the commands on the other until ctx is
+// done; it closes both.
+func (s *Server) Serve(ctx context.Context, clients, commands net.Listener) error {
+	servers := []*http.Server{httpServer(s.Handler()), httpServer(s.AdminHandler())}
+	failures := make(chan error, len(servers))
+	for i, listener := range []net.Listener{clients, commands} {
+		go func() { failures <- servers[i].Serve(listener) }()
+	}
+	sweeping, stopSweep := context.WithCancel(ctx)
+	defer stopSweep()
+	go s.sweep(sweeping)
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-failures:
+	}
+	close(s.stopping)
+	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
+	defer cancel()
+	for _, server := range servers {
+		if server.Shutdown(ctx) != nil {
+			server.Close()
+		}
+	}
+	return failed
+}
+
+// sweep deletes what is over, at the start and every hour.
+func (s *Server) sweep(ctx context.Context) {
+	ticker := time.NewTicker(time.Hour)
+	defer ticker.Stop()
+	for {
+		if err := s.registry.Sweep(ctx, s.now()); err != nil {
+			s.log.Error("the registry cannot be swept", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func httpServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second, // against clients that send a header a day
+		ReadTimeout:       30 * time.Second, // bodies are small
+		WriteTimeout:      time.Minute,      // and so are answers
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
+	}
+}
+
+// secured sets the headers that hold for every answer.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "+
+			"require-trusted-types-for 'script'; trusted-types 'none'")
+		h.Set("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(), geolocation=()")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-cache")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) serveInfo(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.info) }
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
