@@ -104,5 +104,5 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request) {
 func problem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(protocol.Problem{http.StatusText(status), status, detail})
+	_ = json.NewEncoder(w).Encode(protocol.Problem{Title: http.StatusText(status), Status: status, Detail: detail})
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-//go:embed index.html style.css *.js
+//go:embed index.html style.css icon.svg *.js
 var files embed.FS
 
 // Handler serves the page at / and its modules beside it.

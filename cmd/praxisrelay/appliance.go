@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"praxisrelay/config"
+	"praxisrelay/relay"
+	"praxisrelay/relay/credential"
+	"praxisrelay/signal"
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+)
+
+// secrets are what the configuration names files for.
+type secrets struct {
+	turn        []byte
+	pepper      []byte
+	certificate tls.Certificate
+}
+
+// appliance is everything that serves, wired: the one place where the relay and the
+// signaling meet.
+type appliance struct {
+	relay     *relay.Relay
+	keys      *credential.Keyring
+	signal    *signal.Server
+	registry  appointment.Registry
+	admin     net.Listener
+	addresses relay.Addresses
+	url       string
+	urls      []string // of the ICE servers
+	lifetime  time.Duration
+}
+
+// listen binds everything that the configuration says, or nothing.
+func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (_ *appliance, err error) {
+	a := &appliance{lifetime: c.Relay.CredentialLifetime}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if a.keys, err = credential.NewKeyring(s.turn); err != nil {
+		return nil, fmt.Errorf("relay.secret_file: %w", err)
+	}
+	if a.relay, err = relay.Listen(relay.Options{
+		Listen: c.Listen,
+		Relay:  c.Relay,
+		Keys:   a.keys,
+		TLS:    tlsConfig(s.certificate),
+		Now:    time.Now,
+	}); err != nil {
+		return nil, remedy(err)
+	}
+	a.addresses = a.relay.Addresses()
+	a.url = pageURL(c.Name, a.addresses.HTTPS.Port())
+	a.urls = iceURLs(c.Name, a.addresses)
+	if a.registry, err = appointment.Open(c.Signal.Registry); err != nil {
+		return nil, err
+	}
+	if a.admin, err = listenAdmin(c.Signal.AdminSocket); err != nil {
+		return nil, err
+	}
+	a.signal, err = signal.New(ctx, signal.Options{
+		Name:     c.Name,
+		URL:      a.url,
+		Rounds:   code.Rounds,
+		Registry: a.registry,
+		Pepper:   s.pepper,
+		Relay:    a,
+		Now:      time.Now,
+		Log:      log,
+	})
+	return a, err
+}
+
+// serve serves until ctx is done or a part fails, and closes everything.
+func (a *appliance) serve(ctx context.Context) error {
+	defer a.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failures := make(chan error, 2)
+	go func() { failures <- a.relay.Serve(ctx); cancel() }()
+	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin); cancel() }()
+	return errors.Join(<-failures, <-failures)
+}
+
+func (a *appliance) close() {
+	if a.relay != nil {
+		a.relay.Close()
+	}
+	if a.admin != nil {
+		a.admin.Close()
+	}
+	if a.registry != nil {
+		a.registry.Close()
+	}
+}
+
+// mint makes a seat's credential.
+func (a *appliance) mint(appointment, seat string) (credential.Credential, error) {
+	return a.keys.Mint(appointment, seat, time.Now().Add(a.lifetime))
+}
+
+// ICEServers is signaling's view of the relay.
+func (a *appliance) ICEServers(appointment, seat string) ([]protocol.ICEServer, time.Time, error) {
+	c, err := a.mint(appointment, seat)
+	return []protocol.ICEServer{{URLs: a.urls, Username: c.Username, Credential: c.Password}}, c.Expires, err
+}
+
+// Revoke is signaling's view of the relay.
+func (a *appliance) Revoke(appointment string, revoked time.Time) {
+	a.relay.Revoke(appointment, revoked.Add(a.lifetime+time.Second))
+}
+
+// tlsConfig is BSI TR-02102-2's choice: TLS 1.3, and 1.2 with forward secrecy and
+// AEAD alone. The key exchange is the library's, post-quantum hybrid first.
+func tlsConfig(certificate tls.Certificate) *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{certificate},
+		MinVersion:   tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+	}
+}
+
+func pageURL(name string, port uint16) string {
+	if port == 443 {
+		if ip, err := netip.ParseAddr(name); err == nil && ip.Is6() {
+			name = "[" + name + "]"
+		}
+		return "https://" + name + "/"
+	}
+	return "https://" + hostPort(name, port) + "/"
+}
+
+// iceURLs are what a browser is given: one way of each kind, since it makes an
+// allocation or two for every one of them.
+func iceURLs(name string, a relay.Addresses) (urls []string) {
+	if len(a.UDP) > 0 {
+		urls = append(urls, "turn:"+hostPort(name, a.UDP[0].Port())+"?transport=udp")
+	}
+	if len(a.TCP) > 0 {
+		urls = append(urls, "turn:"+hostPort(name, a.TCP[0].Port())+"?transport=tcp")
+	}
+	return append(urls, "turns:"+hostPort(name, a.HTTPS.Port())+"?transport=tcp")
+}
+
+func hostPort(name string, port uint16) string {
+	return net.JoinHostPort(name, strconv.Itoa(int(port)))
+}
+
+// listenAdmin opens the admin socket for the daemon's own user, over one that a
+// dead daemon left.
+func listenAdmin(path string) (net.Listener, error) {
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("signal.admin_socket: another praxisrelay serves %s: stop that one first", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("signal.admin_socket: %w", err)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("signal.admin_socket: %w: its folder must exist and be writable", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("signal.admin_socket: %w", err)
+	}
+	return listener, nil
+}

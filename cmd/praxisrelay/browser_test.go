@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browser is one headless Chromium with a fake camera and microphone.
+type browser struct {
+	ctx  context.Context
+	name string
+}
+
+// watchConnections lets a test see the page's RTCPeerConnections; the page itself
+// has no hook for it.
+const watchConnections = `
+	window.connections = [];
+	window.RTCPeerConnection = class extends RTCPeerConnection {
+		constructor(...args) { super(...args); window.connections.push(this); }
+	};`
+
+func newBrowser(t *testing.T, name string) *browser {
+	t.Helper()
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(tool(t, "chromium", "chromium")),
+		chromedp.UserDataDir(t.TempDir()),
+		chromedp.NoFirstRun, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
+	}
+	for _, flag := range []string{
+		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
+		"disable-dev-shm-usage", "use-fake-device-for-media-stream", "use-fake-ui-for-media-stream",
+		"ignore-certificate-errors", // the test's own certificate, for https and turns
+	} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	options = append(options, chromedp.Flag("lang", "en"))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, quit := chromedp.NewContext(allocator)
+	b := &browser{ctx, name}
+	chromedp.ListenTarget(ctx, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventConsoleAPICalled:
+			var words []string
+			for _, arg := range e.Args {
+				words = append(words, string(arg.Value))
+			}
+			t.Logf("%s console: %s", name, strings.Join(words, " "))
+		case *runtime.EventExceptionThrown:
+			t.Errorf("%s: %s", name, e.ExceptionDetails.Error())
+		}
+	})
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.screenshot(t, filepath.Join(os.TempDir(), "praxisrelay-"+strings.ReplaceAll(t.Name(), "/", "-")+"-"+name+".png"))
+		}
+		quit()
+		stop()
+	})
+	b.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(watchConnections).Do(ctx)
+		return err
+	}))
+	return b
+}
+
+func (b *browser) do(t *testing.T, actions ...chromedp.Action) {
+	t.Helper()
+	// A first Run with a deadline would end the browser with it.
+	if chromedp.FromContext(b.ctx).Browser == nil {
+		if err := chromedp.Run(b.ctx); err != nil {
+			t.Fatalf("%s: %v", b.name, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		t.Fatalf("%s: %v", b.name, err)
+	}
+}
+
+// eval evaluates a JavaScript expression, awaiting it, into out.
+func (b *browser) eval(t *testing.T, expression string, out any) {
+	t.Helper()
+	b.do(t, chromedp.Evaluate(expression, out, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+		return p.WithAwaitPromise(true)
+	}))
+}
+
+// wait waits until a JavaScript expression is true.
+func (b *browser) wait(t *testing.T, expression string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 40*time.Second)
+	defer cancel()
+	if err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingInterval(100*time.Millisecond))); err != nil {
+		var status string
+		b.eval(t, "document.body.innerText", &status)
+		t.Fatalf("%s: %s did not become true: %v; the page says: %s", b.name, expression, err, status)
+	}
+}
+
+// open opens an invitation's link, with options for the page.
+func (b *browser) open(t *testing.T, link, query string) {
+	t.Helper()
+	b.do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(strings.Replace(link, "#", "?"+query+"#", 1)),
+		chromedp.WaitVisible("#code"))
+}
+
+func (b *browser) join(t *testing.T) {
+	t.Helper()
+	b.do(t, chromedp.Click("#join button"))
+}
+
+func (b *browser) screenshot(t *testing.T, file string) {
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	var png []byte
+	if err := chromedp.Run(ctx, chromedp.CaptureScreenshot(&png)); err == nil {
+		if err := os.WriteFile(file, png, 0o600); err == nil {
+			t.Logf("%s: see %s", b.name, file)
+		}
+	}
+}
+
+// media is what getStats says of the live connection.
+type media struct {
+	Local, Remote string // candidate types of the nominated pair
+	RelayProtocol string
+	Inbound       uint32 // SSRC of the video that arrives
+	Outbound      uint32 // SSRC of the video that is sent
+	Frames        int    // decoded
+	URL           string // of the TURN server
+}
+
+const readStats = `(async () => {
+	const stats = [...(await window.connections.at(-1).getStats()).values()];
+	const byID = (id) => stats.find((s) => s.id === id) ?? {};
+	const pair = byID(stats.find((s) => s.type === 'transport').selectedCandidatePairId);
+	const local = byID(pair.localCandidateId), remote = byID(pair.remoteCandidateId);
+	const video = (type) => stats.find((s) => s.type === type && s.kind === 'video') ?? {};
+	return {
+		Local: local.candidateType, Remote: remote.candidateType, RelayProtocol: local.relayProtocol, URL: local.url,
+		Inbound: video('inbound-rtp').ssrc, Outbound: video('outbound-rtp').ssrc, Frames: video('inbound-rtp').framesDecoded,
+	};
+})()`
+
+func (b *browser) media(t *testing.T) (m media) {
+	t.Helper()
+	b.eval(t, readStats, &m)
+	return m
+}
+
+const isConnected = `window.connections.at(-1)?.connectionState === 'connected'`
+
+// arriving waits until more frames of the other's video have arrived than before.
+func (b *browser) arriving(t *testing.T, more int) {
+	t.Helper()
+	before := b.media(t).Frames
+	b.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames >= %d)`, readStats, before+more))
+}
+
+func TestConsultationThroughTheRelayAlone(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp", "tls"} {
+		t.Run(transport, func(t *testing.T) {
+			info, _ := startDemo(t)
+			doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
+			query := "policy=relay&transport=" + transport
+			doctor.open(t, info.Doctor.Link, query)
+			patient.open(t, info.Patient.Link, query)
+			patient.do(t, chromedp.SendKeys("#name", "Ada L."))
+			patient.join(t)
+			patient.wait(t, `document.querySelector('#status').textContent.includes('Waiting')`)
+			doctor.join(t)
+			for _, b := range []*browser{doctor, patient} {
+				b.wait(t, isConnected)
+				b.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames > 0)`, readStats))
+			}
+			d, p := doctor.media(t), patient.media(t)
+			t.Logf("doctor %+v, patient %+v", d, p)
+			server := map[string]string{"udp": info.TURNUDP, "tcp": info.TURNTCP, "tls": info.HTTPS}[transport]
+			for name, m := range map[string]media{"doctor": d, "patient": p} {
+				if m.Local != "relay" || m.Remote != "relay" {
+					t.Errorf("%s: the nominated pair is %s to %s", name, m.Local, m.Remote)
+				}
+				if m.RelayProtocol != transport || !strings.Contains(m.URL, server) {
+					t.Errorf("%s: relayed over %s of %s, want %s of %s", name, m.RelayProtocol, m.URL, transport, server)
+				}
+			}
+			if d.Inbound != p.Outbound || p.Inbound != d.Outbound || d.Inbound == d.Outbound {
+				t.Errorf("the video that arrives is not the other's: %+v, %+v", d, p)
+			}
+			for range 3 {
+				doctor.arriving(t, 15)
+				patient.arriving(t, 15)
+			}
+			doctor.wait(t, `document.querySelector('#status').textContent === 'Connected with Ada L.'`)
+
+			// Hanging up is told at once, and joining again makes a new call.
+			patient.do(t, chromedp.Click("#leave"))
+			doctor.wait(t, `document.querySelector('#status').textContent.includes('hung up')`)
+			patient.join(t)
+			doctor.wait(t, isConnected)
+			patient.wait(t, isConnected)
+			patient.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames > 0)`, readStats))
+		})
+	}
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"praxisrelay/config"
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
+)
+
+// demoHost is the only address that the demo is reached at.
+const demoHost = "127.0.0.1"
+
+// demoInfo is what the demo prints.
+type demoInfo struct {
+	URL     string   `json:"url"`
+	HTTPS   string   `json:"https"`
+	TURNUDP string   `json:"turn_udp"`
+	TURNTCP string   `json:"turn_tcp"`
+	TURNTLS string   `json:"turn_tls"`
+	Doctor  demoSeat `json:"doctor"`
+	Patient demoSeat `json:"patient"`
+}
+
+type demoSeat struct {
+	Code       string    `json:"code"`
+	Link       string    `json:"link"`
+	Username   string    `json:"username"`
+	Credential string    `json:"credential"`
+	Expires    time.Time `json:"expires"`
+}
+
+func demoCommand() *cobra.Command {
+	var ports struct{ https, udp, tcp, tls uint16 }
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a complete appliance on this computer alone, with one appointment",
+		Long: "Run a complete appliance on " + demoHost + " with a certificate of its own and one\n" +
+			"appointment, and print what to open. It needs no configuration and leaves\n" +
+			"nothing behind.",
+		Args: cobra.NoArgs,
+	}
+	c.Flags().Uint16Var(&ports.https, "https-port", 8443, "`port` of the page, signaling and TURN over TLS; 0: any")
+	c.Flags().Uint16Var(&ports.udp, "turn-udp-port", 3478, "UDP `port` of TURN; 0: any")
+	c.Flags().Uint16Var(&ports.tcp, "turn-tcp-port", 3478, "TCP `port` of TURN; 0: any")
+	c.Flags().Uint16Var(&ports.tls, "turn-tls-port", 5349, "`port` of TURN over TLS alone; 0: any")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on one line once it serves")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		folder, err := os.MkdirTemp("", "praxisrelay-demo-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(folder)
+
+		settings := config.Default()
+		settings.Name = demoHost
+		settings.Listen = config.Listen{
+			HTTPS:   hostPort(demoHost, ports.https),
+			TURNUDP: []string{hostPort(demoHost, ports.udp)},
+			TURNTCP: []string{hostPort(demoHost, ports.tcp)},
+			TURNTLS: []string{hostPort(demoHost, ports.tls)},
+		}
+		settings.Relay.Addresses = []netip.Addr{netip.MustParseAddr(demoHost)}
+		settings.Signal.Registry = filepath.Join(folder, "registry.db")
+		settings.Signal.AdminSocket = filepath.Join(folder, "admin.sock")
+		secrets, err := demoSecrets()
+		if err != nil {
+			return err
+		}
+		a, err := listen(c.Context(), settings, secrets, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+		if err != nil {
+			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
+		}
+		ctx, stop := context.WithCancel(c.Context())
+		defer stop()
+		ended := make(chan error, 1)
+		go func() { ended <- a.serve(ctx) }()
+		info, err := a.demoAppointment(ctx, client.NewAdmin(settings.Signal.AdminSocket))
+		if err == nil {
+			err = info.print(c.OutOrStdout(), asJSON)
+		}
+		if err != nil {
+			stop()
+			<-ended
+			return err
+		}
+		return <-ended
+	}
+	return c
+}
+
+// demoAppointment makes the appointment in the way that an administrator would.
+func (a *appliance) demoAppointment(ctx context.Context, admin *client.Admin) (demoInfo, error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	created, err := admin.Create(ctx, now, now.Add(appointment.Length))
+	if err != nil {
+		return demoInfo{}, err
+	}
+	info := demoInfo{
+		URL:     a.url,
+		HTTPS:   a.addresses.HTTPS.String(),
+		TURNUDP: a.addresses.UDP[0].String(),
+		TURNTCP: a.addresses.TCP[0].String(),
+		TURNTLS: a.addresses.TLS[0].String(),
+	}
+	for i, seat := range []*demoSeat{&info.Doctor, &info.Patient} {
+		made := created.Seats[i]
+		c, err := a.mint(created.ID, made.Name)
+		if err != nil {
+			return demoInfo{}, err
+		}
+		*seat = demoSeat{made.Code.Format(), made.Link, c.Username, c.Password, c.Expires}
+	}
+	return info, nil
+}
+
+func (i demoInfo) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(i)
+	}
+	_, err := fmt.Fprintf(w, `praxisrelay demo, on this computer alone
+
+Open both links in one browser, in two windows. It will warn about the demo's own
+certificate: go on. Then allow camera and microphone.
+
+  doctor    %s
+  patient   %s
+
+  HTTPS, signaling, TURN over TLS   %s/tcp
+  TURN                              %s/udp
+  TURN                              %s/tcp
+  TURN over TLS                     %s/tcp
+
+To see that the relay alone carries the call, add ?policy=relay before the #.
+Ctrl-C ends the demo.
+`, i.Doctor.Link, i.Patient.Link, i.HTTPS, i.TURNUDP, i.TURNTCP, i.TURNTLS)
+	return err
+}
+
+// demoSecrets makes what init would make for a real appliance.
+func demoSecrets() (s secrets, err error) {
+	s.turn, s.pepper = []byte(rand.Text()), []byte(rand.Text())
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return s, err
+	}
+	template := &x509.Certificate{
+		SerialNumber:          new(big.Int).SetBytes([]byte(rand.Text())[:16]),
+		Subject:               pkix.Name{CommonName: "praxisrelay demo"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(7 * 24 * time.Hour),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		IPAddresses:           []net.IP{net.ParseIP(demoHost)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return s, err
+	}
+	s.certificate = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return s, nil
+}

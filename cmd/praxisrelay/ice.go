@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+)
+
+// iceJSON is what ice --json prints.
+type iceJSON struct {
+	ICEServers []protocol.ICEServer `json:"ice_servers"`
+	Expires    time.Time            `json:"expires"`
+}
+
+func iceCommand() *cobra.Command {
+	var server, ca string
+	var insecure, asJSON bool
+	c := &cobra.Command{
+		Use:   "ice CODE --server URL",
+		Short: "Print the ICE servers that a code leads to, for other TURN clients",
+		Long: "Join with a code as the page would, print the STUN/TURN addresses and the\n" +
+			"credential that the appliance gives out, and leave. Whoever has the seat at that\n" +
+			"moment is told that it was used elsewhere. The code is read from standard input\n" +
+			"when it is given as -, and is then in no process list.",
+		Example: `  praxisrelay ice KTRW-BZMF-QHDF --server https://relay.example.org`,
+		Args:    cobra.ExactArgs(1),
+	}
+	c.Flags().StringVar(&server, "server", "", "the appliance's `URL`")
+	c.Flags().StringVar(&ca, "ca", "", "trust the certificates in this PEM `file` instead of the system's")
+	c.Flags().BoolVar(&insecure, "insecure", false, "trust any certificate: for the demo alone")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	_ = c.MarkFlagRequired("server")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		text := args[0]
+		if text == "-" {
+			lines := bufio.NewScanner(c.InOrStdin())
+			lines.Scan()
+			text = lines.Text()
+		}
+		typed, err := code.Parse(text)
+		if err != nil {
+			return err
+		}
+		trust, err := trusting(ca, insecure)
+		if err != nil {
+			return err
+		}
+		session, err := client.Join(c.Context(), trust, server, typed)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		w := session.Welcome
+		if asJSON {
+			return json.NewEncoder(c.OutOrStdout()).Encode(iceJSON{w.ICEServers, w.Expires})
+		}
+		out := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
+		for _, server := range w.ICEServers {
+			for _, url := range server.URLs {
+				fmt.Fprintf(out, "url\t%s\n", url)
+			}
+			fmt.Fprintf(out, "username\t%s\ncredential\t%s\n", server.Username, server.Credential)
+		}
+		fmt.Fprintf(out, "expires\t%s\n", w.Expires.Format(time.RFC3339))
+		return out.Flush()
+	}
+	return c
+}
+
+// trusting returns an HTTP client that believes in the given certificates.
+func trusting(ca string, insecure bool) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure}
+	if ca != "" {
+		pem, err := os.ReadFile(ca)
+		if err != nil {
+			return nil, err
+		}
+		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate: a PEM file is expected", ca)
+		}
+	}
+	return &http.Client{Transport: transport}, nil
+}

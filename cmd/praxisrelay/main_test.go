@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"praxisrelay/signal/client"
+)
+
+// asProgram makes the test binary be the program, so that tests run what users run,
+// with the race detector in it.
+const asProgram = "PRAXISRELAY_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// program returns a command that runs praxisrelay.
+func program(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), os.Args[0], args...)
+	c.Env = append(os.Environ(), asProgram+"=1")
+	return c
+}
+
+// run runs praxisrelay to its end and returns what it printed.
+func run(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	c := program(t, args...)
+	c.Stdout, c.Stderr = &out, &errs
+	err = c.Run()
+	return out.String(), errs.String(), err
+}
+
+// daemon is a running praxisrelay.
+type daemon struct {
+	*exec.Cmd
+	stderr *bytes.Buffer
+	ended  chan error
+}
+
+// start starts praxisrelay and stops it when the test ends. ready gets its standard
+// output or, for serve, its log, line by line, until it returns true.
+func start(t *testing.T, c *exec.Cmd, fromStderr bool, ready func(line string) bool) *daemon {
+	t.Helper()
+	d := &daemon{Cmd: c, stderr: new(bytes.Buffer), ended: make(chan error, 1)}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stdout, c.Stderr = writer, os.Stderr
+	if fromStderr {
+		c.Stdout, c.Stderr = nil, writer
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	waiting := make(chan bool, 1)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		lines, done := bufio.NewScanner(reader), false
+		for lines.Scan() {
+			d.stderr.WriteString(lines.Text() + "\n")
+			if !done && ready(lines.Text()) {
+				done = true
+				waiting <- true
+			}
+		}
+		if !done {
+			waiting <- false
+		}
+	}()
+	go func() { <-drained; d.ended <- c.Wait() }()
+	t.Cleanup(func() { d.stop(t) })
+	select {
+	case ok := <-waiting:
+		if !ok {
+			t.Fatalf("%v ended before it was ready: %s", c.Args[1:], d.stderr)
+		}
+	case <-time.After(time.Minute):
+		t.Fatalf("%v was not ready in time", c.Args[1:])
+	}
+	return d
+}
+
+// stop ends the daemon in good order, and checks that it was.
+func (d *daemon) stop(t *testing.T) {
+	if d.ProcessState != nil {
+		return
+	}
+	_ = d.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-d.ended:
+		if err != nil && t.Context().Err() == nil {
+			t.Errorf("%v: %v\n%s", d.Args[1:], err, d.stderr)
+		}
+	case <-time.After(30 * time.Second):
+		t.Errorf("%v did not stop", d.Args[1:])
+		_ = d.Process.Kill()
+	}
+}
+
+// startDemo runs a demo on free ports.
+func startDemo(t *testing.T) (info demoInfo, d *daemon) {
+	t.Helper()
+	c := program(t, "demo", "--json", "--https-port", "0", "--turn-udp-port", "0", "--turn-tcp-port", "0", "--turn-tls-port", "0")
+	d = start(t, c, false, func(line string) bool { return json.Unmarshal([]byte(line), &info) == nil })
+	return info, d
+}
+
+// served is a daemon run by serve from a configuration file.
+type served struct {
+	*daemon
+	url    string
+	ca     string // its certificate
+	socket string
+	admin  *client.Admin
+}
+
+// startServe runs an appliance with a configuration of its own.
+func startServe(t *testing.T) *served {
+	t.Helper()
+	file, folder := writeConfig(t)
+	s := &served{ca: filepath.Join(folder, "cert.pem"), socket: filepath.Join(folder, "admin.sock")}
+	s.admin = client.NewAdmin(s.socket)
+	s.daemon = start(t, program(t, "serve", "--config", file), true, func(line string) bool {
+		_, rest, ok := strings.Cut(line, "msg=serving url=")
+		s.url, _, _ = strings.Cut(rest, " ")
+		return ok
+	})
+	return s
+}
+
+// writeConfig writes a complete configuration with its secrets.
+func writeConfig(t *testing.T) (file, folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	path := func(name string) string { return filepath.Join(folder, name) }
+	s, err := demoSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, key := encodePEM(t, s.certificate)
+	for name, text := range map[string]string{
+		"cert.pem": certificate, "key.pem": key,
+		"turn.secret": string(s.turn) + "\n", "pepper.secret": string(s.pepper) + "\n",
+		"praxisrelay.yaml": strings.ReplaceAll(`
+name: 127.0.0.1
+listen:
+  https: 127.0.0.1:0
+  turn_udp: [127.0.0.1:0]
+  turn_tcp: [127.0.0.1:0]
+  turn_tls: [127.0.0.1:0]
+tls: {certificate: DIR/cert.pem, key: DIR/key.pem}
+relay: {secret_file: DIR/turn.secret}
+signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock}
+`, "DIR", folder),
+	} {
+		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path("praxisrelay.yaml"), folder
+}
+
+// tool returns the path of a program that a test needs. Where it is missing the
+// test is skipped, and `make test` says so at its end; in CI that is a failure.
+func tool(t *testing.T, name, debianPackage string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	reason := name + " is missing: install Debian's package " + debianPackage
+	if os.Getenv("CI") != "" {
+		t.Fatal(reason)
+	}
+	if list := os.Getenv("PRAXISRELAY_TEST_SKIPPED"); list != "" {
+		if f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+			f.WriteString(t.Name() + ": " + reason + "\n")
+			f.Close()
+		}
+	}
+	t.Skip(reason)
+	return ""
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"praxisrelay/config"
+	"praxisrelay/relay/credential"
+	"praxisrelay/signal/appointment"
+)
+
+// readSecrets reads what the configuration names, and reports every mistake.
+func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
+	var problems []error
+	note := func(err error) {
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	s.turn, err = readSecret("relay.secret_file", c.Relay.SecretFile, credential.MinSecret)
+	note(err)
+	s.pepper, err = readSecret("signal.pepper_file", c.Signal.PepperFile, appointment.MinPepper)
+	note(err)
+	s.certificate, err = readCertificate(c, now)
+	note(err)
+	if len(problems) == 0 && bytes.Equal(s.turn, s.pepper) {
+		note(errors.New("signal.pepper_file: holds the same as relay.secret_file: make one of its own"))
+	}
+	return s, errors.Join(problems...)
+}
+
+// readSecret reads a file of one line. Errors never repeat what is in it.
+func readSecret(key, file string, least int) ([]byte, error) {
+	make := fmt.Sprintf("make one with: (umask 077; openssl rand -base64 32 > %s)", file)
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %s does not exist: %s", key, file, make)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o007 != 0 {
+		return nil, fmt.Errorf("%s: everybody on this host may read %s: chmod o= %s", key, file, file)
+	}
+	secret := bytes.TrimSpace(text)
+	if len(secret) < least {
+		return nil, fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file, len(secret), least, make)
+	}
+	return secret, nil
+}
+
+func readCertificate(c config.Config, now time.Time) (tls.Certificate, error) {
+	certificate, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
+	if err != nil {
+		return certificate, fmt.Errorf("tls: %w", err)
+	}
+	leaf := certificate.Leaf
+	if err := leaf.VerifyHostname(c.Name); err != nil {
+		return certificate, fmt.Errorf("tls.certificate: %s is for %s and not for %s: get one for it, or correct name",
+			c.TLS.Certificate, strings.Join(leaf.DNSNames, ", "), c.Name)
+	}
+	if now.After(leaf.NotAfter) {
+		return certificate, fmt.Errorf("tls.certificate: %s ended on %s: renew it",
+			c.TLS.Certificate, leaf.NotAfter.Format(time.DateOnly))
+	}
+	return certificate, nil
+}
+
+// remedy says what to do about the usual reasons why a port cannot be bound.
+func remedy(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w: stop what has the port (ss -lptun shows it) or choose another", err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w: ports below 1024 need the service manager, root or CAP_NET_BIND_SERVICE", err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: use an address of this host, or none for all", err)
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+// The media connection to one session of the partner. The doctor's side makes the
+// offers; the patient's asks for one when it needs it.
+
+// How long a connection may stay failed before it is tried anew. Chromium shows
+// 'failed' for a moment when a first candidate is refused and others are on their way.
+const patience = 2000;
+
+// choose leaves those ICE servers that a page address like ?transport=tls allows.
+export function choose(servers, transport) {
+  const fits = {
+    udp: (url) => url.startsWith('turn:') && url.endsWith('transport=udp'),
+    tcp: (url) => url.startsWith('turn:') && url.endsWith('transport=tcp'),
+    tls: (url) => url.startsWith('turns:'),
+  }[transport] ?? (() => true);
+  return servers.map((server) => ({ ...server, urls: server.urls.filter(fits) }));
+}
+
+// Call reports through its handlers: send(object) to the partner, track(stream),
+// state(connectionState).
+export class Call {
+  #connection; #offers; #handlers; #timer;
+  #work = Promise.resolve(); // descriptions and candidates are applied in their order
+  #early = []; // candidates that came before their description
+
+  constructor(configuration, stream, offers, handlers) {
+    this.#offers = offers;
+    this.#handlers = handlers;
+    const connection = new RTCPeerConnection(configuration);
+    this.#connection = connection;
+    for (const kind of ['audio', 'video']) {
+      const track = stream?.getTracks().find((candidate) => candidate.kind === kind);
+      if (track) connection.addTrack(track, stream);
+      else if (offers) connection.addTransceiver(kind, { direction: 'recvonly' });
+    }
+    connection.addEventListener('icecandidate', ({ candidate }) => {
+      if (candidate) handlers.send({ candidate });
+    });
+    connection.addEventListener('track', ({ streams: [remote] }) => handlers.track(remote));
+    connection.addEventListener('connectionstatechange', () => this.#changed());
+    if (offers) connection.addEventListener('negotiationneeded', () => this.#enqueue(() => this.#offer()));
+  }
+
+  // receive takes an object that the partner's call sent.
+  receive(object) { this.#enqueue(() => this.#receive(object)); }
+
+  // configure takes newer ICE servers.
+  configure(configuration) { this.#connection.setConfiguration(configuration); }
+
+  close() {
+    clearTimeout(this.#timer);
+    this.#connection.close();
+  }
+
+  #enqueue(step) {
+    this.#work = this.#work.then(step).catch((error) => console.warn('negotiation:', error.message));
+  }
+
+  #changed() {
+    const state = this.#connection.connectionState;
+    clearTimeout(this.#timer);
+    if (state === 'failed') this.#timer = setTimeout(() => this.#restart(), patience);
+    this.#handlers.state(state);
+  }
+
+  #restart() {
+    if (this.#offers) this.#connection.restartIce(); // makes an offer through negotiationneeded
+    else this.#handlers.send({ restart: true });
+    this.#timer = setTimeout(() => this.#restart(), 5 * patience);
+  }
+
+  async #offer() {
+    await this.#connection.setLocalDescription();
+    this.#handlers.send({ description: this.#connection.localDescription });
+  }
+
+  async #receive({ description, candidate, restart }) {
+    const connection = this.#connection;
+    if (description) {
+      await connection.setRemoteDescription(description);
+      for (const early of this.#early.splice(0)) await connection.addIceCandidate(early);
+      if (description.type === 'offer') {
+        await connection.setLocalDescription();
+        this.#handlers.send({ description: connection.localDescription });
+      }
+    } else if (candidate) {
+      if (connection.remoteDescription) await connection.addIceCandidate(candidate);
+      else this.#early.push(candidate);
+    } else if (restart && this.#offers) {
+      connection.restartIce();
+    }
+  }
+}
