@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,7 +21,7 @@ func (c *Config) validate(d *decoder) {
 	listen := func(key, network, address string) {
 		if problem := checkAddress(address); problem != "" {
 			d.wrong(key, "%q: %s", address, problem)
-		} else if other, taken := used[network+address]; taken {
+		} else if other, taken := used[network+address]; taken && !strings.HasSuffix(address, ":0") {
 			d.wrong(key, "%q is already in %s: give each listener its own", address, other)
 		}
 		used[network+address] = key

@@ -2,14 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -62,6 +64,9 @@ func newBrowser(t *testing.T, name string) *browser {
 	t.Cleanup(func() {
 		if t.Failed() {
 			b.screenshot(t, filepath.Join(os.TempDir(), "praxisrelay-"+strings.ReplaceAll(t.Name(), "/", "-")+"-"+name+".png"))
+		}
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Errorf("%s did not close: %v", name, err)
 		}
 		quit()
 		stop()
@@ -215,11 +220,29 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 	}
 }
 
-func asJSON(t *testing.T, v any) string {
+// watchRequests notes the address of every HTTP request and WebSocket of the page
+// from here on.
+func (b *browser) watchRequests(t *testing.T) (seen func() []string) {
 	t.Helper()
-	text, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
+	var mu sync.Mutex
+	var urls []string
+	note := func(url string) {
+		mu.Lock()
+		defer mu.Unlock()
+		urls = append(urls, url)
 	}
-	return string(text)
+	chromedp.ListenTarget(b.ctx, func(event any) {
+		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			note(e.Request.URL)
+		case *network.EventWebSocketCreated:
+			note(e.URL)
+		}
+	})
+	b.do(t, network.Enable())
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(urls)
+	}
 }

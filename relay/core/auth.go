@@ -20,7 +20,7 @@ import (
 func (c *Core) authenticate(from FiveTuple) *failure {
 	r := &c.request
 	switch {
-	case r.malformed:
+	case r.badCredentials:
 		return &errBadRequest
 	case !r.integrity:
 		return &errUnauthorized

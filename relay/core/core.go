@@ -155,6 +155,9 @@ func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *alloc
 	if failure := c.authenticate(from); failure != nil {
 		return c.fail(from, *failure)
 	}
+	if r.malformed {
+		return c.fail(from, errBadRequest)
+	}
 	if len(r.unknown) > 0 {
 		return c.fail(from, errUnknownAttribute)
 	}

@@ -14,7 +14,6 @@ const (
 	headerSize      = 20
 	attributeHeader = 4
 	integritySize   = attributeHeader + 20
-	fingerprintSize = attributeHeader + 4
 )
 
 // request is a decoded message: what stands before MESSAGE-INTEGRITY, or all of
@@ -42,8 +41,9 @@ type request struct {
 	reservation bool // RESERVATION-TOKEN
 	family byte // REQUESTED-ADDRESS-FAMILY
 
-	malformed bool            // an attribute we know has a form it cannot have
-	unknown   []stun.AttrType // comprehension-required ones
+	badCredentials bool            // an attribute of authentication has a form it cannot have
+	malformed      bool            // another one that we know
+	unknown        []stun.AttrType // comprehension-required ones
 
 	// Set by authentication; without a key the request is nobody's.
 	key      stun.MessageIntegrity
@@ -78,9 +78,14 @@ func (r *request) decode(in []byte) bool {
 			// RFC 8489, section 14.5: nothing else counts behind it.
 		case a.Type == stun.AttrMessageIntegrity:
 			r.integrity = true
-			r.malformed = r.malformed || len(a.Value)+attributeHeader != integritySize
-		default:
-			r.malformed = !r.take(a) || r.malformed
+			r.badCredentials = r.badCredentials || len(a.Value)+attributeHeader != integritySize
+		case !r.take(a):
+			switch a.Type {
+			case stun.AttrUsername, stun.AttrRealm, stun.AttrNonce:
+				r.badCredentials = true
+			default:
+				r.malformed = true
+			}
 		}
 	}
 	return true

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"praxisrelay/signal/appointment"
@@ -59,22 +61,34 @@ func (a *Admin) Create(ctx context.Context, opens, closes time.Time) (Created, e
 		return Created{}, err
 	}
 	created := Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
-	request := protocol.NewAppointment{ID: created.ID, Opens: opens, Closes: closes}
-	room := seal.NewRoomKey()
 	for _, name := range appointment.SeatNames {
 		c := code.New()
-		keys, err := c.Derive(info.Salt, info.Rounds)
-		if err != nil {
-			return Created{}, err
-		}
-		verifier := keys.Verifier()
-		request.Seats = append(request.Seats, protocol.NewSeat{
-			Name: name, Verifier: verifier[:], RoomKey: room.Wrap(keys.SealKey, created.ID, name),
-		})
 		// The code stands behind the #, which browsers send to nobody.
-		created.Seats = append(created.Seats, CreatedSeat{name, c, info.URL + "#" + c.Format(), keys})
+		created.Seats = append(created.Seats, CreatedSeat{Name: name, Code: c, Link: info.URL + "#" + c.Format()})
+	}
+	if err := created.derive(info); err != nil {
+		return Created{}, err
+	}
+	request := protocol.NewAppointment{ID: created.ID, Opens: opens, Closes: closes}
+	room := seal.NewRoomKey()
+	for _, seat := range created.Seats {
+		verifier := seat.Keys.Verifier()
+		request.Seats = append(request.Seats, protocol.NewSeat{
+			Name: seat.Name, Verifier: verifier[:], RoomKey: room.Wrap(seat.Keys.SealKey, created.ID, seat.Name),
+		})
 	}
 	return created, a.call(ctx, http.MethodPost, "/v1/appointments", request, &protocol.ListedAppointment{})
+}
+
+// derive stretches the codes side by side, since each takes its time on purpose.
+func (c *Created) derive(info protocol.Info) error {
+	failed := make([]error, len(c.Seats))
+	var stretching sync.WaitGroup
+	for i := range c.Seats {
+		stretching.Go(func() { c.Seats[i].Keys, failed[i] = c.Seats[i].Code.Derive(info.Salt, info.Rounds) })
+	}
+	stretching.Wait()
+	return errors.Join(failed...)
 }
 
 // List returns the daemon's appointments in the order in which they open.

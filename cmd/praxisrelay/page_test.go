@@ -1,0 +1,210 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+)
+
+// https trusts the served appliance's certificate.
+func (s *served) https(t *testing.T) *http.Client {
+	t.Helper()
+	c, err := trusting(s.ca, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
+// refusal joins and returns the protocol's error, or "" when the join succeeds.
+func (s *served) refusal(t *testing.T, keys code.Keys) (refused protocol.Error) {
+	t.Helper()
+	session, err := client.JoinWithKeys(t.Context(), s.https(t), s.url, keys)
+	if err == nil {
+		session.Close()
+		return refused
+	}
+	p := new(protocol.Error)
+	if !errors.As(err, &p) {
+		t.Fatal(err)
+	}
+	return *p
+}
+
+// TestWhatIsWrongWithACodeIsSaid: in the protocol, and on the page in both languages.
+func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
+	ctx := t.Context()
+	now := time.Now().Truncate(time.Second)
+	var over client.CreatedSeat
+	s := startServe(t, func(registry appointment.Registry, pepper appointment.Pepper) {
+		over = pastAppointment(t, registry, pepper, now)
+	})
+	create := func(opens, closes time.Time) client.Created {
+		t.Helper()
+		created, err := s.admin.Create(ctx, opens, closes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return created
+	}
+	early := create(now.Add(48*time.Hour), now.Add(72*time.Hour))
+	open := create(now, now.Add(time.Hour))
+	revoked := create(now, now.Add(time.Hour))
+	if _, stderr, err := run(t, "code", "revoke", revoked.ID, "--socket", s.socket); err != nil {
+		t.Fatal(stderr)
+	}
+	unknown := code.New()
+	mistyped := open.Seats[1].Code.Format()
+	mistyped = mistyped[:13] + string(other(mistyped[13]))
+
+	b := newBrowser(t, "patient")
+	requests := b.watchRequests(t)
+	tests := []struct {
+		name   string
+		typed  string
+		keys   *code.Keys // nil: the server is not to be asked
+		code   protocol.Code
+		en, de string
+	}{
+		{"mistyped", mistyped, nil, "", "typing error", "Tippfehler"},
+		{"too short", "KTRW-BZMF", nil, "", "12 letters", "12 Buchstaben"},
+		{"vowel", "AAAA-BZMF-QHDF", nil, "", "character", "Zeichen"},
+		{"unknown", unknown.Format(), nil, protocol.UnknownCode, "no such code", "gibt es nicht"},
+		{"too early", early.Seats[1].Code.Format(), &early.Seats[1].Keys, protocol.TooEarly, "valid from", "gilt ab"},
+		{"over", over.Code.Format(), &over.Keys, protocol.Over, "time is over", "abgelaufen"},
+		{"revoked", revoked.Seats[1].Code.Format(), &revoked.Seats[1].Keys, protocol.UnknownCode, "no such code", "gibt es nicht"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if test.keys != nil {
+				refused := s.refusal(t, *test.keys)
+				if refused.Code != test.code {
+					t.Errorf("the protocol says %q, want %q", refused.Code, test.code)
+				}
+				if test.code == protocol.TooEarly && (refused.Opens == nil || !refused.Opens.Equal(early.Opens)) {
+					t.Errorf("opens is %v, want %v", refused.Opens, early.Opens)
+				}
+			}
+			b.open(t, s.url+"#"+test.typed, "lang=en")
+			before := len(requests())
+			b.join(t)
+			b.wait(t, `document.querySelector('#message').matches('.notice:not(.calm):not([hidden])')`)
+			var en, de string
+			b.do(t, chromedp.Text("#message", &en), chromedp.Click(`[data-lang="de"]`), chromedp.Text("#message", &de))
+			if !strings.Contains(en, test.en) || !strings.Contains(de, test.de) {
+				t.Errorf("the page says %q and %q, want something with %q and %q", en, de, test.en, test.de)
+			}
+			if asked := len(requests()) > before; asked != (test.code != "") {
+				t.Errorf("the server was asked: %v", asked)
+			}
+		})
+	}
+	if refused := s.refusal(t, open.Seats[1].Keys); refused.Code != "" {
+		t.Errorf("the right code is refused: %v", refused)
+	}
+}
+
+// TestRevocationEndsWhatRuns: both pages are told, at once.
+func TestRevocationEndsWhatRuns(t *testing.T) {
+	s := startServe(t, nil)
+	now := time.Now()
+	created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var browsers []*browser
+	for _, seat := range created.Seats {
+		b := newBrowser(t, seat.Name)
+		b.open(t, seat.Link, "policy=relay")
+		b.join(t)
+		browsers = append(browsers, b)
+	}
+	for _, b := range browsers {
+		b.wait(t, isConnected)
+	}
+	if err := s.admin.Revoke(t.Context(), created.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range browsers {
+		b.wait(t, `document.querySelector('#message').textContent.includes('cancelled')`)
+	}
+}
+
+// TestSecondDeviceTakesTheSeat: the first is told and does not come back by itself.
+func TestSecondDeviceTakesTheSeat(t *testing.T) {
+	info, _ := startDemo(t)
+	first, second := newBrowser(t, "first"), newBrowser(t, "second")
+	first.open(t, info.Patient.Link, "")
+	first.join(t)
+	first.wait(t, `document.querySelector('#status').textContent.includes('Waiting')`)
+	second.open(t, info.Patient.Link, "")
+	second.join(t)
+	second.wait(t, `document.querySelector('#status').textContent.includes('Waiting')`)
+	first.wait(t, `document.querySelector('#message').textContent.includes('another device')`)
+}
+
+// TestPageKeepsTheCodeToItself: it leaves the address bar, and no request carries it.
+func TestPageKeepsTheCodeToItself(t *testing.T) {
+	info, _ := startDemo(t)
+	b := newBrowser(t, "patient")
+	requests := b.watchRequests(t)
+	b.open(t, info.Patient.Link, "")
+	b.join(t)
+	b.wait(t, `document.querySelector('#status').textContent.includes('Waiting')`)
+	var address string
+	b.do(t, chromedp.Location(&address))
+	urls := requests()
+	letters := strings.ReplaceAll(info.Patient.Code, "-", "")
+	for _, url := range append(urls, address) {
+		if strings.Contains(url, info.Patient.Code) || strings.Contains(url, letters) {
+			t.Errorf("the code is in %s", url)
+		}
+		if !strings.HasPrefix(url, info.URL) && !strings.HasPrefix(url, "wss"+strings.TrimPrefix(info.URL, "https")) && url != "about:blank" {
+			t.Errorf("the page asked %s", url)
+		}
+	}
+	if len(urls) < 5 {
+		t.Errorf("only %d requests were seen", len(urls))
+	}
+}
+
+// pastAppointment keeps an appointment that is over, which the daemon would not
+// make, and returns the patient's seat.
+func pastAppointment(t *testing.T, registry appointment.Registry, pepper appointment.Pepper, now time.Time) (patient client.CreatedSeat) {
+	t.Helper()
+	a := appointment.Appointment{ID: appointment.NewID(), Opens: now.Add(-25 * time.Hour), Closes: now.Add(-time.Hour)}
+	for _, name := range appointment.SeatNames {
+		c := code.New()
+		keys, err := c.Derive(registry.Salt(), code.Rounds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		patient = client.CreatedSeat{Name: name, Code: c, Keys: keys}
+		a.Seats = append(a.Seats, appointment.Seat{
+			Name: name, Lookup: pepper.Lookup(keys.Verifier()), RoomKey: seal.NewRoomKey().Wrap(keys.SealKey, a.ID, name),
+		})
+	}
+	if err := registry.Create(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	return patient
+}
+
+// other returns another letter of the alphabet.
+func other(letter byte) byte {
+	if letter == 'B' {
+		return 'C'
+	}
+	return 'B'
+}

@@ -1,0 +1,479 @@
+package core
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v3"
+)
+
+func TestBindingTellsTheClientItsAddress(t *testing.T) {
+	l := newLab(t)
+	for _, address := range []string{"198.51.100.7:4000", "[2001:db8::7]:4000"} {
+		p := l.peer(address, "a", "doctor")
+		answer := p.ask(build(t, stun.MethodBinding, stun.ClassRequest, stun.Fingerprint))
+		if got := xorAddr(t, answer, stun.AttrXORMappedAddress); got != p.tuple.Client {
+			t.Errorf("mapped address %v, want %v", got, p.tuple.Client)
+		}
+		if err := stun.Fingerprint.Check(answer); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A consultation of an hour with a browser's manner (refresh at 540 s, permissions
+// and channels every 240 s), and its end, under a steered clock.
+func TestAnHourOfAConsultation(t *testing.T) {
+	l := newLab(t)
+	doctor, patient := l.allocated("198.51.100.1:1000", "a", "doctor"), l.allocated("203.0.113.2:2000", "a", "patient")
+	keepUp := func() {
+		doctor.permit(patient.relayed)
+		doctor.bind(0x4000, patient.relayed)
+		patient.permit(doctor.relayed)
+		patient.bind(0x4001, doctor.relayed)
+	}
+	keepUp()
+	for second := 1; second <= 3600; second++ {
+		l.now = start.Add(time.Duration(second) * time.Second)
+		l.Sweep(l.now)
+		if second%240 == 0 {
+			keepUp()
+		}
+		if second%540 == 0 {
+			for _, p := range []*peer{doctor, patient} {
+				if got := lifetimeOf(t, p.ok(stun.MethodRefresh)); got != DefaultLifetime {
+					t.Fatalf("refreshed for %v", got)
+				}
+			}
+		}
+		for frame := range 3 {
+			data := fmt.Sprintf("frame %d of second %d", frame, second)
+			to, out := doctor.channelData(0x4000, data)
+			patient.delivered(0x4001, data, to, out)
+			to, out = patient.channelData(0x4001, data)
+			doctor.delivered(0x4000, data, to, out)
+		}
+	}
+	// Both vanish. The permissions end first, then the allocations.
+	l.now = start.Add(3600*time.Second + permissionLifetime)
+	l.dropped(doctor.channelData(0x4000, "late"))
+	l.now = start.Add(2 * time.Hour)
+	l.Sweep(l.now)
+	if n := l.Allocations(); n != 0 || len(l.appointments) != 0 || l.routes.Len() != 0 || len(l.expiries) != 0 {
+		t.Errorf("left behind: %d allocations, %d appointments, %d routes, %d expiries",
+			n, len(l.appointments), l.routes.Len(), len(l.expiries))
+	}
+}
+
+func TestDataTakesEveryWayThatIsPermitted(t *testing.T) {
+	l := newLab(t)
+	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+
+	l.dropped(a.send(b.relayed, "nobody permits"))
+	a.permit(b.relayed)
+	l.dropped(a.send(b.relayed, "only the sender permits"))
+	b.permit(a.relayed)
+	to, out := a.send(b.relayed, "both permit")
+	b.indicated(a.relayed, "both permit", to, out)
+
+	a.bind(0x4000, b.relayed)
+	to, out = a.channelData(0x4000, "channel to indication")
+	b.indicated(a.relayed, "channel to indication", to, out)
+	to, out = b.send(a.relayed, "indication to channel")
+	a.delivered(0x4000, "indication to channel", to, out)
+
+	b.bind(0x7FFF, a.relayed)
+	to, out = a.channelData(0x4000, "")
+	b.delivered(0x7FFF, "", to, out)
+	longest := strings.Repeat("x", MaxMessage-4)
+	to, out = a.channelData(0x4000, longest)
+	b.delivered(0x7FFF, longest, to, out)
+
+	l.dropped(a.channelData(0x4001, "no such channel"))
+	l.dropped(a.raw([]byte{0x40, 0x00, 0x00, 0x05, 'l', 'i', 'e'}))
+	l.dropped(a.raw([]byte{0x40, 0x00, 0x00}))
+	l.dropped(a.channelData(0x4000, longest+"x"))
+
+	// A seat may pair with itself.
+	a2 := l.allocated("198.51.100.1:1001", "x", "doctor")
+	a2.bind(0x4000, a.relayed)
+	a.bind(0x4002, a2.relayed)
+	to, out = a2.channelData(0x4000, "self")
+	a.delivered(0x4002, "self", to, out)
+}
+
+func TestChannelDataIsForwardedByItsLengthNotTheDatagrams(t *testing.T) {
+	l := newLab(t)
+	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	a.bind(0x4000, b.relayed)
+	b.bind(0x4000, a.relayed)
+	to, out := a.raw([]byte{0x40, 0x00, 0x00, 0x01, 'd', 0, 0, 0})
+	b.delivered(0x4000, "d", to, out)
+}
+
+func TestPermissionAndChannelLifetimes(t *testing.T) {
+	l := newLab(t)
+	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	a.bind(0x4000, b.relayed)
+	b.permit(a.relayed)
+	l.now = start.Add(permissionLifetime - time.Second)
+	to, out := a.channelData(0x4000, "in time")
+	b.indicated(a.relayed, "in time", to, out)
+	l.now = start.Add(permissionLifetime)
+	l.dropped(a.channelData(0x4000, "b's permission is over"))
+	b.bind(0x4005, a.relayed) // a ChannelBind installs a permission
+	to, out = a.channelData(0x4000, "again")
+	b.delivered(0x4005, "again", to, out)
+
+	// Without its permission a channel remains, and a refresh brings the permission back.
+	a.ok(stun.MethodRefresh)
+	b.ok(stun.MethodRefresh)
+	l.now = start.Add(channelLifetime - time.Second)
+	b.bind(0x4005, a.relayed)
+	to, out = a.channelData(0x4000, "almost over")
+	b.delivered(0x4005, "almost over", to, out)
+	l.now = start.Add(channelLifetime)
+	l.dropped(a.channelData(0x4000, "over"))
+
+	// The number and the peer are free again then.
+	a.bind(0x4001, b.relayed)
+	to, out = a.channelData(0x4001, "new number")
+	b.delivered(0x4005, "new number", to, out)
+}
+
+func TestEndedAllocationsLeadNowhere(t *testing.T) {
+	ends := map[string]func(*lab, *peer){
+		"Refresh(0)":   func(_ *lab, p *peer) { p.ok(stun.MethodRefresh, lifetime(0)) },
+		"disconnected": func(l *lab, p *peer) { l.Disconnected(l.now, p.tuple) },
+		"expired":      func(l *lab, p *peer) { l.now = l.now.Add(DefaultLifetime); l.Sweep(l.now) },
+		"revoked":      func(l *lab, p *peer) { l.Revoke(l.now, "x", l.now.Add(time.Hour)) },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+			a.bind(0x4000, b.relayed)
+			b.bind(0x4000, a.relayed)
+			end(l, b)
+			l.dropped(a.channelData(0x4000, "to nobody"))
+			l.dropped(b.channelData(0x4000, "from nobody"))
+			if l.Holds(b.tuple) {
+				t.Error("the allocation is still held")
+			}
+		})
+	}
+}
+
+// TURN.md: pion's reader of the first allocation deletes the second.
+func TestAllocateAfterRefreshZeroIsANewAllocation(t *testing.T) {
+	l := newLab(t)
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	first := p.relayed
+	p.ok(stun.MethodRefresh, lifetime(0))
+	p.allocate()
+	if p.relayed == first {
+		t.Error("the relayed address was given again at once")
+	}
+	l.now = start.Add(DefaultLifetime - time.Second)
+	l.Sweep(l.now)
+	p.ok(stun.MethodRefresh)
+}
+
+func TestLifetimes(t *testing.T) {
+	l := newLab(t)
+	for wish, want := range map[uint32]time.Duration{
+		1: 10 * time.Minute, 599: 10 * time.Minute, 600: 10 * time.Minute, 1200: 20 * time.Minute,
+		3600: time.Hour, 3601: time.Hour, 0xFFFFFFFF: time.Hour,
+	} {
+		p := l.peer(fmt.Sprintf("198.51.100.1:%d", 1000+wish%60000), "x", fmt.Sprintf("seat%d", wish))
+		if got := lifetimeOf(t, p.ok(stun.MethodAllocate, requestedTransport(protocolUDP), lifetime(wish))); got != want {
+			t.Errorf("Allocate with LIFETIME %d: %v, want %v", wish, got, want)
+		}
+		if got := lifetimeOf(t, p.ok(stun.MethodRefresh, lifetime(wish))); got != want {
+			t.Errorf("Refresh with LIFETIME %d: %v, want %v", wish, got, want)
+		}
+		if got := lifetimeOf(t, p.ok(stun.MethodRefresh, lifetime(0))); got != 0 {
+			t.Errorf("Refresh with LIFETIME 0: %v", got)
+		}
+	}
+}
+
+// S4: a consultation that runs over is not cut; max_session is the hard end.
+func TestExpiredCredentialKeepsItsAllocationUpToMaxSession(t *testing.T) {
+	l := newLab(t)
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	for l.now.Before(start.Add(23*time.Hour + 30*time.Minute)) {
+		l.now = l.now.Add(9 * time.Minute)
+		if code := p.refused(stun.MethodRefresh); code == 438 {
+			p.nonce = ""
+			p.ok(stun.MethodRefresh)
+		} else if code != 0 {
+			t.Fatalf("after %v: %d", l.now.Sub(start), code)
+		}
+	}
+	late := l.peer("198.51.100.1:1001", "x", "doctor")
+	late.credential = p.credential
+	if code := late.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
+		t.Errorf("Allocate with an expired credential: %d, want 401", code)
+	}
+	p.nonce = ""
+	left := start.Add(24 * time.Hour).Sub(l.now)
+	if got := lifetimeOf(t, p.ok(stun.MethodRefresh, lifetime(3600))); got != left {
+		t.Errorf("the last refresh gave %v, want the %v that are left", got, left)
+	}
+	l.now = start.Add(24 * time.Hour)
+	p.nonce = ""
+	if code := p.refused(stun.MethodRefresh); code != 437 {
+		t.Errorf("beyond max_session: %d, want 437", code)
+	}
+}
+
+func TestRevokedAppointmentGetsNothingUntilItsCredentialsAreOver(t *testing.T) {
+	l := newLab(t)
+	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.9:1000", "y", "doctor")
+	ended := l.Revoke(l.now, "x", l.now.Add(time.Hour))
+	if len(ended) != 1 || ended[0] != p.tuple {
+		t.Errorf("ended %v, want %v", ended, p.tuple)
+	}
+	if code := p.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
+		t.Errorf("Allocate after revocation: %d, want 401", code)
+	}
+	other.ok(stun.MethodRefresh)
+	l.now = l.now.Add(time.Hour + time.Second)
+	l.Sweep(l.now)
+	if len(l.revoked) != 0 {
+		t.Error("the revocation outlives the credentials")
+	}
+}
+
+func TestRetransmittedAllocateIsAnsweredAsTheFirst(t *testing.T) {
+	l := newLab(t)
+	p := l.peer("198.51.100.1:1000", "x", "doctor")
+	request := p.build(stun.MethodAllocate, requestedTransport(protocolUDP), lifetime(1800))
+	_, first := p.raw(request.Raw)
+	l.now = l.now.Add(39 * time.Second)
+	_, again := p.raw(request.Raw)
+	if string(first) != string(again) || len(first) == 0 {
+		t.Errorf("the answers differ: %x, %x", first, again)
+	}
+	if l.Allocations() != 1 {
+		t.Errorf("%d allocations", l.Allocations())
+	}
+}
+
+func TestEvenPort(t *testing.T) {
+	l := newLab(t)
+	for i := range 10 {
+		p := l.peer(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", "doctor")
+		p.allocate(raw{stun.AttrEvenPort, []byte{0}})
+		if p.relayed.Port()%2 != 0 || p.relayed.Port() < firstPort {
+			t.Errorf("EVEN-PORT gave %v", p.relayed)
+		}
+	}
+}
+
+func TestRelayedAddressesAreUniqueInAnAppointmentAndUsedUp(t *testing.T) {
+	l := newLab(t)
+	p := &appointment{relayed: map[netip.AddrPort]*allocation{}, released: map[netip.AddrPort]time.Time{}}
+	for range ports {
+		addr, ok := p.freeAddress(l.now, relayed, false)
+		if !ok || p.relayed[addr] != nil || addr.Port() < firstPort {
+			t.Fatalf("got %v, %v", addr, ok)
+		}
+		p.relayed[addr] = &allocation{}
+	}
+	if addr, ok := p.freeAddress(l.now, relayed, false); ok {
+		t.Errorf("more ports than there are: %v", addr)
+	}
+	gone := netip.AddrPortFrom(relayed, 50000)
+	delete(p.relayed, gone)
+	p.released[gone] = l.now.Add(releasedFor)
+	if addr, ok := p.freeAddress(l.now.Add(channelLifetime), relayed, false); ok {
+		t.Errorf("%v is given again while a channel may point to it", addr)
+	}
+	if addr, ok := p.freeAddress(l.now.Add(releasedFor), relayed, false); !ok || addr != gone {
+		t.Errorf("got %v, %v, want %v", addr, ok, gone)
+	}
+}
+
+func TestAppointmentsDoNotReachEachOther(t *testing.T) {
+	l := newLab(t)
+	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "y", "patient")
+	own := l.allocated("198.51.100.3:1000", "x", "patient")
+	a.bind(0x4000, own.relayed)
+	unheld := netip.AddrPortFrom(relayed, 49152)
+	for unheld == a.relayed || unheld == b.relayed || unheld == own.relayed {
+		unheld = netip.AddrPortFrom(relayed, unheld.Port()+1)
+	}
+	for _, peer := range []netip.AddrPort{
+		b.relayed, unheld, b.tuple.Client, own.tuple.Client, server,
+		netip.AddrPortFrom(relayed, 0), netip.AddrPortFrom(relayed, 22),
+		netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("10.0.0.1:445"),
+	} {
+		if code := a.refused(stun.MethodCreatePermission, xorPeer(peer)); code != 403 {
+			t.Errorf("CreatePermission for %v: %d, want 403", peer, code)
+		}
+		if code := a.refused(stun.MethodChannelBind, channelNumber(0x4001), xorPeer(peer)); code != 403 {
+			t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
+		}
+		// The permission for the relay's own address, which a channel brought,
+		// opens no other port of it.
+		l.dropped(a.send(peer, "out"))
+	}
+	if code := a.refused(stun.MethodCreatePermission, xorPeer(own.relayed), xorPeer(b.relayed)); code != 403 {
+		t.Errorf("CreatePermission for one of one's own and another's: %d, want 403", code)
+	}
+	// The same answer whether another appointment holds the address or nobody does.
+	id := [stun.TransactionIDSize]byte{1}
+	answer := func(peer netip.AddrPort) string {
+		_, out := a.raw(build(t, stun.MethodCreatePermission, stun.ClassRequest, append([]stun.Setter{
+			stun.NewTransactionIDSetter(id), xorPeer(peer)}, a.signature()...)...).Raw)
+		return string(out)
+	}
+	if answer(b.relayed) != answer(unheld) {
+		t.Error("the answers tell whether another appointment holds an address")
+	}
+}
+
+func TestLimits(t *testing.T) {
+	l := newLab(t)
+	l.config.MaxPerSeat, l.config.MaxAllocations = 40, 42
+	var all []*peer
+	for i := range 40 {
+		all = append(all, l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", "doctor"))
+	}
+	if code := l.peer("198.51.100.1:999", "x", "doctor").refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 486 {
+		t.Errorf("one more than a seat may have: %d, want 486", code)
+	}
+	l.allocated("198.51.100.1:998", "x", "patient")
+	p := l.allocated("198.51.100.1:997", "y", "patient")
+	if code := l.peer("198.51.100.1:996", "z", "patient").refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 508 {
+		t.Errorf("one more than there may be: %d, want 508", code)
+	}
+	p.ok(stun.MethodRefresh, lifetime(0))
+	l.allocated("198.51.100.1:996", "z", "patient")
+
+	for i := range maxChannels {
+		all[0].bind(uint16(firstChannel+i), all[1+i].relayed)
+	}
+	if code := all[0].refused(stun.MethodChannelBind, channelNumber(0x5000), xorPeer(all[39].relayed)); code != 508 {
+		t.Errorf("one more channel than allowed: %d, want 508", code)
+	}
+	all[0].bind(firstChannel, all[1].relayed) // refreshing one is no other
+
+	room := &allocation{permissions: map[netip.Addr]time.Time{}}
+	var peers []netip.AddrPort
+	for i := range maxPermissions + 1 {
+		peers = append(peers, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 1))
+	}
+	if room.room(l.now, peers) || !room.room(l.now, peers[1:]) {
+		t.Errorf("room is not %d permissions", maxPermissions)
+	}
+	room.permissions[peers[0].Addr()] = l.now.Add(time.Second)
+	if room.room(l.now, peers[1:]) {
+		t.Error("room for more than there is")
+	}
+	if !room.room(l.now.Add(time.Second), peers[1:]) {
+		t.Error("a permission that is over takes room")
+	}
+}
+
+func TestUnauthenticatedAnswersDoNotAmplify(t *testing.T) {
+	l := newLab(t)
+	for _, address := range []string{"198.51.100.7:4000", "[2001:db8::7]:4000"} {
+		overhead := map[bool]int{true: 28, false: 48}[strings.HasPrefix(address, "1")]
+		p := l.peer(address, "a", "doctor")
+		for name, request := range map[string]*stun.Message{
+			"bare Allocate":   build(t, stun.MethodAllocate, stun.ClassRequest),
+			"bare Refresh":    build(t, stun.MethodRefresh, stun.ClassRequest),
+			"Allocate":        build(t, stun.MethodAllocate, stun.ClassRequest, requestedTransport(protocolUDP)),
+			"with lifetime":   build(t, stun.MethodAllocate, stun.ClassRequest, requestedTransport(protocolUDP), lifetime(600)),
+			"Binding":         build(t, stun.MethodBinding, stun.ClassRequest),
+			"Binding, print":  build(t, stun.MethodBinding, stun.ClassRequest, stun.Fingerprint),
+			"Binding, wishes": build(t, stun.MethodBinding, stun.ClassRequest, raw{0x0003, []byte{0, 0, 0, 6}}),
+			"Allocate, print": build(t, stun.MethodAllocate, stun.ClassRequest, requestedTransport(protocolUDP), stun.Fingerprint),
+		} {
+			_, out := p.raw(request.Raw)
+			if len(out) == 0 {
+				if name != "bare Allocate" && name != "bare Refresh" {
+					t.Errorf("%s from %s: no answer", name, address)
+				}
+				continue
+			}
+			if factor := float64(len(out)+overhead) / float64(len(request.Raw)+overhead); factor > 1.65 {
+				t.Errorf("%s from %s: %d bytes are answered with %d, x%.2f", name, address, len(request.Raw), len(out), factor)
+			}
+		}
+		// On a stream the source is known to be true.
+		p.tuple.Transport = TCP
+		if code := errorCode(t, p.ask(build(t, stun.MethodAllocate, stun.ClassRequest))); code != 401 {
+			t.Errorf("bare Allocate over TCP: %d, want 401", code)
+		}
+	}
+}
+
+func TestNonces(t *testing.T) {
+	l := newLab(t)
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	elsewhere := l.peer("198.51.100.2:1000", "x", "doctor")
+	elsewhere.nonce = p.nonce
+	if code := elsewhere.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 438 {
+		t.Errorf("another address's nonce: %d, want 438", code)
+	}
+	for _, nonce := range []string{"x", strings.Repeat("A", 16), p.nonce + "A", p.nonce[:15] + "!"} {
+		q := *p
+		q.nonce = nonce
+		answer := q.request(stun.MethodRefresh)
+		if code := errorCode(t, answer); code != 438 {
+			t.Errorf("nonce %q: %d, want 438", nonce, code)
+		}
+		q.nonce = text(t, answer, stun.AttrNonce)
+		q.ok(stun.MethodRefresh)
+	}
+	p.ok(stun.MethodRefresh, lifetime(3600))
+	l.now = l.now.Add(nonceLifetime - time.Second)
+	p.ok(stun.MethodRefresh, lifetime(3600))
+	l.now = l.now.Add(2 * time.Second)
+	if code := p.refused(stun.MethodRefresh); code != 438 {
+		t.Errorf("an old nonce: %d, want 438", code)
+	}
+	other := newLab(t).allocated("198.51.100.1:1000", "x", "doctor")
+	p.nonce = other.nonce
+	if code := p.refused(stun.MethodRefresh); code != 438 {
+		t.Errorf("another server's nonce: %d, want 438", code)
+	}
+}
+
+func TestTheDataPlaneAllocatesNothing(t *testing.T) {
+	l := newLab(t)
+	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	a.bind(0x4000, b.relayed)
+	b.permit(a.relayed)
+	in := append([]byte{0x40, 0x00, 0x03, 0xE8}, make([]byte, 1000)...)
+	buf := make([]byte, MaxOutput)
+	forward := func() {
+		binary.BigEndian.PutUint16(in, 0x4000)
+		if _, out := l.Forward(l.now, a.tuple, in, buf); len(out) == 0 {
+			t.Fatal("not forwarded")
+		}
+	}
+	if n := testing.AllocsPerRun(100, forward); n != 0 {
+		t.Errorf("a Data indication costs %v allocations", n)
+	}
+	b.bind(0x4001, a.relayed)
+	if n := testing.AllocsPerRun(100, forward); n != 0 {
+		t.Errorf("ChannelData costs %v allocations", n)
+	}
+	send := build(t, stun.MethodSend, stun.ClassIndication, xorPeer(b.relayed), raw{stun.AttrData, make([]byte, 1000)}).Raw
+	if n := testing.AllocsPerRun(100, func() {
+		if _, out := l.Handle(l.now, a.tuple, send, buf); len(out) == 0 {
+			t.Fatal("not sent")
+		}
+	}); n != 0 {
+		t.Errorf("a Send indication costs %v allocations", n)
+	}
+}
