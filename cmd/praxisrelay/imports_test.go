@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestImportDirections keeps the house as it was drawn. Each rule names packages by
+// prefix, what they must not import, and why.
+func TestImportDirections(t *testing.T) {
+	rules := []struct{ from, not, why string }{
+		{"config", "praxisrelay/", "types and their validation are everybody's ground"},
+		{"systemd", "praxisrelay/", "the service manager knows nothing of TURN or HTTP"},
+		{"relay", "praxisrelay/signal", "either can be understood, and replaced, without the other"},
+		{"signal", "praxisrelay/relay", "either can be understood, and replaced, without the other"},
+		{"relay", "praxisrelay/cmd", "only the program knows all parts"},
+		{"signal", "praxisrelay/cmd", "only the program knows all parts"},
+		{"relay", "praxisrelay/systemd", "how the daemon is run is the program's business"},
+		{"signal", "praxisrelay/systemd", "how the daemon is run is the program's business"},
+		{"signal", "praxisrelay/config", "its options are few: the program hands them over"},
+		{"relay/core", "net", "a pure state machine has no sockets"},
+		{"relay/core", "os", "a pure state machine has no files"},
+		{"relay/core", "log/slog", "the packet path logs nothing"},
+		{"relay/core", "sync", "one goroutine owns its state"},
+		{"relay/core", "praxisrelay/config", "it is handed what it needs"},
+		{"signal/client", "praxisrelay/signal/page", "a client needs no page"},
+		{"relay", "github.com/pion/turn/v4", "the relay's TURN core is ours; pion's is for clients and tests"},
+	}
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "praxisrelay/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for i, rule := range rules {
+			if !within(p.ImportPath, "praxisrelay/"+rule.from) {
+				continue
+			}
+			seen[rule.from] = true
+			for _, imported := range p.Imports {
+				if imported == rule.not || strings.HasSuffix(rule.not, "/") && strings.HasPrefix(imported, rule.not) ||
+					strings.HasPrefix(imported, rule.not+"/") && strings.HasPrefix(rule.not, "praxisrelay/") {
+					t.Errorf("%s imports %s: %s (rule %d)", p.ImportPath, imported, rule.why, i)
+				}
+			}
+		}
+	}
+	for _, rule := range rules {
+		if !seen[rule.from] {
+			t.Errorf("no package is within %q: the rule is stale", rule.from)
+		}
+	}
+}
+
+func within(path, prefix string) bool {
+	return path == prefix || strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")
+}
