@@ -1,0 +1,39 @@
+# Everything is built from this folder with Go and make; `make help` lists what there is.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 30s
+SKIPPED = $(CURDIR)/build/skipped
+
+.PHONY: help run build test lint fuzz bench tools
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Build and start a complete demo on loopback
+	@build/praxisrelay demo
+
+build: ## Build the program as build/praxisrelay
+	CGO_ENABLED=0 go build -trimpath -o build/praxisrelay ./cmd/praxisrelay
+
+test: tools lint build ## Run everything that CI runs; what had to be skipped is said at the end
+	@rm -f $(SKIPPED)
+	PRAXISRELAY_TEST_SKIPPED=$(SKIPPED) go test -race -shuffle=on -timeout 20m ./...
+	@if [ -s $(SKIPPED) ]; then echo; echo "SKIPPED:"; cat $(SKIPPED); fi
+
+tools: ## Install what the tests need, where that is possible (Debian, as root)
+	@./.ci/tools
+
+lint: ## Check formatting and run the linters
+	@unformatted=$$(gofmt -l cmd config relay signal systemd); \
+	if [ -n "$$unformatted" ]; then echo "gofmt differs: $$unformatted"; exit 1; fi
+	go vet ./...
+	GOOS=windows go vet ./cmd/... && GOOS=darwin go vet ./cmd/...
+	go run $(STATICCHECK) ./...
+
+fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
+	@set -e; for target in relay:FuzzFrameSize relay/core:FuzzCore relay/core:FuzzXORAddress \
+		signal:FuzzDecodeFrame signal/code:FuzzParse config:FuzzParse; do \
+		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) ./$${target%:*}; done
+
+bench: ## Measure what the core costs per packet and per request
+	go test -run '^$$' -bench . -benchmem ./relay/core

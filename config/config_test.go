@@ -1,0 +1,125 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const least = "name: relay.example.org\ntls: {certificate: c.pem, key: k.pem}\n"
+
+func TestDefaultsHoldForWhatTheFileDoesNotSay(t *testing.T) {
+	c, err := Parse("x.yaml", []byte(least+"relay:\n  max_session: 2h\nlisten:\n  turn_udp: ['[::]:3478']\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Name, want.TLS = "relay.example.org", TLS{"c.pem", "k.pem"}
+	want.Relay.MaxSession, want.Listen.TURNUDP = 2*time.Hour, []string{"[::]:3478"}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got %+v, want %+v", c, want)
+	}
+}
+
+// TestExampleEqualsTheDefaults: the shipped example shows every key with its default.
+func TestExampleEqualsTheDefaults(t *testing.T) {
+	c, err := Load("../docs/praxisrelay.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Name = "relay.example.org"
+	want.TLS = TLS{"/etc/praxisrelay/tls/fullchain.pem", "/etc/praxisrelay/tls/privkey.pem"}
+	want.Relay.Addresses = c.Relay.Addresses
+	if !reflect.DeepEqual(c, want) || len(c.Relay.Addresses) != 0 {
+		t.Errorf("the example is %+v, want %+v", c, want)
+	}
+}
+
+// TestMistakes: every mistake is named at once, with its line and a remedy.
+func TestMistakes(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"empty": {"", []string{
+			"x.yaml: name: missing: set it to the DNS name that clients use, like relay.example.org",
+			"x.yaml: tls.certificate: missing: set it to the file of the certificate chain (PEM)",
+			"x.yaml: tls.key: missing: set it to the file of the certificate's private key (PEM)",
+		}},
+		"unknown keys": {least + "nam: x\nrelay:\n  secret: hunter2\n", []string{
+			"x.yaml:3: nam: unknown key: use one of name, listen, tls, relay, signal",
+			"x.yaml:5: relay.secret: unknown key: use one of secret_file, addresses, credential_lifetime, max_session, max_per_seat, max_allocations",
+		}},
+		"values": {strings.Replace(least, "relay.example.org", "https://relay.example.org/", 1) +
+			"listen:\n  https: 443\n  turn_udp: [':3478', ':444', ':3478', 'relay:3478']\n  turn_tcp: ':3478'\n" +
+			"relay:\n  max_session: 1 day\n  max_per_seat: many\n  addresses: [198.51.100.1, 198.51.100.2, here]\n", []string{
+			`x.yaml:1: name: "https://relay.example.org/" is neither a DNS name nor an address: give it without port and path`,
+			`x.yaml:4: listen.https: "443": not host:port: write ":3478" for every address of the host, or "192.0.2.10:3478"`,
+			`x.yaml:5: listen.turn_udp[1]: ":444": browsers use TURN on the ports 53, 80, 443 and from 1024 up only: choose one of these`,
+			`x.yaml:5: listen.turn_udp[2]: ":3478" is already in listen.turn_udp[0]: give each listener its own`,
+			`x.yaml:5: listen.turn_udp[3]: "relay:3478": the host must be an IP address of this server, or empty for all`,
+			`x.yaml:6: listen.turn_tcp: a list was expected: write ["first", "second"]`,
+			`x.yaml:8: relay.max_session: not a duration: write it like 90s, 30m or 8h`,
+			`x.yaml:9: relay.max_per_seat: not a whole number`,
+			`x.yaml:10: relay.addresses[1]: a second address of its family: keep one for IPv4 and one for IPv6`,
+			`x.yaml:10: relay.addresses[2]: not an IP address: write it like 192.0.2.10 or 2001:db8::10`,
+		}},
+		"sections": {least + "relay: yes\nsignal: [1]\n", []string{
+			"x.yaml:3: relay: a section was expected here: write its keys below it, indented",
+			"x.yaml:4: signal: a section was expected here: write its keys below it, indented",
+		}},
+		"out of bounds": {least + "relay: {credential_lifetime: 25h, max_session: 1m}\n", []string{
+			"x.yaml:3: relay.credential_lifetime: 25h0m0s is out of bounds: use 10m0s to 24h0m0s",
+			"x.yaml:3: relay.max_session: 1m0s is out of bounds: use 1h0m0s to 168h0m0s",
+		}},
+	} {
+		_, err := Parse("x.yaml", []byte(test.text))
+		if err == nil {
+			t.Errorf("%s: no mistake was found", name)
+			continue
+		}
+		if got := strings.Split(err.Error(), "\n"); !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s:\n%s\nwant\n%s", name, err, strings.Join(test.want, "\n"))
+		}
+	}
+}
+
+func TestWhatIsNoYAMLIsSaidWithItsLine(t *testing.T) {
+	for _, text := range []string{least + "\tlisten: x\n", least + "listen: [\n", least + "a: b: c\n", least + "name: twice\n"} {
+		_, err := Parse("x.yaml", []byte(text))
+		if err == nil || !strings.HasPrefix(err.Error(), "x.yaml:") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestEmptySectionsAreDefaults(t *testing.T) {
+	if _, err := Parse("x.yaml", []byte(least+"relay:\n  # nothing\nsignal:\n")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMissingFile(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "--config") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(least)
+	example, err := os.ReadFile("../docs/praxisrelay.example.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(example))
+	f.Add("a: &a [*a]\n<<: *a\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if c, err := Parse("x.yaml", []byte(text)); err == nil && (c.Name == "" || c.Relay.SecretFile == "") {
+			t.Fatalf("%q makes %+v", text, c)
+		}
+	})
+}

@@ -1,0 +1,541 @@
+package signal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/goleak"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// lab is a server with a clock that the test moves, behind real TLS and WebSockets.
+type lab struct {
+	*testing.T
+	*Server
+	web   *httptest.Server
+	relay *fakeRelay
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+// fakeRelay notes what signaling asks of the relay.
+type fakeRelay struct {
+	mu      sync.Mutex
+	revoked []string
+	minted  int
+}
+
+func (f *fakeRelay) ICEServers(appointment, seat string) ([]protocol.ICEServer, time.Time, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.minted++
+	return []protocol.ICEServer{{URLs: []string{"turn:relay"}, Username: appointment + "." + seat}}, time.Time{}, nil
+}
+
+func (f *fakeRelay) Revoke(appointment string, _ time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revoked = append(f.revoked, appointment)
+}
+
+var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	registry, err := appointment.Open(filepath.Join(t.TempDir(), "registry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { registry.Close() })
+	l := &lab{T: t, relay: new(fakeRelay), now: day}
+	l.Server, err = New(t.Context(), Options{
+		Name: "relay.test", URL: "https://relay.test/", Rounds: code.Rounds, Registry: registry,
+		Pepper: appointment.Pepper("a pepper of some length"), Relay: l.relay,
+		Now: l.clock, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.web = httptest.NewTLSServer(l.Handler())
+	t.Cleanup(func() {
+		select {
+		case <-l.stopping:
+		default:
+			close(l.stopping)
+		}
+		l.web.Close()
+	})
+	return l
+}
+
+func (l *lab) clock() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
+func (l *lab) at(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now = t
+}
+
+// seats makes an appointment whose keys are random: stretching is not what is tested.
+func (l *lab) seats(opens time.Time) (id string, doctor, patient code.Keys) {
+	l.Helper()
+	room := seal.NewRoomKey()
+	a := protocol.NewAppointment{ID: appointment.NewID(), Opens: opens, Closes: opens.Add(appointment.Length)}
+	for i, keys := range []*code.Keys{&doctor, &patient} {
+		keys.JoinToken, keys.SealKey = seal.NewRoomKey(), seal.NewRoomKey()
+		verifier, name := keys.Verifier(), appointment.SeatNames[i]
+		a.Seats = append(a.Seats, protocol.NewSeat{Name: name, Verifier: verifier[:], RoomKey: room.Wrap(keys.SealKey, a.ID, name)})
+	}
+	if status, body := l.admin("POST", "/v1/appointments", a); status != http.StatusCreated {
+		l.Fatalf("%d %s", status, body)
+	}
+	return a.ID, doctor, patient
+}
+
+func (l *lab) admin(method, path string, body any) (int, string) {
+	l.Helper()
+	text, ok := body.(string)
+	if !ok {
+		b, err := json.Marshal(body)
+		if err != nil {
+			l.Fatal(err)
+		}
+		text = string(b)
+	}
+	w := httptest.NewRecorder()
+	l.AdminHandler().ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(text)))
+	return w.Code, w.Body.String()
+}
+
+func (l *lab) join(keys code.Keys) *client.Session {
+	l.Helper()
+	s, err := client.JoinWithKeys(l.Context(), l.web.Client(), l.web.URL, keys)
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (l *lab) refused(keys code.Keys) *protocol.Error {
+	l.Helper()
+	s, err := client.JoinWithKeys(l.Context(), l.web.Client(), l.web.URL, keys)
+	if err == nil {
+		s.Close()
+		return &protocol.Error{}
+	}
+	refused := new(protocol.Error)
+	if !errors.As(err, &refused) {
+		l.Fatal(err)
+	}
+	return refused
+}
+
+func next(t *testing.T, s *client.Session) client.Event {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	e, err := s.Receive(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func ends(t *testing.T, s *client.Session, want protocol.Code) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for {
+		_, err := s.Receive(ctx)
+		if err == nil {
+			continue
+		}
+		refused := new(protocol.Error)
+		if !errors.As(err, &refused) || refused.Code != want {
+			t.Fatalf("the session ended with %v, want %s", err, want)
+		}
+		return
+	}
+}
+
+func TestTwoSeatsMeetAndTalk(t *testing.T) {
+	l := newLab(t)
+	id, doctorKeys, patientKeys := l.seats(day)
+	doctor := l.join(doctorKeys)
+	if w := doctor.Welcome; w.Appointment != id || w.Seat != "doctor" || len(w.Present) != 0 || w.ICEServers[0].Username != id+".doctor" ||
+		!w.Opens.Equal(day) || !w.Closes.Equal(day.Add(appointment.Length)) {
+		t.Errorf("welcome %+v", w)
+	}
+	patient := l.join(patientKeys)
+	joined := next(t, doctor).Joined
+	if joined == nil || joined.Seat != "patient" || len(patient.Welcome.Present) != 1 {
+		t.Fatalf("joined %v, present %v", joined, patient.Welcome.Present)
+	}
+	for i := range 5 {
+		text := fmt.Sprintf("message %d", i)
+		if err := doctor.Send(t.Context(), *joined, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		m := next(t, patient).Message
+		if m == nil || string(m.Plain) != text || m.From != patient.Welcome.Present[0] {
+			t.Fatalf("got %v", m)
+		}
+		if err := patient.Send(t.Context(), m.From, []byte("answer to "+text)); err != nil {
+			t.Fatal(err)
+		}
+		if m := next(t, doctor).Message; m == nil || string(m.Plain) != "answer to "+text {
+			t.Fatalf("got %v", m)
+		}
+	}
+	patient.Close()
+	if left := next(t, doctor).Left; left == nil || *left != *joined {
+		t.Errorf("left %v", left)
+	}
+	// To a session that is gone.
+	if err := doctor.Send(t.Context(), *joined, []byte("hello?")); err != nil {
+		t.Fatal(err)
+	}
+	ends(t, doctor, protocol.Absent)
+	// S3: the code works again.
+	again := l.join(patientKeys)
+	if joined := next(t, doctor).Joined; joined == nil || again.Welcome.Seat != "patient" {
+		t.Errorf("joined %v", joined)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	l := newLab(t)
+	id, doctor, patient := l.seats(day.Add(time.Hour))
+	if e := l.refused(doctor); e.Code != protocol.TooEarly || !e.Opens.Equal(day.Add(time.Hour)) {
+		t.Errorf("too early: %+v", e)
+	}
+	l.at(day.Add(time.Hour))
+	if e := l.refused(doctor); e.Code != "" {
+		t.Errorf("at the start: %+v", e)
+	}
+	l.at(day.Add(25 * time.Hour))
+	if e := l.refused(doctor); e.Code != protocol.Over {
+		t.Errorf("over: %+v", e)
+	}
+	l.at(day.Add(2 * time.Hour))
+	unknown := l.refused(code.Keys{})
+	if unknown.Code != protocol.UnknownCode {
+		t.Errorf("unknown: %+v", unknown)
+	}
+	live := l.join(patient)
+	if status, _ := l.admin("DELETE", "/v1/appointments/"+id, ""); status != http.StatusOK {
+		t.Errorf("revoke: %d", status)
+	}
+	ends(t, live, protocol.Revoked)
+	// From outside a revoked code was never there.
+	if e := l.refused(patient); *e != *unknown {
+		t.Errorf("revoked: %+v, unknown: %+v", e, unknown)
+	}
+	if !slices.Contains(l.relay.revoked, id) {
+		t.Error("the relay was not told")
+	}
+	// A daemon that starts tells its relay again.
+	l.relay.revoked = nil
+	if _, err := New(t.Context(), Options{
+		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, Now: l.clock,
+	}); err != nil || !slices.Contains(l.relay.revoked, id) {
+		t.Errorf("after a restart: %v, %v", l.relay.revoked, err)
+	}
+}
+
+func TestASecondSessionReplacesTheFirst(t *testing.T) {
+	l := newLab(t)
+	_, doctorKeys, patientKeys := l.seats(day)
+	doctor, first := l.join(doctorKeys), l.join(patientKeys)
+	next(t, doctor) // joined
+	second := l.join(patientKeys)
+	ends(t, first, protocol.Replaced)
+	if joined := next(t, doctor).Joined; joined == nil {
+		t.Error("the doctor was not told of the second session")
+	}
+	// The first's leaving does not free the seat of the second.
+	if err := second.Send(t.Context(), second.Welcome.Present[0], []byte("still here")); err != nil {
+		t.Fatal(err)
+	}
+	if m := next(t, doctor).Message; m == nil || string(m.Plain) != "still here" {
+		t.Errorf("got %v", m)
+	}
+}
+
+func TestGuessesAreLimitedPerNetwork(t *testing.T) {
+	l := newLab(t)
+	_, doctor, _ := l.seats(day)
+	for i := range guessBurst {
+		if e := l.refused(code.Keys{JoinToken: [32]byte{byte(i)}}); e.Code != protocol.UnknownCode {
+			t.Fatalf("guess %d: %v", i, e)
+		}
+	}
+	if e := l.refused(doctor); e.Code != protocol.Limited || e.RetryAfter < 1 || e.RetryAfter > 31 {
+		t.Errorf("after %d wrong codes: %+v", guessBurst, e)
+	}
+	l.at(day.Add(guessInterval))
+	if e := l.refused(doctor); e.Code != "" {
+		t.Errorf("after the pause: %+v", e)
+	}
+}
+
+// TestBadFrames: an answer where the protocol has one, never a crash, and the server
+// goes on.
+func TestBadFrames(t *testing.T) {
+	l := newLab(t)
+	_, doctor, _ := l.seats(day)
+	join, err := json.Marshal(protocol.FromClient{Join: &protocol.Join{Token: doctor.JoinToken[:], Epoch: seal.NewEpoch()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, frames := range map[string][]string{
+		"not JSON":             {"hello"},
+		"empty":                {""},
+		"null":                 {"null"},
+		"an array":             {"[]"},
+		"no member":            {"{}"},
+		"an unknown member":    {`{"hello":{}}`},
+		"two members":          {`{"join":{},"send":{}}`},
+		"two objects":          {string(join) + "{}"},
+		"an unknown field":     {`{"join":{"token":"","epoch":"","extra":1}}`},
+		"a token of no base64": {`{"join":{"token":"!","epoch":""}}`},
+		"a short epoch":        {`{"join":{"token":"AAAA","epoch":"AAAA"}}`},
+		"send before join":     {`{"send":{"to":"patient","epoch":"x","seq":0,"sealed":"AA=="}}`},
+		"join twice":           {string(join), string(join)},
+		"a negative number":    {string(join), `{"send":{"to":"patient","epoch":"x","seq":-1,"sealed":"AA=="}}`},
+		"nested deeply":        {strings.Repeat(`[`, 8000)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := l.exchange(t, websocket.MessageText, frames); got.Code != protocol.BadRequest {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+	t.Run("binary", func(t *testing.T) {
+		if got := l.exchange(t, websocket.MessageBinary, []string{string(join)}); got.Code != protocol.BadRequest {
+			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("over-long", func(t *testing.T) {
+		socket := l.dial(t)
+		_ = socket.Write(t.Context(), websocket.MessageText, []byte(strings.Repeat(" ", protocol.MaxFrame+1)))
+		for {
+			if _, _, err := socket.Read(t.Context()); err != nil {
+				if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+					t.Errorf("closed with %v, want 1009", err)
+				}
+				return
+			}
+		}
+	})
+	t.Run("another subprotocol", func(t *testing.T) {
+		socket, _, err := websocket.Dial(t.Context(), l.web.URL+"/v1/signal", &websocket.DialOptions{HTTPClient: l.web.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer socket.CloseNow()
+		if _, _, err := socket.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+			t.Errorf("closed with %v, want 1008", err)
+		}
+	})
+	t.Run("another origin", func(t *testing.T) {
+		_, response, err := websocket.Dial(t.Context(), l.web.URL+"/v1/signal", &websocket.DialOptions{
+			HTTPClient: l.web.Client(), Subprotocols: []string{protocol.Subprotocol},
+			HTTPHeader: http.Header{"Origin": {"https://elsewhere.test"}},
+		})
+		if err == nil || response.StatusCode != http.StatusForbidden {
+			t.Errorf("got %v, %v", response, err)
+		}
+	})
+	l.join(doctor)
+}
+
+func (l *lab) dial(t *testing.T) *websocket.Conn {
+	t.Helper()
+	socket, _, err := websocket.Dial(t.Context(), l.web.URL+"/v1/signal", &websocket.DialOptions{
+		HTTPClient: l.web.Client(), Subprotocols: []string{protocol.Subprotocol},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.CloseNow() })
+	return socket
+}
+
+// exchange sends frames and returns the error that comes, before the socket is closed.
+func (l *lab) exchange(t *testing.T, kind websocket.MessageType, frames []string) (got protocol.Error) {
+	t.Helper()
+	socket := l.dial(t)
+	for _, frame := range frames {
+		if err := socket.Write(t.Context(), kind, []byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for {
+		_, text, err := socket.Read(t.Context())
+		if err != nil {
+			if websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+				t.Errorf("closed with %v, want 1008", err)
+			}
+			return got
+		}
+		var frame protocol.FromServer
+		if err := json.Unmarshal(text, &frame); err != nil {
+			t.Fatal(err)
+		}
+		if frame.Error != nil {
+			got = *frame.Error
+		}
+	}
+}
+
+func TestStoppingServerTellsItsSessions(t *testing.T) {
+	l := newLab(t)
+	_, doctor, _ := l.seats(day)
+	s := l.join(doctor)
+	close(l.stopping)
+	ends(t, s, protocol.Unavailable)
+}
+
+func TestAdminRefusesWhatItCannotMean(t *testing.T) {
+	l := newLab(t)
+	id, _, _ := l.seats(day)
+	good := protocol.NewAppointment{ID: appointment.NewID(), Opens: day, Closes: day.Add(time.Hour)}
+	for i, name := range appointment.SeatNames {
+		good.Seats = append(good.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
+	}
+	past, existing, short := good, good, good
+	past.Opens, past.Closes = day.Add(-2*time.Hour), day.Add(-time.Hour)
+	existing.ID = id
+	short.Seats = []protocol.NewSeat{{Name: "doctor", Verifier: []byte{1}}, good.Seats[1]}
+	for name, test := range map[string]struct {
+		body any
+		want int
+	}{
+		"no JSON":        {"hello", 422},
+		"unknown field":  {`{"patient_name":"x"}`, 422},
+		"over already":   {past, 422},
+		"short verifier": {short, 422},
+		"the same id":    {existing, 409},
+		"huge":           {strings.Repeat(" ", 1<<20), 422},
+		"good":           {good, 201},
+		"good again":     {good, 409},
+	} {
+		if name == "good again" {
+			continue // follows "good", below
+		}
+		status, body := l.admin("POST", "/v1/appointments", test.body)
+		if status != test.want {
+			t.Errorf("%s: %d %s, want %d", name, status, body, test.want)
+		}
+		if status >= 400 {
+			var p protocol.Problem
+			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != status || p.Detail == "" {
+				t.Errorf("%s: %s is no problem", name, body)
+			}
+		}
+	}
+	if status, _ := l.admin("POST", "/v1/appointments", good); status != 409 {
+		t.Errorf("the same again: %d", status)
+	}
+	if status, _ := l.admin("DELETE", "/v1/appointments/nobody", ""); status != 404 {
+		t.Errorf("revoking what is not there: %d", status)
+	}
+	status, body := l.admin("GET", "/v1/appointments", "")
+	var list []protocol.ListedAppointment
+	if err := json.Unmarshal([]byte(body), &list); err != nil || status != 200 || len(list) != 2 {
+		t.Errorf("list: %d %s", status, body)
+	}
+}
+
+func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
+	l := newLab(t)
+	for _, path := range []string{"/", "/app.js", "/style.css", "/icon.svg", "/v1/info", "/nothing", "/../server.go"} {
+		response, err := l.web.Client().Get(l.web.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		csp := response.Header.Get("Content-Security-Policy")
+		if !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+			t.Errorf("%s: CSP %q", path, csp)
+		}
+		for _, header := range []string{"Referrer-Policy", "X-Content-Type-Options", "Permissions-Policy"} {
+			if response.Header.Get(header) == "" {
+				t.Errorf("%s: no %s", path, header)
+			}
+		}
+		found := path != "/nothing" && path != "/../server.go"
+		if (response.StatusCode == 200) != found || len(body) == 0 {
+			t.Errorf("%s: %s, %d bytes", path, response.Status, len(body))
+		}
+		// S11: nothing on the page comes from elsewhere.
+		if path == "/" && strings.Contains(string(body), "://") {
+			t.Error("the page names another host")
+		}
+	}
+}
+
+func TestServerDoesNotStartInsecure(t *testing.T) {
+	l := newLab(t)
+	for name, o := range map[string]Options{
+		"short pepper": {Rounds: code.Rounds, Pepper: appointment.Pepper("short"), Registry: l.registry},
+		"few rounds":   {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry},
+	} {
+		if _, err := New(t.Context(), o); err == nil {
+			t.Errorf("%s: it starts", name)
+		}
+	}
+}
+
+func FuzzDecodeFrame(f *testing.F) {
+	f.Add([]byte(`{"join":{"token":"AAAA","epoch":"x"}}`))
+	f.Add([]byte(`{"send":{"to":"patient","epoch":"x","seq":18446744073709551615,"sealed":"AA=="}}`))
+	f.Add([]byte(`{"join":null,"send":null}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		frame, err := decodeFrame(text)
+		if (frame == nil) == (err == nil) {
+			t.Fatalf("%v, %v", frame, err)
+		}
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, err := decodeFrame(again); err != nil || (same.Join == nil) != (frame.Join == nil) {
+			t.Fatalf("%s became %s: %v", text, again, err)
+		}
+	})
+}
