@@ -65,8 +65,8 @@ func TestMistakes(t *testing.T) {
 			`x.yaml:6: listen.turn_tcp: a list was expected: write ["first", "second"]`,
 			`x.yaml:8: relay.max_session: not a duration: write it like 90s, 30m or 8h`,
 			`x.yaml:9: relay.max_per_seat: not a whole number`,
-			`x.yaml:10: relay.addresses[1]: a second address of its family: keep one for IPv4 and one for IPv6`,
 			`x.yaml:10: relay.addresses[2]: not an IP address: write it like 192.0.2.10 or 2001:db8::10`,
+			`x.yaml:10: relay.addresses[1]: a second address of its family: keep one for IPv4 and one for IPv6`,
 		}},
 		"sections": {least + "relay: yes\nsignal: [1]\n", []string{
 			"x.yaml:3: relay: a section was expected here: write its keys below it, indented",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -36,6 +37,7 @@ func serveCommand() *cobra.Command {
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}
+		context.AfterFunc(c.Context(), func() { _ = systemd.Stopping() })
 		err = a.serve(c.Context())
 		log.Info("stopped")
 		return err

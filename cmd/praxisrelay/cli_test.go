@@ -1,0 +1,139 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"praxisrelay/signal/code"
+)
+
+// TestServeDoesNotStartOnMistakes: each is said with a remedy, and nothing starts on
+// an insecure default.
+func TestServeDoesNotStartOnMistakes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	replace := func(old, new string) func(t *testing.T, folder string) {
+		return func(t *testing.T, folder string) {
+			file := filepath.Join(folder, "praxisrelay.yaml")
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, file, strings.Replace(string(text), old, new, 1), 0o600)
+		}
+	}
+	write := func(name, text string, mode os.FileMode) func(t *testing.T, folder string) {
+		return func(t *testing.T, folder string) { writeFile(t, filepath.Join(folder, name), text, mode) }
+	}
+	for name, test := range map[string]struct {
+		spoil func(t *testing.T, folder string)
+		want  []string
+	}{
+		"no TURN secret": {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "turn.secret")) },
+			[]string{"relay.secret_file:", "does not exist: make one with: (umask 077; openssl rand -base64 32 > "}},
+		"an empty secret":        {write("turn.secret", "\n", 0o600), []string{"relay.secret_file:", "holds 0 characters, at least 16"}},
+		"a secret for everybody": {write("pepper.secret", "a pepper of some length", 0o604), []string{"signal.pepper_file:", "chmod o="}},
+		"one secret twice": {func(t *testing.T, folder string) {
+			write("turn.secret", "one and the same secret", 0o600)(t, folder)
+			write("pepper.secret", "one and the same secret", 0o600)(t, folder)
+		}, []string{"signal.pepper_file: holds the same as relay.secret_file"}},
+		"no certificate":           {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls:", "cert.pem"}},
+		"another's certificate":    {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}},
+		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}},
+		"a taken port":             {replace("https: 127.0.0.1:0", "https: "+taken.Addr().String()), []string{"listen.https:", "stop what has the port"}},
+		"an address of no one":     {replace("turn_udp: [127.0.0.1:0]", "turn_udp: ['192.0.2.99:3478']"), []string{"listen.turn_udp:", "use an address of this host"}},
+		"a registry that is none":  {write("registry.db", strings.Repeat("not a registry ", 1000), 0o600), []string{"registry"}},
+		"a folder that is missing": {replace("admin_socket: ", "admin_socket: /nonexistent"), []string{"signal.admin_socket:", "its folder must exist"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, folder := writeConfig(t)
+			secret, err := os.ReadFile(filepath.Join(folder, "turn.secret"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.spoil(t, folder)
+			stdout, stderr, err := run(t, "serve", "--config", file)
+			if err == nil || stdout != "" {
+				t.Fatalf("it started: %q", stdout)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("said %q, want something with %q", stderr, want)
+				}
+			}
+			if strings.Contains(stderr, strings.TrimSpace(string(secret))) || strings.Contains(stderr, "panic") {
+				t.Errorf("said %q", stderr)
+			}
+		})
+	}
+}
+
+func writeFile(t *testing.T, file, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(file, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCodeCommands(t *testing.T) {
+	s := startServe(t, nil)
+	_, stderr, err := run(t, "code", "create", "--socket", s.socket, "--start", "2026-12-01 10:00", "--zone", "Europe/Berlin")
+	// The window may be over by the time this runs, and is then refused.
+	if err != nil && !strings.Contains(stderr, "over already") {
+		t.Fatal(stderr)
+	}
+	stdout, stderr, err := run(t, "code", "create", "--socket", s.socket, "--start", "2100-07-01 10:00")
+	if err != nil {
+		t.Fatal(stderr)
+	}
+	lines := strings.Split(stdout, "\n")
+	id := strings.Fields(lines[0])[1]
+	for _, want := range []string{"opens         Thu 2100-07-01 10:00 CEST", "closes        Fri 2100-07-02 10:00 CEST"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("printed %q, want %q in it", stdout, want)
+		}
+	}
+	for _, line := range lines[4:6] {
+		fields := strings.Fields(line)
+		if _, err := code.Parse(fields[1]); err != nil || fields[2] != s.url+"#"+fields[1] {
+			t.Errorf("printed %q: %v", line, err)
+		}
+	}
+	listed, _, err := run(t, "code", "list", "--socket", s.socket)
+	if err != nil || !strings.Contains(listed, id) || !strings.Contains(listed, "to come") || strings.Contains(listed, strings.Fields(lines[4])[1]) {
+		t.Errorf("listed %q, %v", listed, err)
+	}
+	if revoked, stderr, err := run(t, "code", "revoke", id, "--socket", s.socket); err != nil || revoked != id+" is revoked\n" {
+		t.Errorf("%q %q", revoked, stderr)
+	}
+	if listed, _, _ := run(t, "code", "list", "--socket", s.socket); !strings.Contains(listed, "revoked") {
+		t.Errorf("listed %q", listed)
+	}
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no start":     {[]string{"code", "create", "--socket", s.socket}, `"start" not set`},
+		"a bad start":  {[]string{"code", "create", "--socket", s.socket, "--start", "soon"}, `write it like "2026-12-01 10:00"`},
+		"a bad zone":   {[]string{"code", "create", "--socket", s.socket, "--start", "2100-01-01", "--zone", "Mars"}, "use a name like Europe/Berlin"},
+		"over already": {[]string{"code", "create", "--socket", s.socket, "--start", "2020-01-01"}, "over already"},
+		"no daemon":    {[]string{"code", "list", "--socket", "/nonexistent.sock"}, "does the server run"},
+		"no such id":   {[]string{"code", "revoke", "nobody", "--socket", s.socket}, "see praxisrelay code list"},
+		"a typo":       {[]string{"ice", "KTRW-BZMF-QHDG", "--server", s.url}, "check what was typed"},
+		"no server":    {[]string{"ice", "KTRW-BZMF-QHDF", "--server", "relay"}, "write https:// and its name"},
+		"wrong code":   {[]string{"ice", "KTRW-BZMF-QHDF", "--server", s.url, "--ca", s.ca}, "no appointment has this code"},
+	} {
+		if _, stderr, err := run(t, test.args...); err == nil || !strings.Contains(stderr, test.want) {
+			t.Errorf("%s: said %q, want something with %q", name, stderr, test.want)
+		}
+	}
+}
