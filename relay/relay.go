@@ -91,7 +91,7 @@ func (r *Relay) Revoke(appointment string, until time.Time) {
 	r.mu.Unlock()
 	for _, client := range ended {
 		if s, ok := r.streams.Load(client.Conn); ok && client.Transport != core.UDP {
-			s.conn.Close()
+			s.abort()
 		}
 	}
 }

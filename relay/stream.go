@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync"
@@ -56,6 +57,16 @@ func (r *Relay) serveStream(conn net.Conn, transport core.Transport, listener ui
 	conn.Close()
 	<-written
 	r.removeStream(s)
+}
+
+// abort cuts the connection without a word: TLS's would wait for a client that does
+// not read.
+func (s *stream) abort() {
+	if secured, ok := s.conn.(*tls.Conn); ok {
+		secured.NetConn().Close()
+		return
+	}
+	s.conn.Close()
 }
 
 func streamAddr(addr net.Addr) netip.AddrPort {
@@ -170,7 +181,7 @@ func (s *stream) write(ctx context.Context) {
 			return
 		}
 		if _, err := s.conn.Write(pending); err != nil {
-			s.conn.Close() // ends the reader too
+			s.abort() // ends the reader too
 			return
 		}
 	}

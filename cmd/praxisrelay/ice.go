@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -57,7 +58,9 @@ func iceCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		session, err := client.Join(c.Context(), trust, server, typed)
+		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
+		defer cancel()
+		session, err := client.Join(ctx, trust, server, typed)
 		if err != nil {
 			return err
 		}
