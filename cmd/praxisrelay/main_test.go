@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -48,8 +49,9 @@ func run(t *testing.T, args ...string) (stdout, stderr string, err error) {
 // daemon is a running praxisrelay.
 type daemon struct {
 	*exec.Cmd
-	stderr *bytes.Buffer
+	stderr *bytes.Buffer // to be read after stop
 	ended  chan error
+	once   sync.Once
 }
 
 // start starts praxisrelay and stops it when the test ends. ready gets its standard
@@ -99,7 +101,9 @@ func start(t *testing.T, c *exec.Cmd, fromStderr bool, ready func(line string) b
 }
 
 // stop ends the daemon in good order, and checks that it was.
-func (d *daemon) stop(t *testing.T) {
+func (d *daemon) stop(t *testing.T) { d.once.Do(func() { d.end(t) }) }
+
+func (d *daemon) end(t *testing.T) {
 	_ = d.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-d.ended:
