@@ -23,7 +23,8 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		return c.fail(from, errExpired)
 	}
 	switch {
-	case !r.hasTransport, r.reservation && (r.evenPort || r.family != 0):
+	case !r.hasTransport, r.reservation && (r.evenPort || r.family != 0),
+		r.additional != 0 && (r.additional != familyIPv6 || r.family != 0 || r.reserve || r.reservation):
 		return c.fail(from, errBadRequest)
 	case r.transport != protocolUDP:
 		return c.fail(from, errTransport)
@@ -37,22 +38,15 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 	if !ip.IsValid() || r.family > familyIPv6 {
 		return c.fail(from, errFamilyUnsupported)
 	}
-	if len(c.allocations) >= c.config.MaxAllocations {
-		return c.fail(from, errCapacity)
-	}
-	p := c.appointments[r.identity.Appointment]
-	if p == nil {
-		p = &appointment{
-			name:     r.identity.Appointment,
-			relayed:  map[netip.AddrPort]*allocation{},
-			seats:    map[string]int{},
-			released: map[netip.AddrPort]time.Time{},
-		}
-	}
-	if p.seats[r.identity.Seat] >= c.config.MaxPerSeat {
+	p := c.appointment(r.identity.Appointment)
+	if !c.makeRoom(p, r.identity.Seat) || len(p.members) >= c.config.Limits.PerAppointment {
 		return c.fail(from, errQuota)
 	}
-	relayed, ok := p.freeAddress(c.now, ip, r.evenPort)
+	if len(c.allocations) >= c.config.Limits.Total ||
+		c.prefixes[Prefix(from.Client.Addr())] >= c.config.Limits.PerPrefix {
+		return c.fail(from, errCapacity)
+	}
+	relayed, ok := c.freeAddress(p.space, ip)
 	if !ok {
 		return c.fail(from, errCapacity)
 	}
@@ -64,18 +58,29 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		relayed:     relayed,
 		created:     c.now,
 		transaction: r.id,
-		permissions: map[netip.Addr]time.Time{},
-		channels:    map[uint16]*channel{},
-		byPeer:      map[netip.AddrPort]*channel{},
 	}
 	a.granted = c.lifetime(a)
 	a.expires = c.now.Add(a.granted)
-	c.allocations[from] = a
-	c.appointments[p.name] = p
-	p.relayed[relayed] = a
-	p.seats[a.seat]++
-	heap.Push(&c.expiries, a)
+	c.hold(a)
 	return c.allocated(from, a)
+}
+
+func (c *Core) freeAddress(s *space, ip netip.Addr) (netip.AddrPort, bool) {
+	if open := c.config.Open; open != nil {
+		return s.freeAddress(c.now, ip, open.FirstPort, open.LastPort, c.request.evenPort, open.Bind)
+	}
+	return s.freeAddress(c.now, ip, firstPort, lastPort, c.request.evenPort, func(netip.AddrPort) bool { return true })
+}
+
+// hold enters a new allocation everywhere; end is its opposite.
+func (c *Core) hold(a *allocation) {
+	p := a.appointment
+	c.allocations[a.tuple] = a
+	c.appointments[p.name] = p
+	p.members = append(p.members, a)
+	p.space.relayed[a.relayed] = a
+	c.prefixes[Prefix(a.tuple.Client.Addr())]++
+	heap.Push(&c.expiries, a)
 }
 
 // allocated answers a successful Allocate, the first time and again.
@@ -84,6 +89,11 @@ func (c *Core) allocated(from FiveTuple, a *allocation) []byte {
 	c.addAddress(stun.AttrXORRelayedAddress, a.relayed)
 	c.addAddress(stun.AttrXORMappedAddress, from.Client)
 	c.addLifetime(a.granted)
+	if c.request.additional != 0 {
+		// One relayed address is given out at a time (RFC 8656, section 7.2).
+		code := errFamilyUnsupported.code
+		c.answer.Add(attrAddressErrorCode, []byte{familyIPv6, 0, byte(code / 100), byte(code % 100)})
+	}
 	return c.finish(from)
 }
 

@@ -2,9 +2,8 @@ package core
 
 import (
 	"container/heap"
-	"crypto/rand"
-	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -26,71 +25,97 @@ type allocation struct {
 	transaction [stun.TransactionIDSize]byte
 	granted     time.Duration
 
-	permissions map[netip.Addr]time.Time // peer -> expiry
-	channels    map[uint16]*channel
-	byPeer      map[netip.AddrPort]*channel
+	permissions []permission // at most maxPermissions
+	channels    []*channel   // at most maxChannels
+
+	requests       bucket
+	sent, received meter
+}
+
+// permission lets a peer's data through until it is over.
+type permission struct {
+	peer  netip.Addr
+	until time.Time
 }
 
 // channel is a number that stands for a peer until expires.
 type channel struct {
+	owner   *allocation
 	number  uint16
 	peer    netip.AddrPort
 	expires time.Time
 }
 
-// appointment is what the allocations of one consultation share: the set of
-// relayed addresses among which they may talk.
-type appointment struct {
-	name     string
-	relayed  map[netip.AddrPort]*allocation
-	seats    map[string]int // live allocations
-	released map[netip.AddrPort]time.Time
+// permitted returns when the permission for a peer is over, which may be past.
+func (a *allocation) permitted(peer netip.Addr) time.Time {
+	for _, p := range a.permissions {
+		if p.peer == peer {
+			return p.until
+		}
+	}
+	return time.Time{}
 }
 
-// Relayed ports are RFC 8656's dynamic ones (section 7.2).
-const (
-	firstPort = 49152
-	ports     = 65536 - firstPort
-)
-
-// releasedFor keeps a relayed address from being given again while somebody's
-// channel may still point to it.
-const releasedFor = channelLifetime + time.Minute
-
-// freeAddress finds a relayed address that nobody holds or held lately: from a
-// random start, every port once.
-func (p *appointment) freeAddress(now time.Time, ip netip.Addr, even bool) (netip.AddrPort, bool) {
-	var random [2]byte
-	rand.Read(random[:])
-	start := int(binary.BigEndian.Uint16(random[:]))
-	for i := range ports {
-		addr := netip.AddrPortFrom(ip, uint16(firstPort+(start+i)%ports))
-		if even && addr.Port()%2 != 0 || p.relayed[addr] != nil {
-			continue
+// permit installs or refreshes a permission.
+func (a *allocation) permit(peer netip.Addr, until time.Time) {
+	for i := range a.permissions {
+		if a.permissions[i].peer == peer {
+			a.permissions[i].until = until
+			return
 		}
-		if until, ok := p.released[addr]; ok && now.Before(until) {
-			continue
-		}
-		delete(p.released, addr)
-		return addr, true
 	}
-	return netip.AddrPort{}, false
+	a.permissions = append(a.permissions, permission{peer, until})
+}
+
+// channelTo returns the channel that is bound to a peer, or nil.
+func (a *allocation) channelTo(peer netip.AddrPort) *channel {
+	for _, ch := range a.channels {
+		if ch.peer == peer {
+			return ch
+		}
+	}
+	return nil
+}
+
+// appointment is what the allocations of one consultation share.
+type appointment struct {
+	name    string
+	space   *space
+	members []*allocation
+}
+
+// appointment returns the one of a name. A new one is kept once it has a member.
+func (c *Core) appointment(name string) *appointment {
+	if p := c.appointments[name]; p != nil {
+		return p
+	}
+	if c.open != nil {
+		return &appointment{name: name, space: c.open}
+	}
+	return &appointment{name: name, space: newSpace()}
 }
 
 // end removes an allocation and everything that leads to it or from it.
 func (c *Core) end(now time.Time, a *allocation) {
-	for _, ch := range a.channels {
-		c.routes.Delete(channelKey{a.tuple, ch.number})
-	}
 	p := a.appointment
-	delete(p.relayed, a.relayed)
-	c.rerouteTowards(p, a.relayed)
-	p.released[a.relayed] = now.Add(releasedFor)
-	if p.seats[a.seat]--; p.seats[a.seat] == 0 {
-		delete(p.seats, a.seat)
+	for _, ch := range a.channels {
+		c.forget(ch)
 	}
-	if len(p.relayed) == 0 {
+	for _, permission := range a.permissions {
+		c.unrouteInbound(a, permission.peer)
+	}
+	p.space.release(a.relayed, now)
+	if c.config.Open != nil {
+		c.config.Open.Release(a.relayed)
+	}
+	c.rerouteTowards(p.space, a.relayed)
+	p.members = slices.DeleteFunc(p.members, func(other *allocation) bool { return other == a })
+	if len(p.members) == 0 {
 		delete(c.appointments, p.name)
+	}
+	prefix := Prefix(a.tuple.Client.Addr())
+	if c.prefixes[prefix]--; c.prefixes[prefix] == 0 {
+		delete(c.prefixes, prefix)
 	}
 	delete(c.allocations, a.tuple)
 	heap.Remove(&c.expiries, a.index)

@@ -24,7 +24,7 @@ var (
 	errBadRequest        = failure{stun.CodeBadRequest, "Bad Request"}
 	errUnauthorized      = failure{stun.CodeUnauthorized, "Unauthorized"}
 	errExpired           = failure{stun.CodeUnauthorized, "Credential expired or revoked"}
-	errForbidden         = failure{stun.CodeForbidden, "Not a relayed address of this appointment"}
+	errForbidden         = failure{stun.CodeForbidden, "This peer is not reached from here"}
 	errUnknownAttribute  = failure{stun.CodeUnknownAttribute, "Unknown Attribute"}
 	errNoAllocation      = failure{stun.CodeAllocMismatch, "No allocation on this 5-tuple"}
 	errAllocated         = failure{stun.CodeAllocMismatch, "This 5-tuple has an allocation"}
@@ -33,8 +33,9 @@ var (
 	errWrongCredentials  = failure{stun.CodeWrongCredentials, "The allocation is another user's"}
 	errTransport         = failure{stun.CodeUnsupportedTransProto, "Relayed transport is UDP"}
 	errFamilyMismatch    = failure{stun.CodePeerAddrFamilyMismatch, "Peer address family differs"}
-	errQuota             = failure{stun.CodeAllocQuotaReached, "Too many allocations of this seat"}
+	errQuota             = failure{stun.CodeAllocQuotaReached, "Too many allocations of this appointment"}
 	errCapacity          = failure{stun.CodeInsufficientCapacity, "Insufficient Capacity"}
+	errTooBusy           = failure{} // gets no answer
 )
 
 // begin starts the answer to the request in work.
@@ -71,17 +72,21 @@ func (c *Core) finish(from FiveTuple) []byte {
 			return nil
 		}
 	}
-	out := c.answer.Raw
-	if !authenticated && from.Transport == UDP {
-		overhead := 28 // IPv4 and UDP
-		if from.Client.Addr().Is6() {
-			overhead = 48
-		}
-		if (len(out)+overhead)*100 > (len(r.message.Raw)+overhead)*maxAmplification {
-			return nil
-		}
+	if !authenticated && !c.fits(from, 0) {
+		return nil
 	}
-	return out
+	return c.answer.Raw
+}
+
+// fits tells whether an unauthenticated answer with more bytes is small enough for
+// its request.
+func (c *Core) fits(from FiveTuple, more int) bool {
+	overhead := 28 // IPv4 and UDP
+	if from.Client.Addr().Is6() {
+		overhead = 48
+	}
+	return from.Transport != UDP ||
+		(len(c.answer.Raw)+more+overhead)*100 <= (len(c.request.message.Raw)+overhead)*maxAmplification
 }
 
 // fail answers with an error.

@@ -17,7 +17,11 @@ import (
 // section 9.2.4) and notes the key and whose it is. An expired credential
 // passes: expiry is Allocate's business, since a call that runs over must not be
 // cut.
-func (c *Core) authenticate(from FiveTuple) *failure {
+//
+// A client whose allocation asks for more than requestRate per second is not heard
+// for a while: checking is what a request costs. Its nonce is right by then, so
+// nobody else asks in its name from an address that is not its own.
+func (c *Core) authenticate(from FiveTuple, held *allocation) *failure {
 	r := &c.request
 	switch {
 	case r.badCredentials:
@@ -28,6 +32,8 @@ func (c *Core) authenticate(from FiveTuple) *failure {
 		return &errBadRequest
 	case !c.nonces.valid(c.now, from.Client.Addr(), r.nonce):
 		return &errStaleNonce
+	case held != nil && !held.requests.take(c.now.UnixNano(), time.Second/requestRate, requestDepth):
+		return &errTooBusy
 	}
 	identity, err := credential.Parse(r.username)
 	if err != nil || r.realm != Realm {
@@ -42,6 +48,13 @@ func (c *Core) authenticate(from FiveTuple) *failure {
 	}
 	return &errUnauthorized
 }
+
+// A browser makes one request a second at most on average, and a few dozen when a
+// call begins.
+const (
+	requestRate  = 50
+	requestDepth = 10 * time.Second
+)
 
 // nonces makes nonces that need no memory: the time of issue and a keyed hash of
 // it and of the client's address. 16 characters keep the 401 short.

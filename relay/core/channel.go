@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"github.com/pion/stun/v3"
 )
 
@@ -19,32 +21,49 @@ func (c *Core) channelBind(from FiveTuple, held *allocation) []byte {
 		return c.fail(from, errBadRequest)
 	}
 	peer := r.peers[0]
-	if failure := held.judge(peer); failure != nil {
+	if failure := c.judge(held, peer); failure != nil {
 		return c.fail(from, *failure)
 	}
-	for number, ch := range held.channels {
-		if !c.now.Before(ch.expires) {
-			delete(held.channels, number)
-			delete(held.byPeer, ch.peer)
-			c.routes.Delete(channelKey{from, number})
+	held.channels = slices.DeleteFunc(held.channels, func(ch *channel) bool {
+		over := !c.now.Before(ch.expires)
+		if over {
+			c.forget(ch)
+		}
+		return over
+	})
+	var ch *channel
+	for _, other := range held.channels {
+		switch {
+		case other.number == r.channel && other.peer == peer:
+			ch = other
+		case other.number == r.channel || other.peer == peer:
+			return c.fail(from, errBadRequest)
 		}
 	}
-	ch := held.channels[r.channel]
-	if other := held.byPeer[peer]; other != ch || ch != nil && ch.peer != peer {
-		return c.fail(from, errBadRequest)
-	}
-	if ch == nil && len(held.channels) >= maxChannels || !held.room(c.now, r.peers) {
+	if ch == nil && len(held.channels) >= maxChannels || !c.room(held, r.peers) {
 		return c.fail(from, errCapacity)
 	}
 	if ch == nil {
-		ch = &channel{number: r.channel, peer: peer}
-		held.channels[ch.number] = ch
-		held.byPeer[peer] = ch
+		ch = &channel{owner: held, number: r.channel, peer: peer}
+		c.remember(ch)
 	}
 	ch.expires = c.now.Add(channelLifetime)
-	held.permissions[peer.Addr()] = c.now.Add(permissionLifetime)
-	c.reroute(held, ch)
-	c.rerouteTowards(held.appointment, held.relayed)
+	c.permit(held, peer)
+	c.reroute(ch)
+	c.rerouteTowards(held.appointment.space, held.relayed)
 	c.begin(stun.ClassSuccessResponse)
 	return c.finish(from)
+}
+
+// remember enters a new channel everywhere but in the routes.
+func (c *Core) remember(ch *channel) {
+	ch.owner.channels = append(ch.owner.channels, ch)
+	ch.owner.appointment.space.bound(ch)
+}
+
+// forget removes what leads to a channel that its owner no longer has.
+func (c *Core) forget(ch *channel) {
+	ch.owner.appointment.space.unbound(ch)
+	c.routes.Delete(outbound(ch))
+	c.routes.Delete(inbound(ch.owner, ch.peer))
 }

@@ -3,25 +3,30 @@
 // comes out. It has no socket, goroutine, timer or global, so it can be tested
 // under a steered clock, fuzzed, and compared with other servers.
 //
-// The relay it describes is paired. Every appointment has a set of virtual
-// relayed addresses, one per allocation, that no socket holds; what one client
-// sends to another's relayed address is handed over in here. An address outside
-// the set does not exist, so nothing can be made to send to a third party.
+// The relay it describes is paired, unless [Config.Open] says otherwise. Every
+// appointment has a set of virtual relayed addresses, one per allocation, that no
+// socket holds; what one client sends to another's relayed address is handed over
+// in here. An address outside the set does not exist, so nothing can be made to
+// send to a third party. In the open relay all relayed addresses form one set,
+// sockets hold them, and peers outside are reached where a policy allows it.
 //
-// Two ways lead through the core. [Core.Handle] takes STUN messages; it changes
+// Three ways lead through the core. [Core.Handle] takes STUN messages; it changes
 // state and must be called by one goroutine at a time, as must everything that
-// is not said to be otherwise. [Core.Forward] takes ChannelData, the media; it
-// reads a table that Handle keeps and may run on any number of goroutines.
+// is not said to be otherwise. [Core.Forward] takes ChannelData, the media, and
+// [Core.Receive] what peers of the open relay send; both read a table that Handle
+// keeps and may run on any number of goroutines.
 //
-// A request passes, in this order: strict decoding, authentication, the question
-// whether its 5-tuple has an allocation (437) and whose (441), then its method.
-// Nothing is kept of a request that is not authenticated.
+// A request passes, in this order: strict decoding, authentication or the budget
+// for answers without it, the question whether its 5-tuple has an allocation (437)
+// and whose (441), then its method. Nothing is kept of a request that is not
+// authenticated.
 package core
 
 import (
 	"crypto/rand"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -62,8 +67,23 @@ type Config struct {
 	RelayedIPv4, RelayedIPv6 netip.Addr
 	// MaxSession ends an allocation, whatever its refreshes ask for.
 	MaxSession time.Duration
-	// MaxPerSeat and MaxAllocations bound live allocations (486, 508).
-	MaxPerSeat, MaxAllocations int
+	Limits     Limits
+	// Open makes the relay an open one. Nil: it is paired.
+	Open *Open
+	// Listeners are the addresses of the UDP listeners, by their index. Where two
+	// addresses have the same two ports each, RFC 5780's tests are answered.
+	Listeners []netip.AddrPort
+}
+
+// Open is what the open relay needs beside: sockets, and a judge of peers.
+type Open struct {
+	FirstPort, LastPort uint16 // of relayed addresses
+	// Bind opens the socket of a relayed address, or returns false. Release
+	// closes it.
+	Bind    func(netip.AddrPort) bool
+	Release func(netip.AddrPort)
+	// Permits tells whether a peer that is no relayed address may be reached.
+	Permits func(netip.AddrPort) bool
 }
 
 // Core holds every allocation of the process.
@@ -72,9 +92,14 @@ type Core struct {
 	nonces       nonces
 	allocations  map[FiveTuple]*allocation
 	appointments map[string]*appointment
+	open         *space             // of the open relay
+	prefixes     map[netip.Addr]int // source prefix -> live allocations
 	expiries     expiries
 	revoked      map[string]time.Time // appointment -> when its last credential is over
-	routes       *rcu.Map[channelKey, *route]
+	routes       *rcu.Map[routeKey, *route]
+	strangers    *budgets // of unauthenticated answers
+	total        meter
+	alternates   []*alternate // by UDP listener
 
 	// Of the message in work.
 	now     time.Time
@@ -90,15 +115,27 @@ func New(config Config) (*Core, error) {
 	if !config.RelayedIPv4.Is4() && !config.RelayedIPv6.Is6() {
 		return nil, errors.New("the relay needs an IPv4 or IPv6 address to make relayed addresses of")
 	}
-	if config.MaxSession <= 0 || config.MaxPerSeat <= 0 || config.MaxAllocations <= 0 {
-		return nil, errors.New("the relay needs limits for sessions and allocations")
+	if config.MaxSession <= 0 {
+		return nil, errors.New("the relay needs a limit for sessions")
+	}
+	if err := config.Limits.check(); err != nil {
+		return nil, err
 	}
 	c := &Core{
 		config:       config,
 		allocations:  map[FiveTuple]*allocation{},
 		appointments: map[string]*appointment{},
+		prefixes:     map[netip.Addr]int{},
 		revoked:      map[string]time.Time{},
-		routes:       rcu.New[channelKey, *route](),
+		routes:       rcu.New[routeKey, *route](),
+		strangers:    newBudgets(),
+		alternates:   alternates(config.Listeners),
+	}
+	if open := config.Open; open != nil {
+		if open.Permits == nil || open.Bind == nil || open.Release == nil || open.FirstPort > open.LastPort {
+			return nil, errors.New("the open relay needs sockets, ports and a policy")
+		}
+		c.open = newSpace()
 	}
 	rand.Read(c.nonces.key[:])
 	return c, nil
@@ -121,7 +158,7 @@ func (c *Core) Handle(now time.Time, from FiveTuple, in, buf []byte) (to FiveTup
 		}
 	case stun.ClassRequest:
 		if r.kind.Method == stun.MethodBinding {
-			return from, c.binding(from)
+			return c.binding(from)
 		}
 		if serve := methods[r.kind.Method]; serve != nil {
 			return from, c.authenticated(from, serve)
@@ -139,20 +176,14 @@ var methods = map[stun.Method]func(*Core, FiveTuple, *allocation) []byte{
 	stun.MethodChannelBind:      (*Core).channelBind,
 }
 
-// binding answers a STUN Binding request (RFC 8489, section 12).
-func (c *Core) binding(from FiveTuple) []byte {
-	if len(c.request.unknown) > 0 {
-		return c.fail(from, errUnknownAttribute)
-	}
-	c.begin(stun.ClassSuccessResponse)
-	c.addAddress(stun.AttrXORMappedAddress, from.Client)
-	return c.finish(from)
-}
-
 // authenticated does what every TURN request has in common.
 func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *allocation) []byte) []byte {
 	r := &c.request
-	if failure := c.authenticate(from); failure != nil {
+	held := c.allocations[from]
+	if failure := c.authenticate(from, held); failure != nil {
+		if *failure == errTooBusy || !c.affordable(from) {
+			return nil
+		}
 		return c.fail(from, *failure)
 	}
 	if r.malformed {
@@ -161,7 +192,6 @@ func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *alloc
 	if len(r.unknown) > 0 {
 		return c.fail(from, errUnknownAttribute)
 	}
-	held := c.allocations[from]
 	switch {
 	case held == nil && r.kind.Method != stun.MethodAllocate:
 		return c.fail(from, errNoAllocation)
@@ -186,7 +216,7 @@ func (c *Core) Disconnected(now time.Time, client FiveTuple) {
 func (c *Core) Revoke(now time.Time, appointment string, until time.Time) (ended []FiveTuple) {
 	c.revoked[appointment] = until
 	if held := c.appointments[appointment]; held != nil {
-		for _, a := range held.relayed {
+		for _, a := range slices.Clone(held.members) {
 			ended = append(ended, a.tuple)
 			c.end(now, a)
 		}

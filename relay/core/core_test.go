@@ -276,27 +276,47 @@ func TestEvenPort(t *testing.T) {
 	}
 }
 
-func TestRelayedAddressesAreUniqueInAnAppointmentAndUsedUp(t *testing.T) {
-	l := newLab(t)
-	p := &appointment{relayed: map[netip.AddrPort]*allocation{}, released: map[netip.AddrPort]time.Time{}}
-	for range ports {
-		addr, ok := p.freeAddress(l.now, relayed, false)
-		if !ok || p.relayed[addr] != nil || addr.Port() < firstPort {
+func TestRelayedAddressesAreUniqueAndUsedUpBeforeOneIsGivenAgain(t *testing.T) {
+	const first, last = 50000, 50099
+	any := func(netip.AddrPort) bool { return true }
+	s := newSpace()
+	for range last - first + 1 {
+		addr, ok := s.freeAddress(start, relayed, first, last, false, any)
+		if !ok || s.relayed[addr] != nil || addr.Port() < first || addr.Port() > last {
 			t.Fatalf("got %v, %v", addr, ok)
 		}
-		p.relayed[addr] = &allocation{}
+		s.relayed[addr] = &allocation{}
 	}
-	if addr, ok := p.freeAddress(l.now, relayed, false); ok {
+	if addr, ok := s.freeAddress(start, relayed, first, last, false, any); ok {
 		t.Errorf("more ports than there are: %v", addr)
 	}
-	gone := netip.AddrPortFrom(relayed, 50000)
-	delete(p.relayed, gone)
-	p.released[gone] = l.now.Add(releasedFor)
-	if addr, ok := p.freeAddress(l.now.Add(channelLifetime), relayed, false); ok {
-		t.Errorf("%v is given again while a channel may point to it", addr)
+	gone, lately := netip.AddrPortFrom(relayed, 50001), netip.AddrPortFrom(relayed, 50003)
+	delete(s.relayed, gone)
+	s.release(lately, start)
+	for range 50 {
+		if addr, ok := s.freeAddress(start, relayed, first, last, false, any); !ok || addr != gone {
+			t.Fatalf("got %v, %v, want %v, which nobody held lately", addr, ok, gone)
+		}
 	}
-	if addr, ok := p.freeAddress(l.now.Add(releasedFor), relayed, false); !ok || addr != gone {
-		t.Errorf("got %v, %v, want %v", addr, ok, gone)
+	s.relayed[gone] = &allocation{}
+	if addr, ok := s.freeAddress(start, relayed, first, last, false, any); !ok || addr != lately {
+		t.Errorf("got %v, %v, want %v, the only one", addr, ok, lately)
+	}
+	if _, ok := s.freeAddress(start, relayed, first, last, false, func(netip.AddrPort) bool { return false }); ok {
+		t.Error("an address that cannot be bound")
+	}
+	if _, ok := s.freeAddress(start, relayed, first, last, true, any); ok {
+		t.Error("an odd port for EVEN-PORT")
+	}
+	for i := range 10 * maxReleased {
+		s.release(netip.AddrPortFrom(relayed, uint16(i)), start)
+	}
+	if len(s.released) != maxReleased {
+		t.Errorf("%d released addresses are remembered", len(s.released))
+	}
+	s.freeAddress(start.Add(releasedFor), relayed, first, last, false, any)
+	if len(s.released) != 0 {
+		t.Errorf("%d released addresses are remembered for ever", len(s.released))
 	}
 }
 
@@ -336,49 +356,6 @@ func TestAppointmentsDoNotReachEachOther(t *testing.T) {
 	}
 	if answer(b.relayed) != answer(unheld) {
 		t.Error("the answers tell whether another appointment holds an address")
-	}
-}
-
-func TestLimits(t *testing.T) {
-	l := newLab(t)
-	l.config.MaxPerSeat, l.config.MaxAllocations = 40, 42
-	var all []*peer
-	for i := range 40 {
-		all = append(all, l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", "doctor"))
-	}
-	if code := l.peer("198.51.100.1:999", "x", "doctor").refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 486 {
-		t.Errorf("one more than a seat may have: %d, want 486", code)
-	}
-	l.allocated("198.51.100.1:998", "x", "patient")
-	p := l.allocated("198.51.100.1:997", "y", "patient")
-	if code := l.peer("198.51.100.1:996", "z", "patient").refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 508 {
-		t.Errorf("one more than there may be: %d, want 508", code)
-	}
-	p.ok(stun.MethodRefresh, lifetime(0))
-	l.allocated("198.51.100.1:996", "z", "patient")
-
-	for i := range maxChannels {
-		all[0].bind(uint16(firstChannel+i), all[1+i].relayed)
-	}
-	if code := all[0].refused(stun.MethodChannelBind, channelNumber(0x5000), xorPeer(all[39].relayed)); code != 508 {
-		t.Errorf("one more channel than allowed: %d, want 508", code)
-	}
-	all[0].bind(firstChannel, all[1].relayed) // refreshing one is no other
-
-	room := &allocation{permissions: map[netip.Addr]time.Time{}}
-	var peers []netip.AddrPort
-	for i := range maxPermissions + 1 {
-		peers = append(peers, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 1))
-	}
-	if room.room(l.now, peers) || !room.room(l.now, peers[1:]) {
-		t.Errorf("room is not %d permissions", maxPermissions)
-	}
-	room.permissions[peers[0].Addr()] = l.now.Add(time.Second)
-	if room.room(l.now, peers[1:]) {
-		t.Error("room for more than there is")
-	}
-	if !room.room(l.now.Add(time.Second), peers[1:]) {
-		t.Error("a permission that is over takes room")
 	}
 }
 

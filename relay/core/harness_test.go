@@ -32,9 +32,20 @@ func newLab(t testing.TB) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := New(Config{
-		Keys: keys, RelayedIPv4: relayed, MaxSession: 24 * time.Hour, MaxPerSeat: 16, MaxAllocations: 1000,
-	})
+	return newLabWith(t, Config{RelayedIPv4: relayed}, keys)
+}
+
+// limits are those of most tests.
+var limits = Limits{PerSeat: 16, PerAppointment: 100, PerPrefix: 1000, Total: 1000, Unauthenticated: 1000}
+
+// newLabWith fills in what the configuration leaves out.
+func newLabWith(t testing.TB, config Config, keys *credential.Keyring) *lab {
+	t.Helper()
+	config.Keys, config.MaxSession = keys, 24*time.Hour
+	if config.Limits == (Limits{}) {
+		config.Limits = limits
+	}
+	c, err := New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -15,48 +16,73 @@ func (c *Core) createPermission(from FiveTuple, held *allocation) []byte {
 		return c.fail(from, errBadRequest)
 	}
 	for _, peer := range r.peers {
-		if failure := held.judge(peer); failure != nil {
+		if failure := c.judge(held, peer); failure != nil {
 			return c.fail(from, *failure)
 		}
 	}
-	if !held.room(c.now, r.peers) {
+	if !c.room(held, r.peers) {
 		return c.fail(from, errCapacity)
 	}
 	for _, peer := range r.peers {
-		held.permissions[peer.Addr()] = c.now.Add(permissionLifetime)
+		c.permit(held, peer)
 	}
-	c.rerouteTowards(held.appointment, held.relayed)
+	c.rerouteTowards(held.appointment.space, held.relayed)
 	c.begin(stun.ClassSuccessResponse)
 	return c.finish(from)
 }
 
-// judge is the policy of the paired relay: a peer is reachable when it is a
-// relayed address of the same appointment. One that nobody holds and one that
-// another appointment holds are the same to it. Address and port are judged
-// together, although a permission covers an address (section 2.3).
-func (a *allocation) judge(peer netip.AddrPort) *failure {
-	if peer.Addr().Is4() != a.relayed.Addr().Is4() {
+// permit installs a permission for a peer's address.
+func (c *Core) permit(a *allocation, peer netip.AddrPort) {
+	until := c.now.Add(permissionLifetime)
+	a.permit(peer.Addr(), until)
+	c.routeInbound(a, peer.Addr(), until)
+}
+
+// judge tells whether an allocation may reach a peer. In the paired relay that is
+// a relayed address of the same appointment: one that nobody holds and one that
+// another appointment holds are the same to it. The open relay has its policy
+// beside. Address and port are judged together, although a permission covers an
+// address (RFC 8656, section 2.3).
+func (c *Core) judge(a *allocation, peer netip.AddrPort) *failure {
+	switch {
+	case peer.Addr().Is4() != a.relayed.Addr().Is4():
 		return &errFamilyMismatch
+	case a.appointment.space.relayed[peer] != nil:
+		return nil
+	case c.config.Open != nil && c.config.Open.Permits(peer):
+		return nil
 	}
-	if a.appointment.relayed[peer] == nil {
-		return &errForbidden
-	}
-	return nil
+	return &errForbidden
 }
 
 // room tells whether the permissions for peers fit, after dropping those that
 // are over.
-func (a *allocation) room(now time.Time, peers []netip.AddrPort) bool {
-	for peer, until := range a.permissions {
-		if !now.Before(until) {
-			delete(a.permissions, peer)
+func (c *Core) room(a *allocation, peers []netip.AddrPort) bool {
+	a.permissions = slices.DeleteFunc(a.permissions, func(p permission) bool {
+		over := !c.now.Before(p.until)
+		if over {
+			c.unrouteInbound(a, p.peer)
+		}
+		return over
+	})
+	more := 0
+	for i, peer := range peers {
+		known := func(p permission) bool { return p.peer == peer.Addr() }
+		again := func(p netip.AddrPort) bool { return p.Addr() == peer.Addr() }
+		if !slices.ContainsFunc(a.permissions, known) && !slices.ContainsFunc(peers[:i], again) {
+			more++
 		}
 	}
-	more := map[netip.Addr]bool{}
-	for _, peer := range peers {
-		if _, have := a.permissions[peer.Addr()]; !have {
-			more[peer.Addr()] = true
-		}
+	return len(a.permissions)+more <= maxPermissions
+}
+
+func (c *Core) permits(a *allocation, peer netip.Addr) bool {
+	return c.now.Before(a.permitted(peer))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
 	}
-	return len(a.permissions)+len(more) <= maxPermissions
+	return b
 }

@@ -16,6 +16,12 @@ const (
 	integritySize   = attributeHeader + 20
 )
 
+// Attributes of RFC 8656 (section 18) that pion/stun has no name for.
+const (
+	attrAdditionalAddressFamily stun.AttrType = 0x8000
+	attrAddressErrorCode        stun.AttrType = 0x8001
+)
+
 // request is a decoded message: what stands before MESSAGE-INTEGRITY, or all of
 // it where there is none. Fields of absent attributes have their zero value; of
 // an attribute that is repeated the first counts (RFC 8489, section 14).
@@ -39,7 +45,9 @@ type request struct {
 	hasTransport,
 	evenPort, reserve, // EVEN-PORT, and its R bit
 	reservation bool // RESERVATION-TOKEN
-	family byte // REQUESTED-ADDRESS-FAMILY
+	family, additional byte // REQUESTED- and ADDITIONAL-ADDRESS-FAMILY
+	change             byte // CHANGE-REQUEST's flags, see changeIP
+	hasChange          bool
 
 	badCredentials bool            // an attribute of authentication has a form it cannot have
 	malformed      bool            // another one that we know
@@ -146,6 +154,21 @@ func (r *request) take(a stun.RawAttribute) bool {
 		}
 		if r.family == 0 {
 			r.family = v[0]
+		}
+	case attrAdditionalAddressFamily:
+		if len(v) != 4 || v[0] == 0 {
+			return false
+		}
+		if r.additional == 0 {
+			r.additional = v[0]
+		}
+	case stun.AttrChangeRequest:
+		if r.kind.Method != stun.MethodBinding {
+			r.unknown = append(r.unknown, a.Type)
+		} else if len(v) != 4 {
+			return false
+		} else if !r.hasChange {
+			r.change, r.hasChange = v[3]>>1&(changeIP|changePort), true
 		}
 	default:
 		if a.Type.Required() && !slices.Contains(r.unknown, a.Type) {

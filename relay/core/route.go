@@ -9,8 +9,8 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// route is where the data plane sends what a client puts into a channel. It
-// never changes; whatever alters the way makes a new one.
+// route is where the data plane sends what comes in under its key. It never
+// changes; whatever alters the way makes a new one.
 type route struct {
 	to FiveTuple
 	// from is the sender's relayed address, which the target knows it by.
@@ -18,46 +18,84 @@ type route struct {
 	// until is when the sender's channel or the target's permission is over.
 	until time.Time
 	// channel is the target's number for the sender, until channelUntil; without
-	// one it gets Data indications.
+	// one it gets Data indications. A peer outside gets the data alone.
 	channel      uint16
 	channelUntil time.Time
+	// meter is that of the allocation which pays for the data.
+	meter *meter
 }
 
-type channelKey struct {
+// routeKey is what is known of a packet: a client and its channel or, in the open
+// relay, a peer and the relayed address that it sent to.
+type routeKey struct {
 	client FiveTuple
 	number uint16
 }
 
-// reroute derives the route of one channel from the state of both ends.
-func (c *Core) reroute(a *allocation, ch *channel) {
-	key := channelKey{a.tuple, ch.number}
-	if target := a.appointment.relayed[ch.peer]; target != nil {
-		if until, permitted := target.permissions[a.relayed.Addr()]; permitted {
-			r := &route{to: target.tuple, from: a.relayed, until: earlier(ch.expires, until)}
-			if back := target.byPeer[a.relayed]; back != nil {
-				r.channel, r.channelUntil = back.number, back.expires
-			}
-			c.routes.Store(key, r)
+func outbound(ch *channel) routeKey { return routeKey{ch.owner.tuple, ch.number} }
+
+// inbound is the key of what a peer sends to an allocation. Port zero stands for
+// all ports of its address, which a permission covers.
+func inbound(a *allocation, peer netip.AddrPort) routeKey {
+	return routeKey{client: outside(a, peer)}
+}
+
+// outside names a peer that is no client.
+func outside(a *allocation, peer netip.AddrPort) FiveTuple {
+	return FiveTuple{Client: peer, Server: a.relayed, Transport: Relayed}
+}
+
+// reroute derives the routes of one channel from the state of both ends.
+func (c *Core) reroute(ch *channel) {
+	a := ch.owner
+	if target := a.appointment.space.relayed[ch.peer]; target != nil {
+		until := target.permitted(a.relayed.Addr())
+		if until.IsZero() {
+			c.routes.Delete(outbound(ch))
 			return
 		}
+		r := &route{to: target.tuple, from: a.relayed, until: earlier(ch.expires, until), meter: &a.sent}
+		if back := target.channelTo(a.relayed); back != nil {
+			r.channel, r.channelUntil = back.number, back.expires
+		}
+		c.routes.Store(outbound(ch), r)
+		return
 	}
-	c.routes.Delete(key)
+	if c.judge(a, ch.peer) != nil {
+		c.routes.Delete(outbound(ch))
+		return
+	}
+	c.routes.Store(outbound(ch), &route{to: outside(a, ch.peer), until: ch.expires, meter: &a.sent})
+	c.routes.Store(inbound(a, ch.peer), &route{
+		to: a.tuple, until: a.permitted(ch.peer.Addr()), channel: ch.number, channelUntil: ch.expires, meter: &a.received,
+	})
 }
 
 // rerouteTowards derives anew the routes that end at a relayed address.
-func (c *Core) rerouteTowards(p *appointment, relayed netip.AddrPort) {
-	for _, other := range p.relayed {
-		if ch := other.byPeer[relayed]; ch != nil {
-			c.reroute(other, ch)
+func (c *Core) rerouteTowards(s *space, relayed netip.AddrPort) {
+	for _, ch := range s.towards[relayed] {
+		c.reroute(ch)
+	}
+}
+
+// routeInbound lets in what a peer of the open relay sends: as Data indications,
+// and through its channels if there are any.
+func (c *Core) routeInbound(a *allocation, peer netip.Addr, until time.Time) {
+	if c.config.Open == nil {
+		return
+	}
+	c.routes.Store(inbound(a, netip.AddrPortFrom(peer, 0)), &route{to: a.tuple, until: until, meter: &a.received})
+	for _, ch := range a.channels {
+		if ch.peer.Addr() == peer {
+			c.reroute(ch)
 		}
 	}
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
+func (c *Core) unrouteInbound(a *allocation, peer netip.Addr) {
+	if c.config.Open != nil {
+		c.routes.Delete(inbound(a, netip.AddrPortFrom(peer, 0)))
 	}
-	return b
 }
 
 // Forward takes one ChannelData message (RFC 8656, section 12.4) and returns the
@@ -72,15 +110,42 @@ func (c *Core) Forward(now time.Time, from FiveTuple, in, buf []byte) (to FiveTu
 	if end > len(in) || end > MaxMessage {
 		return from, nil
 	}
-	r, ok := c.routes.Load(channelKey{from, binary.BigEndian.Uint16(in)})
-	if !ok || !now.Before(r.until) {
+	r, ok := c.routes.Load(routeKey{from, binary.BigEndian.Uint16(in)})
+	if !ok || !now.Before(r.until) || !c.admit(r.meter, now, end-4) {
 		return from, nil
 	}
-	if r.channel == 0 || !now.Before(r.channelUntil) {
+	switch {
+	case r.to.Transport == Relayed:
+		return r.to, in[4:end]
+	case r.channel == 0 || !now.Before(r.channelUntil):
 		return r.to, appendDataIndication(buf[:0], r.from, in[4:end])
 	}
 	binary.BigEndian.PutUint16(in, r.channel)
 	return r.to, in[:end]
+}
+
+// Receive takes what a peer sent to a relayed address of the open relay (RFC 8656,
+// section 11.3), and is like Forward in all else.
+func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []byte) (to FiveTuple, out []byte) {
+	key := routeKey{client: FiveTuple{Client: peer, Server: relayed, Transport: Relayed}}
+	r, ok := c.routes.Load(key)
+	if !ok || !now.Before(r.channelUntil) {
+		key.client.Client = netip.AddrPortFrom(peer.Addr(), 0)
+		r, ok = c.routes.Load(key)
+	}
+	if !ok || !now.Before(r.until) || len(data) > MaxMessage-4 || !c.admit(r.meter, now, len(data)) {
+		return key.client, nil
+	}
+	if r.channel == 0 {
+		return r.to, appendDataIndication(buf[:0], peer, data)
+	}
+	return r.to, appendChannelData(buf[:0], r.channel, data)
+}
+
+// admit shapes media, of one allocation and of all.
+func (c *Core) admit(m *meter, now time.Time, size int) bool {
+	at, limits := now.UnixNano(), &c.config.Limits
+	return m.take(at, size, limits.AllocationRate) && c.total.take(at, size, limits.TotalRate)
 }
 
 // send forwards a Send indication (RFC 8656, section 11.2). Nobody is told when
@@ -92,21 +157,27 @@ func (c *Core) send(from FiveTuple, buf []byte) (FiveTuple, []byte) {
 		return from, nil
 	}
 	peer := r.peers[0]
-	target := held.appointment.relayed[peer]
-	if target == nil || !c.permits(held, peer.Addr()) || !c.permits(target, held.relayed.Addr()) {
+	if !c.permits(held, peer.Addr()) || c.judge(held, peer) != nil || !c.admit(&held.sent, c.now, len(r.data)) {
 		return from, nil
 	}
-	if back := target.byPeer[held.relayed]; back != nil && c.now.Before(back.expires) {
-		out := binary.BigEndian.AppendUint16(buf[:0], back.number)
-		out = binary.BigEndian.AppendUint16(out, uint16(len(r.data)))
-		return target.tuple, append(out, r.data...)
+	target := held.appointment.space.relayed[peer]
+	if target == nil {
+		return outside(held, peer), r.data
+	}
+	if !c.permits(target, held.relayed.Addr()) {
+		return from, nil
+	}
+	if back := target.channelTo(held.relayed); back != nil && c.now.Before(back.expires) {
+		return target.tuple, appendChannelData(buf[:0], back.number, r.data)
 	}
 	return target.tuple, appendDataIndication(buf[:0], held.relayed, r.data)
 }
 
-func (c *Core) permits(a *allocation, peer netip.Addr) bool {
-	until, ok := a.permissions[peer]
-	return ok && c.now.Before(until)
+// appendChannelData writes a ChannelData message (RFC 8656, section 12.4).
+func appendChannelData(b []byte, number uint16, data []byte) []byte {
+	b = binary.BigEndian.AppendUint16(b, number)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
+	return append(b, data...)
 }
 
 // appendDataIndication writes a Data indication (RFC 8656, section 11.3).

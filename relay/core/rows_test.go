@@ -19,7 +19,7 @@ func TestErrorCodes(t *testing.T) {
 	}
 	// partner is a peer address that is permitted.
 	partner := func(p *peer) stun.Setter {
-		for addr, a := range p.appointments["x"].relayed {
+		for addr, a := range p.appointments["x"].space.relayed {
 			if a.tuple != p.tuple {
 				return xorPeer(addr)
 			}

@@ -10,9 +10,12 @@ const (
 	UDP Transport = iota
 	TCP
 	TLS
+	// Relayed stands for a peer of the open relay: Client is the peer, Server the
+	// relayed address that it talks to.
+	Relayed
 )
 
-func (t Transport) String() string { return [...]string{"udp", "tcp", "tls"}[t] }
+func (t Transport) String() string { return [...]string{"udp", "tcp", "tls", "relayed"}[t] }
 
 // FiveTuple names a client: RFC 8656's 5-tuple, and what tells apart two clients
 // that would share one.

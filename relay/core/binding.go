@@ -1,0 +1,112 @@
+package core
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/pion/stun/v3"
+)
+
+// binding answers a STUN Binding request (RFC 8489, section 12) and, from a
+// listener that has alternates, the tests of RFC 5780 (section 6).
+func (c *Core) binding(from FiveTuple) (FiveTuple, []byte) {
+	r := &c.request
+	var other *alternate
+	if from.Transport == UDP && int(from.Listener) < len(c.alternates) {
+		other = c.alternates[from.Listener]
+	}
+	if r.hasChange && other == nil {
+		r.unknown = append(r.unknown, stun.AttrChangeRequest)
+	}
+	if !c.affordable(from) {
+		return from, nil
+	}
+	if len(r.unknown) > 0 {
+		return from, c.fail(from, errUnknownAttribute)
+	}
+	if r.malformed {
+		return from, c.fail(from, errBadRequest)
+	}
+	c.begin(stun.ClassSuccessResponse)
+	c.addAddress(stun.AttrXORMappedAddress, from.Client)
+	if other == nil {
+		return from, c.finish(from)
+	}
+	to := from
+	origin := other.listeners[r.change]
+	to.Listener, to.Server = origin.index, origin.addr
+	// Each as far as the answer stays small enough; RESPONSE-ORIGIN says what the
+	// packet's source says too.
+	c.addIfFits(from, stun.AttrOtherAddress, other.listeners[changeIP|changePort].addr)
+	c.addIfFits(from, stun.AttrResponseOrigin, origin.addr)
+	return to, c.finish(from)
+}
+
+// The flags of CHANGE-REQUEST (RFC 5780, section 7.2), shifted to count from zero.
+const (
+	changePort = 1 << iota
+	changeIP
+)
+
+// alternate tells, for one UDP listener, which one answers for each combination
+// of the flags; with none it is the listener itself.
+type alternate struct {
+	listeners [4]struct {
+		index uint16
+		addr  netip.AddrPort
+	}
+}
+
+// alternates finds the listeners that form two addresses with the same two ports.
+// The others have nil.
+func alternates(listeners []netip.AddrPort) []*alternate {
+	all := make([]*alternate, len(listeners))
+	for i, one := range listeners {
+		for _, opposite := range listeners {
+			a := opposite.Addr()
+			if one.Addr().IsUnspecified() || a.IsUnspecified() || a.Is4() != one.Addr().Is4() || a == one.Addr() || opposite.Port() == one.Port() {
+				continue
+			}
+			found := new(alternate)
+			complete := true
+			for flags := range found.listeners {
+				want := one
+				if flags&changeIP != 0 {
+					want = netip.AddrPortFrom(a, want.Port())
+				}
+				if flags&changePort != 0 {
+					want = netip.AddrPortFrom(want.Addr(), opposite.Port())
+				}
+				index := -1
+				for j, l := range listeners {
+					if l == want {
+						index = j
+					}
+				}
+				complete = complete && index >= 0
+				found.listeners[flags].index, found.listeners[flags].addr = uint16(max(index, 0)), want
+			}
+			if complete && all[i] == nil {
+				all[i] = found
+			}
+		}
+	}
+	return all
+}
+
+// addIfFits adds an address attribute without XOR.
+func (c *Core) addIfFits(from FiveTuple, kind stun.AttrType, addr netip.AddrPort) {
+	family := byte(familyIPv6)
+	if addr.Addr().Is4() {
+		family = familyIPv4
+	}
+	value := binary.BigEndian.AppendUint16([]byte{0, family}, addr.Port())
+	value = append(value, addr.Addr().AsSlice()...)
+	more := attributeHeader + len(value)
+	if c.request.fingerprint {
+		more += attributeHeader + 4
+	}
+	if c.fits(from, more) {
+		c.answer.Add(kind, value)
+	}
+}

@@ -1,0 +1,82 @@
+package core
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
+)
+
+// TestNATBehaviourDiscovery: RFC 5780's tests where two addresses have two ports each.
+func TestNATBehaviourDiscovery(t *testing.T) {
+	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listeners := []netip.AddrPort{
+		netip.MustParseAddrPort("192.0.2.1:3478"), netip.MustParseAddrPort("192.0.2.1:3479"),
+		netip.MustParseAddrPort("192.0.2.2:3478"), netip.MustParseAddrPort("192.0.2.2:3479"),
+		netip.MustParseAddrPort("192.0.2.3:3478"), netip.MustParseAddrPort("[::]:3478"),
+	}
+	l := newLabWith(t, Config{RelayedIPv4: relayed, Listeners: listeners}, keys)
+	change := func(flags byte) stun.Setter { return raw{stun.AttrChangeRequest, []byte{0, 0, 0, flags}} }
+	ask := func(p *peer, setters ...stun.Setter) (FiveTuple, *stun.Message) {
+		t.Helper()
+		m := build(t, stun.MethodBinding, stun.ClassRequest, setters...)
+		to, out := p.raw(m.Raw)
+		answer := new(stun.Message)
+		if err := stun.Decode(out, answer); err != nil || answer.TransactionID != m.TransactionID {
+			t.Fatalf("%v: %x", err, out)
+		}
+		return to, answer
+	}
+	for i, listener := range listeners[:4] {
+		p := l.peer("198.51.100.1:1000", "x", "doctor")
+		p.tuple.Listener, p.tuple.Server = uint16(i), listener
+		for flags, want := range map[byte]int{0: i, 2: i ^ 1, 4: i ^ 2, 6: i ^ 3} {
+			to, answer := ask(p, change(flags))
+			if to.Server != listeners[want] || int(to.Listener) != want || to.Client != p.tuple.Client {
+				t.Errorf("to %v, flags %d: answered from %v", listener, flags, to.Server)
+			}
+			if got := text(t, answer, stun.AttrOtherAddress); got != plainText(listeners[i^3]) {
+				t.Errorf("to %v: OTHER-ADDRESS is %x", listener, got)
+			}
+			if got := text(t, answer, stun.AttrResponseOrigin); got != plainText(listeners[want]) {
+				t.Errorf("to %v, flags %d: RESPONSE-ORIGIN is %x", listener, flags, got)
+			}
+			if xorAddr(t, answer, stun.AttrXORMappedAddress) != p.tuple.Client {
+				t.Errorf("mapped to %v", answer)
+			}
+		}
+		_, answer := ask(p) // no CHANGE-REQUEST: what is said fits into 1.65 times the request
+		if got := text(t, answer, stun.AttrOtherAddress); got != plainText(listeners[i^3]) {
+			t.Errorf("to %v, without a wish: OTHER-ADDRESS is %x", listener, got)
+		}
+	}
+	// Elsewhere the attribute is unknown, as is what it asks for.
+	for i := 4; i < 6; i++ {
+		p := l.peer("198.51.100.1:1000", "x", "doctor")
+		p.tuple.Listener, p.tuple.Server = uint16(i), listeners[i]
+		if _, answer := ask(p, change(6)); errorCode(t, answer) != 420 {
+			t.Errorf("to %v: %v, want 420", listeners[i], answer)
+		}
+	}
+	p := l.peer("198.51.100.1:1000", "x", "doctor")
+	p.tuple.Transport = TCP
+	if _, answer := ask(p, change(6)); errorCode(t, answer) != 420 {
+		t.Errorf("over TCP: %v, want 420", answer)
+	}
+	if _, answer := ask(l.peer("198.51.100.1:1000", "x", "doctor"), raw{stun.AttrChangeRequest, []byte{6}}); errorCode(t, answer) != 400 {
+		t.Errorf("a short CHANGE-REQUEST: %v, want 400", answer)
+	}
+	if code := l.peer("198.51.100.1:1001", "x", "doctor").refused(stun.MethodAllocate, requestedTransport(protocolUDP), change(6)); code != 420 {
+		t.Errorf("in an Allocate: %d, want 420", code)
+	}
+}
+
+func plainText(addr netip.AddrPort) string {
+	ip := addr.Addr().As4()
+	return string(append([]byte{0, 1, byte(addr.Port() >> 8), byte(addr.Port())}, ip[:]...))
+}

@@ -1,0 +1,151 @@
+package core
+
+import (
+	"errors"
+	"hash/maphash"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// Limits keep one client, one appointment or one network from taking what others
+// need. All are above zero, but for the rates, where zero is no limit.
+type Limits struct {
+	// Live allocations. Beyond PerSeat the seat's longest idle one makes room;
+	// beyond the others there is an error: 486 for the appointment, 508 for a
+	// source prefix (see Prefix) and in all.
+	PerSeat, PerAppointment, PerPrefix, Total int
+	// AllocationRate and TotalRate are bytes of media per second. What is above
+	// is dropped, large packets before small ones, so that a call which sends
+	// too much loses its picture's quality before its sound.
+	AllocationRate, TotalRate int
+	// Unauthenticated is how many answers per second a source prefix gets over
+	// UDP without credentials, and one more for every allocation it holds. Ten
+	// seconds' worth may be drawn at once.
+	Unauthenticated int
+}
+
+func (l Limits) check() error {
+	if min(l.PerSeat, l.PerAppointment, l.PerPrefix, l.Total, l.Unauthenticated) <= 0 || min(l.AllocationRate, l.TotalRate) < 0 {
+		return errors.New("the relay needs limits above zero")
+	}
+	return nil
+}
+
+// Prefix is the network that a client is counted under: an IPv4 address, or the
+// /64 of an IPv6 address, within which one host takes as many as it likes.
+func Prefix(client netip.Addr) netip.Addr {
+	if client.Is4() {
+		return client
+	}
+	prefix, _ := client.Prefix(64) // 64 fits every IPv6 address
+	return prefix.Addr()
+}
+
+// bucket is a token bucket, kept as the time at which it is full again (GCRA).
+type bucket int64 // Unix nanoseconds
+
+// take draws cost from a bucket that holds depth, unless that is too much.
+func (b *bucket) take(now int64, cost, depth time.Duration) bool {
+	full := max(int64(*b), now)
+	if full+int64(cost)-now > int64(depth) {
+		return false
+	}
+	*b = bucket(full + int64(cost))
+	return true
+}
+
+// budgets has a bucket for every source prefix, in a table of a fixed size: a
+// flood from a million sources grows nothing. Prefixes share buckets by a keyed
+// hash, which nobody outside can aim.
+type budgets struct {
+	seed    maphash.Seed
+	buckets [1 << 16]bucket
+}
+
+// budgetDepth is how much of its rate a prefix may draw at once: browsers behind
+// one address ask in bursts, when consultations begin at the full hour.
+const budgetDepth = 10 * time.Second
+
+func newBudgets() *budgets { return &budgets{seed: maphash.MakeSeed()} }
+
+func (b *budgets) take(now time.Time, prefix netip.Addr, perSecond int) bool {
+	i := maphash.Comparable(b.seed, prefix) % uint64(len(b.buckets))
+	return b.buckets[i].take(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
+}
+
+// affordable draws on the budget for unauthenticated answers. It guards third
+// parties whose address was forged, so only UDP has one.
+func (c *Core) affordable(from FiveTuple) bool {
+	if from.Transport != UDP {
+		return true
+	}
+	prefix := Prefix(from.Client.Addr())
+	return c.strangers.take(c.now, prefix, c.config.Limits.Unauthenticated+c.prefixes[prefix])
+}
+
+// meter shapes media and notes when there last was some. Any goroutine may use it.
+type meter struct {
+	full atomic.Int64 // as bucket
+	last atomic.Int64 // Unix nanoseconds, to the second
+}
+
+// A meter holds half a second of its rate, and another half for small packets:
+// sound and connectivity checks pass where video has to give way.
+const (
+	meterDepth  = 500 * time.Millisecond
+	smallPacket = 300 // bytes
+)
+
+// take tells whether size bytes may pass at rate bytes per second.
+func (m *meter) take(now int64, size, rate int) bool {
+	if now-m.last.Load() >= int64(time.Second) {
+		m.last.Store(now)
+	}
+	if rate == 0 {
+		return true
+	}
+	cost, depth := int64(size)*int64(time.Second)/int64(rate), int64(meterDepth)
+	if size <= smallPacket {
+		depth *= 2
+	}
+	for {
+		before := m.full.Load()
+		full := max(before, now)
+		if full+cost-now > depth {
+			return false
+		}
+		if m.full.CompareAndSwap(before, full+cost) {
+			return true
+		}
+	}
+}
+
+// idle is how long an allocation must have carried nothing to make room for
+// another one of its seat. The connection checks of a live call are more frequent.
+const idle = 30 * time.Second
+
+// makeRoom ends the allocation of a seat that has been idle for longest, if the
+// seat has as many as it may, and tells whether there is room then.
+func (c *Core) makeRoom(p *appointment, seat string) bool {
+	held := 0
+	var idlest *allocation
+	var since int64
+	for _, a := range p.members {
+		if a.seat != seat {
+			continue
+		}
+		held++
+		if last := max(a.sent.last.Load(), a.received.last.Load(), a.created.UnixNano()); idlest == nil || last < since {
+			idlest, since = a, last
+		}
+	}
+	if held < c.config.Limits.PerSeat {
+		return true
+	}
+	if c.now.UnixNano()-since < int64(idle) {
+		return false
+	}
+	c.end(c.now, idlest)
+	return true
+}

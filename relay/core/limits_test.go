@@ -1,0 +1,252 @@
+package core
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v3"
+)
+
+func TestLimitsOfAllocations(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits = Limits{PerSeat: 4, PerAppointment: 6, PerPrefix: 8, Total: 10, Unauthenticated: 1000}
+	udp := requestedTransport(protocolUDP)
+	next := 0
+	try := func(prefix, appointment, seat string) int {
+		next++
+		return l.peer(fmt.Sprintf("%s:%d", prefix, next), appointment, seat).refused(stun.MethodAllocate, udp)
+	}
+	for _, step := range []struct {
+		prefix, appointment, seat string
+		want                      int
+	}{
+		{"198.51.100.1", "x", "doctor", 0}, {"198.51.100.1", "x", "doctor", 0},
+		{"198.51.100.1", "x", "doctor", 0}, {"198.51.100.1", "x", "doctor", 0},
+		{"198.51.100.1", "x", "doctor", 486}, // the seat has four
+		{"198.51.100.1", "x", "patient", 0}, {"198.51.100.1", "x", "patient", 0},
+		{"198.51.100.1", "x", "patient", 486}, // the appointment has six
+		{"198.51.100.1", "y", "doctor", 0}, {"198.51.100.1", "y", "doctor", 0},
+		{"198.51.100.1", "y", "doctor", 508}, // the prefix has eight
+		{"198.51.100.2", "z", "doctor", 0}, {"198.51.100.2", "z", "doctor", 0},
+		{"198.51.100.3", "z", "patient", 508}, // there are ten
+	} {
+		if got := try(step.prefix, step.appointment, step.seat); got != step.want {
+			t.Errorf("allocation %d, of %s.%s from %s: %d, want %d", next, step.appointment, step.seat, step.prefix, got, step.want)
+		}
+	}
+	// Live allocations are counted, not wishes.
+	if got := l.Allocations(); got != 10 {
+		t.Errorf("%d allocations", got)
+	}
+	l.Revoke(l.now, "y", l.now.Add(time.Hour))
+	if got := try("198.51.100.1", "z", "patient"); got != 0 {
+		t.Errorf("after two were ended: %d", got)
+	}
+	l.now = l.now.Add(DefaultLifetime)
+	l.Sweep(l.now)
+	if len(l.prefixes)+len(l.appointments)+len(l.allocations) != 0 {
+		t.Errorf("left behind: %v %v", l.prefixes, l.appointments)
+	}
+}
+
+// An ICE restart makes new allocations while the old ones live: the seat's longest
+// idle one makes room, never one that carries media.
+func TestTheLongestIdleAllocationOfASeatMakesRoom(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits.PerSeat = 3
+	patient := l.allocated("198.51.100.9:1000", "x", "patient")
+	var held []*peer
+	for i := range 3 {
+		held = append(held, l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", "doctor"))
+		held[i].bind(0x4000, patient.relayed)
+		patient.permit(held[i].relayed)
+		l.now = l.now.Add(time.Second)
+	}
+	one := l.peer("198.51.100.1:2000", "x", "doctor")
+	if code := one.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 486 {
+		t.Fatalf("a fourth at once: %d, want 486", code)
+	}
+	for range 40 {
+		l.now = l.now.Add(time.Second)
+		held[0].channelData(0x4000, "the call")
+		if l.now.Sub(start) < 20*time.Second {
+			held[2].channelData(0x4000, "another, for a while")
+		}
+	}
+	one.allocate()
+	if !l.Holds(held[0].tuple) || l.Holds(held[1].tuple) || !l.Holds(held[2].tuple) {
+		t.Errorf("held: %v %v %v, want the second to be gone", l.Holds(held[0].tuple), l.Holds(held[1].tuple), l.Holds(held[2].tuple))
+	}
+	if l.Holds(patient.tuple) == false {
+		t.Error("another seat paid for it")
+	}
+}
+
+func TestLimitsOfPermissionsAndChannels(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits.PerSeat = 40
+	var all []*peer
+	for i := range 40 {
+		all = append(all, l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", "doctor"))
+	}
+	for i := range maxChannels {
+		all[0].bind(uint16(firstChannel+i), all[1+i].relayed)
+	}
+	if code := all[0].refused(stun.MethodChannelBind, channelNumber(0x5000), xorPeer(all[39].relayed)); code != 508 {
+		t.Errorf("one more channel than allowed: %d, want 508", code)
+	}
+	all[0].bind(firstChannel, all[1].relayed) // refreshing one is no other
+
+	var peers []netip.AddrPort
+	for i := range maxPermissions + 1 {
+		peers = append(peers, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 1))
+	}
+	l.Core.now = l.now
+	room := &allocation{}
+	if l.room(room, peers) || !l.room(room, peers[1:]) || !l.room(room, append(peers[1:], peers[1])) {
+		t.Errorf("room is not %d permissions", maxPermissions)
+	}
+	room.permit(peers[0].Addr(), l.now.Add(time.Second))
+	if l.room(room, peers[1:]) {
+		t.Error("room for more than there is")
+	}
+	l.Core.now = l.now.Add(time.Second)
+	if !l.room(room, peers[1:]) || len(room.permissions) != 0 {
+		t.Error("a permission that is over takes room")
+	}
+}
+
+// TestBudgetOfUnauthenticatedAnswers: per prefix, over UDP alone, more for those who
+// hold allocations, and in a table that does not grow.
+func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits.Unauthenticated = 10
+	binding := build(t, stun.MethodBinding, stun.ClassRequest)
+	challenge := build(t, stun.MethodAllocate, stun.ClassRequest, requestedTransport(protocolUDP))
+	answered := func(address string, times int) (n int) {
+		p := l.peer(address, "x", "doctor")
+		for i := range times {
+			if m := []*stun.Message{binding, challenge}[i%2]; p.ask(m) != nil {
+				n++
+			}
+		}
+		return n
+	}
+	if n := answered("198.51.100.1:1", 500); n != 100 {
+		t.Errorf("at once: %d answers, want 10 seconds' worth", n)
+	}
+	l.now = l.now.Add(time.Second)
+	if n := answered("198.51.100.1:2", 500); n != 10 {
+		t.Errorf("a second later, from another port: %d answers, want 10", n)
+	}
+	if n := answered("[2001:db8::1]:1", 500); n != 100 {
+		t.Errorf("from elsewhere: %d answers", n)
+	}
+	if n := answered("[2001:db8::ffff:1]:1", 500); n != 0 {
+		t.Errorf("from the same /64: %d answers", n)
+	}
+	tcp := l.peer("198.51.100.1:3", "x", "doctor")
+	tcp.tuple.Transport = TCP
+	for range 200 {
+		if tcp.ask(challenge) == nil {
+			t.Fatal("a stream, whose source is true, was not answered")
+		}
+	}
+
+	// A wrong password costs budget, a right one does not.
+	p := l.allocated("203.0.113.1:1", "x", "doctor")
+	for range 300 {
+		p.ok(stun.MethodRefresh)
+		l.now = l.now.Add(time.Second / requestRate)
+	}
+	wrong := *p
+	wrong.credential.Password = "wrong"
+	n := 0
+	for range 300 {
+		if wrong.request(stun.MethodRefresh) != nil {
+			n++
+		}
+	}
+	if n != 110 { // its one allocation earns one a second
+		t.Errorf("wrong passwords got %d answers, want 110", n)
+	}
+
+	if n := testing.AllocsPerRun(1, func() {
+		for i := range 1_000_000 {
+			l.strangers.take(l.now, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 10)
+		}
+	}); n != 0 {
+		t.Errorf("a million sources cost %v allocations", n)
+	}
+}
+
+// An authenticated client that asks without end is not heard for a while; nobody else
+// can bring that about from another address.
+func TestRequestsOfAnAllocationAreBounded(t *testing.T) {
+	l := newLab(t)
+	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	forged := *p
+	forged.nonce = other.nonce // one that is valid elsewhere
+	for range 10_000 {
+		forged.request(stun.MethodRefresh)
+	}
+	p.ok(stun.MethodRefresh)
+	heard := 0
+	for range 10_000 {
+		if p.request(stun.MethodCreatePermission, xorPeer(other.relayed)) != nil {
+			heard++
+		}
+	}
+	if most := int(requestRate * requestDepth / time.Second); heard >= most || heard < most-10 {
+		t.Errorf("%d of 10,000 requests were answered, want about %d", heard, most)
+	}
+	other.ok(stun.MethodRefresh)
+	l.now = l.now.Add(time.Second)
+	p.ok(stun.MethodRefresh)
+}
+
+// A call that sends too much loses large packets first, and never all of them.
+func TestShapingDegradesACallAndDoesNotCutIt(t *testing.T) {
+	for name, limit := range map[string]func(*Limits, int){
+		"per allocation": func(l *Limits, rate int) { l.AllocationRate = rate },
+		"in all":         func(l *Limits, rate int) { l.TotalRate = rate },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			const rate = 100_000
+			limit(&l.config.Limits, rate)
+			a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+			a.bind(0x4000, b.relayed)
+			b.bind(0x4000, a.relayed)
+			video, sound := strings.Repeat("v", 1000), strings.Repeat("s", 160)
+			var passed, lost int
+			for range 10_000 { // ten seconds: 1 MB/s of video, 8 kB/s of sound
+				l.now = l.now.Add(time.Millisecond)
+				if _, out := a.channelData(0x4000, video); len(out) > 0 {
+					passed += len(video)
+				}
+				if l.now.Sub(start)%(20*time.Millisecond) == 0 {
+					if _, out := a.channelData(0x4000, sound); len(out) == 0 {
+						lost++
+					}
+				}
+			}
+			if lost > 0 {
+				t.Errorf("%d packets of sound were lost", lost)
+			}
+			if least, most := 9*rate, 11*rate; passed < least || passed > most {
+				t.Errorf("%d bytes of video passed in ten seconds, want %d to %d", passed, least, most)
+			}
+			l.now = l.now.Add(time.Second)
+			to, out := a.send(b.relayed, "an indication")
+			b.delivered(0x4000, "an indication", to, out)
+			for range 1000 {
+				a.send(b.relayed, video)
+			}
+			l.dropped(a.send(b.relayed, video))
+		})
+	}
+}

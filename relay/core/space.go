@@ -1,0 +1,94 @@
+package core
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// space is a set of relayed addresses that may know of each other: those of one
+// appointment in the paired relay, all that there are in the open one.
+type space struct {
+	relayed map[netip.AddrPort]*allocation
+	towards map[netip.AddrPort][]*channel // peer -> the channels bound to it
+	// released are the addresses that were held lately, in the order of their end.
+	released []release
+}
+
+type release struct {
+	addr  netip.AddrPort
+	until time.Time
+}
+
+// releasedFor is how long an address is not given again while others are free:
+// somebody's channel may still point to it. No more than maxReleased are
+// remembered, whoever allocates and releases in haste.
+const (
+	releasedFor = channelLifetime + time.Minute
+	maxReleased = 64
+)
+
+// Relayed ports of the paired relay are RFC 8656's dynamic ones (section 7.2).
+const (
+	firstPort = 49152
+	lastPort  = 65535
+)
+
+func newSpace() *space {
+	return &space{relayed: map[netip.AddrPort]*allocation{}, towards: map[netip.AddrPort][]*channel{}}
+}
+
+// freeAddress finds a relayed address that nobody holds: from a random start,
+// every port once, and those that were released lately only when there is no
+// other. bind has the last word.
+func (s *space) freeAddress(now time.Time, ip netip.Addr, first, last uint16, even bool, bind func(netip.AddrPort) bool) (netip.AddrPort, bool) {
+	for len(s.released) > 0 && !now.Before(s.released[0].until) {
+		s.released = s.released[1:]
+	}
+	var random [4]byte
+	rand.Read(random[:])
+	count := uint32(last) - uint32(first) + 1
+	start := binary.BigEndian.Uint32(random[:]) % count
+	for _, lately := range []bool{false, true} {
+		for i := range count {
+			addr := netip.AddrPortFrom(ip, uint16(uint32(first)+(start+i)%count))
+			if even && addr.Port()%2 != 0 || s.relayed[addr] != nil || s.lately(addr) != lately {
+				continue
+			}
+			if bind(addr) {
+				return addr, true
+			}
+		}
+		if len(s.released) == 0 {
+			break
+		}
+	}
+	return netip.AddrPort{}, false
+}
+
+func (s *space) lately(addr netip.AddrPort) bool {
+	return slices.ContainsFunc(s.released, func(r release) bool { return r.addr == addr })
+}
+
+// release gives an address back.
+func (s *space) release(addr netip.AddrPort, now time.Time) {
+	delete(s.relayed, addr)
+	if len(s.released) == maxReleased {
+		s.released = slices.Delete(s.released, 0, 1)
+	}
+	s.released = append(s.released, release{addr, now.Add(releasedFor)})
+}
+
+// bound and unbound keep towards.
+func (s *space) bound(ch *channel) { s.towards[ch.peer] = append(s.towards[ch.peer], ch) }
+
+func (s *space) unbound(ch *channel) {
+	left := slices.DeleteFunc(s.towards[ch.peer], func(other *channel) bool { return other == ch })
+	if len(left) == 0 {
+		delete(s.towards, ch.peer)
+		return
+	}
+	s.towards[ch.peer] = left
+}
