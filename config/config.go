@@ -4,6 +4,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -27,6 +29,15 @@ type Listen struct {
 	TURNUDP []string `yaml:"turn_udp"`
 	TURNTCP []string `yaml:"turn_tcp"`
 	TURNTLS []string `yaml:"turn_tls"`
+	// ProxyProtocolFrom are the proxies whose connections begin with a PROXY
+	// protocol v2 header that names the client.
+	ProxyProtocolFrom []netip.Prefix `yaml:"proxy_protocol_from"`
+	// What is open at once on the stream listeners, in all and per source prefix
+	// (an IPv4 address or an IPv6 /64), and of it what has not finished its TLS
+	// handshake; of those a quarter per prefix.
+	MaxConnections          int `yaml:"max_connections"`
+	MaxConnectionsPerPrefix int `yaml:"max_connections_per_prefix"`
+	MaxHandshakes           int `yaml:"max_handshakes"`
 }
 
 // TLS names the certificate chain and its key, both PEM.
@@ -37,20 +48,60 @@ type TLS struct {
 
 // Relay configures the STUN/TURN relay.
 type Relay struct {
-	// SecretFile holds the secret that TURN credentials are signed with.
-	SecretFile string `yaml:"secret_file"`
+	// SecretFiles hold the secrets of TURN credentials. The first signs, all
+	// verify, so that a secret can be replaced while calls go on.
+	SecretFiles []string `yaml:"secret_files"`
+	// Peers is Paired or Open.
+	Peers string `yaml:"peers"`
 	// Addresses are what relayed addresses are made of, at most one for IPv4 and
 	// one for IPv6. Empty: the host's own.
 	Addresses []netip.Addr `yaml:"addresses"`
+	// PublicAddress takes the place of the host's own in what clients are told,
+	// where a NAT translates one to the other.
+	PublicAddress netip.Addr `yaml:"public_address"`
+	// PublicAddressFrom is a STUN server, "host:port", that is asked for it at start.
+	PublicAddressFrom string `yaml:"public_address_from"`
+	// Ports of relayed addresses of the open relay.
+	Ports Ports `yaml:"ports"`
+	// Allow and Deny change which peers the open relay reaches.
+	Allow []netip.Prefix `yaml:"allow"`
+	Deny  []netip.Prefix `yaml:"deny"`
 	// CredentialLifetime is how long a client may make allocations after it
 	// joined. An allocation outlives its credential.
 	CredentialLifetime time.Duration `yaml:"credential_lifetime"`
 	// MaxSession ends an allocation.
 	MaxSession time.Duration `yaml:"max_session"`
-	// MaxPerSeat and MaxAllocations bound live allocations. A browser holds two
-	// per TURN address, and twice that after an ICE restart.
-	MaxPerSeat     int `yaml:"max_per_seat"`
-	MaxAllocations int `yaml:"max_allocations"`
+	// Live allocations: of one seat, of one appointment, from one source prefix,
+	// and in all.
+	MaxPerSeat        int `yaml:"max_per_seat"`
+	MaxPerAppointment int `yaml:"max_per_appointment"`
+	MaxPerPrefix      int `yaml:"max_per_prefix"`
+	MaxAllocations    int `yaml:"max_allocations"`
+	// Bytes of media per second, of one allocation and in all. 0: no limit.
+	AllocationRate int `yaml:"allocation_rate"`
+	TotalRate      int `yaml:"total_rate"`
+	// UnauthenticatedRate is how many answers per second a source prefix gets over
+	// UDP without credentials.
+	UnauthenticatedRate int `yaml:"unauthenticated_rate"`
+}
+
+// Whom the relay forwards to: the seats of one appointment, or also any public peer.
+const (
+	Paired = "paired"
+	Open   = "open"
+)
+
+// Ports is a range of ports, written "first-last".
+type Ports struct{ First, Last uint16 }
+
+// UnmarshalText reads "first-last".
+func (p *Ports) UnmarshalText(text []byte) error {
+	var rest string
+	n, _ := fmt.Sscanf(string(text)+" .", "%d-%d %s", &p.First, &p.Last, &rest)
+	if n != 3 || rest != "." {
+		return errors.New("not a range")
+	}
+	return nil
 }
 
 // Signal configures appointments and signaling.
@@ -71,13 +122,24 @@ func Default() Config {
 			TURNUDP: []string{":3478", ":3479"},
 			TURNTCP: []string{":3478", ":3479"},
 			TURNTLS: []string{":5349", ":5350"},
+
+			MaxConnections:          20_000,
+			MaxConnectionsPerPrefix: 6_000,
+			MaxHandshakes:           1_000,
 		},
 		Relay: Relay{
-			SecretFile:         "/etc/praxisrelay/turn.secret",
-			CredentialLifetime: 8 * time.Hour,
-			MaxSession:         24 * time.Hour,
-			MaxPerSeat:         16,
-			MaxAllocations:     20_000,
+			SecretFiles:         []string{"/etc/praxisrelay/turn.secret"},
+			Peers:               Paired,
+			Ports:               Ports{49152, 65535},
+			CredentialLifetime:  8 * time.Hour,
+			MaxSession:          24 * time.Hour,
+			MaxPerSeat:          16,
+			MaxPerAppointment:   48,
+			MaxPerPrefix:        8_000,
+			MaxAllocations:      20_000,
+			AllocationRate:      1_500_000,
+			TotalRate:           100_000_000,
+			UnauthenticatedRate: 10,
 		},
 		Signal: Signal{
 			Registry:    "/var/lib/praxisrelay/registry.db",

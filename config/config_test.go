@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -33,8 +34,16 @@ func TestExampleEqualsTheDefaults(t *testing.T) {
 	want := Default()
 	want.Name = "relay.example.org"
 	want.TLS = TLS{"/etc/praxisrelay/tls/fullchain.pem", "/etc/praxisrelay/tls/privkey.pem"}
-	want.Relay.Addresses = c.Relay.Addresses
-	if !reflect.DeepEqual(c, want) || len(c.Relay.Addresses) != 0 {
+	// An empty list is as good as none.
+	for _, list := range []*[]netip.Prefix{&c.Relay.Allow, &c.Relay.Deny, &c.Listen.ProxyProtocolFrom} {
+		if len(*list) == 0 {
+			*list = nil
+		}
+	}
+	if len(c.Relay.Addresses) == 0 {
+		c.Relay.Addresses = nil
+	}
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("the example is %+v, want %+v", c, want)
 	}
 }
@@ -52,7 +61,7 @@ func TestMistakes(t *testing.T) {
 		}},
 		"unknown keys": {least + "nam: x\nrelay:\n  secret: hunter2\n", []string{
 			"x.yaml:3: nam: unknown key: use one of name, listen, tls, relay, signal",
-			"x.yaml:5: relay.secret: unknown key: use one of secret_file, addresses, credential_lifetime, max_session, max_per_seat, max_allocations",
+			"x.yaml:5: relay.secret: unknown key: use one of " + strings.Join(namesOf(reflect.ValueOf(Relay{})), ", "),
 		}},
 		"values": {strings.Replace(least, "relay.example.org", "https://relay.example.org/", 1) +
 			"listen:\n  https: 443\n  turn_udp: [':3478', ':444', ':3478', 'relay:3478']\n  turn_tcp: ':3478'\n" +
@@ -76,6 +85,20 @@ func TestMistakes(t *testing.T) {
 			"x.yaml:3: relay.credential_lifetime: 25h0m0s is out of bounds: use 10m0s to 24h0m0s",
 			"x.yaml:3: relay.max_session: 1m0s is out of bounds: use 1h0m0s to 168h0m0s",
 		}},
+		"peers": {least + "relay:\n  peers: any\n  ports: 49152\n  allow: [10.0.0.1/8, ten]\n  secret_files: [a, '', a]\n" +
+			"  public_address: 127.0.0.1\n  public_address_from: stun.example.org\n  allocation_rate: 100\n", []string{
+			`x.yaml:4: relay.peers: "any" is neither paired (the seats of an appointment reach each other) nor open (and public peers)`,
+			"x.yaml:5: relay.ports: not a range of ports: write it like 49152-65535",
+			"x.yaml:6: relay.allow[1]: not a network: write it like 192.0.2.0/24 or 2001:db8::/32",
+			"x.yaml:6: relay.allow[0]: 10.0.0.1/8 has bits behind its length: did you mean 10.0.0.0/8?",
+			"x.yaml:7: relay.secret_files[1]: missing: set it to the file of a TURN secret",
+			"x.yaml:7: relay.secret_files[2]: a is already relay.secret_files[0]: name each once",
+			"x.yaml:8: relay.public_address: 127.0.0.1 is no address that clients could reach: use the one that the NAT translates to this server",
+			`x.yaml:9: relay.public_address_from: "stun.example.org" is not host:port of a STUN server`,
+			"x.yaml:10: relay.allocation_rate: 100 bytes per second carry no call: use at least 100000, or 0 for no limit",
+		}},
+		"ports": {least + "relay: {ports: 80-90x}\n", []string{"x.yaml:3: relay.ports: not a range of ports: write it like 49152-65535"}},
+		"range": {least + "relay: {ports: 9000-8000}\n", []string{"x.yaml:3: relay.ports: 9000-8000 cannot be used: write first-last, from 1024 up"}},
 	} {
 		_, err := Parse("x.yaml", []byte(test.text))
 		if err == nil {
@@ -118,7 +141,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(example))
 	f.Add("a: &a [*a]\n<<: *a\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if c, err := Parse("x.yaml", []byte(text)); err == nil && (c.Name == "" || c.Relay.SecretFile == "") {
+		if c, err := Parse("x.yaml", []byte(text)); err == nil && (c.Name == "" || len(c.Relay.SecretFiles) == 0) {
 			t.Fatalf("%q makes %+v", text, c)
 		}
 	})

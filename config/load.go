@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"os"
@@ -97,7 +98,8 @@ func (d *decoder) err() error {
 
 func (d *decoder) decode(node ast.Node, v reflect.Value, key string) {
 	d.lines[key] = line(node)
-	if v.Kind() != reflect.Struct || v.Type().PkgPath() != reflect.TypeFor[Config]().PkgPath() {
+	_, text := v.Addr().Interface().(encoding.TextUnmarshaler)
+	if text || v.Kind() != reflect.Struct {
 		d.leaf(node, v, key)
 		return
 	}
@@ -156,6 +158,10 @@ func expected(t reflect.Type) string {
 		return "not a duration: write it like 90s, 30m or 8h"
 	case "netip.Addr":
 		return "not an IP address: write it like 192.0.2.10 or 2001:db8::10"
+	case "netip.Prefix":
+		return "not a network: write it like 192.0.2.0/24 or 2001:db8::/32"
+	case "config.Ports":
+		return "not a range of ports: write it like 49152-65535"
 	case "int":
 		return "not a whole number"
 	case "string":

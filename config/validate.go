@@ -44,7 +44,6 @@ func (c *Config) validate(d *decoder) {
 	needed := []struct{ key, value, what string }{
 		{"tls.certificate", c.TLS.Certificate, "the file of the certificate chain (PEM)"},
 		{"tls.key", c.TLS.Key, "the file of the certificate's private key (PEM)"},
-		{"relay.secret_file", c.Relay.SecretFile, "the file of the TURN secret"},
 		{"signal.registry", c.Signal.Registry, "the file that appointments are kept in"},
 		{"signal.pepper_file", c.Signal.PepperFile, "the file of the pepper"},
 		{"signal.admin_socket", c.Signal.AdminSocket, "the unix socket of the commands"},
@@ -54,6 +53,22 @@ func (c *Config) validate(d *decoder) {
 			d.wrong(n.key, "missing: set it to %s", n.what)
 		}
 	}
+
+	if len(c.Relay.SecretFiles) == 0 {
+		d.wrong("relay.secret_files", "missing: name at least one file")
+	}
+	files := map[string]int{}
+	for i, file := range c.Relay.SecretFiles {
+		key := fmt.Sprintf("relay.secret_files[%d]", i)
+		if first, twice := files[file]; twice {
+			d.wrong(key, "%s is already relay.secret_files[%d]: name each once", file, first)
+		} else if file == "" {
+			d.wrong(key, "missing: set it to the file of a TURN secret")
+		}
+		files[file] = i
+	}
+
+	c.validatePeers(d)
 
 	var four, six int
 	for i, addr := range c.Relay.Addresses {
@@ -75,7 +90,57 @@ func (c *Config) validate(d *decoder) {
 	between(d, "relay.credential_lifetime", c.Relay.CredentialLifetime, 10*time.Minute, 24*time.Hour)
 	between(d, "relay.max_session", c.Relay.MaxSession, time.Hour, 7*24*time.Hour)
 	between(d, "relay.max_per_seat", c.Relay.MaxPerSeat, 4, 1000)
+	between(d, "relay.max_per_appointment", c.Relay.MaxPerAppointment, 4, 1000)
+	between(d, "relay.max_per_prefix", c.Relay.MaxPerPrefix, 4, 1_000_000)
 	between(d, "relay.max_allocations", c.Relay.MaxAllocations, 4, 1_000_000)
+	rate(d, "relay.allocation_rate", c.Relay.AllocationRate, 100_000)
+	rate(d, "relay.total_rate", c.Relay.TotalRate, 1_000_000)
+	between(d, "relay.unauthenticated_rate", c.Relay.UnauthenticatedRate, 1, 1_000_000)
+	between(d, "listen.max_connections", c.Listen.MaxConnections, 10, 1_000_000)
+	between(d, "listen.max_connections_per_prefix", c.Listen.MaxConnectionsPerPrefix, 10, 1_000_000)
+	between(d, "listen.max_handshakes", c.Listen.MaxHandshakes, 8, 100_000)
+}
+
+// validatePeers looks at what only the open relay, or a relay behind a NAT, needs.
+func (c *Config) validatePeers(d *decoder) {
+	r := c.Relay
+	if r.Peers != Paired && r.Peers != Open {
+		d.wrong("relay.peers", "%q is neither %s (the seats of an appointment reach each other) nor %s (and public peers)", r.Peers, Paired, Open)
+	}
+	if r.Ports.First < 1024 || r.Ports.First > r.Ports.Last {
+		d.wrong("relay.ports", "%d-%d cannot be used: write first-last, from 1024 up", r.Ports.First, r.Ports.Last)
+	}
+	lists := map[string][]netip.Prefix{"relay.allow": r.Allow, "relay.deny": r.Deny, "listen.proxy_protocol_from": c.Listen.ProxyProtocolFrom}
+	for key, list := range lists {
+		for i, prefix := range list {
+			key := fmt.Sprintf("%s[%d]", key, i)
+			switch {
+			case !prefix.IsValid():
+				d.wrong(key, "missing: write a network like 192.0.2.0/24")
+			case prefix != prefix.Masked():
+				d.wrong(key, "%v has bits behind its length: did you mean %v?", prefix, prefix.Masked())
+			}
+		}
+	}
+	public := r.PublicAddress
+	switch {
+	case !public.IsValid():
+	case public.IsUnspecified() || public.IsMulticast() || public.IsLoopback() || public.Zone() != "" || public.Is4In6():
+		d.wrong("relay.public_address", "%s is no address that clients could reach: use the one that the NAT translates to this server", public)
+	case r.PublicAddressFrom != "":
+		d.wrong("relay.public_address_from", "relay.public_address is set too: keep one of them")
+	}
+	if r.PublicAddressFrom != "" {
+		if host, port, err := net.SplitHostPort(r.PublicAddressFrom); err != nil || host == "" || port == "" {
+			d.wrong("relay.public_address_from", "%q is not host:port of a STUN server", r.PublicAddressFrom)
+		}
+	}
+}
+
+func rate(d *decoder, key string, value, least int) {
+	if value != 0 && value < least {
+		d.wrong(key, "%v bytes per second carry no call: use at least %v, or 0 for no limit", value, least)
+	}
 }
 
 func between[T int | time.Duration](d *decoder, key string, value, least, most T) {

@@ -1,18 +1,16 @@
 package relay
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"praxisrelay/config"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
+	"praxisrelay/relay/policy"
 	"praxisrelay/relay/rcu"
 )
 
@@ -29,44 +27,90 @@ type Options struct {
 // Listen binds every socket of the configuration, or none. Nothing is served
 // before Serve.
 func Listen(o Options) (_ *Relay, err error) {
-	r := &Relay{now: o.Now, streams: rcu.New[uint64, *stream]()}
+	r := &Relay{
+		now:        o.Now,
+		streams:    rcu.New[uint64, *stream](),
+		relayed:    rcu.New[netip.AddrPort, *net.UDPConn](),
+		open:       newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
+		handshakes: newConnections(o.Listen.MaxHandshakes, (o.Listen.MaxHandshakes+3)/4),
+	}
 	defer func() {
 		if err != nil {
 			r.Close()
 		}
 	}()
-	ip4, ip6 := relayedAddresses(o.Relay.Addresses)
-	r.core, err = core.New(core.Config{
-		Keys:           o.Keys,
-		RelayedIPv4:    ip4,
-		RelayedIPv6:    ip6,
-		MaxSession:     o.Relay.MaxSession,
-		MaxPerSeat:     o.Relay.MaxPerSeat,
-		MaxAllocations: o.Relay.MaxAllocations,
-	})
-	if err != nil {
-		return nil, err
-	}
 	for _, address := range o.Listen.TURNUDP {
 		if err := r.listenUDP(address); err != nil {
 			return nil, fmt.Errorf("listen.turn_udp: %w", err)
 		}
 	}
+	if r.core, err = core.New(r.coreConfig(o)); err != nil {
+		return nil, err
+	}
+	proxies := o.Listen.ProxyProtocolFrom
 	for _, address := range o.Listen.TURNTCP {
-		if _, err := r.listenStream(address, core.TCP, nil); err != nil {
+		if _, err := r.listenStream(address, core.TCP, nil, proxies); err != nil {
 			return nil, fmt.Errorf("listen.turn_tcp: %w", err)
 		}
 	}
 	for _, address := range o.Listen.TURNTLS {
-		if _, err := r.listenStream(address, core.TLS, o.TLS); err != nil {
+		if _, err := r.listenStream(address, core.TLS, o.TLS, proxies); err != nil {
 			return nil, fmt.Errorf("listen.turn_tls: %w", err)
 		}
 	}
-	if r.https, err = r.listenStream(o.Listen.HTTPS, core.TLS, o.TLS); err != nil {
+	if r.https, err = r.listenStream(o.Listen.HTTPS, core.TLS, o.TLS, proxies); err != nil {
 		return nil, fmt.Errorf("listen.https: %w", err)
 	}
 	r.https.http = &httpListener{conns: make(chan net.Conn), closed: make(chan struct{}), addr: r.https.Addr()}
 	return r, nil
+}
+
+// coreConfig is the configuration as the core wants it. The UDP sockets are bound
+// by now.
+func (r *Relay) coreConfig(o Options) core.Config {
+	c := core.Config{
+		Keys:       o.Keys,
+		MaxSession: o.Relay.MaxSession,
+		Limits: core.Limits{
+			PerSeat:         o.Relay.MaxPerSeat,
+			PerAppointment:  o.Relay.MaxPerAppointment,
+			PerPrefix:       o.Relay.MaxPerPrefix,
+			Total:           o.Relay.MaxAllocations,
+			AllocationRate:  o.Relay.AllocationRate,
+			TotalRate:       o.Relay.TotalRate,
+			Unauthenticated: o.Relay.UnauthenticatedRate,
+		},
+	}
+	for _, socket := range r.udp {
+		c.Listeners = append(c.Listeners, socket.local)
+	}
+	c.RelayedIPv4, c.RelayedIPv6 = relayedAddresses(o.Relay.Addresses)
+	if o.Relay.Peers == config.Open {
+		ports := o.Relay.Ports
+		r.peers = peers{
+			policy: policy.Policy{Allow: o.Relay.Allow, Deny: o.Relay.Deny},
+			local4: c.RelayedIPv4,
+			local6: c.RelayedIPv6,
+			all:    int(ports.Last) - int(ports.First) + 1,
+		}
+		c.Open = &core.Open{
+			FirstPort: ports.First, LastPort: ports.Last,
+			Bind: r.bind, Release: r.release, Permits: r.peers.policy.Permits,
+		}
+	} else if !c.RelayedIPv4.IsValid() {
+		// Clients that ask for nothing else want IPv4, and the paired relay needs no
+		// address of its own for it: RFC 7600's dummy serves on a host without.
+		c.RelayedIPv4 = netip.AddrFrom4([4]byte{192, 0, 0, 8})
+	}
+	switch public := o.Relay.PublicAddress; {
+	case public.Is4():
+		c.RelayedIPv4 = public
+	case public.Is6():
+		c.RelayedIPv6 = public
+	}
+	r.peers.public = []netip.Addr{c.RelayedIPv4, c.RelayedIPv6}
+	r.peers.setOwn(HostAddresses())
+	return c
 }
 
 func (r *Relay) listenUDP(address string) error {
@@ -83,12 +127,12 @@ func (r *Relay) listenUDP(address string) error {
 	return nil
 }
 
-func (r *Relay) listenStream(address string, transport core.Transport, config *tls.Config) (*streamListener, error) {
+func (r *Relay) listenStream(address string, transport core.Transport, config *tls.Config, proxies []netip.Prefix) (*streamListener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	l := &streamListener{Listener: listener, index: uint16(len(r.stream)), transport: transport}
+	l := &streamListener{Listener: listener, index: uint16(len(r.stream)), transport: transport, proxies: proxies}
 	if transport == core.TLS {
 		l.tls = config.Clone()
 		l.tls.NextProtos = []string{"http/1.1", "stun.turn", "stun.nat-discovery"}
@@ -138,17 +182,18 @@ func (r *Relay) Close() {
 			l.http.Close()
 		}
 	}
+	if r.core != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.core.Close(r.now())
+	}
 }
 
-// relayedAddresses returns what relayed addresses are made of. In a paired relay
-// nobody sends to them, so any address of the host that a client's ICE accepts
-// will do.
+// relayedAddresses returns what relayed addresses are made of: the configured
+// addresses, or those that the host has towards the world.
 func relayedAddresses(configured []netip.Addr) (ip4, ip6 netip.Addr) {
 	if len(configured) == 0 {
 		configured = []netip.Addr{outgoing("udp4", "192.0.2.1:9"), outgoing("udp6", "[2001:db8::1]:9")}
-		if !configured[0].IsValid() {
-			configured[0] = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-		}
 	}
 	for _, addr := range configured {
 		switch {
@@ -170,132 +215,4 @@ func outgoing(network, towards string) netip.Addr {
 	}
 	defer conn.Close()
 	return plain(conn.LocalAddr().(*net.UDPAddr).AddrPort()).Addr()
-}
-
-// streamListener is one TCP, TLS or HTTPS listener.
-type streamListener struct {
-	net.Listener
-	index     uint16
-	transport core.Transport
-	tls       *tls.Config
-	http      *httpListener // where HTTP goes, on the shared port
-}
-
-// serve accepts connections until the listener is closed, and then ends them.
-func (l *streamListener) serve(r *Relay) error {
-	var (
-		mu      sync.Mutex
-		open    = map[net.Conn]bool{}
-		running sync.WaitGroup
-	)
-	defer func() {
-		mu.Lock()
-		for conn := range open {
-			conn.Close()
-		}
-		mu.Unlock()
-		running.Wait()
-	}()
-	for {
-		conn, err := l.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			// Out of descriptors, most likely: others may end meanwhile.
-			time.Sleep(50 * time.Millisecond)
-			continue
-		}
-		mu.Lock()
-		open[conn] = true
-		mu.Unlock()
-		running.Go(func() {
-			handed := l.serveConn(r, conn)
-			mu.Lock()
-			delete(open, conn)
-			mu.Unlock()
-			if !handed {
-				conn.Close()
-			}
-		})
-	}
-}
-
-// serveConn serves one connection until it ends, or hands it to HTTP and returns true.
-func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
-	if l.tls == nil {
-		r.serveStream(conn, l.transport, l.index, nil)
-		return false
-	}
-	secured := tls.Server(conn, l.tls)
-	deadline := time.Now().Add(firstMessageTime)
-	if conn.SetDeadline(deadline) != nil || secured.HandshakeContext(context.Background()) != nil {
-		return false
-	}
-	var first [1]byte
-	n := 0
-	if l.http != nil && secured.ConnectionState().NegotiatedProtocol != "stun.turn" {
-		// STUN begins with two zero bits and a small method, HTTP with a letter.
-		// ALPN or SNI cannot be asked: for TURN browsers send neither.
-		var err error
-		if n, err = secured.Read(first[:]); err != nil || n == 0 {
-			return false
-		}
-		if first[0] > 0x01 {
-			return conn.SetDeadline(time.Time{}) == nil && l.http.hand(&sniffedConn{secured, first[:n]})
-		}
-	}
-	if conn.SetDeadline(time.Time{}) != nil {
-		return false
-	}
-	r.serveStream(secured, l.transport, l.index, first[:n])
-	return false
-}
-
-// httpListener is a net.Listener of connections that were accepted elsewhere.
-type httpListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-	addr   net.Addr
-}
-
-func (h *httpListener) hand(conn net.Conn) bool {
-	select {
-	case h.conns <- conn:
-		return true
-	case <-h.closed:
-		return false
-	}
-}
-
-func (h *httpListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-h.conns:
-		return conn, nil
-	case <-h.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (h *httpListener) Close() error {
-	h.once.Do(func() { close(h.closed) })
-	return nil
-}
-
-func (h *httpListener) Addr() net.Addr { return h.addr }
-
-// sniffedConn gives back what was read to look at.
-type sniffedConn struct {
-	net.Conn
-	first []byte
-}
-
-func (c *sniffedConn) Read(b []byte) (int, error) {
-	if len(c.first) > 0 {
-		n := copy(b, c.first)
-		c.first = c.first[n:]
-		return n, nil
-	}
-	return c.Conn.Read(b)
 }

@@ -2,9 +2,11 @@
 // what arrives into batches of packets with their 5-tuples, asks the core what
 // to do with each, and sends what comes out.
 //
+//	listen.go                            which sockets there are
 //	udp.go, udp_linux.go, udp_other.go   datagrams
-//	stream.go, queue.go                  TCP and TLS connections
-//	listen.go                            which sockets there are; the shared HTTPS port
+//	accept.go, connections.go            connections, from accept to the first message; the shared HTTPS port
+//	stream.go, frame.go, queue.go        messages on a connection
+//	peers.go                             sockets of the open relay
 //	core                                 the protocol, without any of this
 //
 // A packet's way is read -> [Relay.process] -> send. ChannelData passes without a
@@ -13,6 +15,8 @@ package relay
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +37,13 @@ type Relay struct {
 	https   *streamListener // the one of them that is shared with HTTP
 	streams *rcu.Map[uint64, *stream]
 	conns   atomic.Uint64 // numbers connections
+
+	open       *connections // on the stream listeners
+	handshakes *connections // of them within TLS's handshake
+
+	peers    peers // of the open relay
+	relayed  *rcu.Map[netip.AddrPort, *net.UDPConn]
+	relaying sync.WaitGroup
 }
 
 // packet is a datagram or a framed message, with the client that it came from or
@@ -67,9 +78,16 @@ func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
 func (r *Relay) send(out []packet) {
 	for len(out) > 0 {
 		first := out[0].client
-		if first.Transport != core.UDP {
+		switch first.Transport {
+		case core.TCP, core.TLS:
 			if s, ok := r.streams.Load(first.Conn); ok {
 				s.queue.push(out[0].data)
+			}
+			out = out[1:]
+			continue
+		case core.Relayed:
+			if conn, ok := r.relayed.Load(first.Server); ok {
+				_, _ = conn.WriteToUDPAddrPort(out[0].data, first.Client) // lost, as datagrams are
 			}
 			out = out[1:]
 			continue
@@ -126,6 +144,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	r.Close()
 	running.Wait()
+	r.relaying.Wait()
 	close(failures)
 	for err := range failures {
 		if err != nil {
@@ -137,15 +156,21 @@ func (r *Relay) Serve(ctx context.Context) error {
 
 // sweep drives the core's expiry.
 func (r *Relay) sweep(ctx context.Context) {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
+	second, minute := time.NewTicker(time.Second), time.NewTicker(time.Minute)
+	defer second.Stop()
+	defer minute.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-second.C:
 			r.mu.Lock()
 			r.core.Sweep(r.now())
+			r.mu.Unlock()
+		case <-minute.C:
+			own := HostAddresses() // they may have changed
+			r.mu.Lock()
+			r.peers.setOwn(own)
 			r.mu.Unlock()
 		}
 	}

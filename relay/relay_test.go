@@ -30,7 +30,9 @@ type lab struct {
 	keys *credential.Keyring
 }
 
-func newLab(t *testing.T, listen config.Listen) *lab {
+func newLab(t *testing.T, listen config.Listen) *lab { return newLabWith(t, listen, nil) }
+
+func newLabWith(t *testing.T, listen config.Listen, change func(*config.Listen, *config.Relay)) *lab {
 	t.Helper()
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
 	if err != nil {
@@ -41,7 +43,13 @@ func newLab(t *testing.T, listen config.Listen) *lab {
 	certificate := borrowed.TLS.Certificates
 	borrowed.Close()
 	settings := config.Default().Relay
-	settings.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	settings.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")}
+	defaults := config.Default().Listen
+	listen.MaxConnections, listen.MaxConnectionsPerPrefix = defaults.MaxConnections, defaults.MaxConnectionsPerPrefix
+	listen.MaxHandshakes = defaults.MaxHandshakes
+	if change != nil {
+		change(&listen, &settings)
+	}
 	r, err := Listen(Options{
 		Listen: listen, Relay: settings, Keys: keys, TLS: &tls.Config{Certificates: certificate}, Now: time.Now,
 	})
@@ -255,7 +263,7 @@ func TestListenBindsAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Listen(Options{
-		Listen: config.Listen{HTTPS: taken.Addr().String(), TURNUDP: []string{address}},
+		Listen: config.Listen{MaxConnections: 1, MaxConnectionsPerPrefix: 1, MaxHandshakes: 1, HTTPS: taken.Addr().String(), TURNUDP: []string{address}},
 		Relay:  config.Default().Relay, Keys: keys, TLS: new(tls.Config), Now: time.Now,
 	})
 	if err == nil {

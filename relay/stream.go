@@ -22,6 +22,9 @@ const (
 	// writeTime is how long one write may take. A client that reads nothing for
 	// so long is gone.
 	writeTime = 20 * time.Second
+	// firstBuffer is how many bytes a connection gets to begin with. One that sends
+	// more than that at once gets what media needs.
+	firstBuffer = 512
 )
 
 // stream is one TCP or TLS connection.
@@ -94,7 +97,7 @@ func (r *Relay) removeStream(s *stream) {
 // the core's time: they guard sockets.
 func (s *stream) read(r *Relay, first []byte) {
 	var (
-		buffer   = make([]byte, 4*core.MaxMessage)
+		buffer   = make([]byte, firstBuffer)
 		end      = copy(buffer, first)
 		deadline = time.Now().Add(firstMessageTime)
 		partial  = true // a message, or the first one, is being waited for
@@ -113,6 +116,9 @@ func (s *stream) read(r *Relay, first []byte) {
 		}
 		if s.conn.SetReadDeadline(deadline) != nil {
 			return
+		}
+		if end == len(buffer) {
+			buffer = append(buffer, make([]byte, 4*core.MaxMessage-len(buffer))...)
 		}
 		n, err := s.conn.Read(buffer[end:])
 		end += n

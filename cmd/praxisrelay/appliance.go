@@ -24,7 +24,7 @@ import (
 
 // secrets are what the configuration names files for.
 type secrets struct {
-	turn        []byte
+	turn        [][]byte
 	pepper      []byte
 	certificate tls.Certificate
 }
@@ -51,8 +51,8 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 			a.close()
 		}
 	}()
-	if a.keys, err = credential.NewKeyring(s.turn); err != nil {
-		return nil, fmt.Errorf("relay.secret_file: %w", err)
+	if a.keys, err = credential.NewKeyring(s.turn...); err != nil {
+		return nil, fmt.Errorf("relay.secret_files: %w", err)
 	}
 	if a.relay, err = relay.Listen(relay.Options{
 		Listen: c.Listen,
@@ -152,10 +152,13 @@ func pageURL(name string, port uint16) string {
 }
 
 // iceURLs are what a browser is given: one way of each kind, since it makes an
-// allocation or two for every one of them.
+// allocation or two for every one of them, and UDP 443 beside where it is served:
+// some firewalls let through nothing else, for HTTP/3.
 func iceURLs(name string, a relay.Addresses) (urls []string) {
-	if len(a.UDP) > 0 {
-		urls = append(urls, "turn:"+hostPort(name, a.UDP[0].Port())+"?transport=udp")
+	for i, addr := range a.UDP {
+		if i == 0 || addr.Port() == 443 {
+			urls = append(urls, "turn:"+hostPort(name, addr.Port())+"?transport=udp")
+		}
 	}
 	if len(a.TCP) > 0 {
 		urls = append(urls, "turn:"+hostPort(name, a.TCP[0].Port())+"?transport=tcp")

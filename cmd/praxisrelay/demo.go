@@ -73,12 +73,10 @@ func demoCommand() *cobra.Command {
 
 		settings := config.Default()
 		settings.Name = demoHost
-		settings.Listen = config.Listen{
-			HTTPS:   hostPort(demoHost, ports.https),
-			TURNUDP: []string{hostPort(demoHost, ports.udp)},
-			TURNTCP: []string{hostPort(demoHost, ports.tcp)},
-			TURNTLS: []string{hostPort(demoHost, ports.tls)},
-		}
+		settings.Listen.HTTPS = hostPort(demoHost, ports.https)
+		settings.Listen.TURNUDP = []string{hostPort(demoHost, ports.udp)}
+		settings.Listen.TURNTCP = []string{hostPort(demoHost, ports.tcp)}
+		settings.Listen.TURNTLS = []string{hostPort(demoHost, ports.tls)}
 		settings.Relay.Addresses = []netip.Addr{netip.MustParseAddr(demoHost)}
 		settings.Signal.Registry = filepath.Join(folder, "registry.db")
 		settings.Signal.AdminSocket = filepath.Join(folder, "admin.sock")
@@ -158,7 +156,7 @@ Ctrl-C ends the demo.
 
 // demoSecrets makes what init would make for a real appliance.
 func demoSecrets() (s secrets, err error) {
-	s.turn, s.pepper = []byte(rand.Text()), []byte(rand.Text())
+	s.turn, s.pepper = [][]byte{[]byte(rand.Text())}, []byte(rand.Text())
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return s, err

@@ -174,7 +174,7 @@ func writeConfig(t *testing.T) (file, folder string) {
 	certificate, key := encodePEM(t, s.certificate)
 	for name, text := range map[string]string{
 		"cert.pem": certificate, "key.pem": key,
-		"turn.secret": string(s.turn) + "\n", "pepper.secret": string(s.pepper) + "\n",
+		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.pepper) + "\n",
 		"praxisrelay.yaml": strings.ReplaceAll(`
 name: 127.0.0.1
 listen:
@@ -183,7 +183,7 @@ listen:
   turn_tcp: [127.0.0.1:0]
   turn_tls: [127.0.0.1:0]
 tls: {certificate: DIR/cert.pem, key: DIR/key.pem}
-relay: {secret_file: DIR/turn.secret}
+relay: {secret_files: [DIR/turn.secret]}
 signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock}
 `, "DIR", folder),
 	} {

@@ -24,16 +24,28 @@ func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
 			problems = append(problems, err)
 		}
 	}
-	s.turn, err = readSecret("relay.secret_file", c.Relay.SecretFile, credential.MinSecret)
+	s.turn, err = readTURNSecrets(c)
 	note(err)
 	s.pepper, err = readSecret("signal.pepper_file", c.Signal.PepperFile, appointment.MinPepper)
 	note(err)
 	s.certificate, err = readCertificate(c, now)
 	note(err)
-	if len(problems) == 0 && bytes.Equal(s.turn, s.pepper) {
-		note(errors.New("signal.pepper_file: holds the same as relay.secret_file: make one of its own"))
+	for i, secret := range s.turn {
+		if len(problems) == 0 && bytes.Equal(secret, s.pepper) {
+			note(fmt.Errorf("signal.pepper_file: holds the same as relay.secret_files[%d]: make one of its own", i))
+		}
 	}
 	return s, errors.Join(problems...)
+}
+
+func readTURNSecrets(c config.Config) (secrets [][]byte, err error) {
+	var problems []error
+	for i, file := range c.Relay.SecretFiles {
+		secret, err := readSecret(fmt.Sprintf("relay.secret_files[%d]", i), file, credential.MinSecret)
+		problems = append(problems, err)
+		secrets = append(secrets, secret)
+	}
+	return secrets, errors.Join(problems...)
 }
 
 // readSecret reads a file of one line. Errors never repeat what is in it.

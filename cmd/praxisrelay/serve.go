@@ -2,12 +2,19 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net"
+	"os"
+	ossignal "os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"praxisrelay/config"
+	"praxisrelay/relay"
+	"praxisrelay/relay/probe"
 	"praxisrelay/systemd"
 )
 
@@ -29,11 +36,19 @@ func serveCommand() *cobra.Command {
 			return err
 		}
 		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+		if err := findPublicAddress(c.Context(), &settings.Relay); err != nil {
+			return err
+		}
 		a, err := listen(c.Context(), settings, secrets, log)
 		if err != nil {
 			return err
 		}
 		log.Info("serving", "url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS)
+		go checkName(c.Context(), settings, log)
+		hangup := make(chan os.Signal, 1)
+		ossignal.Notify(hangup, syscall.SIGHUP)
+		go a.reload(c.Context(), hangup, file, log)
+		go a.watchPorts(c.Context(), log)
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}
@@ -43,4 +58,69 @@ func serveCommand() *cobra.Command {
 		return err
 	}
 	return c
+}
+
+// findPublicAddress asks for the public address where the configuration says so.
+func findPublicAddress(ctx context.Context, r *config.Relay) (err error) {
+	if r.PublicAddressFrom == "" {
+		return nil
+	}
+	if r.PublicAddress, err = probe.PublicAddress(ctx, r.PublicAddressFrom); err != nil {
+		return fmt.Errorf("relay.public_address_from: %w: name another one, or set relay.public_address", err)
+	}
+	return nil
+}
+
+// checkName warns when clients are sent elsewhere. That is no reason not to serve:
+// the DNS may be late, or the view from inside another one.
+func checkName(ctx context.Context, c config.Config, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	reached := append(relay.HostAddresses(), c.Relay.PublicAddress)
+	if err := probe.CheckName(ctx, net.DefaultResolver, c.Name, reached); err != nil && ctx.Err() == nil {
+		log.Warn("clients may not arrive", "name", err)
+	}
+}
+
+// reload takes the TURN secrets anew at every SIGHUP, without touching a call.
+func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file string, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		settings, err := config.Load(file)
+		var turn [][]byte
+		if err == nil {
+			turn, err = readTURNSecrets(settings)
+		}
+		if err == nil {
+			err = a.keys.Replace(turn...)
+		}
+		if err != nil {
+			log.Error("not reloaded: the TURN secrets are as before", "error", err)
+			continue
+		}
+		log.Info("reloaded", "turn_secrets", len(turn))
+	}
+}
+
+// watchPorts warns once when the open relay's ports run out, and again after they were free.
+func (a *appliance) watchPorts(ctx context.Context, log *slog.Logger) {
+	ticker := time.NewTicker(10 * time.Second)
+	defer ticker.Stop()
+	for warned := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		free, all := a.relay.Ports()
+		scarce := free < all/10
+		if scarce && !warned {
+			log.Warn("relayed ports run out: widen relay.ports", "free", free, "of", all)
+		}
+		warned = scarce
+	}
 }

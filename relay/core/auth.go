@@ -39,8 +39,7 @@ func (c *Core) authenticate(from FiveTuple, held *allocation) *failure {
 	if err != nil || r.realm != Realm {
 		return &errUnauthorized
 	}
-	for i := range c.config.Keys.Secrets() {
-		key := c.config.Keys.Key(i, r.username, Realm)
+	for key := range c.config.Keys.Keys(r.username, Realm) {
 		if integrity := stun.MessageIntegrity(key[:]); integrity.Check(&r.message) == nil {
 			r.key, r.identity = integrity, identity
 			return nil

@@ -109,7 +109,7 @@ type Core struct {
 
 // New returns a Core without allocations.
 func New(config Config) (*Core, error) {
-	if config.Keys == nil || config.Keys.Secrets() == 0 {
+	if config.Keys == nil {
 		return nil, errors.New("the relay needs a TURN secret")
 	}
 	if !config.RelayedIPv4.Is4() && !config.RelayedIPv6.Is6() {
@@ -222,6 +222,13 @@ func (c *Core) Revoke(now time.Time, appointment string, until time.Time) (ended
 		}
 	}
 	return ended
+}
+
+// Close ends every allocation.
+func (c *Core) Close(now time.Time) {
+	for len(c.expiries) > 0 {
+		c.end(now, c.expiries[0])
+	}
 }
 
 // Sweep ends what is over. Call it about once a second.

@@ -15,8 +15,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,22 +40,32 @@ type Identity struct {
 }
 
 // Keyring holds the secrets. The first signs, all verify, so that a secret can
-// be replaced without cutting anybody off.
+// be replaced without cutting anybody off. Any goroutine may use it.
 type Keyring struct {
-	secrets [][]byte
+	secrets atomic.Pointer[[][]byte]
 }
 
 // NewKeyring refuses to be made without a secret or with a short one.
 func NewKeyring(secrets ...[]byte) (*Keyring, error) {
+	k := new(Keyring)
+	if err := k.Replace(secrets...); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// Replace takes other secrets, on the conditions of NewKeyring, or changes nothing.
+func (k *Keyring) Replace(secrets ...[]byte) error {
 	if len(secrets) == 0 {
-		return nil, errors.New("no TURN secret: without one nobody could be told from anybody")
+		return errors.New("no TURN secret: without one nobody could be told from anybody")
 	}
 	for i, secret := range secrets {
 		if len(secret) < MinSecret {
-			return nil, fmt.Errorf("TURN secret %d has %d bytes: use at least %d", i+1, len(secret), MinSecret)
+			return fmt.Errorf("TURN secret %d has %d bytes: use at least %d", i+1, len(secret), MinSecret)
 		}
 	}
-	return &Keyring{secrets: secrets}, nil
+	k.secrets.Store(&secrets)
+	return nil
 }
 
 // Mint makes the credential of a seat. Appointment and seat must consist of
@@ -65,18 +77,21 @@ func (k *Keyring) Mint(appointment, seat string, expires time.Time) (Credential,
 	username := fmt.Sprintf("%d:%s.%s", expires.Unix(), appointment, seat)
 	return Credential{
 		Username: username,
-		Password: password(k.secrets[0], username),
+		Password: password((*k.secrets.Load())[0], username),
 		Expires:  time.Unix(expires.Unix(), 0).UTC(),
 	}, nil
 }
 
-// Secrets returns how many secrets verify.
-func (k *Keyring) Secrets() int { return len(k.secrets) }
-
-// Key returns the key of MESSAGE-INTEGRITY that username has under secret i:
+// Keys yields the keys of MESSAGE-INTEGRITY that a username has under each secret:
 // MD5(username ":" realm ":" password), RFC 8489, section 9.2.2.
-func (k *Keyring) Key(i int, username, realm string) [md5.Size]byte {
-	return md5.Sum([]byte(username + ":" + realm + ":" + password(k.secrets[i], username)))
+func (k *Keyring) Keys(username, realm string) iter.Seq[[md5.Size]byte] {
+	return func(yield func([md5.Size]byte) bool) {
+		for _, secret := range *k.secrets.Load() {
+			if !yield(md5.Sum([]byte(username + ":" + realm + ":" + password(secret, username)))) {
+				return
+			}
+		}
+	}
 }
 
 // Parse reads a username. It says nothing about whether the username was ever minted.

@@ -25,9 +25,10 @@ func TestMintedCredentialIsWhatOtherServersAccept(t *testing.T) {
 	if !ok {
 		t.Fatalf("pion does not accept the username %q", got.Username)
 	}
-	key := keys.Key(0, got.Username, "realm")
-	if string(key[:]) != string(want) {
-		t.Error("the integrity key differs from pion's")
+	for key := range keys.Keys(got.Username, "realm") {
+		if string(key[:]) != string(want) {
+			t.Error("the integrity key differs from pion's")
+		}
 	}
 	if string(stun.NewLongTermIntegrity(got.Username, "realm", got.Password)) != string(want) {
 		t.Error("the password does not lead to the same key")
@@ -44,6 +45,46 @@ func TestKeyringRefusesInsecureSecrets(t *testing.T) {
 	}
 	if _, err := NewKeyring([]byte("long enough for a secret"), []byte("short")); err == nil {
 		t.Error("a keyring with a short secret was made")
+	}
+}
+
+// TestRotation: the first secret signs, all verify, and one that is gone does not.
+func TestRotation(t *testing.T) {
+	first, second := []byte("the first of the secrets"), []byte("the second of the secrets")
+	keys, err := NewKeyring(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := keys.Mint("apt1", "doctor", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifies := func(c Credential) bool {
+		for key := range keys.Keys(c.Username, "realm") {
+			if string(key[:]) == string(stun.NewLongTermIntegrity(c.Username, "realm", c.Password)) {
+				return true
+			}
+		}
+		return false
+	}
+	if err := keys.Replace(second, first); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := keys.Mint("apt1", "doctor", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !verifies(old) || !verifies(fresh) || old.Password == fresh.Password {
+		t.Error("two secrets: want both to verify and the new one to sign")
+	}
+	if err := keys.Replace(second, []byte("short")); err == nil || !verifies(old) {
+		t.Error("a replacement that is refused changes the keyring")
+	}
+	if err := keys.Replace(second); err != nil {
+		t.Fatal(err)
+	}
+	if verifies(old) || !verifies(fresh) {
+		t.Error("want the secret that is gone to verify nothing, and the other all of its own")
 	}
 }
 

@@ -1,0 +1,193 @@
+package relay
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"praxisrelay/relay/core"
+)
+
+// streamListener is one TCP, TLS or HTTPS listener.
+type streamListener struct {
+	net.Listener
+	index     uint16
+	transport core.Transport
+	tls       *tls.Config
+	proxies   []netip.Prefix
+	http      *httpListener // where HTTP goes, on the shared port
+}
+
+// serve accepts connections until the listener is closed, and then ends them.
+func (l *streamListener) serve(r *Relay) error {
+	var (
+		mu      sync.Mutex
+		open    = map[net.Conn]bool{}
+		running sync.WaitGroup
+	)
+	defer func() {
+		mu.Lock()
+		for conn := range open {
+			conn.Close()
+		}
+		mu.Unlock()
+		running.Wait()
+	}()
+	for {
+		conn, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			// Out of descriptors, most likely: others may end meanwhile.
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		mu.Lock()
+		open[conn] = true
+		mu.Unlock()
+		running.Go(func() {
+			handed := l.serveConn(r, conn)
+			mu.Lock()
+			delete(open, conn)
+			mu.Unlock()
+			if !handed {
+				conn.Close()
+			}
+		})
+	}
+}
+
+// serveConn serves one connection until it ends, or hands it to HTTP and returns true.
+func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
+	conn, ok := l.unproxied(conn)
+	if !ok || conn.SetDeadline(time.Now().Add(firstMessageTime)) != nil {
+		return false
+	}
+	client := streamAddr(conn.RemoteAddr()).Addr()
+	release, ok := r.open.admit(client)
+	if !ok {
+		return false
+	}
+	counted := countedConn{conn, release}
+	defer func() {
+		if !handed {
+			release()
+		}
+	}()
+	if l.tls == nil {
+		r.serveStream(counted, l.transport, l.index, nil)
+		return false
+	}
+	secured := tls.Server(counted, l.tls)
+	if !l.handshake(r, client, secured) {
+		return false
+	}
+	var first [1]byte
+	n := 0
+	if l.http != nil && secured.ConnectionState().NegotiatedProtocol != "stun.turn" {
+		// STUN begins with two zero bits and a small method, HTTP with a letter.
+		// ALPN or SNI cannot be asked: for TURN browsers send neither.
+		var err error
+		if n, err = secured.Read(first[:]); err != nil || n == 0 {
+			return false
+		}
+		if first[0] > 0x01 {
+			return conn.SetDeadline(time.Time{}) == nil && l.http.hand(&sniffedConn{secured, first[:n]})
+		}
+	}
+	if conn.SetDeadline(time.Time{}) != nil {
+		return false
+	}
+	r.serveStream(secured, l.transport, l.index, first[:n])
+	return false
+}
+
+// handshake does TLS's, unless too many are under way.
+func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) bool {
+	release, ok := r.handshakes.admit(client)
+	if !ok {
+		return false
+	}
+	defer release()
+	return conn.HandshakeContext(context.Background()) == nil
+}
+
+// unproxied takes the header off a connection that a trusted proxy made, so that its
+// addresses are the client's. Others are left as they are: they cannot claim any.
+func (l *streamListener) unproxied(conn net.Conn) (net.Conn, bool) {
+	from := streamAddr(conn.RemoteAddr()).Addr()
+	if !slices.ContainsFunc(l.proxies, func(p netip.Prefix) bool { return p.Contains(from) }) {
+		return conn, true
+	}
+	proxied := proxyproto.NewConn(conn,
+		proxyproto.WithPolicy(proxyproto.REQUIRE),
+		proxyproto.SetReadHeaderTimeout(firstMessageTime),
+		proxyproto.ValidateHeader(func(h *proxyproto.Header) error {
+			if h.Version != 2 {
+				return errors.New("version 2 of the protocol is expected")
+			}
+			return nil
+		}))
+	header := proxied.ProxyHeader() // nil also where there was none
+	if header == nil {
+		return nil, false
+	}
+	// A proxy may ask for itself, to see whether anybody is there.
+	return proxied, header.Command.IsLocal() || streamAddr(proxied.RemoteAddr()).IsValid()
+}
+
+// httpListener is a net.Listener of connections that were accepted elsewhere.
+type httpListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+	addr   net.Addr
+}
+
+func (h *httpListener) hand(conn net.Conn) bool {
+	select {
+	case h.conns <- conn:
+		return true
+	case <-h.closed:
+		return false
+	}
+}
+
+func (h *httpListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-h.conns:
+		return conn, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *httpListener) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return nil
+}
+
+func (h *httpListener) Addr() net.Addr { return h.addr }
+
+// sniffedConn gives back what was read to look at.
+type sniffedConn struct {
+	net.Conn
+	first []byte
+}
+
+func (c *sniffedConn) Read(b []byte) (int, error) {
+	if len(c.first) > 0 {
+		n := copy(b, c.first)
+		c.first = c.first[n:]
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}

@@ -1,0 +1,55 @@
+package relay
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+
+	"praxisrelay/relay/core"
+)
+
+// connections counts what is open, in all and per source prefix. It holds an entry
+// for every prefix with something open, so it is bounded by what it bounds.
+type connections struct {
+	most, mostPerPrefix int
+
+	mu       sync.Mutex
+	open     int
+	prefixes map[netip.Addr]int
+}
+
+func newConnections(most, mostPerPrefix int) *connections {
+	return &connections{most: most, mostPerPrefix: mostPerPrefix, prefixes: map[netip.Addr]int{}}
+}
+
+// admit counts one more from an address, unless there are too many. What it
+// returns takes that one back, once.
+func (c *connections) admit(client netip.Addr) (release func(), ok bool) {
+	prefix := core.Prefix(client)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open >= c.most || c.prefixes[prefix] >= c.mostPerPrefix {
+		return nil, false
+	}
+	c.open++
+	c.prefixes[prefix]++
+	return sync.OnceFunc(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.open--
+		if c.prefixes[prefix]--; c.prefixes[prefix] == 0 {
+			delete(c.prefixes, prefix)
+		}
+	}), true
+}
+
+// countedConn is a connection that is counted until it is closed.
+type countedConn struct {
+	net.Conn
+	release func()
+}
+
+func (c countedConn) Close() error {
+	c.release()
+	return c.Conn.Close()
+}

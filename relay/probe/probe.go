@@ -1,0 +1,92 @@
+// Package probe finds out how the appliance is seen from outside.
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pion/stun/v3"
+)
+
+// A question is repeated while it is unanswered, as RFC 8489 (section 6.2.1) has it.
+const (
+	firstRetransmission = 500 * time.Millisecond
+	attempts            = 5
+)
+
+// PublicAddress asks a STUN server, "host:port", over UDP from which address this
+// host reaches it. It gives up after 15 seconds, or when ctx is done.
+func PublicAddress(ctx context.Context, server string) (netip.Addr, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "udp", server)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("the STUN server %s: %w", server, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	request := stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.Fingerprint)
+	buffer := make([]byte, 1500)
+	for i := range attempts {
+		if _, err = conn.Write(request.Raw); err != nil {
+			break
+		}
+		if err = conn.SetReadDeadline(time.Now().Add(firstRetransmission << i)); err != nil {
+			break
+		}
+		for {
+			var n int
+			if n, err = conn.Read(buffer); err != nil {
+				break
+			}
+			answer := new(stun.Message)
+			if stun.Decode(buffer[:n], answer) != nil || answer.TransactionID != request.TransactionID {
+				continue // not the answer
+			}
+			var mapped stun.XORMappedAddress
+			if err := mapped.GetFrom(answer); err != nil {
+				return netip.Addr{}, fmt.Errorf("the STUN server %s answers without an address: %w", server, err)
+			}
+			addr, _ := netip.AddrFromSlice(mapped.IP)
+			return addr.Unmap(), nil
+		}
+		if timeout, ok := err.(net.Error); !ok || !timeout.Timeout() {
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return netip.Addr{}, fmt.Errorf("the STUN server %s does not answer: %w", server, err)
+}
+
+// Resolver is what CheckName asks; net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// CheckName compares what a name resolves to with the addresses that the appliance
+// is reached at. The error says what to do.
+func CheckName(ctx context.Context, resolver Resolver, name string, reached []netip.Addr) error {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return nil
+	}
+	resolved, err := resolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return fmt.Errorf("%s does not resolve here (%w): clients need it in their DNS", name, err)
+	}
+	var elsewhere []string
+	for _, addr := range resolved {
+		if !slices.Contains(reached, addr.Unmap()) {
+			elsewhere = append(elsewhere, addr.Unmap().String())
+		}
+	}
+	if len(elsewhere) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s resolves to %s, which is no address of this host: if a NAT translates it, set relay.public_address; else correct the DNS",
+		name, strings.Join(elsewhere, ", "))
+}
