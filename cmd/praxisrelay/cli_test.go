@@ -36,13 +36,13 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 		want  []string
 	}{
 		"no TURN secret": {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "turn.secret")) },
-			[]string{"relay.secret_file:", "does not exist: make one with: (umask 077; openssl rand -base64 32 > "}},
-		"an empty secret":        {write("turn.secret", "\n", 0o600), []string{"relay.secret_file:", "holds 0 characters, at least 16"}},
+			[]string{"relay.secret_files[0]:", "does not exist: make one with: (umask 077; openssl rand -base64 32 > "}},
+		"an empty secret":        {write("turn.secret", "\n", 0o600), []string{"relay.secret_files[0]:", "holds 0 characters, at least 16"}},
 		"a secret for everybody": {write("pepper.secret", "a pepper of some length", 0o604), []string{"signal.pepper_file:", "chmod o="}},
 		"one secret twice": {func(t *testing.T, folder string) {
 			write("turn.secret", "one and the same secret", 0o600)(t, folder)
 			write("pepper.secret", "one and the same secret", 0o600)(t, folder)
-		}, []string{"signal.pepper_file: holds the same as relay.secret_file"}},
+		}, []string{"signal.pepper_file: holds the same as relay.secret_files[0]"}},
 		"no certificate":           {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls:", "cert.pem"}},
 		"another's certificate":    {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}},
 		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}},

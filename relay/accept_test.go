@@ -1,0 +1,186 @@
+package relay
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v3"
+	"github.com/pires/go-proxyproto"
+
+	"praxisrelay/config"
+)
+
+// gone waits until the other side has closed a connection.
+func gone(t *testing.T, conn net.Conn) bool {
+	t.Helper()
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, err := conn.Read(make([]byte, 1))
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// answers tells whether a connection's Binding request is answered, and with what.
+func answers(t *testing.T, conn net.Conn) (mapped stun.XORMappedAddress, ok bool) {
+	t.Helper()
+	request := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
+	if _, err := conn.Write(request.Raw); err != nil {
+		return mapped, false
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 32+12)
+	n, err := io.ReadAtLeast(conn, b, 32)
+	if err != nil {
+		return mapped, false
+	}
+	answer := new(stun.Message)
+	if err := errors.Join(stun.Decode(b[:n], answer), mapped.GetFrom(answer)); err != nil {
+		t.Fatal(err)
+	}
+	return mapped, true
+}
+
+func from(t *testing.T, source, address string) net.Conn {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
+	conn, err := dialer.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// TestConnectionsAreBounded, per source prefix and in all, and what ends makes room.
+func TestConnectionsAreBounded(t *testing.T) {
+	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) {
+		listen.MaxConnections, listen.MaxConnectionsPerPrefix = 5, 3
+	})
+	address := l.Addresses().TCP[0].String()
+	var held []net.Conn
+	for _, step := range []struct {
+		source string
+		served bool
+	}{
+		{"127.0.0.1", true}, {"127.0.0.1", true}, {"127.0.0.1", true}, {"127.0.0.1", false},
+		{"127.0.0.2", true}, {"127.0.0.2", true}, {"127.0.0.2", false}, {"127.0.0.3", false},
+	} {
+		conn := from(t, step.source, address)
+		if !step.served {
+			if !gone(t, conn) {
+				t.Errorf("one more from %s is served", step.source)
+			}
+			continue
+		}
+		held = append(held, conn)
+		if _, ok := answers(t, conn); !ok {
+			t.Errorf("connection %d, from %s, is not served", len(held), step.source)
+		}
+	}
+	held[0].Close()
+	// The relay learns of it on its own time.
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		if _, ok := answers(t, from(t, "127.0.0.3", address)); ok {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("what ended makes no room")
+		}
+	}
+	l.open.mu.Lock()
+	defer l.open.mu.Unlock()
+	if len(l.open.prefixes) > 3 {
+		t.Errorf("prefixes without a connection are remembered: %v", l.open.prefixes)
+	}
+}
+
+// TestHalfOpenHandshakesAreBounded: those who say nothing keep nobody else out, but
+// for their own network.
+func TestHalfOpenHandshakesAreBounded(t *testing.T) {
+	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) { listen.MaxHandshakes = 8 })
+	for _, address := range []netip.AddrPort{l.Addresses().TLS[0], l.Addresses().HTTPS} {
+		secure := func(source string) bool {
+			conn := tls.Client(from(t, source, address.String()), &tls.Config{InsecureSkipVerify: true})
+			if conn.Handshake() != nil {
+				return false
+			}
+			_, ok := answers(t, conn)
+			return ok
+		}
+		silent := []net.Conn{from(t, "127.0.0.1", address.String()), from(t, "127.0.0.1", address.String())}
+		// They are counted once the relay has accepted them: it accepts in order.
+		for deadline := time.Now().Add(5 * time.Second); secure("127.0.0.1"); {
+			if time.Now().After(deadline) {
+				t.Fatal("a third handshake from one address is served beside two that are half open")
+			}
+		}
+		if !secure("127.0.0.2") {
+			t.Error("another network's handshake is refused")
+		}
+		for _, conn := range silent {
+			conn.Close()
+		}
+		for deadline := time.Now().Add(5 * time.Second); !secure("127.0.0.1"); {
+			if time.Now().After(deadline) {
+				t.Fatal("what ended makes no room")
+			}
+		}
+	}
+}
+
+// TestProxyProtocol: from a trusted proxy the client is whom the header names, over
+// TCP, TLS and the shared port; others cannot name anybody.
+func TestProxyProtocol(t *testing.T) {
+	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) {
+		listen.ProxyProtocolFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
+	})
+	client := &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7).To4(), Port: 40000}
+	header := func(version byte, command proxyproto.ProtocolVersionAndCommand) []byte {
+		b, err := (&proxyproto.Header{
+			Version: version, Command: command, TransportProtocol: proxyproto.TCPv4,
+			SourceAddr: client, DestinationAddr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1).To4(), Port: 443},
+		}).Format()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	addresses := l.Addresses()
+	for _, listener := range []struct {
+		address netip.AddrPort
+		secure  bool
+	}{{addresses.TCP[0], false}, {addresses.TLS[0], true}, {addresses.HTTPS, true}} {
+		ask := func(source string, first []byte) (string, bool) {
+			conn := from(t, source, listener.address.String())
+			if _, err := conn.Write(first); err != nil {
+				return "", false
+			}
+			if listener.secure {
+				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+			}
+			mapped, ok := answers(t, conn)
+			return mapped.String(), ok
+		}
+		if got, ok := ask("127.0.0.2", header(2, proxyproto.PROXY)); !ok || got != client.String() {
+			t.Errorf("%v: the proxy's client is %v (%v), want %v", listener.address, got, ok, client)
+		}
+		if got, ok := ask("127.0.0.2", header(2, proxyproto.LOCAL)); !ok || got[:10] != "127.0.0.2:" {
+			t.Errorf("%v: the proxy itself is %v (%v)", listener.address, got, ok)
+		}
+		for name, first := range map[string][]byte{"no header": nil, "version 1": header(1, proxyproto.PROXY)} {
+			if got, ok := ask("127.0.0.2", first); ok {
+				t.Errorf("%v: with %s the proxy's client is %v, want none", listener.address, name, got)
+			}
+		}
+		if got, ok := ask("127.0.0.1", header(2, proxyproto.PROXY)); ok {
+			t.Errorf("%v: a stranger named %v", listener.address, got)
+		}
+		if got, ok := ask("127.0.0.1", nil); !ok || got[:10] != "127.0.0.1:" {
+			t.Errorf("%v: a client without a proxy is %v (%v)", listener.address, got, ok)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package relay
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v3"
+
+	"praxisrelay/config"
+	"praxisrelay/relay/core"
+)
+
+func openRelay(allow ...string) func(*config.Listen, *config.Relay) {
+	return func(_ *config.Listen, r *config.Relay) {
+		r.Peers, r.Ports = config.Open, config.Ports{First: 53000, Last: 53063}
+		for _, prefix := range allow {
+			r.Allow = append(r.Allow, netip.MustParsePrefix(prefix))
+		}
+	}
+}
+
+// TestOpenRelayReachesAPeerOutside, from every transport, over IPv4 and IPv6.
+func TestOpenRelayReachesAPeerOutside(t *testing.T) {
+	l := newLabWith(t, loopback, openRelay("127.0.0.2/32", "::1/128"))
+	for _, transport := range allTransports {
+		for family, host := range map[byte]string{1: "127.0.0.2", 2: "::1"} {
+			conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(host), 0)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			peer := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+			w := l.wire(transport, "a", "doctor").allocate(attr{stun.AttrRequestedAddressFamily, []byte{family, 0, 0, 0}})
+			if w.relayed.Port() < 53000 || w.relayed.Port() > 53063 {
+				t.Errorf("the relayed address is %v", w.relayed)
+			}
+			if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != 0 {
+				t.Fatalf("CreatePermission: %d", code)
+			}
+			echo := func(want string) {
+				t.Helper()
+				b := make([]byte, 2000)
+				_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+				n, from, err := conn.ReadFromUDPAddrPort(b)
+				if err != nil || string(b[:n]) != want || from != w.relayed {
+					t.Fatalf("%q from %v (%v), want %q from %v", b[:n], from, err, want, w.relayed)
+				}
+				if _, err := conn.WriteToUDPAddrPort(b[:n], from); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.send(sendTo(peer).Raw)
+			echo("out")
+			indication := new(stun.Message)
+			if err := stun.Decode(w.receive(), indication); err != nil || indication.Type != stun.NewType(stun.MethodData, stun.ClassIndication) {
+				t.Fatalf("%v, %v", indication, err)
+			}
+			if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 0 {
+				t.Fatalf("ChannelBind: %d", code)
+			}
+			w.send(channelData(0x4000, "media"))
+			echo("media")
+			want := channelData(0x4000, "media")
+			if got := w.receive(); !bytes.Equal(got[:9], want[:9]) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+	}
+	if free, all := l.Ports(); all != 64 || free != 64-6 {
+		t.Errorf("%d of %d ports are free", free, all)
+	}
+	l.Revoke("a", time.Now().Add(time.Hour))
+	if free, _ := l.Ports(); free != 64 {
+		t.Errorf("%d ports are free after all ended", free)
+	}
+	// The sockets are closed: their ports can be bound again.
+	for port := 53000; port <= 53063; port++ {
+		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+}
+
+// TestOpenRelayDoesNotReachTheHost, nor its network, in any encoding.
+func TestOpenRelayDoesNotReachTheHost(t *testing.T) {
+	l := newLabWith(t, loopback, openRelay("127.0.0.0/8")) // allowing a network allows no address of the host's own in it
+	own := HostAddresses()
+	if len(own) == 0 {
+		t.Fatal("the host has no address")
+	}
+	w := l.wire(core.UDP, "a", "doctor").allocate()
+	six := l.wire(core.UDP, "a", "doctor").allocate(attr{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}})
+	for _, addr := range append(own, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("169.254.169.254")) {
+		forms := []netip.Addr{addr}
+		if addr.Is4() {
+			b := addr.As4()
+			forms = append(forms, netip.AddrFrom16(addr.As16()), // v4-mapped
+				netip.AddrFrom16([16]byte{12: b[0], b[1], b[2], b[3]}),                                 // v4-compatible
+				netip.AddrFrom16([16]byte{1: 0x64, 2: 0xff, 3: 0x9b, 12: b[0], b[1], b[2], b[3]}),      // NAT64
+				netip.AddrFrom16([16]byte{0x20, 0x02, b[0], b[1], b[2], b[3], 15: 1}),                  // 6to4
+				netip.AddrFrom16([16]byte{0x20, 0x01, 4: b[0], b[1], b[2], b[3], 12: 1, 13: 1, 14: 1}), // Teredo
+			)
+		}
+		for _, form := range forms {
+			asker := w
+			if form.Is6() {
+				asker = six
+			}
+			peer := netip.AddrPortFrom(form, 5000)
+			if code := asker.code(stun.MethodCreatePermission, peerAddr(peer)); code != 403 && code != 443 {
+				t.Errorf("CreatePermission for %v: %d, want 403", peer, code)
+			}
+			if code := asker.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 403 && code != 443 {
+				t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
+			}
+		}
+	}
+}
+
+// TestRelayedAddresses: what clients are told, on hosts of every kind.
+func TestRelayedAddresses(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*config.Relay)
+		want   [2]string // for IPv4 and IPv6; empty: 440
+	}{
+		"both":            {func(*config.Relay) {}, [2]string{"127.0.0.1", "::1"}},
+		"IPv4 alone":      {func(r *config.Relay) { r.Addresses = r.Addresses[:1] }, [2]string{"127.0.0.1", ""}},
+		"IPv6 alone":      {func(r *config.Relay) { r.Addresses = r.Addresses[1:] }, [2]string{"192.0.0.8", "::1"}},
+		"open, IPv6":      {func(r *config.Relay) { r.Addresses, r.Peers = r.Addresses[1:], config.Open }, [2]string{"", "::1"}},
+		"behind a NAT":    {func(r *config.Relay) { r.PublicAddress = netip.MustParseAddr("203.0.113.9") }, [2]string{"203.0.113.9", "::1"}},
+		"a NAT and open":  {func(r *config.Relay) { r.PublicAddress, r.Peers = netip.MustParseAddr("203.0.113.9"), config.Open }, [2]string{"203.0.113.9", "::1"}},
+		"NAT, over IPv6?": {func(r *config.Relay) { r.PublicAddress = netip.MustParseAddr("2001:db8::9") }, [2]string{"127.0.0.1", "2001:db8::9"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLabWith(t, loopback, func(_ *config.Listen, r *config.Relay) { test.change(r) })
+			for i, want := range test.want {
+				family := attr{stun.AttrRequestedAddressFamily, []byte{byte(i + 1), 0, 0, 0}}
+				w := l.wire(core.UDP, "a", "doctor")
+				if want == "" {
+					if code := w.code(stun.MethodAllocate, udpTransport, family); code != 440 {
+						t.Errorf("family %d: %d, want 440", i+1, code)
+					}
+					continue
+				}
+				if w.allocate(family); w.relayed.Addr().String() != want {
+					t.Errorf("family %d: %v, want %s", i+1, w.relayed, want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,341 @@
+package relay
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/pion/stun/v3"
+
+	"praxisrelay/config"
+	"praxisrelay/relay/core"
+)
+
+// TestWhatServersGetWrong sends, over UDP, TCP and TLS, what TURN servers were seen to
+// get wrong, and checks the answer or the silence, that a neighbour's call goes on,
+// and that nothing is left.
+func TestWhatServersGetWrong(t *testing.T) {
+	far := netip.MustParseAddrPort("10.0.0.1:445")
+	tests := []struct {
+		name string
+		do   func(t *testing.T, w *wire)
+	}{
+		{"a ChannelData length that wraps in 16 bits", func(t *testing.T, w *wire) {
+			w.silent([]byte{0x40, 0x00, 0xFF, 0xFC, 0, 0, 0, 0, 0})
+		}},
+		{"a STUN length that wraps in 16 bits", func(t *testing.T, w *wire) {
+			w.silent([]byte{0x00, 0x01, 0xFF, 0xFC, 0x21, 0x12, 0xA4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+		}},
+		{"lifetimes below ten minutes and above an hour", func(t *testing.T, w *wire) {
+			for wish, want := range map[uint32]uint32{1: 600, 600: 600, 900: 900, 3600: 3600, 86400: 3600} {
+				w := w.again()
+				answer := w.ask(w.build(stun.MethodAllocate, udpTransport, lifetime(wish)))
+				if got, err := answer.Get(stun.AttrLifetime); err != nil || binary.BigEndian.Uint32(got) != want {
+					t.Errorf("LIFETIME %d: %x, want %d", wish, got, want)
+				}
+			}
+		}},
+		{"Allocate behind Refresh(0) on one 5-tuple", func(t *testing.T, w *wire) {
+			for range 20 {
+				w.allocate()
+				if code := w.code(stun.MethodRefresh, lifetime(0)); code != 0 {
+					t.Fatalf("Refresh(0): %d", code)
+				}
+			}
+			w.allocate()
+			if code := w.code(stun.MethodRefresh); code != 0 {
+				t.Errorf("Refresh of the new allocation: %d", code)
+			}
+		}},
+		{"another user on one's 5-tuple", func(t *testing.T, w *wire) {
+			w.allocate()
+			own := w.credential
+			other, err := w.keys.Mint("other", "doctor", own.Expires)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.credential = other
+			for _, method := range []stun.Method{stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind} {
+				if code := w.code(method, lifetime(0), number(0x4000), peerAddr(w.relayed)); code != 441 {
+					t.Errorf("%v: %d, want 441", method, code)
+				}
+			}
+			if code := w.code(stun.MethodAllocate, udpTransport); code != 437 {
+				t.Errorf("Allocate: %d, want 437", code)
+			}
+			w.credential = own
+			if code := w.code(stun.MethodRefresh); code != 0 {
+				t.Errorf("the owner's Refresh: %d", code)
+			}
+		}},
+		{"requests without an allocation: credentials first, then 437", func(t *testing.T, w *wire) {
+			for _, method := range []stun.Method{stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind} {
+				bare := stun.MustBuild(stun.TransactionID, stun.NewType(method, stun.ClassRequest), udpTransport, lifetime(0))
+				if code := codeOf(w.lab, w.ask(bare)); code != 401 {
+					t.Errorf("%v without credentials: %d, want 401", method, code)
+				}
+				if code := w.code(method, lifetime(0), number(0x4000), peerAddr(far)); code != 437 {
+					t.Errorf("%v: %d, want 437", method, code)
+				}
+			}
+		}},
+		{"wrong and malformed credentials", func(t *testing.T, w *wire) {
+			w.allocate()
+			right := w.credential.Password
+			w.credential.Password = "wrong"
+			answer := w.ask(w.build(stun.MethodRefresh))
+			if nonce, err := answer.Get(stun.AttrNonce); codeOf(w.lab, answer) != 401 || err != nil || len(nonce) != 16 {
+				t.Errorf("a wrong password: %v, want 401 with a nonce", answer)
+			}
+			w.credential.Password = right
+			broken := w.build(stun.MethodRefresh, lifetime(0))
+			broken.Raw[len(broken.Raw)-1] ^= 1
+			if code := codeOf(w.lab, w.ask(broken)); code != 401 {
+				t.Errorf("a broken MESSAGE-INTEGRITY: %d, want 401", code)
+			}
+			malformed := stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(stun.MethodRefresh, stun.ClassRequest)},
+				w.signature()[1:]...)...)
+			if code := codeOf(w.lab, w.ask(malformed)); code != 400 {
+				t.Errorf("without USERNAME: %d, want 400", code)
+			}
+		}},
+		{"attributes behind MESSAGE-INTEGRITY", func(t *testing.T, w *wire) {
+			w.allocate()
+			m := w.build(stun.MethodCreatePermission)
+			if err := peerAddr(w.relayed).AddTo(m); err != nil {
+				t.Fatal(err)
+			}
+			m.WriteHeader()
+			if code := codeOf(w.lab, w.ask(m)); code != 400 {
+				t.Errorf("XOR-PEER-ADDRESS there: %d, want 400 as if it were not", code)
+			}
+			m = w.build(stun.MethodRefresh)
+			m.Add(stun.AttrLifetime, make([]byte, 4))
+			if code := codeOf(w.lab, w.ask(m)); code != 0 || w.Allocations() != 3 {
+				t.Errorf("LIFETIME 0 there: %d, and %d allocations", code, w.Allocations())
+			}
+		}},
+		{"a wrong FINGERPRINT", func(t *testing.T, w *wire) {
+			m := stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.Fingerprint)
+			m.Raw[len(m.Raw)-1] ^= 1
+			w.silent(m.Raw)
+		}},
+		{"unknown attributes", func(t *testing.T, w *wire) {
+			answer := w.ask(w.build(stun.MethodAllocate, udpTransport, attr{0x7FF0, []byte{1, 2, 3, 4}}, attr{0xFFF0, []byte{1}}))
+			if types, err := answer.Get(stun.AttrUnknownAttributes); codeOf(w.lab, answer) != 420 || err != nil || !bytes.Equal(types, []byte{0x7F, 0xF0}) {
+				t.Errorf("got %v with %x, want 420 that names 7ff0", answer, types)
+			}
+		}},
+		{"transports and families that are not served", func(t *testing.T, w *wire) {
+			if code := w.code(stun.MethodAllocate, attr{stun.AttrRequestedTransport, []byte{6, 0, 0, 0}}); code != 442 {
+				t.Errorf("TCP: %d, want 442", code)
+			}
+			if code := w.code(stun.MethodAllocate, udpTransport, attr{stun.AttrRequestedAddressFamily, []byte{3, 0, 0, 0}}); code != 440 {
+				t.Errorf("a third family: %d, want 440", code)
+			}
+			w.allocate()
+			if code := w.code(stun.MethodCreatePermission, peerAddr(netip.MustParseAddrPort("[2001:db8::1]:5000"))); code != 443 {
+				t.Errorf("a peer of the other family: %d, want 443", code)
+			}
+		}},
+		{"EVEN-PORT and RESERVATION-TOKEN", func(t *testing.T, w *wire) {
+			if code := w.code(stun.MethodAllocate, udpTransport, attr{stun.AttrEvenPort, []byte{0x80}}); code != 508 {
+				t.Errorf("with the R bit: %d, want 508", code)
+			}
+			if code := w.code(stun.MethodAllocate, udpTransport, attr{stun.AttrReservationToken, make([]byte, 8)}); code != 508 {
+				t.Errorf("RESERVATION-TOKEN: %d, want 508", code)
+			}
+			if w.allocate(attr{stun.AttrEvenPort, []byte{0}}); w.relayed.Port()%2 != 0 {
+				t.Errorf("EVEN-PORT gave %v", w.relayed)
+			}
+		}},
+		{"channel numbers", func(t *testing.T, w *wire) {
+			w.allocate()
+			for n, want := range map[uint16]int{0: 400, 0x3FFF: 400, 0x8000: 400, 0xFFFF: 400, 0x7FFF: 0} {
+				if code := w.code(stun.MethodChannelBind, number(n), peerAddr(w.relayed)); code != want {
+					t.Errorf("%#x: %d, want %d", n, code, want)
+				}
+			}
+		}},
+		{"peers that are not reached", func(t *testing.T, w *wire) {
+			w.allocate()
+			for _, peer := range unreachable(w) {
+				if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != 403 && code != 443 {
+					t.Errorf("CreatePermission for %v: %d, want 403", peer, code)
+				}
+				if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 403 && code != 443 {
+					t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
+				}
+				w.silent(sendTo(peer).Raw)
+			}
+			// The permission for its own address opens no other port of it.
+			if code := w.code(stun.MethodCreatePermission, peerAddr(w.relayed)); code != 0 {
+				t.Fatalf("its own address: %d", code)
+			}
+			w.silent(sendTo(netip.AddrPortFrom(w.relayed.Addr(), 22)).Raw)
+			w.silent(channelData(0x4000, "no such channel"))
+		}},
+		{"an unauthenticated Allocate too short for its answer", func(t *testing.T, w *wire) {
+			bare := stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest))
+			if w.transport == core.UDP {
+				w.silent(bare.Raw)
+			} else if code := codeOf(w.lab, w.ask(bare)); code != 401 {
+				t.Errorf("over a stream, whose source is true: %d, want 401", code)
+			}
+		}},
+		{"a nonce that is not ours", func(t *testing.T, w *wire) {
+			for _, nonce := range []string{"x", strings.Repeat("A", 16), strings.Repeat("n", 128)} {
+				w.nonce = nonce
+				answer := w.ask(w.build(stun.MethodAllocate, udpTransport))
+				fresh, err := answer.Get(stun.AttrNonce)
+				if codeOf(w.lab, answer) != 438 || err != nil {
+					t.Fatalf("nonce %q: %v, want 438", nonce, answer)
+				}
+				w.nonce = string(fresh)
+			}
+			w.allocate()
+		}},
+		{"messages around the bound", func(t *testing.T, w *wire) {
+			w.allocate()
+			if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(w.relayed)); code != 0 {
+				t.Fatal(code)
+			}
+			largest := channelData(0x4000, strings.Repeat("x", core.MaxMessage-4))
+			w.send(largest)
+			if got := w.receive(); !bytes.Equal(got, largest) {
+				t.Errorf("of %d bytes %d arrived", len(largest), len(got))
+			}
+			m := stun.MustBuild(stun.TransactionID, stun.BindingRequest, attr{stun.AttrSoftware, make([]byte, core.MaxMessage)})
+			w.silent(m.Raw)
+		}},
+		{"Allocate that is retransmitted", func(t *testing.T, w *wire) {
+			m := w.build(stun.MethodAllocate, udpTransport)
+			first := w.ask(m)
+			for range 6 {
+				if again := w.ask(m); !bytes.Equal(again.Raw, first.Raw) {
+					t.Fatalf("answered with %v, then with %v", first, again)
+				}
+			}
+			if w.Allocations() != 3 {
+				t.Errorf("%d allocations, want this one and the neighbours' two", w.Allocations())
+			}
+		}},
+		{"malformed STUN", func(t *testing.T, w *wire) {
+			good := w.build(stun.MethodAllocate, udpTransport).Raw
+			for name, change := range map[string]func([]byte){
+				"length":           func(b []byte) { b[3] -= 4 },
+				"attribute length": func(b []byte) { b[22], b[23] = 0x7F, 0xFF },
+				"a response":       func(b []byte) { b[0] |= 1 },
+				"unknown method":   func(b []byte) { b[1] = 0x0E },
+				"leading bits":     func(b []byte) { b[0] |= 0x80 },
+				"cookie":           func(b []byte) { b[4] ^= 1 },
+			} {
+				bad := bytes.Clone(good)
+				change(bad)
+				t.Log(name)
+				w.again().silent(bad)
+			}
+		}},
+	}
+	for _, transport := range allTransports {
+		t.Run(transport.String(), func(t *testing.T) {
+			for _, test := range tests {
+				t.Run(test.name, func(t *testing.T) {
+					l := newLabWith(t, loopback, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 1000 })
+					neighbour, partner := l.wire(core.UDP, "neighbours", "doctor").allocate(), l.wire(core.TCP, "neighbours", "patient").allocate()
+					for _, w := range []*wire{neighbour, partner} {
+						if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(map[*wire]netip.AddrPort{neighbour: partner.relayed, partner: neighbour.relayed}[w])); code != 0 {
+							t.Fatal(code)
+						}
+					}
+					w := l.wire(transport, "own", "doctor")
+					test.do(t, w)
+					neighbour.send(channelData(0x4000, "still here"))
+					if got := partner.receive(); !bytes.Equal(got, channelData(0x4000, "still here")) {
+						t.Errorf("the neighbours' call carries %q", got)
+					}
+					l.Revoke("own", w.credential.Expires)
+					if n := l.Allocations(); n != 2 {
+						t.Errorf("%d allocations are left, want the neighbours' two", n)
+					}
+				})
+			}
+		})
+	}
+}
+
+// again is another connection of the same seat.
+func (w *wire) again() *wire { return w.wire(w.transport, "own", "doctor") }
+
+func sendTo(peer netip.AddrPort) *stun.Message {
+	return stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodSend, stun.ClassIndication),
+		peerAddr(peer), attr{stun.AttrData, []byte("out")})
+}
+
+// unreachable are addresses that lead nowhere from a paired relay, internal ones in
+// every encoding among them.
+func unreachable(w *wire) (list []netip.AddrPort) {
+	for _, text := range []string{
+		"0.0.0.0", "127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+		"224.0.0.1", "255.255.255.255", "8.8.8.8", "::", "::1", "fe80::1", "fd00::1", "ff02::1", "2606:4700::1111",
+		"::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::", "2001:0:7f00:1::80ff:fffe",
+	} {
+		for _, port := range []uint16{0, 22, 443, w.Addresses().UDP[0].Port(), 50000} {
+			peer := netip.AddrPortFrom(netip.MustParseAddr(text), port)
+			if peer != w.relayed {
+				list = append(list, peer)
+			}
+		}
+	}
+	return list
+}
+
+// TestAmplificationOnTheWire measures IP bytes, over IPv4 and IPv6.
+func TestAmplificationOnTheWire(t *testing.T) {
+	worst := 0.0
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		listen := loopback
+		listen.TURNUDP = []string{netip.AddrPortFrom(netip.MustParseAddr(host), 0).String()}
+		l := newLabWith(t, listen, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 10_000 })
+		header := map[bool]int{true: 20 + 8, false: 40 + 8}[strings.Contains(host, ".")]
+		w := l.wire(core.UDP, "a", "doctor")
+		answered := 0
+		for _, method := range []stun.Method{
+			stun.MethodBinding, stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind, stun.MethodSend,
+		} {
+			for _, setters := range [][]stun.Setter{
+				nil, {udpTransport}, {udpTransport, stun.Fingerprint}, {udpTransport, lifetime(0)}, {attr{0x7FF0, nil}},
+				{attr{0x7FF0, nil}, attr{0x7FF1, nil}, attr{0x7FF2, nil}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}},
+				{stun.NewUsername("x"), stun.NewRealm("x"), stun.NewNonce("x"), stun.NewShortTermIntegrity("x")},
+				{stun.NewUsername("x"), stun.NewShortTermIntegrity("x")}, {attr{stun.AttrMessageIntegrity, []byte{1}}},
+			} {
+				m := stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters...)...)
+				w.send(m.Raw)
+				probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
+				w.send(probe.Raw)
+				out := 0
+				for {
+					got, answer := w.receive(), new(stun.Message)
+					if err := stun.Decode(got, answer); err != nil {
+						t.Fatal(err)
+					}
+					if answer.TransactionID == probe.TransactionID {
+						break
+					}
+					out += len(got) + header
+					answered++
+				}
+				factor := float64(out) / float64(len(m.Raw)+header)
+				if worst = max(worst, factor); factor > 1.65 {
+					t.Errorf("%s: %v of %d bytes gets x%.2f", host, m, len(m.Raw), factor)
+				}
+			}
+		}
+		if answered < 20 {
+			t.Errorf("only %d of the requests were answered", answered)
+		}
+	}
+	t.Logf("at worst x%.2f", worst)
+}

@@ -1,0 +1,218 @@
+package relay
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/core"
+	"praxisrelay/relay/credential"
+)
+
+var allTransports = []core.Transport{core.UDP, core.TCP, core.TLS}
+
+// wire is a TURN client made of bytes: it sends what no honest client would.
+type wire struct {
+	*lab
+	net.Conn
+	transport  core.Transport
+	reader     *bufio.Reader
+	credential credential.Credential
+	nonce      string
+	relayed    netip.AddrPort
+}
+
+// wire connects a seat of an appointment.
+func (l *lab) wire(transport core.Transport, appointment, seat string) *wire {
+	l.Helper()
+	a := l.Addresses()
+	var conn net.Conn
+	var err error
+	switch transport {
+	case core.UDP:
+		conn, err = net.Dial("udp", a.UDP[0].String())
+	case core.TCP:
+		conn, err = net.Dial("tcp", a.TCP[0].String())
+	default:
+		conn, err = tls.Dial("tcp", a.TLS[0].String(), &tls.Config{InsecureSkipVerify: true})
+	}
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { conn.Close() })
+	c, err := l.keys.Mint(appointment, seat, time.Now().Add(time.Hour))
+	if err != nil {
+		l.Fatal(err)
+	}
+	return &wire{lab: l, Conn: conn, transport: transport, reader: bufio.NewReaderSize(conn, 4096), credential: c}
+}
+
+func (w *wire) send(b []byte) {
+	w.Helper()
+	if _, err := w.Write(b); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// receive returns the next message, or nil when the relay has closed the connection.
+func (w *wire) receive() []byte {
+	w.Helper()
+	_ = w.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if w.transport == core.UDP {
+		b := make([]byte, 4096)
+		n, err := w.Read(b)
+		if err != nil {
+			w.Fatal(err)
+		}
+		return b[:n]
+	}
+	head, err := w.reader.Peek(4)
+	if err != nil {
+		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			w.Fatal("neither an answer nor an end")
+		}
+		return nil
+	}
+	size := 20 + int(binary.BigEndian.Uint16(head[2:]))
+	if head[0]&0xC0 == 0x40 {
+		size = (4 + int(binary.BigEndian.Uint16(head[2:])) + 3) &^ 3
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(w.reader, b); err != nil {
+		w.Fatal(err)
+	}
+	return b
+}
+
+// ask sends a request and returns the answer to it.
+func (w *wire) ask(m *stun.Message) *stun.Message {
+	w.Helper()
+	w.send(m.Raw)
+	answer := new(stun.Message)
+	if err := stun.Decode(w.receive(), answer); err != nil || answer.TransactionID != m.TransactionID {
+		w.Fatalf("asked %v, got %v (%v)", m, answer, err)
+	}
+	return answer
+}
+
+// silent checks that bytes get no answer: the next one is to a question behind them,
+// or the connection is gone.
+func (w *wire) silent(b []byte) {
+	w.Helper()
+	w.send(b)
+	probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
+	if _, err := w.Write(probe.Raw); err != nil {
+		return // gone already
+	}
+	got, answer := w.receive(), new(stun.Message)
+	if got == nil && w.transport != core.UDP {
+		return
+	}
+	if err := stun.Decode(got, answer); err != nil || answer.TransactionID != probe.TransactionID {
+		w.Fatalf("%x was answered with %x", b, got)
+	}
+}
+
+// build makes a request that is signed with the credential.
+func (w *wire) build(method stun.Method, setters ...stun.Setter) *stun.Message {
+	w.Helper()
+	if w.nonce == "" {
+		challenge := w.ask(stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), udpTransport))
+		nonce, err := challenge.Get(stun.AttrNonce)
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.nonce = string(nonce)
+	}
+	all := append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters...)
+	return stun.MustBuild(append(all, w.signature()...)...)
+}
+
+func (w *wire) signature() []stun.Setter {
+	c := w.credential
+	return []stun.Setter{
+		stun.NewUsername(c.Username), stun.NewRealm(core.Realm), stun.NewNonce(w.nonce),
+		stun.NewLongTermIntegrity(c.Username, core.Realm, c.Password),
+	}
+}
+
+// code makes a signed request and returns the answer's error code, 0 for success.
+func (w *wire) code(method stun.Method, setters ...stun.Setter) int {
+	w.Helper()
+	answer := w.ask(w.build(method, setters...))
+	code := codeOf(w.lab, answer)
+	if code != 438 && code != 401 {
+		integrity := stun.NewLongTermIntegrity(w.credential.Username, core.Realm, w.credential.Password)
+		if err := integrity.Check(answer); err != nil {
+			w.Errorf("%v: %d without right MESSAGE-INTEGRITY: %v", method, code, err)
+		}
+	}
+	return code
+}
+
+func codeOf(l *lab, answer *stun.Message) int {
+	l.Helper()
+	if answer.Type.Class == stun.ClassSuccessResponse {
+		return 0
+	}
+	var code stun.ErrorCodeAttribute
+	if err := code.GetFrom(answer); err != nil {
+		l.Fatalf("an error without ERROR-CODE: %v", answer)
+	}
+	return int(code.Code)
+}
+
+// allocate makes an allocation that must succeed.
+func (w *wire) allocate(setters ...stun.Setter) *wire {
+	w.Helper()
+	answer := w.ask(w.build(stun.MethodAllocate, append(setters, udpTransport)...))
+	var relayed stun.XORMappedAddress
+	if err := relayed.GetFromAs(answer, stun.AttrXORRelayedAddress); err != nil {
+		w.Fatalf("%d: %v", codeOf(w.lab, answer), err)
+	}
+	ip, _ := netip.AddrFromSlice(relayed.IP)
+	w.relayed = netip.AddrPortFrom(ip, uint16(relayed.Port))
+	return w
+}
+
+// attr is an attribute with the bytes it is given.
+type attr struct {
+	kind  stun.AttrType
+	value []byte
+}
+
+func (a attr) AddTo(m *stun.Message) error {
+	m.Add(a.kind, a.value)
+	return nil
+}
+
+var udpTransport = attr{stun.AttrRequestedTransport, []byte{17, 0, 0, 0}}
+
+func lifetime(seconds uint32) attr {
+	return attr{stun.AttrLifetime, binary.BigEndian.AppendUint32(nil, seconds)}
+}
+
+func number(n uint16) attr { return attr{stun.AttrChannelNumber, []byte{byte(n >> 8), byte(n), 0, 0}} }
+
+type peerAddr netip.AddrPort
+
+func (p peerAddr) AddTo(m *stun.Message) error {
+	addr := netip.AddrPort(p)
+	return stun.XORMappedAddress{IP: addr.Addr().AsSlice(), Port: int(addr.Port())}.AddToAs(m, stun.AttrXORPeerAddress)
+}
+
+func channelData(n uint16, data string) []byte {
+	b := binary.BigEndian.AppendUint16(nil, n)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
+	b = append(b, data...)
+	for len(b)%4 != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
