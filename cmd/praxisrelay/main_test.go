@@ -199,10 +199,15 @@ signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket
 func tool(t *testing.T, name, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
+	if err != nil {
+		skip(t, name+" is missing: install Debian's package "+debianPackage)
 	}
-	reason := name + " is missing: install Debian's package " + debianPackage
+	return path
+}
+
+// skip skips a test for want of something, so that somebody sees it.
+func skip(t *testing.T, reason string) {
+	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal(reason)
 	}
@@ -213,5 +218,4 @@ func tool(t *testing.T, name, debianPackage string) string {
 		}
 	}
 	t.Skip(reason)
-	return ""
 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"praxisrelay/relay/credential"
+)
+
+// hosts are network namespaces with one cable between them.
+type hosts [2]string
+
+// newHosts makes two hosts with the given addresses and lengths, and nothing else.
+func newHosts(t *testing.T, addresses [2]string) hosts {
+	t.Helper()
+	ip := tool(t, "ip", "iproute2")
+	if os.Geteuid() != 0 {
+		skip(t, "only root makes network namespaces: run the tests as root")
+	}
+	run := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command(ip, args...).CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+		}
+	}
+	h := hosts{fmt.Sprintf("praxis%da", os.Getpid()), fmt.Sprintf("praxis%db", os.Getpid())}
+	for _, name := range h {
+		run("netns", "add", name)
+		t.Cleanup(func() { _ = exec.Command(ip, "netns", "delete", name).Run() })
+	}
+	run("link", "add", "cable", "netns", h[0], "type", "veth", "peer", "name", "cable", "netns", h[1])
+	for i, name := range h {
+		run("-netns", name, "address", "add", addresses[i], "dev", "cable", "nodad")
+		run("-netns", name, "link", "set", "cable", "up")
+	}
+	return h
+}
+
+// on makes a command run on a host.
+func (h hosts) on(i int, c *exec.Cmd) *exec.Cmd {
+	c.Args = append([]string{"ip", "netns", "exec", h[i], c.Path}, c.Args[1:]...)
+	c.Path, _ = exec.LookPath("ip")
+	return c
+}
+
+// TestIPv6OnlyHost: an appliance without any IPv4 address serves clients that ask for
+// nothing special, which means an IPv4 relayed address, over every transport.
+func TestIPv6OnlyHost(t *testing.T) {
+	uclient := tool(t, "turnutils_uclient", "coturn")
+	h := newHosts(t, [2]string{"fd00:7::1/64", "fd00:7::2/64"})
+	file, folder := writeConfig(t)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The certificate is for another name, which coturn's client does not mind.
+	served := strings.NewReplacer("https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478', ':443']",
+		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']").Replace(string(text))
+	if err := os.WriteFile(file, []byte(served), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(t, h.on(0, program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+
+	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := credential.NewKeyring(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := keys.Mint("a", "doctor", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, flags := range map[string][]string{
+		"udp": {"-p", "3478"}, "udp on 443": {"-p", "443"}, "tcp": {"-p", "3478", "-t"},
+		"tls": {"-p", "5349", "-t", "-S", "-z", "100"}, "tls on 443": {"-p", "443", "-t", "-S", "-z", "100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"-y", "-c", "-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password}, flags...)
+			out, err := h.on(1, exec.Command(uclient, append(args, "fd00:7::1")...)).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "Total lost packets 0 (0.000000%)") ||
+				!strings.Contains(string(out), "tot_send_msgs=40, tot_recv_msgs=40") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}

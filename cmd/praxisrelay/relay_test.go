@@ -1,0 +1,438 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/pion/logging"
+	"github.com/pion/turn/v4"
+
+	"praxisrelay/relay/credential"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/protocol"
+)
+
+// passwordOf is a user name's password under the secret in a file.
+func passwordOf(t *testing.T, file, username string) string {
+	t.Helper()
+	secret, err := readSecret("secret", file, credential.MinSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(sha1.New, secret)
+	mac.Write([]byte(username))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// turnClient is pion's, with a server's first URL of the wanted transport.
+func turnClient(t *testing.T, ice protocol.ICEServer, transport string) (*turn.Client, net.Conn) {
+	t.Helper()
+	var server string
+	for _, url := range ice.URLs {
+		if rest, ok := strings.CutSuffix(url, "?transport="+transport); ok && strings.HasPrefix(url, "turn:") {
+			server = strings.TrimPrefix(rest, "turn:")
+		}
+	}
+	quiet := logging.NewDefaultLoggerFactory()
+	quiet.DefaultLogLevel = logging.LogLevelDisabled
+	config := &turn.ClientConfig{
+		TURNServerAddr: server, Username: ice.Username, Password: ice.Credential, LoggerFactory: quiet,
+	}
+	var stream net.Conn
+	if transport == "udp" {
+		conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		config.Conn = conn
+	} else {
+		conn, err := net.Dial("tcp", server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		stream = &endedConn{Conn: conn, ended: make(chan struct{})}
+		config.Conn = turn.NewSTUNConn(stream)
+	}
+	c, err := turn.NewClient(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if err := c.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	return c, stream
+}
+
+// endedConn tells when reading has ended.
+type endedConn struct {
+	net.Conn
+	once  sync.Once
+	ended chan struct{}
+}
+
+func (c *endedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		c.once.Do(func() { close(c.ended) })
+	}
+	return n, err
+}
+
+// TestRevocationTakesLessThanASecond: allocations end, streams are closed, both seats
+// are told, and the credentials open nothing any more.
+func TestRevocationTakesLessThanASecond(t *testing.T) {
+	s := startServe(t, nil)
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type seat struct {
+		session *client.Session
+		stream  *endedConn
+		udp     *turn.Client
+		relayed net.Addr
+	}
+	var seats []seat
+	for _, made := range created.Seats {
+		session, err := client.JoinWithKeys(t.Context(), s.https(t), s.url, made.Keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer session.Close()
+		ice := session.Welcome.ICEServers[0]
+		overTCP, stream := turnClient(t, ice, "tcp")
+		overUDP, _ := turnClient(t, ice, "udp")
+		if _, err := overTCP.Allocate(); err != nil {
+			t.Fatal(err)
+		}
+		relayed, err := overUDP.Allocate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seats = append(seats, seat{session, stream.(*endedConn), overUDP, relayed.LocalAddr()})
+	}
+	began := time.Now()
+	if err := s.admin.Revoke(t.Context(), created.ID); err != nil {
+		t.Fatal(err)
+	}
+	for i, seat := range seats {
+		select {
+		case <-seat.stream.ended:
+		case <-time.After(5 * time.Second):
+			t.Fatalf("seat %d: its stream is open", i)
+		}
+		for {
+			if _, err = seat.session.Receive(t.Context()); err != nil {
+				break
+			}
+		}
+		if refused := new(protocol.Error); !errors.As(err, &refused) || refused.Code != "revoked" {
+			t.Errorf("seat %d was told %v", i, err)
+		}
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it took %v", took)
+	} else {
+		t.Logf("it took %v", took)
+	}
+	again, _ := turnClient(t, seats[0].session.Welcome.ICEServers[0], "udp")
+	if _, err := again.Allocate(); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("Allocate with a revoked credential: %v, want 401", err)
+	}
+	// A permission needs the allocation, which is gone.
+	if err := seats[0].udp.CreatePermission(seats[1].relayed); err == nil {
+		t.Error("an allocation outlived its revocation")
+	}
+}
+
+// TestSecretsRotateWithoutARestart: a new first secret signs, the old one verifies while
+// it is named, and a mistake changes nothing.
+func TestSecretsRotateWithoutARestart(t *testing.T) {
+	s := startServe(t, nil)
+	folder := filepath.Dir(s.ca)
+	file, secret := filepath.Join(folder, "praxisrelay.yaml"), filepath.Join(folder, "turn.secret")
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mint := func() protocol.ICEServer {
+		session, err := client.JoinWithKeys(t.Context(), s.https(t), s.url, created.Seats[0].Keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer session.Close()
+		return session.Welcome.ICEServers[0]
+	}
+	allocate := func(ice protocol.ICEServer) error {
+		c, _ := turnClient(t, ice, "udp")
+		_, err := c.Allocate()
+		return err
+	}
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(files string) {
+		write(file, strings.Replace(string(config), "["+secret+"]", files, 1))
+		if err := s.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// until waits for what shows that a reload has happened.
+	until := func(what string, done func() bool) {
+		for deadline := time.Now().Add(20 * time.Second); !done(); {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: not in time", what)
+			}
+		}
+	}
+
+	old := mint()
+	running, _ := turnClient(t, old, "udp")
+	conn, err := running.Allocate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(secret+".new", "the new secret of this appliance\n")
+	reload(fmt.Sprintf("[%s.new, %s]", secret, secret))
+	// The old secret stops signing: its form of the credential is known by the user name.
+	until("the new secret signs", func() bool {
+		ice := mint()
+		return ice.Credential != passwordOf(t, secret, ice.Username)
+	})
+	for name, ice := range map[string]protocol.ICEServer{"old": old, "new": mint()} {
+		if err := allocate(ice); err != nil {
+			t.Errorf("with both secrets, the %s credential: %v", name, err)
+		}
+	}
+	if err := running.CreatePermission(conn.LocalAddr()); err != nil {
+		t.Errorf("the call that runs: %v", err)
+	}
+
+	reload("[/nowhere]") // a mistake; what follows shows that it changed nothing
+	if err := allocate(mint()); err != nil {
+		t.Errorf("after a reload that failed: %v", err)
+	}
+	reload(fmt.Sprintf("[%s.new]", secret))
+	until("the old secret is gone", func() bool { return allocate(old) != nil })
+	if err := allocate(mint()); err != nil {
+		t.Errorf("the new credential: %v", err)
+	}
+	s.stop(t)
+	if log := s.stderr.String(); !strings.Contains(log, "not reloaded") || !strings.Contains(log, "/nowhere does not exist") ||
+		strings.Contains(log, "the new secret") {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+// TestTLSIsWhatItShouldBe: TR-02102-2's versions and ciphers, the hybrid key exchange,
+// and tickets that do not outlive their keys.
+func TestTLSIsWhatItShouldBe(t *testing.T) {
+	secrets, err := demoSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := atomic.Pointer[time.Time]{}
+	start := time.Now()
+	now.Store(&start)
+	settings := tlsConfig(secrets.certificate)
+	settings.Time = func() time.Time { return *now.Load() }
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(conn, conn); conn.Close() }()
+		}
+	}()
+	dial := func(c *tls.Config) (tls.ConnectionState, error) {
+		c.InsecureSkipVerify = true
+		c.ServerName = "demo" // sessions are remembered by it
+		conn, err := tls.Dial("tcp", listener.Addr().String(), c)
+		if err != nil {
+			return tls.ConnectionState{}, err
+		}
+		defer conn.Close()
+		// A ticket comes with the first bytes.
+		if _, err := conn.Write([]byte("x")); err != nil {
+			return tls.ConnectionState{}, err
+		}
+		_, err = conn.Read(make([]byte, 1))
+		return conn.ConnectionState(), err
+	}
+	for name, refused := range map[string]*tls.Config{
+		"TLS 1.1":    {MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10},
+		"CBC":        {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}},
+		"RSA's keys": {MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}},
+	} {
+		if state, err := dial(refused); err == nil {
+			t.Errorf("%s was accepted: %s", name, tls.CipherSuiteName(state.CipherSuite))
+		}
+	}
+	if state, err := dial(&tls.Config{MaxVersion: tls.VersionTLS12}); err != nil || !strings.Contains(tls.CipherSuiteName(state.CipherSuite), "ECDHE_ECDSA_WITH_AES_128_GCM") {
+		t.Errorf("TLS 1.2: %s, %v", tls.CipherSuiteName(state.CipherSuite), err)
+	}
+	state, err := dial(&tls.Config{CurvePreferences: []tls.CurveID{tls.X25519MLKEM768}})
+	if err != nil || state.Version != tls.VersionTLS13 || state.CurveID != tls.X25519MLKEM768 {
+		t.Errorf("a client with the hybrid key exchange alone: %v, %v", state.CurveID, err)
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		cache := tls.NewLRUClientSessionCache(1)
+		resumed := func(at time.Time) bool {
+			now.Store(&at)
+			state, err := dial(&tls.Config{MaxVersion: version, ClientSessionCache: cache})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return state.DidResume
+		}
+		first, soon, late := resumed(start), resumed(start.Add(time.Hour)), resumed(start.Add(9*24*time.Hour))
+		if first || !soon || late {
+			t.Errorf("%s: resumed at once %v, after an hour %v, after nine days %v; want only after an hour",
+				tls.VersionName(version), first, soon, late)
+		}
+	}
+}
+
+// TestCallComesBackWhenTheNATForgets: a client's NAT gives it another source port in
+// mid-call, so that the relay does not know it any more. The page restarts ICE.
+func TestCallComesBackWhenTheNATForgets(t *testing.T) {
+	info, _ := startDemo(t)
+	nat := newNAT(t, info.TURNUDP)
+	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
+	// The patient's page reaches the relay through the NAT.
+	patient.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(fmt.Sprintf(`{
+			const through = (c) => ({...c, iceServers: c?.iceServers?.map((s) => ({...s, urls: [s.urls].flat().map((u) => u.replace(%q, %q))}))});
+			window.RTCPeerConnection = class extends RTCPeerConnection {
+				constructor(c) { super(through(c)); }
+				setConfiguration(c) { super.setConfiguration(through(c)); }
+			};
+		}`, info.TURNUDP, nat.inside.LocalAddr())).Do(ctx)
+		return err
+	}))
+	for _, b := range []*browser{doctor, patient} {
+		b.open(t, map[*browser]string{doctor: info.Doctor.Link, patient: info.Patient.Link}[b], "policy=relay&transport=udp")
+		b.join(t)
+	}
+	for _, b := range []*browser{doctor, patient} {
+		b.wait(t, isConnected)
+		b.arriving(t, 10)
+	}
+	nat.forget()
+	patient.wait(t, `window.connections.at(-1).connectionState !== 'connected'`)
+	for _, b := range []*browser{doctor, patient} {
+		b.wait(t, isConnected)
+		b.arriving(t, 10)
+	}
+	if nat.flows() == 0 {
+		t.Error("nothing went through the NAT")
+	}
+}
+
+// nat is a UDP port translation in front of one server.
+type nat struct {
+	server string
+	inside net.PacketConn
+
+	mu      sync.Mutex
+	outside map[string]net.Conn // client's address -> its port outside
+}
+
+func newNAT(t *testing.T, server string) *nat {
+	t.Helper()
+	inside, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &nat{server: server, inside: inside, outside: map[string]net.Conn{}}
+	t.Cleanup(func() {
+		inside.Close()
+		n.forget()
+	})
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			size, client, err := inside.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if conn := n.translate(client); conn != nil {
+				_, _ = conn.Write(b[:size])
+			}
+		}
+	}()
+	return n
+}
+
+// translate returns the client's socket outside, a new one if the NAT knows none.
+func (n *nat) translate(client net.Addr) net.Conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if conn := n.outside[client.String()]; conn != nil {
+		return conn
+	}
+	conn, err := net.Dial("udp4", n.server)
+	if err != nil {
+		return nil
+	}
+	n.outside[client.String()] = conn
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			size, err := conn.Read(b)
+			if err != nil {
+				return
+			}
+			_, _ = n.inside.WriteTo(b[:size], client)
+		}
+	}()
+	return conn
+}
+
+// forget drops every translation.
+func (n *nat) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for client, conn := range n.outside {
+		conn.Close()
+		delete(n.outside, client)
+	}
+}
+
+func (n *nat) flows() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.outside)
+}
