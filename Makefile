@@ -31,7 +31,8 @@ lint: ## Check formatting and run the linters
 	go run $(STATICCHECK) ./...
 
 fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
-	@set -e; for target in relay:FuzzFrameSize relay/core:FuzzCore relay/core:FuzzXORAddress \
+	@set -e; for target in relay:FuzzFrameSize relay/core:FuzzCore relay/core:FuzzOpenRelay relay/core:FuzzDecode \
+		relay/core:FuzzXORAddress relay/policy:FuzzPermits \
 		signal:FuzzDecodeFrame signal/code:FuzzParse config:FuzzParse; do \
 		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) ./$${target%:*}; done
 

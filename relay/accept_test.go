@@ -101,8 +101,12 @@ func TestConnectionsAreBounded(t *testing.T) {
 // TestHalfOpenHandshakesAreBounded: those who say nothing keep nobody else out, but
 // for their own network.
 func TestHalfOpenHandshakesAreBounded(t *testing.T) {
-	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) { listen.MaxHandshakes = 8 })
-	for _, address := range []netip.AddrPort{l.Addresses().TLS[0], l.Addresses().HTTPS} {
+	for _, shared := range []bool{false, true} {
+		l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) { listen.MaxHandshakes = 8 })
+		address := l.Addresses().TLS[0]
+		if shared {
+			address = l.Addresses().HTTPS
+		}
 		secure := func(source string) bool {
 			conn := tls.Client(from(t, source, address.String()), &tls.Config{InsecureSkipVerify: true})
 			if conn.Handshake() != nil {

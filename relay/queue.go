@@ -13,10 +13,11 @@ const queueLength = 128
 
 // queue holds what is to be written to a connection.
 type queue struct {
-	mu      sync.Mutex
-	frames  []*frame
-	dropped uint64
-	ready   chan struct{} // holds a token while frames is not empty
+	mu     sync.Mutex
+	frames []*frame
+	ready  chan struct{} // holds a token while frames is not empty
+	start  func()        // called at the first push, since most connections get nothing
+	closed bool
 }
 
 // frame is a message with its padding.
@@ -30,7 +31,7 @@ var framePool = sync.Pool{New: func() any { return new(frame) }}
 // media tells ChannelData and Data indications from answers, which a client waits for.
 func (f *frame) media() bool { return f.data[0]&0xC0 == 0x40 || f.data[0] == 0 && f.data[1] == 0x17 }
 
-func newQueue() *queue { return &queue{ready: make(chan struct{}, 1)} }
+func newQueue(start func()) *queue { return &queue{ready: make(chan struct{}, 1), start: start} }
 
 // push copies a message into the queue.
 func (q *queue) push(message []byte) {
@@ -42,6 +43,14 @@ func (q *queue) push(message []byte) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.closed {
+		framePool.Put(f)
+		return
+	}
+	if q.start != nil {
+		q.start()
+		q.start = nil
+	}
 	if len(q.frames) >= queueLength {
 		q.dropOldest()
 	}
@@ -64,7 +73,14 @@ func (q *queue) dropOldest() {
 	}
 	framePool.Put(q.frames[oldest])
 	q.frames = append(q.frames[:oldest], q.frames[oldest+1:]...)
-	q.dropped++
+}
+
+// close makes the queue take nothing more, and forget what it holds.
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.take(nil)
 }
 
 // take moves what waits, in order, to the end of b.

@@ -46,19 +46,16 @@ func (r *Relay) serveStream(conn net.Conn, transport core.Transport, listener ui
 			Listener:  listener,
 			Conn:      r.conns.Add(1),
 		},
-		queue: newQueue(),
 	}
-	r.addStream(s)
 	ctx, cancel := context.WithCancel(context.Background())
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		s.write(ctx)
-	}()
+	var writer sync.WaitGroup
+	s.queue = newQueue(func() { writer.Go(func() { s.write(ctx) }) })
+	r.addStream(s)
 	s.read(r, first)
 	cancel()
 	conn.Close()
-	<-written
+	s.queue.close()
+	writer.Wait()
 	r.removeStream(s)
 }
 

@@ -23,6 +23,7 @@ const asProgram = "PRAXISRELAY_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
+		tellMemory()
 		main()
 		return
 	}

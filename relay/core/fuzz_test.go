@@ -61,8 +61,80 @@ func FuzzCore(f *testing.F) {
 		}
 		l.now = l.now.Add(2 * time.Hour)
 		l.Sweep(l.now)
-		if l.Allocations() != 0 || l.routes.Len() != 0 || len(l.appointments) != 0 {
+		if l.Allocations() != 0 || l.routes.Len() != 0 || len(l.appointments) != 0 || len(l.prefixes) != 0 {
 			t.Fatal("something outlived its time")
+		}
+	})
+}
+
+// FuzzOpenRelay feeds foreign bytes to an open relay, from a stranger, a member and a
+// peer outside. Whatever they are: data goes to members, and to peers that the policy
+// permits, and nobody else.
+func FuzzOpenRelay(f *testing.F) {
+	seeds, _ := openLab(f)
+	p := seeds.allocated("198.51.100.1:1000", "x", "doctor")
+	outside := netip.MustParseAddrPort("203.0.113.5:5000")
+	f.Add(build(f, stun.MethodSend, stun.ClassIndication, xorPeer(outside), raw{stun.AttrData, []byte("data")}).Raw, []byte{0x40, 0, 0, 1, 'x', 0, 0, 0}, uint16(5000))
+	f.Add(p.build(stun.MethodChannelBind, channelNumber(0x4001), xorPeer(outside)).Raw, []byte("in"), uint16(22))
+	f.Fuzz(func(t *testing.T, member, data []byte, port uint16) {
+		l, bound := openLab(t)
+		a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.3:1000", "y", "doctor")
+		a.bind(0x4000, outside)
+		members := map[FiveTuple]bool{a.tuple: true, b.tuple: true}
+		check := func(to FiveTuple, out []byte) {
+			t.Helper()
+			switch {
+			case len(out) == 0 || members[to]:
+			case to.Transport != Relayed || !l.config.Open.Permits(to.Client) || !bound[to.Server]:
+				t.Fatalf("%x went to %v", out, to)
+			}
+		}
+		check(a.raw(member))
+		for _, method := range []stun.Method{stun.MethodCreatePermission, stun.MethodChannelBind, stun.MethodAllocate, stun.MethodRefresh} {
+			check(a.raw(a.build(method, attributes(member)).Raw))
+		}
+		check(a.raw(build(t, stun.MethodSend, stun.ClassIndication, attributes(member)).Raw))
+		check(a.raw(data))
+		for _, relayed := range []netip.AddrPort{a.relayed, b.relayed} {
+			to, out := l.Receive(l.now, relayed, netip.AddrPortFrom(outside.Addr(), port), data, l.buf)
+			if len(out) > 0 && to != a.tuple {
+				t.Fatalf("a peer's data went to %v", to)
+			}
+		}
+		l.Close(l.now)
+		if len(bound) != 0 || l.routes.Len() != 0 || len(l.open.relayed) != 0 || len(l.open.towards) != 0 {
+			t.Fatal("something outlived the end")
+		}
+	})
+}
+
+// FuzzDecode holds the strict decoder against pion's, which is less so: what it takes
+// is STUN to both, and says the same.
+func FuzzDecode(f *testing.F) {
+	l := newLab(f)
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	f.Add(build(f, stun.MethodBinding, stun.ClassRequest, stun.Fingerprint).Raw)
+	f.Add(p.build(stun.MethodChannelBind, channelNumber(0x4000), xorPeer(p.relayed), lifetime(600), requestedTransport(17),
+		raw{stun.AttrEvenPort, []byte{0x80}}, raw{stun.AttrReservationToken, make([]byte, 8)}, raw{0x7FF0, nil}).Raw)
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var r request
+		if !r.decode(append([]byte(nil), in...)) {
+			return
+		}
+		m := new(stun.Message)
+		if err := stun.Decode(in, m); err != nil {
+			t.Fatalf("%x is STUN here, and to pion: %v", in, err)
+		}
+		if r.kind != m.Type || r.id != m.TransactionID {
+			t.Fatalf("%v with %x here, %v with %x there", r.kind, r.id, m.Type, m.TransactionID)
+		}
+		if r.integrity || r.malformed || r.badCredentials {
+			return // pion does not stop where we do
+		}
+		for kind, text := range map[stun.AttrType]string{stun.AttrUsername: r.username, stun.AttrRealm: r.realm, stun.AttrNonce: r.nonce, stun.AttrData: string(r.data)} {
+			if value, err := m.Get(kind); err == nil && string(value) != text {
+				t.Fatalf("%v is %q here, %q there", kind, text, value)
+			}
 		}
 	})
 }

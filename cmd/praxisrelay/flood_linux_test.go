@@ -1,0 +1,396 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/pion/stun/v3"
+	"golang.org/x/sys/unix"
+
+	"praxisrelay/relay/core"
+	"praxisrelay/relay/credential"
+)
+
+// loaded is an appliance as users run it, for tests of load.
+type loaded struct {
+	*testing.T
+	*daemon
+	keys       *credential.Keyring
+	udp, tcp   netip.AddrPort
+	memoryFile string
+}
+
+func startLoaded(t *testing.T) *loaded {
+	t.Helper()
+	binary, err := plain()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, folder := writeConfig(t)
+	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &loaded{T: t, memoryFile: filepath.Join(folder, "memory")}
+	if l.keys, err = credential.NewKeyring(secret); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(binary, "serve", "--config", file)
+	c.Env = append(os.Environ(), asProgram+"=1", memoryFile+"="+l.memoryFile)
+	l.daemon = start(t, c, true, func(line string) bool {
+		_, rest, ok := strings.Cut(line, "turn_udp=[")
+		udp, rest, _ := strings.Cut(rest, "]")
+		_, rest, _ = strings.Cut(rest, "turn_tcp=[")
+		tcp, _, _ := strings.Cut(rest, "]")
+		if ok {
+			l.udp, l.tcp = netip.MustParseAddrPort(udp), netip.MustParseAddrPort(tcp)
+		}
+		return ok
+	})
+	return l
+}
+
+// member is a TURN client with an allocation.
+type member struct {
+	net.Conn
+	l          *loaded
+	credential credential.Credential
+	nonce      string
+	relayed    netip.AddrPort
+}
+
+func (l *loaded) member(network, appointment, seat string) *member {
+	l.Helper()
+	conn, err := net.Dial(network, map[string]netip.AddrPort{"udp": l.udp, "tcp": l.tcp}[network].String())
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { conn.Close() })
+	if udp, ok := conn.(*net.UDPConn); ok {
+		_ = udp.SetReadBuffer(4 << 20)
+	}
+	c, err := l.keys.Mint(appointment, seat, time.Now().Add(time.Hour))
+	if err != nil {
+		l.Fatal(err)
+	}
+	m := &member{Conn: conn, l: l, credential: c}
+	transport := stunAttribute{stun.AttrRequestedTransport, []byte{17, 0, 0, 0}}
+	challenge := m.ask(stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), transport))
+	nonce, err := challenge.Get(stun.AttrNonce)
+	if err != nil {
+		l.Fatal(err)
+	}
+	m.nonce = string(nonce)
+	var relayed stun.XORMappedAddress
+	if err := relayed.GetFromAs(m.ask(m.request(stun.MethodAllocate, transport)), stun.AttrXORRelayedAddress); err != nil {
+		l.Fatal(err)
+	}
+	ip, _ := netip.AddrFromSlice(relayed.IP)
+	m.relayed = netip.AddrPortFrom(ip.Unmap(), uint16(relayed.Port))
+	return m
+}
+
+func (m *member) request(method stun.Method, setters ...stun.Setter) *stun.Message {
+	c := m.credential
+	all := append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters...)
+	return stun.MustBuild(append(all, stun.NewUsername(c.Username), stun.NewRealm(core.Realm), stun.NewNonce(m.nonce),
+		stun.NewLongTermIntegrity(c.Username, core.Realm, c.Password))...)
+}
+
+// ask sends a request and waits for its answer; over TCP it is the next to come.
+func (m *member) ask(request *stun.Message) *stun.Message {
+	m.l.Helper()
+	if _, err := m.Write(request.Raw); err != nil {
+		m.l.Fatal(err)
+	}
+	_ = m.SetReadDeadline(time.Now().Add(5 * time.Second))
+	b := make([]byte, 2000)
+	for {
+		n, err := m.Read(b)
+		if err != nil {
+			m.l.Fatal(err)
+		}
+		answer := new(stun.Message)
+		if stun.Decode(b[:n], answer) == nil && answer.TransactionID == request.TransactionID {
+			return answer
+		}
+	}
+}
+
+func (m *member) bind(number uint16, peer netip.AddrPort) {
+	m.l.Helper()
+	if answer := m.ask(m.channelBind(number, peer)); answer.Type.Class != stun.ClassSuccessResponse {
+		m.l.Fatalf("ChannelBind: %v", answer)
+	}
+}
+
+func (m *member) channelBind(number uint16, peer netip.AddrPort) *stun.Message {
+	return m.request(stun.MethodChannelBind, stunAttribute{stun.AttrChannelNumber, []byte{byte(number >> 8), byte(number), 0, 0}}, stunPeer(peer))
+}
+
+type stunAttribute struct {
+	kind  stun.AttrType
+	value []byte
+}
+
+func (a stunAttribute) AddTo(m *stun.Message) error {
+	m.Add(a.kind, a.value)
+	return nil
+}
+
+type stunPeer netip.AddrPort
+
+func (p stunPeer) AddTo(m *stun.Message) error {
+	addr := netip.AddrPort(p)
+	return stun.XORMappedAddress{IP: addr.Addr().AsSlice(), Port: int(addr.Port())}.AddToAs(m, stun.AttrXORPeerAddress)
+}
+
+// call is two seats that send each other numbered packets.
+type call struct {
+	seats [2]*member
+	sent  atomic.Int64
+	got   atomic.Int64
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+const callRate = 1000 // packets per second, both ways together: two good pictures
+
+func (l *loaded) call(appointment string) *call {
+	l.Helper()
+	c := &call{seats: [2]*member{l.member("udp", appointment, "doctor"), l.member("udp", appointment, "patient")}, ended: make(chan struct{})}
+	c.seats[0].bind(0x4000, c.seats[1].relayed)
+	c.seats[1].bind(0x4000, c.seats[0].relayed)
+	for _, seat := range c.seats {
+		_ = seat.SetReadDeadline(time.Time{})
+		go func() {
+			b := make([]byte, 2000)
+			for {
+				n, err := seat.Read(b)
+				if err != nil {
+					return
+				}
+				if n == 1004 && b[0] == 0x40 {
+					c.got.Add(1)
+				}
+			}
+		}()
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	l.Cleanup(stop)
+	go func() {
+		defer close(c.ended)
+		packet := make([]byte, 1004)
+		binary.BigEndian.PutUint32(packet, 0x40000000|1000)
+		pace(ctx, callRate, func(i int) {
+			if _, err := c.seats[i%2].Write(packet); err == nil {
+				c.sent.Add(1)
+			}
+		})
+	}()
+	return c
+}
+
+// lost ends the call and returns what did not arrive.
+func (c *call) lost(t *testing.T) (lost, sent int64) {
+	t.Helper()
+	c.stop()
+	<-c.ended
+	sent = c.sent.Load()
+	// The last packets are on their way for a moment.
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(2 * time.Second); c.got.Load() < sent && time.Now().Before(deadline); {
+		<-ticker.C
+	}
+	return sent - c.got.Load(), sent
+}
+
+// pace calls do so many times a second until ctx is done.
+func pace(ctx context.Context, perSecond int, do func(i int)) {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	began, i := time.Now(), 0
+	for ctx.Err() == nil {
+		for due := int(time.Since(began).Seconds() * float64(perSecond)); i < due && ctx.Err() == nil; i++ {
+			do(i)
+		}
+		<-ticker.C
+	}
+}
+
+func (l *loaded) checkLoss(what string, c *call) {
+	l.Helper()
+	lost, sent := c.lost(l.T)
+	l.Logf("%s: %d of %d packets of the call were lost", what, lost, sent)
+	if sent < 5000 {
+		l.Errorf("%s: only %d packets were sent", what, sent)
+	}
+	if lost*1000 > sent {
+		l.Errorf("%s: %d of %d packets of the call were lost, want less than 0.1 %%", what, lost, sent)
+	}
+}
+
+func (l *loaded) checkMemory(before memory, most int) {
+	l.Helper()
+	after := l.memory(l.T, l.memoryFile)
+	l.Logf("before: %v; after: %v", before, after)
+	if after.held > before.held+most || after.goroutines > before.goroutines+10 {
+		l.Errorf("after it ended: %v, before: %v", after, before)
+	}
+}
+
+// TestFloodFromAMillionSources who show no credential, and from ten thousand connections
+// that say nothing: neither leaves anything behind, and a call goes on beside them.
+func TestFloodFromAMillionSources(t *testing.T) {
+	l := startLoaded(t)
+	l.call("warm-up").lost(t)
+	fresh := l.memory(t, l.memoryFile)
+	l.floodTCP(10_000)
+	before := l.memory(t, l.memoryFile)
+
+	c := l.call("udp")
+	sources := l.floodUDP(1_000_000, 60_000)
+	l.checkLoss(fmt.Sprintf("%d sources over UDP", sources), c)
+	c = l.call("tcp")
+	l.floodTCP(10_000)
+	l.checkLoss("10,000 silent connections", c)
+
+	// What the runtime keeps of ended goroutines it keeps once.
+	l.checkMemory(before, 1<<20)
+	l.checkMemory(fresh, 10<<20)
+}
+
+// floodUDP offers packets of every unauthenticated kind, each from a source of its own.
+func (l *loaded) floodUDP(count, perSecond int) (sources int) {
+	l.Helper()
+	transport := stunAttribute{stun.AttrRequestedTransport, []byte{17, 0, 0, 0}}
+	allocate := stun.NewType(stun.MethodAllocate, stun.ClassRequest)
+	packets := [][]byte{
+		stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw,
+		stun.MustBuild(stun.TransactionID, allocate, transport).Raw,
+		stun.MustBuild(stun.TransactionID, allocate, transport, stun.NewUsername("1900000000:a.doctor"), stun.NewRealm(core.Realm),
+			stun.NewNonce("AAAAAAAAAAAAAAAA"), stun.NewShortTermIntegrity("x")).Raw,
+		append([]byte{0x40, 0, 0x03, 0xE8}, make([]byte, 1000)...),
+		[]byte("\x16\xfe\xfd a beginning of DTLS, perhaps"),
+		make([]byte, 1200),
+	}
+	const ports = 64
+	var sockets []*net.UDPConn
+	for range ports {
+		socket, err := net.ListenUDP("udp4", nil)
+		if err != nil {
+			l.Fatal(err)
+		}
+		defer socket.Close()
+		sockets = append(sockets, socket)
+	}
+	// Its source address is chosen for each packet (ip(7), IP_PKTINFO).
+	control := make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo))
+	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+	header.Level, header.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
+	header.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
+	info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&control[unix.CmsgLen(0)]))
+	ctx, done := context.WithCancel(context.Background())
+	pace(ctx, perSecond, func(i int) {
+		n := i / ports
+		info.Spec_dst = [4]byte{127, byte(1 + n>>16), byte(n >> 8), byte(n)}
+		if _, _, err := sockets[i%ports].WriteMsgUDPAddrPort(packets[i%len(packets)], control, l.udp); err == nil {
+			sources++
+		}
+		if i == count-1 {
+			done()
+		}
+	})
+	if sources < count*99/100 {
+		l.Errorf("only %d of %d packets were sent", sources, count)
+	}
+	return sources
+}
+
+// floodTCP opens connections from a few addresses, says nothing, and waits until they are
+// gone.
+func (l *loaded) floodTCP(count int) {
+	l.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || int(limit.Cur) < count+1000 {
+		skip(l.T, fmt.Sprintf("at most %d files may be open: allow %d with ulimit -n", limit.Cur, count+1000))
+	}
+	var held []net.Conn
+	for i := range count {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 3, 0, byte(1+i%4))}}
+		conn, err := dialer.Dial("tcp4", l.tcp.String())
+		if err != nil {
+			l.Fatalf("connection %d: %v", i, err)
+		}
+		defer conn.Close()
+		held = append(held, conn)
+	}
+	l.Logf("while %d connections say nothing: %v", count, l.memory(l.T, l.memoryFile))
+	for _, conn := range held {
+		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		if _, err := conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+			l.Fatalf("a connection that says nothing is still open: %v", err)
+		}
+	}
+}
+
+// TestAHostileMemberHurtsOnlyItself: whoever has a credential may ask for what he likes,
+// send as much as he likes and read nothing; his neighbours' call goes on.
+func TestAHostileMemberHurtsOnlyItself(t *testing.T) {
+	l := startLoaded(t)
+	l.call("warm-up").lost(t)
+	before := l.memory(t, l.memoryFile)
+	c := l.call("neighbours")
+
+	hostile, deaf := l.member("udp", "hostile", "doctor"), l.member("tcp", "hostile", "patient")
+	hostile.bind(0x4000, deaf.relayed)
+	hostile.bind(0x4001, hostile.relayed)
+	deaf.bind(0x4000, hostile.relayed)
+	// From here on nobody reads what comes to either.
+	if tcp := deaf.Conn.(*net.TCPConn); tcp.SetReadBuffer(4096) != nil {
+		t.Fatal("no small buffer")
+	}
+	requests := make([][]byte, 0, 24_000+0x4000)
+	for i := range 24_000 {
+		peer := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), uint16(i))
+		if i%2 == 0 {
+			peer = netip.AddrPortFrom(hostile.relayed.Addr(), uint16(i))
+		}
+		requests = append(requests, hostile.request(stun.MethodCreatePermission, stunPeer(peer)).Raw)
+	}
+	for number := range 0x4000 {
+		requests = append(requests, hostile.channelBind(uint16(0x4000+number), deaf.relayed).Raw)
+	}
+	media := append([]byte{0x40, 0, 0x03, 0xE8}, make([]byte, 1000)...)
+	toItself := append([]byte{0x40, 1, 0x03, 0xE8}, make([]byte, 1000)...)
+	ctx, stop := context.WithTimeout(context.Background(), 12*time.Second)
+	defer stop()
+	sent := 0
+	pace(ctx, 60_000, func(i int) {
+		packet := [][]byte{media, toItself, requests[i/3%len(requests)]}[i%3]
+		if _, err := hostile.Write(packet); err == nil {
+			sent++
+		}
+	})
+	t.Logf("the hostile member sent %d packets", sent)
+	if sent < 200_000 {
+		t.Errorf("the hostile member sent only %d packets", sent)
+	}
+	l.checkLoss("beside a hostile member", c)
+	hostile.Close()
+	deaf.Close()
+	l.checkMemory(before, 4<<20)
+}
