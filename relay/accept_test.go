@@ -44,6 +44,18 @@ func answers(t *testing.T, conn net.Conn) (mapped stun.XORMappedAddress, ok bool
 	return mapped, true
 }
 
+// until waits for what the relay does on its own time.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(5 * time.Second); !done(); <-ticker.C {
+		if time.Now().After(deadline) {
+			t.Fatal("not in time")
+		}
+	}
+}
+
 func from(t *testing.T, source, address string) net.Conn {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
@@ -82,15 +94,10 @@ func TestConnectionsAreBounded(t *testing.T) {
 		}
 	}
 	held[0].Close()
-	// The relay learns of it on its own time.
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		if _, ok := answers(t, from(t, "127.0.0.3", address)); ok {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("what ended makes no room")
-		}
-	}
+	until(t, func() bool {
+		_, ok := answers(t, from(t, "127.0.0.3", address))
+		return ok
+	})
 	l.open.mu.Lock()
 	defer l.open.mu.Unlock()
 	if len(l.open.prefixes) > 3 {
@@ -116,11 +123,14 @@ func TestHalfOpenHandshakesAreBounded(t *testing.T) {
 			return ok
 		}
 		silent := []net.Conn{from(t, "127.0.0.1", address.String()), from(t, "127.0.0.1", address.String())}
-		// They are counted once the relay has accepted them: it accepts in order.
-		for deadline := time.Now().Add(5 * time.Second); secure("127.0.0.1"); {
-			if time.Now().After(deadline) {
-				t.Fatal("a third handshake from one address is served beside two that are half open")
-			}
+		halfOpen := func(want int) bool {
+			l.handshakes.mu.Lock()
+			defer l.handshakes.mu.Unlock()
+			return l.handshakes.open == want
+		}
+		until(t, func() bool { return halfOpen(2) })
+		if secure("127.0.0.1") {
+			t.Error("a third handshake from one address is served beside two that are half open")
 		}
 		if !secure("127.0.0.2") {
 			t.Error("another network's handshake is refused")
@@ -128,10 +138,9 @@ func TestHalfOpenHandshakesAreBounded(t *testing.T) {
 		for _, conn := range silent {
 			conn.Close()
 		}
-		for deadline := time.Now().Add(5 * time.Second); !secure("127.0.0.1"); {
-			if time.Now().After(deadline) {
-				t.Fatal("what ended makes no room")
-			}
+		until(t, func() bool { return halfOpen(0) })
+		if !secure("127.0.0.1") {
+			t.Error("what ended makes no room")
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -48,16 +47,9 @@ func startLoaded(t *testing.T) *loaded {
 	}
 	c := exec.Command(binary, "serve", "--config", file)
 	c.Env = append(os.Environ(), asProgram+"=1", memoryFile+"="+l.memoryFile)
-	l.daemon = start(t, c, true, func(line string) bool {
-		_, rest, ok := strings.Cut(line, "turn_udp=[")
-		udp, rest, _ := strings.Cut(rest, "]")
-		_, rest, _ = strings.Cut(rest, "turn_tcp=[")
-		tcp, _, _ := strings.Cut(rest, "]")
-		if ok {
-			l.udp, l.tcp = netip.MustParseAddrPort(udp), netip.MustParseAddrPort(tcp)
-		}
-		return ok
-	})
+	var where listening
+	l.daemon = start(t, c, true, where.read)
+	l.udp, l.tcp = netip.MustParseAddrPort(where.udp[0]), netip.MustParseAddrPort(where.tcp[0])
 	return l
 }
 

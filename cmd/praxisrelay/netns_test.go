@@ -4,12 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"praxisrelay/relay/credential"
 )
 
 // hosts are network namespaces with one cable between them.
@@ -54,30 +50,12 @@ func TestIPv6OnlyHost(t *testing.T) {
 	uclient := tool(t, "turnutils_uclient", "coturn")
 	h := newHosts(t, [2]string{"fd00:7::1/64", "fd00:7::2/64"})
 	file, folder := writeConfig(t)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// The certificate is for another name, which coturn's client does not mind.
-	served := strings.NewReplacer("https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478', ':443']",
-		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']").Replace(string(text))
-	if err := os.WriteFile(file, []byte(served), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	edit(t, file, "https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478', ':443']",
+		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']")
 	start(t, h.on(0, program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
 
-	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := credential.NewKeyring(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := keys.Mint("a", "doctor", time.Now().Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := minted(t, folder)
 	for name, flags := range map[string][]string{
 		"udp": {"-p", "3478"}, "udp on 443": {"-p", "443"}, "tcp": {"-p", "3478", "-t"},
 		"tls": {"-p", "5349", "-t", "-S", "-z", "100"}, "tls on 443": {"-p", "443", "-t", "-S", "-z", "100"},
@@ -86,8 +64,7 @@ func TestIPv6OnlyHost(t *testing.T) {
 			t.Parallel()
 			args := append([]string{"-y", "-c", "-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password}, flags...)
 			out, err := h.on(1, exec.Command(uclient, append(args, "fd00:7::1")...)).CombinedOutput()
-			if err != nil || !strings.Contains(string(out), "Total lost packets 0 (0.000000%)") ||
-				!strings.Contains(string(out), "tot_send_msgs=40, tot_recv_msgs=40") {
+			if err != nil || !everythingArrived(string(out)) {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})

@@ -15,8 +15,8 @@ func (c *Core) binding(from FiveTuple) (FiveTuple, []byte) {
 	if from.Transport == UDP && int(from.Listener) < len(c.alternates) {
 		other = c.alternates[from.Listener]
 	}
-	if r.hasChange && other == nil {
-		r.unknown = append(r.unknown, stun.AttrChangeRequest)
+	if other == nil {
+		r.unknown = append(r.unknown, r.discovery...)
 	}
 	if !c.affordable(from) {
 		return from, nil
@@ -35,6 +35,9 @@ func (c *Core) binding(from FiveTuple) (FiveTuple, []byte) {
 	to := from
 	origin := other.listeners[r.change]
 	to.Listener, to.Server = origin.index, origin.addr
+	if r.responsePort != 0 {
+		to.Client = netip.AddrPortFrom(from.Client.Addr(), r.responsePort)
+	}
 	// Each as far as the answer stays small enough; RESPONSE-ORIGIN says what the
 	// packet's source says too.
 	c.addIfFits(from, stun.AttrOtherAddress, other.listeners[changeIP|changePort].addr)

@@ -55,15 +55,27 @@ func TestNATBehaviourDiscovery(t *testing.T) {
 			t.Errorf("to %v, without a wish: OTHER-ADDRESS is %x", listener, got)
 		}
 	}
-	// Elsewhere the attribute is unknown, as is what it asks for.
+	// The answer may be wanted at another port; what it says is not changed by that.
+	p := l.peer("198.51.100.1:1000", "x", "doctor")
+	p.tuple.Server = listeners[0]
+	if to, answer := ask(p, raw{attrResponsePort, []byte{0x20, 0x00, 0, 0}}); to.Client != netip.MustParseAddrPort("198.51.100.1:8192") ||
+		xorAddr(t, answer, stun.AttrXORMappedAddress) != p.tuple.Client {
+		t.Errorf("with RESPONSE-PORT: %v at %v", answer, to.Client)
+	}
+	if _, answer := ask(p, raw{attrResponsePort, make([]byte, 4)}); errorCode(t, answer) != 400 {
+		t.Errorf("RESPONSE-PORT zero: %v, want 400", answer)
+	}
+	// Elsewhere the attributes are unknown, as is what they ask for.
 	for i := 4; i < 6; i++ {
 		p := l.peer("198.51.100.1:1000", "x", "doctor")
 		p.tuple.Listener, p.tuple.Server = uint16(i), listeners[i]
-		if _, answer := ask(p, change(6)); errorCode(t, answer) != 420 {
-			t.Errorf("to %v: %v, want 420", listeners[i], answer)
+		for _, wish := range []stun.Setter{change(6), raw{attrResponsePort, []byte{0x20, 0x00, 0, 0}}} {
+			if _, answer := ask(p, wish); errorCode(t, answer) != 420 {
+				t.Errorf("to %v, %v: %v, want 420", listeners[i], wish, answer)
+			}
 		}
 	}
-	p := l.peer("198.51.100.1:1000", "x", "doctor")
+	p = l.peer("198.51.100.1:1000", "x", "doctor")
 	p.tuple.Transport = TCP
 	if _, answer := ask(p, change(6)); errorCode(t, answer) != 420 {
 		t.Errorf("over TCP: %v, want 420", answer)

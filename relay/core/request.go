@@ -16,10 +16,11 @@ const (
 	integritySize   = attributeHeader + 20
 )
 
-// Attributes of RFC 8656 (section 18) that pion/stun has no name for.
+// Attributes that pion/stun has no name for, of RFC 8656 (section 18) but for one.
 const (
 	attrAdditionalAddressFamily stun.AttrType = 0x8000
 	attrAddressErrorCode        stun.AttrType = 0x8001
+	attrResponsePort            stun.AttrType = 0x0027 // RFC 5780, section 7.5
 )
 
 // request is a decoded message: what stands before MESSAGE-INTEGRITY, or all of
@@ -45,9 +46,10 @@ type request struct {
 	hasTransport,
 	evenPort, reserve, // EVEN-PORT, and its R bit
 	reservation bool // RESERVATION-TOKEN
-	family, additional byte // REQUESTED- and ADDITIONAL-ADDRESS-FAMILY
-	change             byte // CHANGE-REQUEST's flags, see changeIP
-	hasChange          bool
+	family, additional byte            // REQUESTED- and ADDITIONAL-ADDRESS-FAMILY
+	change             byte            // CHANGE-REQUEST's flags, see changeIP
+	responsePort       uint16          // RESPONSE-PORT
+	discovery          []stun.AttrType // which of these two are there
 
 	badCredentials bool            // an attribute of authentication has a form it cannot have
 	malformed      bool            // another one that we know
@@ -69,6 +71,8 @@ func (r *request) decode(in []byte) bool {
 		message: stun.Message{Raw: in[:len(in):len(in)], Attributes: r.message.Attributes[:0]},
 		peers:   r.peers[:0],
 		unknown: r.unknown[:0],
+
+		discovery: r.discovery[:0],
 	}
 	if r.message.Decode() != nil {
 		return false
@@ -95,6 +99,9 @@ func (r *request) decode(in []byte) bool {
 				r.malformed = true
 			}
 		}
+	}
+	if r.kind.Method != stun.MethodBinding {
+		r.unknown = append(r.unknown, r.discovery...)
 	}
 	return true
 }
@@ -162,13 +169,19 @@ func (r *request) take(a stun.RawAttribute) bool {
 		if r.additional == 0 {
 			r.additional = v[0]
 		}
-	case stun.AttrChangeRequest:
-		if r.kind.Method != stun.MethodBinding {
-			r.unknown = append(r.unknown, a.Type)
-		} else if len(v) != 4 {
+	case stun.AttrChangeRequest, attrResponsePort:
+		if slices.Contains(r.discovery, a.Type) {
+			break
+		}
+		r.discovery = append(r.discovery, a.Type)
+		switch {
+		case len(v) != 4:
 			return false
-		} else if !r.hasChange {
-			r.change, r.hasChange = v[3]>>1&(changeIP|changePort), true
+		case a.Type == stun.AttrChangeRequest:
+			r.change = v[3] >> 1 & (changeIP | changePort)
+		default:
+			r.responsePort = binary.BigEndian.Uint16(v)
+			return r.responsePort != 0
 		}
 	default:
 		if a.Type.Required() && !slices.Contains(r.unknown, a.Type) {

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"praxisrelay/relay/credential"
+)
+
+// edit changes a configuration file by replacing texts that it must hold.
+func edit(t *testing.T, file string, pairs ...string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(string(text), pairs[i]) {
+			t.Fatalf("%s does not hold %q", file, pairs[i])
+		}
+		text = []byte(strings.Replace(string(text), pairs[i], pairs[i+1], 1))
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// minted is a credential under the secret of a configuration's folder.
+func minted(t *testing.T, folder string) credential.Credential {
+	t.Helper()
+	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := credential.NewKeyring(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := keys.Mint("a", "doctor", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// listening reads where a daemon listens from the line that says so.
+type listening struct{ https, udp, tcp, tls []string }
+
+func (l *listening) read(line string) bool {
+	list := func(key string) []string {
+		_, value, _ := strings.Cut(line, key+"=")
+		if quoted, ok := strings.CutPrefix(value, `"`); ok {
+			value, _, _ = strings.Cut(quoted, `"`)
+		} else {
+			value, _, _ = strings.Cut(value, " ")
+		}
+		return strings.Fields(value[1 : len(value)-1])
+	}
+	_, rest, ok := strings.Cut(line, "msg=serving url=https://")
+	if !ok {
+		return false
+	}
+	address, _, _ := strings.Cut(rest, "/")
+	l.https, l.udp, l.tcp, l.tls = []string{address}, list("turn_udp"), list("turn_tcp"), list("turn_tls")
+	return true
+}
+
+// coturnsClient runs turnutils_uclient and returns what it says.
+func coturnsClient(c credential.Credential, server string, flags ...string) string {
+	host, port, _ := net.SplitHostPort(server)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second)
+	defer cancel()
+	args := append([]string{"-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password, "-p", port}, flags...)
+	out, err := exec.CommandContext(ctx, "turnutils_uclient", append(args, host)...).CombinedOutput()
+	return fmt.Sprintf("%s\n%v", out, err)
+}
+
+// Its verdict is in what it prints; its exit status says nothing.
+func everythingArrived(out string) bool {
+	return strings.Contains(out, "Total lost packets 0 (0.000000%)") && strings.Contains(out, "tot_send_msgs=40, tot_recv_msgs=40")
+}
+
+// TestCoturnsClients are real clients that nobody here wrote, as a matrix: what they can
+// do works over every transport and both families, and what is refused by design is.
+func TestCoturnsClients(t *testing.T) {
+	tool(t, "turnutils_uclient", "coturn")
+	tool(t, "turnutils_peer", "coturn")
+	both := []string{
+		"turn_udp: [127.0.0.1:0]", "turn_udp: ['127.0.0.1:0', '[::1]:0']", "turn_tcp: [127.0.0.1:0]", "turn_tcp: ['127.0.0.1:0', '[::1]:0']",
+		"turn_tls: [127.0.0.1:0]", "turn_tls: ['127.0.0.1:0', '[::1]:0']",
+	}
+	// The paired relay, and the open one with a peer outside; ::1 is the host's own
+	// address, so it must be allowed by its name.
+	relays := map[string]*listening{"paired": new(listening), "open": new(listening)}
+	credentials := map[string]credential.Credential{}
+	for name, where := range relays {
+		file, folder := writeConfig(t)
+		edit(t, file, both...)
+		settings := "relay: {addresses: [127.0.0.1, '::1'], "
+		if name == "open" {
+			settings += "peers: open, ports: 52000-52999, allow: [127.0.0.2/32, '::1/128'], "
+		}
+		edit(t, file, "relay: {", settings)
+		credentials[name] = minted(t, folder)
+		start(t, program("serve", "--config", file), true, where.read)
+	}
+	const peerPort = "34801"
+	peer := exec.Command("turnutils_peer", "-p", peerPort, "-L", "127.0.0.2", "-L", "::1")
+	if err := peer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = peer.Process.Kill()
+		_ = peer.Wait()
+	})
+
+	tls := []string{"-t", "-S", "-z", "100"} // faster, it does not read a second message of a TLS record
+	transports := []struct {
+		name    string
+		address func(l *listening, family int) string
+		flags   []string
+	}{
+		{"udp", func(l *listening, family int) string { return l.udp[family] }, nil},
+		{"tcp", func(l *listening, family int) string { return l.tcp[family] }, []string{"-t"}},
+		{"tls", func(l *listening, family int) string { return l.tls[family] }, tls},
+		{"tls on the HTTPS port", func(l *listening, _ int) string { return l.https[0] }, tls},
+	}
+	rows := []struct {
+		name, relay string
+		flags       []string
+		refused     string // what the client says then; empty: everything must arrive
+	}{
+		{"client to client", "paired", []string{"-y", "-c"}, ""},
+		{"client to client, indications", "paired", []string{"-y", "-c", "-s"}, ""},
+		{"client to client, IPv6 relayed", "paired", []string{"-y", "-c", "-x"}, ""},
+		{"client to client", "open", []string{"-y", "-c"}, ""},
+		{"to a peer", "open", []string{"-c", "-e", "127.0.0.2", "-r", peerPort}, ""},
+		{"to a peer, indications", "open", []string{"-c", "-s", "-e", "127.0.0.2", "-r", peerPort}, ""},
+		{"to a peer over IPv6", "open", []string{"-c", "-x", "-e", "::1", "-r", peerPort}, ""},
+		{"to a peer outside", "paired", []string{"-c", "-e", "127.0.0.2", "-r", peerPort}, "channel bind: error 403"},
+		{"to the host itself", "open", []string{"-c", "-e", "127.0.0.1", "-r", peerPort}, "channel bind: error 403"},
+		{"TCP allocations", "paired", []string{"-y", "-c", "-T"}, "error 442"},
+		{"a pair of ports for RTCP", "paired", []string{"-y"}, "error 508"},
+		{"DONT-FRAGMENT", "paired", []string{"-y", "-c", "-g"}, "error 420"},
+	}
+	type cell struct{ row, transport, family int }
+	var mu sync.Mutex
+	cells := map[cell]string{}
+	// They wait more than they work.
+	var running sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for i, row := range rows {
+		for j, transport := range transports {
+			for family := range 2 {
+				switch secure := strings.HasPrefix(transport.name, "tls"); {
+				case strings.HasPrefix(transport.name, "tls on") && (family == 1 || i > 0):
+					continue // the listener is on 127.0.0.1, and the same behind the handshake
+				case secure && row.refused != "":
+					continue // it repeats each refusal in slow handshakes
+				case transport.name == "udp" && slices.Contains(row.flags, "-T"):
+					continue // it asks for these over TCP alone
+				}
+				running.Go(func() {
+					slots <- struct{}{}
+					defer func() { <-slots }()
+					out := coturnsClient(credentials[row.relay], transport.address(relays[row.relay], family), append(row.flags, transport.flags...)...)
+					result := "ok"
+					switch {
+					case row.refused != "" && strings.Contains(out, row.refused) && !everythingArrived(out):
+						result = "refused"
+					case row.refused != "" || !everythingArrived(out):
+						result = "WRONG"
+						t.Errorf("%s, %s, %s over IPv%d: want %q:\n%s", row.relay, row.name, transport.name, 4+2*family, row.refused, out)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					cells[cell{i, j, family}] = result
+				})
+			}
+		}
+	}
+	running.Wait()
+	var table strings.Builder
+	out := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprint(out, "turnutils_uclient")
+	for _, transport := range transports {
+		fmt.Fprintf(out, "\t%s 4\t%s 6", transport.name, transport.name)
+	}
+	for i, row := range rows {
+		fmt.Fprintf(out, "\n%s, %s", row.relay, row.name)
+		for j := range transports {
+			fmt.Fprintf(out, "\t%s\t%s", cells[cell{i, j, 0}], cells[cell{i, j, 1}])
+		}
+	}
+	fmt.Fprintln(out)
+	out.Flush()
+	t.Logf("\n%s", table.String())
+}
+
+// TestCoturnsClientOverDTLS gets no handshake: DTLS is not served.
+func TestCoturnsClientOverDTLS(t *testing.T) {
+	tool(t, "turnutils_uclient", "coturn")
+	info, _ := startDemo(t)
+	host, port, _ := net.SplitHostPort(info.TURNUDP)
+	// It would try for ever; a few seconds are dozens of its attempts.
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, "turnutils_uclient", "-y", "-c", "-S", "-m", "1", "-n", "2", "-p", port,
+		"-u", info.Doctor.Username, "-w", info.Doctor.Credential, host).CombinedOutput()
+	if strings.Contains(string(out), "allocate sent") || strings.Contains(string(out), "tot_recv_msgs=2") {
+		t.Errorf("DTLS is served:\n%s", out)
+	}
+}
+
+// TestCoturnsDiscovery: what NAT a client is behind, by coturn's clients, where two
+// addresses are configured (RFC 5780), and a plain STUN client's question in any case.
+func TestCoturnsDiscovery(t *testing.T) {
+	tool(t, "turnutils_stunclient", "coturn")
+	tool(t, "turnutils_natdiscovery", "coturn")
+	file, _ := writeConfig(t)
+	two := []string{freePort(t), freePort(t)}
+	edit(t, file, "turn_udp: [127.0.0.1:0]", fmt.Sprintf("turn_udp: ['127.0.0.1:%s', '127.0.0.1:%s', '127.0.0.2:%s', '127.0.0.2:%s', '[::1]:%s']",
+		two[0], two[1], two[0], two[1], two[0]))
+	start(t, program("serve", "--config", file), true, new(listening).read)
+	ask := func(args ...string) string {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		out, _ := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
+		return string(out)
+	}
+	for _, test := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"turnutils_stunclient", "-p", two[0], "127.0.0.1"}, []string{"UDP reflexive addr: 127.0.0.1:"}},
+		{[]string{"turnutils_stunclient", "-p", two[1], "127.0.0.1"}, []string{"UDP reflexive addr: 127.0.0.1:"}},
+		{[]string{"turnutils_stunclient", "-p", two[0], "::1"}, []string{"UDP reflexive addr: ::1:"}},
+		{[]string{"turnutils_natdiscovery", "-m", "-p", two[0], "127.0.0.1"}, []string{
+			"RFC 5780 response 2", "Other addr: : 127.0.0.2:" + two[1], "NAT with Endpoint Independent Mapping!"}},
+		{[]string{"turnutils_natdiscovery", "-f", "-p", two[0], "127.0.0.1"}, []string{
+			"RFC 5780 response 2", "Response origin: : 127.0.0.2:" + two[1], "NAT with Endpoint Independent Filtering!"}},
+		{[]string{"turnutils_natdiscovery", "-m", "-p", two[0], "::1"}, []string{"UDP reflexive addr: ::1:"}}, // no second address
+	} {
+		out := ask(test.args...)
+		for _, want := range test.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v does not say %q:\n%s", test.args, want, out)
+			}
+		}
+		if test.args[len(test.args)-1] == "::1" && strings.Contains(out, "Other addr") {
+			t.Errorf("%v: another address was named:\n%s", test.args, out)
+		}
+	}
+}
+
+// freePort returns a UDP port that was free on loopback's first two addresses.
+func freePort(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, port, _ := net.SplitHostPort(conn.LocalAddr().String())
+	return port
+}
