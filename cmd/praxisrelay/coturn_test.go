@@ -35,8 +35,8 @@ func edit(t *testing.T, file string, pairs ...string) {
 	}
 }
 
-// minted is a credential under the secret of a configuration's folder.
-func minted(t *testing.T, folder string) credential.Credential {
+// minted is a doctor's credential under the secret of a configuration's folder.
+func minted(t *testing.T, folder, appointment string) credential.Credential {
 	t.Helper()
 	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret)
 	if err != nil {
@@ -46,7 +46,7 @@ func minted(t *testing.T, folder string) credential.Credential {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := keys.Mint("a", "doctor", time.Now().Add(time.Hour))
+	c, err := keys.Mint(appointment, "doctor", time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestCoturnsClients(t *testing.T) {
 	// The paired relay, and the open one with a peer outside; ::1 is the host's own
 	// address, so it must be allowed by its name.
 	relays := map[string]*listening{"paired": new(listening), "open": new(listening)}
-	credentials := map[string]credential.Credential{}
+	folders := map[string]string{}
 	for name, where := range relays {
 		file, folder := writeConfig(t)
 		edit(t, file, both...)
@@ -111,7 +111,7 @@ func TestCoturnsClients(t *testing.T) {
 			settings += "peers: open, ports: 52000-52999, allow: [127.0.0.2/32, '::1/128'], "
 		}
 		edit(t, file, "relay: {", settings)
-		credentials[name] = minted(t, folder)
+		folders[name] = folder
 		start(t, program("serve", "--config", file), true, where.read)
 	}
 	const peerPort = "34801"
@@ -170,10 +170,11 @@ func TestCoturnsClients(t *testing.T) {
 				case transport.name == "udp" && slices.Contains(row.flags, "-T"):
 					continue // it asks for these over TCP alone
 				}
+				c := minted(t, folders[row.relay], fmt.Sprintf("appointment-%d-%d-%d", i, j, family))
 				running.Go(func() {
 					slots <- struct{}{}
 					defer func() { <-slots }()
-					out := coturnsClient(credentials[row.relay], transport.address(relays[row.relay], family), append(row.flags, transport.flags...)...)
+					out := coturnsClient(c, transport.address(relays[row.relay], family), append(row.flags, transport.flags...)...)
 					result := "ok"
 					switch {
 					case row.refused != "" && strings.Contains(out, row.refused) && !everythingArrived(out):

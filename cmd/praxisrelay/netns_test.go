@@ -55,7 +55,7 @@ func TestIPv6OnlyHost(t *testing.T) {
 		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']")
 	start(t, h.on(0, program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
 
-	c := minted(t, folder)
+	c := minted(t, folder, "a")
 	for name, flags := range map[string][]string{
 		"udp": {"-p", "3478"}, "udp on 443": {"-p", "443"}, "tcp": {"-p", "3478", "-t"},
 		"tls": {"-p", "5349", "-t", "-S", "-z", "100"}, "tls on 443": {"-p", "443", "-t", "-S", "-z", "100"},
