@@ -83,10 +83,15 @@ func TestNATBehaviourDiscovery(t *testing.T) {
 	if _, answer := ask(l.peer("198.51.100.1:1000", "x", "doctor"), raw{stun.AttrChangeRequest, []byte{6}}); errorCode(t, answer) != 400 {
 		t.Errorf("a short CHANGE-REQUEST: %v, want 400", answer)
 	}
+	if _, answer := ask(l.peer("198.51.100.1:1000", "x", "doctor"), raw{attrPadding, make([]byte, 64)}); errorCode(t, answer) != 420 {
+		t.Errorf("PADDING: %v, want 420", answer)
+	}
 	if code := l.peer("198.51.100.1:1001", "x", "doctor").refused(stun.MethodAllocate, requestedTransport(protocolUDP), change(6)); code != 420 {
 		t.Errorf("in an Allocate: %d, want 420", code)
 	}
 }
+
+const attrPadding stun.AttrType = 0x0026 // RFC 5780, section 7.6
 
 func plainText(addr netip.AddrPort) string {
 	ip := addr.Addr().As4()

@@ -1,7 +1,9 @@
 package core
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/pion/stun/v3"
@@ -180,6 +182,15 @@ func TestAuthentication(t *testing.T) {
 	short := build(t, stun.MethodRefresh, stun.ClassRequest, append(signature[:3:3], raw{stun.AttrMessageIntegrity, make([]byte, 8)})...)
 	if code := errorCode(t, alice.ask(short)); code != 400 {
 		t.Errorf("a short MESSAGE-INTEGRITY: %d, want 400", code)
+	}
+	for i, kind := range []stun.AttrType{stun.AttrUsername, stun.AttrRealm, stun.AttrNonce} {
+		for most, size := range map[bool]int{true: []int{508, 763, 763}[i], false: []int{509, 764, 764}[i]} {
+			setters := slices.Clone(signature)
+			setters[i] = raw{kind, bytes.Repeat([]byte{'a'}, size)}
+			if code := errorCode(t, alice.ask(build(t, stun.MethodRefresh, stun.ClassRequest, setters...))); (code == 400) == most {
+				t.Errorf("%v of %d bytes: %d", kind, size, code)
+			}
+		}
 	}
 	// One changed byte anywhere in a signed request never leads to success.
 	good := alice.build(stun.MethodRefresh, lifetime(0))
