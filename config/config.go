@@ -112,7 +112,17 @@ type Signal struct {
 	PepperFile string `yaml:"pepper_file"`
 	// AdminSocket is the unix socket that the commands talk to.
 	AdminSocket string `yaml:"admin_socket"`
+	// Admission is ByDoctor or None.
+	Admission string `yaml:"admission"`
+	// MaxMessage bounds a frame of a client, in bytes.
+	MaxMessage int `yaml:"max_message"`
 }
+
+// Whether patients wait until the doctor lets them in.
+const (
+	ByDoctor = "doctor"
+	None     = "none"
+)
 
 // Default returns the configuration that a file changes.
 func Default() Config {
@@ -145,6 +155,8 @@ func Default() Config {
 			Registry:    "/var/lib/praxisrelay/registry.db",
 			PepperFile:  "/etc/praxisrelay/pepper.secret",
 			AdminSocket: "/run/praxisrelay/admin.sock",
+			Admission:   ByDoctor,
+			MaxMessage:  16 << 10,
 		},
 	}
 }

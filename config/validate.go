@@ -96,6 +96,10 @@ func (c *Config) validate(d *decoder) {
 	rate(d, "relay.allocation_rate", c.Relay.AllocationRate, 100_000)
 	rate(d, "relay.total_rate", c.Relay.TotalRate, 1_000_000)
 	between(d, "relay.unauthenticated_rate", c.Relay.UnauthenticatedRate, 1, 1_000_000)
+	if a := c.Signal.Admission; a != ByDoctor && a != None {
+		d.wrong("signal.admission", "%q is neither %s (patients wait until the doctor lets them in) nor %s", a, ByDoctor, None)
+	}
+	between(d, "signal.max_message", c.Signal.MaxMessage, 16<<10, 64<<10)
 	between(d, "listen.max_connections", c.Listen.MaxConnections, 10, 1_000_000)
 	between(d, "listen.max_connections_per_prefix", c.Listen.MaxConnectionsPerPrefix, 10, 1_000_000)
 	between(d, "listen.max_handshakes", c.Listen.MaxHandshakes, 8, 100_000)

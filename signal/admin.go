@@ -95,7 +95,7 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request) {
 		s.log.Error("an appointment cannot be revoked", "error", err)
 		problem(w, http.StatusInternalServerError, "the registry cannot be written: see the server's log")
 	default:
-		s.rooms.end(a.ID, protocol.Revoked, "the appointment was withdrawn")
+		s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
 		s.relay.Revoke(a.ID, a.Revoked)
 		answer(w, http.StatusOK, s.listed(a))
 	}
