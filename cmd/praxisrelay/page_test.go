@@ -17,7 +17,7 @@ import (
 )
 
 // https trusts the served appliance's certificate.
-func (s *served) https(t *testing.T) *http.Client {
+func (s *served) https(t testing.TB) *http.Client {
 	t.Helper()
 	c, err := trusting(s.ca, false)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *served) https(t *testing.T) *http.Client {
 }
 
 // dialer reaches the appliance.
-func (s *served) dialer(t *testing.T) client.Dialer {
+func (s *served) dialer(t testing.TB) client.Dialer {
 	t.Helper()
 	return client.Dialer{HTTP: s.https(t), Server: s.url}
 }
