@@ -125,6 +125,13 @@ func (b *browser) join(t *testing.T) {
 	b.do(t, chromedp.Click("#join button"))
 }
 
+// letIn waits until somebody waits, and lets them in.
+func (b *browser) letIn(t *testing.T) {
+	t.Helper()
+	b.wait(t, `!document.querySelector('#admission').hidden`)
+	b.do(t, chromedp.Click("#admit"))
+}
+
 func (b *browser) screenshot(t *testing.T, file string) {
 	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
 	defer cancel()
@@ -185,6 +192,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 			patient.join(t)
 			patient.wait(t, `document.querySelector('#status').textContent.includes('Waiting')`)
 			doctor.join(t)
+			doctor.letIn(t)
 			for _, b := range []*browser{doctor, patient} {
 				b.wait(t, isConnected)
 				b.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames > 0)`, readStats))
@@ -213,6 +221,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 			patient.do(t, chromedp.Click("#leave"))
 			doctor.wait(t, `document.querySelector('#status').textContent.includes('hung up')`)
 			patient.join(t)
+			doctor.letIn(t)
 			doctor.wait(t, isConnected)
 			patient.wait(t, isConnected)
 			patient.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames > 0)`, readStats))

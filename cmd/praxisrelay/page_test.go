@@ -158,6 +158,7 @@ func TestRevocationEndsWhatRuns(t *testing.T) {
 		b.join(t)
 		browsers = append(browsers, b)
 	}
+	browsers[0].letIn(t)
 	for _, b := range browsers {
 		b.wait(t, isConnected)
 	}
