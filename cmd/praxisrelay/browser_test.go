@@ -23,12 +23,29 @@ type browser struct {
 	name string
 }
 
-// watchConnections lets a test see the page's RTCPeerConnections; the page itself
-// has no hook for it.
-const watchConnections = `
+// instruments let a test see the page's RTCPeerConnections and what the server says,
+// and change that; the page itself has no hooks for it.
+const instruments = `
 	window.connections = [];
 	window.RTCPeerConnection = class extends RTCPeerConnection {
 		constructor(...args) { super(...args); window.connections.push(this); }
+	};
+	window.heard = []; // the frames' names
+	window.tamper = (text) => text;
+	const hear = (text) => {
+		for (const frame of JSON.parse(text).frames ?? [JSON.parse(text)]) {
+			window.heard.push(...Object.keys(frame).filter((name) => name !== 'n'));
+		}
+		return window.tamper(text);
+	};
+	window.WebSocket = class extends WebSocket {
+		addEventListener(type, listener) {
+			super.addEventListener(type, type === 'message' ? ({ data }) => listener({ data: hear(data) }) : listener);
+		}
+	};
+	const json = Response.prototype.json;
+	Response.prototype.json = async function () {
+		return this.url.endsWith('/v1/signal') ? JSON.parse(hear(await this.text())) : json.call(this);
 	};`
 
 func newBrowser(t *testing.T, name string) *browser {
@@ -72,7 +89,7 @@ func newBrowser(t *testing.T, name string) *browser {
 		stop()
 	})
 	b.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := page.AddScriptToEvaluateOnNewDocument(watchConnections).Do(ctx)
+		_, err := page.AddScriptToEvaluateOnNewDocument(instruments).Do(ctx)
 		return err
 	}))
 	return b
