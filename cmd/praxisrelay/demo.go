@@ -80,7 +80,7 @@ func demoCommand() *cobra.Command {
 		settings.Relay.Addresses = []netip.Addr{netip.MustParseAddr(demoHost)}
 		settings.Signal.Registry = filepath.Join(folder, "registry.db")
 		settings.Signal.AdminSocket = filepath.Join(folder, "admin.sock")
-		secrets, err := demoSecrets()
+		secrets, err := demoSecrets(demoHost)
 		if err != nil {
 			return err
 		}
@@ -154,8 +154,8 @@ Ctrl-C ends the demo.
 	return err
 }
 
-// demoSecrets makes what init would make for a real appliance.
-func demoSecrets() (s secrets, err error) {
+// demoSecrets makes what init would make for a real appliance of that address.
+func demoSecrets(host string) (s secrets, err error) {
 	s.turn, s.pepper = [][]byte{[]byte(rand.Text())}, []byte(rand.Text())
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -169,7 +169,7 @@ func demoSecrets() (s secrets, err error) {
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
-		IPAddresses:           []net.IP{net.ParseIP(demoHost)},
+		IPAddresses:           []net.IP{net.ParseIP(host)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

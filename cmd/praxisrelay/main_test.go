@@ -153,9 +153,15 @@ func startServe(t testing.TB, prepare func(appointment.Registry, appointment.Pep
 			t.Fatal(err)
 		}
 	}
+	s := newServed(folder)
+	s.daemon = start(t, program("serve", "--config", file), true, s.serving)
+	return s
+}
+
+// newServed describes the daemon of writeConfig's folder, before it is started.
+func newServed(folder string) *served {
 	s := &served{ca: filepath.Join(folder, "cert.pem"), socket: filepath.Join(folder, "admin.sock")}
 	s.admin = client.NewAdmin(s.socket)
-	s.daemon = start(t, program("serve", "--config", file), true, s.serving)
 	return s
 }
 
@@ -167,11 +173,14 @@ func (s *served) serving(line string) bool {
 }
 
 // writeConfig writes a complete configuration with its secrets.
-func writeConfig(t testing.TB) (file, folder string) {
+func writeConfig(t testing.TB) (file, folder string) { return writeConfigFor(t, demoHost) }
+
+// writeConfigFor is writeConfig for an appliance with another address.
+func writeConfigFor(t testing.TB, host string) (file, folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }
-	s, err := demoSecrets()
+	s, err := demoSecrets(host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,17 +188,17 @@ func writeConfig(t testing.TB) (file, folder string) {
 	for name, text := range map[string]string{
 		"cert.pem": certificate, "key.pem": key,
 		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.pepper) + "\n",
-		"praxisrelay.yaml": strings.ReplaceAll(`
-name: 127.0.0.1
+		"praxisrelay.yaml": strings.NewReplacer("DIR", folder, "HOST", host).Replace(`
+name: HOST
 listen:
-  https: 127.0.0.1:0
-  turn_udp: [127.0.0.1:0]
-  turn_tcp: [127.0.0.1:0]
-  turn_tls: [127.0.0.1:0]
+  https: HOST:0
+  turn_udp: [HOST:0]
+  turn_tcp: [HOST:0]
+  turn_tls: [HOST:0]
 tls: {certificate: DIR/cert.pem, key: DIR/key.pem}
 relay: {secret_files: [DIR/turn.secret]}
 signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock}
-`, "DIR", folder),
+`),
 	} {
 		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -9,8 +9,6 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-
-	"praxisrelay/signal/client"
 )
 
 const (
@@ -204,8 +202,7 @@ func startOnFixedPorts(t *testing.T) (s *served, file string) {
 	for _, key := range []string{"https: ", "turn_udp: [", "turn_tcp: [", "turn_tls: ["} {
 		edit(t, file, key+"127.0.0.1:0", key+"127.0.0.1:"+freePort(t))
 	}
-	s = &served{ca: folder + "/cert.pem", socket: folder + "/admin.sock"}
-	s.admin = client.NewAdmin(s.socket)
+	s = newServed(folder)
 	s.daemon = start(t, program("serve", "--config", file), true, s.serving)
 	return s, file
 }
