@@ -10,9 +10,9 @@ const $ = (id) => document.getElementById(id);
 // A credential is near its expiry, in milliseconds.
 const nearExpiry = 5 * 60 * 1000;
 
-// How long the server may take to answer when the partner is not heard: a new way has
-// to be found through it, within seconds.
-const stallCheck = 1500;
+// How long the server may take to answer when nothing comes from the partner any more:
+// a new way has to be found through it, soon, and a new connection to it costs little.
+const stallCheck = 700;
 
 const options = new URLSearchParams(location.search);
 

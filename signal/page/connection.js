@@ -18,6 +18,7 @@ export class Connection {
   #session; #forced; #handlers; #link; #timer; #began;
   #poll; // this time
   #carries = false; // a frame came over this connection
+  #checked = false; // it is not the way's fault when this one is lost, but the network changed
   #tries = 0; // since a connection was good
   #early = 0; // sockets that were lost soon
   #listening = new AbortController();
@@ -40,6 +41,7 @@ export class Connection {
   // check finds out whether the connection still carries, or tries anew at once.
   check(within = checkTime) {
     if (this.#listening.signal.aborted) return; // it is closed
+    this.#checked = true;
     if (this.#link) this.#link.check(within);
     else this.#connect();
   }
@@ -53,7 +55,7 @@ export class Connection {
   #connect() {
     clearTimeout(this.#timer);
     this.#began = Date.now();
-    this.#carries = false;
+    this.#carries = this.#checked = false;
     const Link = this.#poll ? Polling : Socket;
     this.#link = new Link(this.#session, (frame) => this.#take(frame), (opened) => this.#lost(opened));
   }
@@ -80,7 +82,7 @@ export class Connection {
     if (this.#poll) {
       this.#poll = this.#forced || opened; // else the network is gone, whatever it lets through
     } else if (opened) {
-      this.#early = lasted < earlyTime ? this.#early + 1 : 0;
+      this.#early = lasted < earlyTime && !this.#checked ? this.#early + 1 : 0;
       this.#poll = this.#early >= 2;
     } else {
       this.#poll = true;

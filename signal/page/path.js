@@ -1,7 +1,7 @@
 // Watches whether anything arrives over a media connection. Browsers call a connection
 // disconnected only after seconds of silence; a network that changed shows sooner here.
 
-const interval = 500;
+const interval = 250;
 
 // How long a silence may be: where media arrived just before, and where there is none,
 // so that only checks of the path are answered, every few seconds.
@@ -35,10 +35,10 @@ export class Path {
     if (arrived !== this.#arrived) {
       this.#arrived = arrived;
       this.#since = now;
-      this.#flow = silence < 2.5 * interval ? this.#flow + 1 : 0;
+      this.#flow = silence < 4 * interval ? this.#flow + 1 : 0;
       if (this.#told) flowing();
       this.#told = 0;
-    } else if (silence > (this.#flow > 3 ? mediaSilence : checkSilence) && now - this.#told > patience) {
+    } else if (silence > (this.#flow > 6 ? mediaSilence : checkSilence) && now - this.#told > patience) {
       this.#told = now;
       stalled();
     }
