@@ -4,9 +4,11 @@ import { CodeError, derive, format, parse } from './code.js';
 import { fromBase64 } from './seal.js';
 import { Signaling } from './signaling.js';
 import { Call, choose } from './call.js';
-import { preferred, text } from './text.js';
+import { openMedia, showDevices, toggle } from './media.js';
+import { say, show, startWords } from './words.js';
 
 const $ = (id) => document.getElementById(id);
+
 // A credential is near its expiry, in milliseconds.
 const nearExpiry = 5 * 60 * 1000;
 
@@ -16,8 +18,6 @@ const stallCheck = 700;
 
 const options = new URLSearchParams(location.search);
 
-let language = preferred();
-let shown = {}; // id -> [key, argument] of texts that change, so that they can change language
 let stream; // camera and microphone
 let signaling;
 let call;
@@ -28,26 +28,6 @@ let renewal; // the timer for a newer one
 let connected = false;
 let gone = false; // the partner's session left the server
 let admitted = new Set(); // epochs that were let in here
-
-const say = (key, argument) => text(language, key, argument);
-
-// show puts a text into an element, and keeps it right when the language changes.
-function show(id, key, argument) {
-  shown[id] = [key, argument];
-  $(id).textContent = key ? say(key, argument) : '';
-  $(id).hidden = !key;
-}
-
-function speak(wish) {
-  language = wish;
-  document.documentElement.lang = language;
-  document.title = say('title');
-  for (const element of document.querySelectorAll('[data-text]')) element.textContent = say(element.dataset.text);
-  for (const [id, [key, argument]] of Object.entries(shown)) show(id, key, argument);
-  for (const button of document.querySelectorAll('[data-lang]')) {
-    button.toggleAttribute('aria-current', button.dataset.lang === language);
-  }
-}
 
 // --- the entrance
 
@@ -70,7 +50,8 @@ async function enter(event) {
     $('code').value = format(letters);
     button.disabled = true;
     inform('media');
-    await openMedia();
+    stream = await openMedia();
+    mirror();
     inform('stretching');
     const response = await fetch('/v1/info');
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
@@ -94,17 +75,7 @@ async function enter(event) {
   }
 }
 
-// openMedia asks for camera and microphone, and for what there is of them.
-async function openMedia() {
-  const video = { facingMode: 'user', width: { ideal: 1280 }, height: { ideal: 720 } };
-  for (const wish of [{ audio: true, video }, { audio: true }, { video }]) {
-    try {
-      stream = await navigator.mediaDevices.getUserMedia(wish);
-      break;
-    } catch (error) {
-      console.warn('media:', error.name);
-    }
-  }
+function mirror() {
   $('mirror').hidden = !stream?.getVideoTracks().length;
   $('preview').srcObject = $('self').srcObject = stream ?? null;
 }
@@ -117,8 +88,7 @@ function leave() {
   clearTimeout(renewal);
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = undefined;
-  for (const id of ['preview', 'self']) $(id).srcObject = null;
-  $('mirror').hidden = true;
+  mirror();
   $('consultation').hidden = true;
   show('warning');
   $('entrance').hidden = false;
@@ -147,7 +117,7 @@ const isDoctor = () => signaling?.seat === 'doctor';
 function welcome({ seat, present }) {
   $('entrance').hidden = true;
   $('consultation').hidden = false;
-  showDevices();
+  showDevices(stream);
   if (!connected) show('status', stream ? `waiting.${seat}` : 'noMedia');
   present.forEach(joined);
 }
@@ -286,20 +256,6 @@ function ended(error) {
   complain(say(`errors.${error.code}`, error) ? `errors.${error.code}` : 'fault', error);
 }
 
-function showDevices() {
-  for (const [id, tracks] of [['microphone', stream?.getAudioTracks()], ['camera', stream?.getVideoTracks()]]) {
-    const track = tracks?.[0];
-    $(id).disabled = !track;
-    $(id).setAttribute('aria-pressed', String(track?.enabled ?? false));
-    show(id, track?.enabled ? `${id}On` : `${id}Off`);
-  }
-}
-
-function toggle(tracks) {
-  for (const track of tracks ?? []) track.enabled = !track.enabled;
-  showDevices();
-}
-
 // hangUp tells the partner, so that they need not wait for the network to notice.
 function hangUp() {
   signaling.hangUp(partner, { bye: true });
@@ -309,15 +265,12 @@ function hangUp() {
 
 // --- the start
 
-speak(language);
-for (const button of document.querySelectorAll('[data-lang]')) {
-  button.addEventListener('click', () => speak(button.dataset.lang));
-}
+startWords();
 $('entrance').hidden = false;
 $('join').addEventListener('submit', enter);
 $('code').addEventListener('input', () => complain(''));
-$('microphone').addEventListener('click', () => toggle(stream?.getAudioTracks()));
-$('camera').addEventListener('click', () => toggle(stream?.getVideoTracks()));
+$('microphone').addEventListener('click', () => toggle(stream, 'audio'));
+$('camera').addEventListener('click', () => toggle(stream, 'video'));
 $('leave').addEventListener('click', hangUp);
 $('admit').addEventListener('click', admit);
 addEventListener('pagehide', () => signaling?.leave());

@@ -1,0 +1,38 @@
+// The texts on the page, in the language that was chosen.
+
+import { preferred, text } from './text.js';
+
+const $ = (id) => document.getElementById(id);
+
+let language = preferred();
+const shown = {}; // id -> [key, argument] of texts that change, so that they can change language
+
+// say returns a text.
+export const say = (key, argument) => text(language, key, argument);
+
+// show puts a text into an element, and keeps it right when the language changes.
+// Without a key the element is hidden.
+export function show(id, key, argument) {
+  shown[id] = [key, argument];
+  $(id).textContent = key ? say(key, argument) : '';
+  $(id).hidden = !key;
+}
+
+function speak(wish) {
+  language = wish;
+  document.documentElement.lang = language;
+  document.title = say('title');
+  for (const element of document.querySelectorAll('[data-text]')) element.textContent = say(element.dataset.text);
+  for (const [id, [key, argument]] of Object.entries(shown)) show(id, key, argument);
+  for (const button of document.querySelectorAll('[data-lang]')) {
+    button.toggleAttribute('aria-current', button.dataset.lang === language);
+  }
+}
+
+// startWords writes the first texts, and changes them where a person chooses.
+export function startWords() {
+  speak(language);
+  for (const button of document.querySelectorAll('[data-lang]')) {
+    button.addEventListener('click', () => speak(button.dataset.lang));
+  }
+}
