@@ -38,7 +38,8 @@ export class Signaling {
     });
   }
 
-  get seat() { return this.#welcome.seat; }
+  // seat is the seat that was taken, or nothing before.
+  get seat() { return this.#welcome?.seat; }
 
   // send seals an object for another session.
   send(to, object) {
