@@ -67,7 +67,7 @@ func (l *streamListener) serve(r *Relay) error {
 
 // serveConn serves one connection until it ends, or hands it to HTTP and returns true.
 func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
-	conn, ok := l.unproxied(conn)
+	conn, ok := l.unproxied(r, conn)
 	if !ok || conn.SetDeadline(time.Now().Add(firstMessageTime)) != nil {
 		return false
 	}
@@ -122,11 +122,16 @@ func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) 
 
 // unproxied takes the header off a connection that a trusted proxy made, so that its
 // addresses are the client's. Others are left as they are: they cannot claim any.
-func (l *streamListener) unproxied(conn net.Conn) (net.Conn, bool) {
+func (l *streamListener) unproxied(r *Relay, conn net.Conn) (net.Conn, bool) {
 	from := streamAddr(conn.RemoteAddr()).Addr()
 	if !slices.ContainsFunc(l.proxies, func(p netip.Prefix) bool { return p.Contains(from) }) {
 		return conn, true
 	}
+	release, ok := r.handshakes.admit(from)
+	if !ok {
+		return nil, false
+	}
+	defer release()
 	proxied := proxyproto.NewConn(conn,
 		proxyproto.WithPolicy(proxyproto.REQUIRE),
 		proxyproto.SetReadHeaderTimeout(firstMessageTime),

@@ -182,11 +182,16 @@ func (r *Relay) Close() {
 			l.http.Close()
 		}
 	}
-	if r.core != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.core.Close(r.now())
+	r.endAll()
+}
+
+func (r *Relay) endAll() {
+	if r.core == nil {
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.core.Close(r.now())
 }
 
 // relayedAddresses returns what relayed addresses are made of: the configured

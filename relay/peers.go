@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/policy"
@@ -24,19 +26,22 @@ func (p *peers) setOwn(host []netip.Addr) {
 }
 
 // bind opens the socket of a relayed address for the core, which holds the lock.
-func (r *Relay) bind(relayed netip.AddrPort) bool {
+func (r *Relay) bind(relayed netip.AddrPort) error {
 	network, local := "udp4", r.peers.local4
 	if relayed.Addr().Is6() {
 		network, local = "udp6", r.peers.local6
 	}
 	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(local, relayed.Port())))
-	if err != nil {
-		return false // another program has the port
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return core.ErrTaken
+	case err != nil:
+		return err
 	}
 	r.relayed.Store(relayed, conn)
 	r.peers.bound++
 	r.relaying.Go(func() { r.receive(relayed, conn) })
-	return true
+	return nil
 }
 
 // release closes it.

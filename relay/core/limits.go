@@ -74,11 +74,21 @@ func (b *budgets) take(now time.Time, prefix netip.Addr, perSecond int) bool {
 	return b.buckets[i].take(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
 }
 
+// A client with an allocation has a budget of its own for refusals: it needs one 438
+// an hour, and must get that while somebody forges requests from its network.
+const (
+	refusalInterval = time.Second
+	refusalDepth    = 10 * time.Second
+)
+
 // affordable draws on the budget for unauthenticated answers. It guards third
 // parties whose address was forged, so only UDP has one.
-func (c *Core) affordable(from FiveTuple) bool {
-	if from.Transport != UDP {
+func (c *Core) affordable(from FiveTuple, held *allocation) bool {
+	switch {
+	case from.Transport != UDP:
 		return true
+	case held != nil:
+		return held.refusals.take(c.now.UnixNano(), refusalInterval, refusalDepth)
 	}
 	prefix := Prefix(from.Client.Addr())
 	return c.strangers.take(c.now, prefix, c.config.Limits.Unauthenticated+c.prefixes[prefix])

@@ -170,8 +170,8 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 			n++
 		}
 	}
-	if n != 110 { // its one allocation earns one a second
-		t.Errorf("wrong passwords got %d answers, want 110", n)
+	if n != 10 { // whoever holds an allocation has a budget of its own
+		t.Errorf("wrong passwords got %d answers, want 10", n)
 	}
 
 	if n := testing.AllocsPerRun(1, func() {
@@ -180,6 +180,92 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("a million sources cost %v allocations", n)
+	}
+}
+
+// Whoever forges requests from a client's network, and knows neither port nor nonce,
+// does not keep the 438 from it that it needs once an hour.
+func TestAForgerDoesNotStarveARefresh(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits.Unauthenticated = 10
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	forger := l.peer("198.51.100.1:9", "x", "doctor")
+	binding := build(t, stun.MethodBinding, stun.ClassRequest)
+	for range 8 { // four hours of a call that refreshes every nine minutes, and one more
+		for end := l.now.Add(9 * time.Minute); l.now.Before(end); l.now = l.now.Add(time.Second) {
+			for range 20 {
+				forger.raw(binding.Raw)
+			}
+		}
+		answer := p.request(stun.MethodRefresh)
+		if answer == nil {
+			t.Fatalf("no answer after %v", l.now.Sub(start))
+		}
+		if answer.Type.Class == stun.ClassErrorResponse {
+			if code := errorCode(t, answer); code != 438 {
+				t.Fatalf("got %d", code)
+			}
+			p.nonce = text(t, answer, stun.AttrNonce)
+			p.ok(stun.MethodRefresh)
+		}
+	}
+	// Who does know the port gets no more out of it than a packet a second.
+	stale := *p
+	stale.nonce = "AAAAAAAAAAAAAAAA"
+	n := 0
+	for range 1000 {
+		if stale.request(stun.MethodRefresh) != nil {
+			n++
+		}
+	}
+	if n > 10 {
+		t.Errorf("%d stale requests were answered at once", n)
+	}
+}
+
+// An appointment with dozens of allocations has no more of the line than a call needs,
+// so that a few of them do not take everybody's.
+func TestAllocationsOfAnAppointmentShareARate(t *testing.T) {
+	l := newLab(t)
+	const rate = 100_000
+	l.config.Limits.AllocationRate = rate
+	var all []*peer
+	for i := range 32 {
+		p := l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", []string{"doctor", "patient"}[i%2])
+		all = append(all, p)
+	}
+	for i, p := range all {
+		p.bind(0x4000, all[(i+1)%len(all)].relayed)
+	}
+	passed := 0
+	for range 10_000 {
+		l.now = l.now.Add(time.Millisecond)
+		for i := range 4 {
+			if _, out := all[(passed+i)%len(all)].channelData(0x4000, strings.Repeat("v", 1000)); len(out) > 0 {
+				passed += 1000
+			}
+		}
+	}
+	if least, most := 9*appointmentShare*rate, 11*appointmentShare*rate; passed < least || passed > most {
+		t.Errorf("%d bytes passed in ten seconds, want %d to %d", passed, least, most)
+	}
+}
+
+// A 420 names some of the attributes that it does not know: a message has room for
+// hundreds.
+func TestManyUnknownAttributes(t *testing.T) {
+	l := newLab(t)
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	var unknown []stun.Setter
+	for i := range 300 {
+		unknown = append(unknown, raw{stun.AttrType(0x7000 + i), nil})
+	}
+	answer := p.request(stun.MethodRefresh, unknown...)
+	if code := errorCode(t, answer); code != 420 {
+		t.Fatalf("got %d", code)
+	}
+	if named, err := answer.Get(stun.AttrUnknownAttributes); err != nil || len(named) != 2*maxUnknown {
+		t.Errorf("%d bytes of names, %v", len(named), err)
 	}
 }
 
