@@ -18,7 +18,6 @@ import (
 // streamListener is one TCP, TLS or HTTPS listener.
 type streamListener struct {
 	net.Listener
-	index     uint16
 	transport core.Transport
 	tls       *tls.Config
 	proxies   []netip.Prefix
@@ -83,7 +82,7 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 		}
 	}()
 	if l.tls == nil {
-		r.serveStream(counted, l.transport, l.index, nil)
+		r.serveStream(counted, l.transport, nil)
 		return false
 	}
 	secured := tls.Server(counted, l.tls)
@@ -106,7 +105,7 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 	if conn.SetDeadline(time.Time{}) != nil {
 		return false
 	}
-	r.serveStream(secured, l.transport, l.index, first[:n])
+	r.serveStream(secured, l.transport, first[:n])
 	return false
 }
 

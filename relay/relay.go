@@ -70,7 +70,7 @@ func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
 			result.client, result.data = r.core.Handle(now, p.client, p.data, scratch[i])
 			r.mu.Unlock()
 		}
-		if len(result.data) > 0 {
+		if result.data != nil { // a peer outside may be sent an empty datagram
 			out = append(out, result)
 		}
 	}
@@ -164,6 +164,9 @@ func (r *Relay) sweep(ctx context.Context) {
 	second, minute := time.NewTicker(time.Second), time.NewTicker(time.Minute)
 	defer second.Stop()
 	defer minute.Stop()
+	if !r.peers.open {
+		minute.Stop()
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -173,7 +176,10 @@ func (r *Relay) sweep(ctx context.Context) {
 			r.core.Sweep(r.now())
 			r.mu.Unlock()
 		case <-minute.C:
-			own := HostAddresses() // they may have changed
+			own, err := HostAddresses() // they may have changed
+			if err != nil {
+				continue // what was known is the best that is known
+			}
 			r.mu.Lock()
 			r.peers.setOwn(own)
 			r.mu.Unlock()

@@ -41,14 +41,13 @@ type stream struct {
 
 // serveStream relays for one connection until it ends, and closes it. Its first
 // bytes may have been read already.
-func (r *Relay) serveStream(conn net.Conn, transport core.Transport, listener uint16, first []byte) {
+func (r *Relay) serveStream(conn net.Conn, transport core.Transport, first []byte) {
 	s := &stream{
 		conn: conn,
 		client: core.FiveTuple{
 			Client:    streamAddr(conn.RemoteAddr()),
 			Server:    streamAddr(conn.LocalAddr()),
 			Transport: transport,
-			Listener:  listener,
 			Conn:      r.conns.Add(1),
 		},
 	}

@@ -28,7 +28,6 @@ type allocation struct {
 	permissions []permission // at most maxPermissions
 	channels    []*channel   // at most maxChannels
 
-	requests       bucket
 	refusals       bucket // of requests that do not prove who they are from
 	sent, received meter
 }

@@ -100,7 +100,8 @@ type Core struct {
 	expiries     expiries
 	revoked      map[string]time.Time // appointment -> when its last credential is over
 	routes       *rcu.Map[routeKey, *route]
-	strangers    *budgets // of unauthenticated answers
+	strangers    *budgets[netip.Addr] // of unauthenticated answers, by source prefix
+	users        *budgets[user]       // of requests
 	total        meter
 	alternates   []*alternate // by UDP listener
 
@@ -131,7 +132,8 @@ func New(config Config) (*Core, error) {
 		prefixes:     map[netip.Addr]int{},
 		revoked:      map[string]time.Time{},
 		routes:       rcu.New[routeKey, *route](),
-		strangers:    newBudgets(),
+		strangers:    newBudgets[netip.Addr](),
+		users:        newBudgets[user](),
 		alternates:   alternates(config.Listeners),
 	}
 	if open := config.Open; open != nil {
@@ -189,7 +191,7 @@ var methods = map[stun.Method]func(*Core, FiveTuple, *allocation) []byte{
 func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *allocation) []byte) []byte {
 	r := &c.request
 	held := c.allocations[from]
-	if failure := c.authenticate(from, held); failure != nil {
+	if failure := c.authenticate(from); failure != nil {
 		if *failure == errTooBusy || !c.affordable(from, held) {
 			return nil
 		}

@@ -269,9 +269,9 @@ func TestManyUnknownAttributes(t *testing.T) {
 	}
 }
 
-// An authenticated client that asks without end is not heard for a while; nobody else
-// can bring that about from another address.
-func TestRequestsOfAnAllocationAreBounded(t *testing.T) {
+// An authenticated client that asks without end is not heard for a while, whether it
+// keeps its allocation or not; nobody else can bring that about from another address.
+func TestRequestsOfAUserAreBounded(t *testing.T) {
 	l := newLab(t)
 	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
 	forged := *p
@@ -286,12 +286,43 @@ func TestRequestsOfAnAllocationAreBounded(t *testing.T) {
 			heard++
 		}
 	}
-	if most := int(requestRate * requestDepth / time.Second); heard >= most || heard < most-10 {
+	most := int(requestRate * budgetDepth / time.Second)
+	if heard >= most || heard < most-10 {
 		t.Errorf("%d of 10,000 requests were answered, want about %d", heard, most)
 	}
 	other.ok(stun.MethodRefresh)
 	l.now = l.now.Add(time.Second)
 	p.ok(stun.MethodRefresh)
+	churner := l.allocated("198.51.100.3:1000", "z", "doctor")
+	cycles := 0
+	for range 10_000 {
+		if churner.request(stun.MethodRefresh, lifetime(0)) != nil && churner.request(stun.MethodAllocate, requestedTransport(protocolUDP)) != nil {
+			cycles++
+		}
+	}
+	if cycles > most/2 {
+		t.Errorf("%d allocations came and went at once", cycles)
+	}
+}
+
+// A client that only watches is not idle.
+func TestWhoReceivesIsNotIdle(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits.PerSeat = 2
+	talker := l.allocated("198.51.100.1:1000", "x", "doctor")
+	idler, watcher := l.allocated("198.51.100.2:1001", "x", "patient"), l.allocated("198.51.100.2:1000", "x", "patient")
+	watcher.permit(talker.relayed)
+	talker.bind(0x4000, watcher.relayed)
+	for range 40 {
+		l.now = l.now.Add(time.Second)
+		if _, out := talker.channelData(0x4000, "media"); len(out) == 0 {
+			t.Fatal("it does not arrive")
+		}
+	}
+	l.allocated("198.51.100.2:1002", "x", "patient")
+	if !l.Holds(watcher.tuple) || l.Holds(idler.tuple) {
+		t.Error("who receives made room, and who is idle did not")
+	}
 }
 
 // A call that sends too much loses large packets first, and never all of them.

@@ -21,9 +21,9 @@ type route struct {
 	// one it gets Data indications. A peer outside gets the data alone.
 	channel      uint16
 	channelUntil time.Time
-	// meter is that of the allocation which pays for the data, and shared that of its
-	// appointment.
-	meter, shared *meter
+	// meter is that of the allocation which pays for the data, shared that of its
+	// appointment, and target that of an allocation which gets the data unpaid.
+	meter, shared, target *meter
 }
 
 // routeKey is what is known of a packet: a client and its channel or, in the open
@@ -55,7 +55,7 @@ func (c *Core) reroute(ch *channel) {
 			c.routes.Delete(outbound(ch))
 			return
 		}
-		r := &route{to: target.tuple, from: a.relayed, until: earlier(ch.expires, until), meter: &a.sent, shared: &a.appointment.meter}
+		r := &route{to: target.tuple, from: a.relayed, until: earlier(ch.expires, until), meter: &a.sent, shared: &a.appointment.meter, target: &target.received}
 		if back := target.channelTo(a.relayed); back != nil {
 			r.channel, r.channelUntil = back.number, back.expires
 		}
@@ -118,6 +118,9 @@ func (c *Core) Forward(now time.Time, from FiveTuple, in, buf []byte) (to FiveTu
 	if !ok || !now.Before(r.until) || !c.admit(r.meter, r.shared, now, end-4) {
 		return from, nil
 	}
+	if r.target != nil {
+		r.target.note(now.UnixNano())
+	}
 	switch {
 	case r.to.Transport == Relayed:
 		return r.to, in[4:end]
@@ -178,6 +181,7 @@ func (c *Core) send(from FiveTuple, buf []byte) (FiveTuple, []byte) {
 	if !c.permits(target, held.relayed.Addr()) {
 		return from, nil
 	}
+	target.received.note(c.now.UnixNano())
 	if back := target.channelTo(held.relayed); back != nil && c.now.Before(back.expires) {
 		return target.tuple, appendChannelData(buf[:0], back.number, r.data)
 	}
