@@ -23,12 +23,29 @@ type browser struct {
 	name string
 }
 
-// watchConnections lets a test see the page's RTCPeerConnections; the page itself
-// has no hook for it.
-const watchConnections = `
+// instruments let a test see the page's RTCPeerConnections and what the server says,
+// and change that; the page itself has no hooks for it.
+const instruments = `
 	window.connections = [];
 	window.RTCPeerConnection = class extends RTCPeerConnection {
 		constructor(...args) { super(...args); window.connections.push(this); }
+	};
+	window.heard = []; // the frames' names
+	window.tamper = (text) => text;
+	const hear = (text) => {
+		for (const frame of JSON.parse(text).frames ?? [JSON.parse(text)]) {
+			window.heard.push(...Object.keys(frame).filter((name) => name !== 'n'));
+		}
+		return window.tamper(text);
+	};
+	window.WebSocket = class extends WebSocket {
+		addEventListener(type, listener) {
+			super.addEventListener(type, type === 'message' ? ({ data }) => listener({ data: hear(data) }) : listener);
+		}
+	};
+	const json = Response.prototype.json;
+	Response.prototype.json = async function () {
+		return this.url.endsWith('/v1/signal') ? JSON.parse(hear(await this.text())) : json.call(this);
 	};`
 
 func newBrowser(t *testing.T, name string) *browser {
@@ -78,7 +95,7 @@ func drive(t *testing.T, name string, allocate func() (context.Context, context.
 		stop()
 	})
 	b.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := page.AddScriptToEvaluateOnNewDocument(watchConnections).Do(ctx)
+		_, err := page.AddScriptToEvaluateOnNewDocument(instruments).Do(ctx)
 		return err
 	}))
 	return b
@@ -129,6 +146,13 @@ func (b *browser) open(t *testing.T, link, query string) {
 func (b *browser) join(t *testing.T) {
 	t.Helper()
 	b.do(t, chromedp.Click("#join button"))
+}
+
+// letIn waits until somebody waits, and lets them in.
+func (b *browser) letIn(t *testing.T) {
+	t.Helper()
+	b.wait(t, `!document.querySelector('#admission').hidden`)
+	b.do(t, chromedp.Click("#admit"))
 }
 
 func (b *browser) screenshot(t *testing.T, file string) {
@@ -191,6 +215,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 			patient.join(t)
 			patient.wait(t, `document.querySelector('#status').textContent.includes('Waiting')`)
 			doctor.join(t)
+			doctor.letIn(t)
 			for _, b := range []*browser{doctor, patient} {
 				b.wait(t, isConnected)
 				b.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames > 0)`, readStats))
@@ -219,6 +244,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 			patient.do(t, chromedp.Click("#leave"))
 			doctor.wait(t, `document.querySelector('#status').textContent.includes('hung up')`)
 			patient.join(t)
+			doctor.letIn(t)
 			doctor.wait(t, isConnected)
 			patient.wait(t, isConnected)
 			patient.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames > 0)`, readStats))
