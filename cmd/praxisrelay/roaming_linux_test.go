@@ -15,7 +15,7 @@ import (
 // TestChangingNetworkDuringACall: the patient's network goes away and another one, with
 // another address, is there: the call goes on in less than five seconds without a reload.
 func TestChangingNetworkDuringACall(t *testing.T) {
-	for _, signaling := range []string{"socket", "poll"} {
+	for _, signaling := range []string{"", "signaling=poll"} {
 		t.Run(signaling, func(t *testing.T) { changeNetwork(t, signaling) })
 	}
 }
@@ -64,9 +64,9 @@ func changeNetwork(t *testing.T, signaling string) {
 		t.Fatal(err)
 	}
 	doctor, patient := newBrowserOn(t, doctorHost, "doctor"), newBrowserOn(t, patientHost, "patient")
-	doctor.open(t, created.Seats[0].Link, "policy=relay&signaling="+signaling)
-	patient.open(t, created.Seats[1].Link, "policy=relay&signaling="+signaling)
-	consult(t, doctor, patient)
+	doctor.open(t, created.Seats[0].Link, "policy=relay&"+signaling)
+	patient.open(t, created.Seats[1].Link, "policy=relay&"+signaling)
+	meet(t, doctor, patient)
 	patient.eval(t, `window.sameDocument = true`, nil)
 
 	began := time.Now()

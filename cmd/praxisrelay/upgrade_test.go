@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -26,7 +28,9 @@ func TestAProxyThatRefusesUpgrades(t *testing.T) {
 	var refused, polls atomic.Int64
 	forward := httputil.NewSingleHostReverseProxy(behind)
 	forward.Transport = s.https(t).Transport
-	proxy := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	quiet := log.New(io.Discard, "", 0) // about pages that end
+	forward.ErrorLog = quiet
+	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Header.Get("Upgrade") != "":
 			refused.Add(1)
@@ -37,12 +41,17 @@ func TestAProxyThatRefusesUpgrades(t *testing.T) {
 		}
 		forward.ServeHTTP(w, r)
 	}))
-	defer proxy.Close()
+	proxy.Config.ErrorLog = quiet
+	proxy.StartTLS()
+	defer func() {
+		proxy.CloseClientConnections() // polls are held
+		proxy.Close()
+	}()
 	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
 	for i, b := range []*browser{doctor, patient} {
 		b.open(t, strings.Replace(created.Seats[i].Link, s.url, proxy.URL+"/", 1), "policy=relay")
 	}
-	consult(t, doctor, patient)
+	meet(t, doctor, patient)
 	if refused.Load() == 0 || polls.Load() == 0 {
 		t.Errorf("%d upgrades were refused, and there were %d polls", refused.Load(), polls.Load())
 	}
