@@ -120,7 +120,7 @@ func (a *appliance) watchPorts(ctx context.Context, log *slog.Logger) {
 		case <-ticker.C:
 		}
 		free, all := a.relay.Ports()
-		scarce := free < all/10
+		scarce := 10*free < all
 		if scarce && !warned {
 			log.Warn("relayed ports run out: widen relay.ports", "free", free, "of", all)
 		}
