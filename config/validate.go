@@ -91,6 +91,9 @@ func (c *Config) validate(d *decoder) {
 	between(d, "relay.max_session", c.Relay.MaxSession, time.Hour, 7*24*time.Hour)
 	between(d, "relay.max_per_seat", c.Relay.MaxPerSeat, 4, 1000)
 	between(d, "relay.max_per_appointment", c.Relay.MaxPerAppointment, 4, 1000)
+	if c.Relay.MaxPerAppointment < 2*c.Relay.MaxPerSeat {
+		d.wrong("relay.max_per_appointment", "%d leave no room for both seats: use at least %d, twice relay.max_per_seat", c.Relay.MaxPerAppointment, 2*c.Relay.MaxPerSeat)
+	}
 	between(d, "relay.max_per_prefix", c.Relay.MaxPerPrefix, 4, 1_000_000)
 	between(d, "relay.max_allocations", c.Relay.MaxAllocations, 4, 1_000_000)
 	rate(d, "relay.allocation_rate", c.Relay.AllocationRate, 100_000)

@@ -50,20 +50,26 @@ const instruments = `
 
 func newBrowser(t *testing.T, name string) *browser {
 	t.Helper()
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(tool(t, "chromium", "chromium")),
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.NoFirstRun, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(tool(t, "chromium", "chromium")), chromedp.UserDataDir(t.TempDir())}
+	for name, value := range browserFlags {
+		options = append(options, chromedp.Flag(name, value))
 	}
-	for _, flag := range []string{
-		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
-		"disable-dev-shm-usage", "use-fake-device-for-media-stream", "use-fake-ui-for-media-stream",
-		"ignore-certificate-errors", // the test's own certificate, for https and turns
-	} {
-		options = append(options, chromedp.Flag(flag, true))
-	}
-	options = append(options, chromedp.Flag("lang", "en"))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	return drive(t, name, func() (context.Context, context.CancelFunc) {
+		return chromedp.NewExecAllocator(context.Background(), options...)
+	})
+}
+
+var browserFlags = map[string]any{
+	"headless": true, "no-sandbox": true, "disable-gpu": true, "no-first-run": true, "lang": "en",
+	"disable-quic": true, "disable-background-networking": true, "disable-component-update": true, "disable-sync": true,
+	"disable-dev-shm-usage": true, "use-fake-device-for-media-stream": true, "use-fake-ui-for-media-stream": true,
+	"ignore-certificate-errors": true, // the test's own certificate, for https and turns
+}
+
+// drive takes a browser that allocate starts or finds, and closes it when the test ends.
+func drive(t *testing.T, name string, allocate func() (context.Context, context.CancelFunc)) *browser {
+	t.Helper()
+	allocator, stop := allocate()
 	ctx, quit := chromedp.NewContext(allocator)
 	b := &browser{ctx, name}
 	chromedp.ListenTarget(ctx, func(event any) {

@@ -173,14 +173,11 @@ func (s *served) serving(line string) bool {
 }
 
 // writeConfig writes a complete configuration with its secrets.
-func writeConfig(t testing.TB) (file, folder string) { return writeConfigFor(t, demoHost) }
-
-// writeConfigFor is writeConfig for an appliance with another address.
-func writeConfigFor(t testing.TB, host string) (file, folder string) {
+func writeConfig(t testing.TB) (file, folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }
-	s, err := demoSecrets(host)
+	s, err := demoSecrets()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,17 +185,17 @@ func writeConfigFor(t testing.TB, host string) (file, folder string) {
 	for name, text := range map[string]string{
 		"cert.pem": certificate, "key.pem": key,
 		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.pepper) + "\n",
-		"praxisrelay.yaml": strings.NewReplacer("DIR", folder, "HOST", host).Replace(`
-name: HOST
+		"praxisrelay.yaml": strings.ReplaceAll(`
+name: 127.0.0.1
 listen:
-  https: HOST:0
-  turn_udp: [HOST:0]
-  turn_tcp: [HOST:0]
-  turn_tls: [HOST:0]
+  https: 127.0.0.1:0
+  turn_udp: [127.0.0.1:0]
+  turn_tcp: [127.0.0.1:0]
+  turn_tls: [127.0.0.1:0]
 tls: {certificate: DIR/cert.pem, key: DIR/key.pem}
 relay: {secret_files: [DIR/turn.secret]}
 signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock}
-`),
+`, "DIR", folder),
 	} {
 		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

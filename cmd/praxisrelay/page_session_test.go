@@ -28,6 +28,13 @@ func consult(t *testing.T, doctorLink, patientLink, doctorQuery, patientQuery st
 	doctor, patient = newBrowser(t, "doctor"), newBrowser(t, "patient")
 	doctor.open(t, doctorLink, doctorQuery)
 	patient.open(t, patientLink, patientQuery)
+	meet(t, doctor, patient)
+	return doctor, patient
+}
+
+// meet enters with two pages that are open and waits until their call flows.
+func meet(t *testing.T, doctor, patient *browser) {
+	t.Helper()
 	doctor.join(t)
 	patient.join(t)
 	doctor.letIn(t)
@@ -35,7 +42,6 @@ func consult(t *testing.T, doctorLink, patientLink, doctorQuery, patientQuery st
 		b.wait(t, isConnected)
 		b.wait(t, flowing)
 	}
-	return doctor, patient
 }
 
 // TestPollingMeetsWebSocket: one page has no WebSocket, the call is the same.

@@ -76,8 +76,11 @@ func findPublicAddress(ctx context.Context, r *config.Relay) (err error) {
 func checkName(ctx context.Context, c config.Config, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	reached := append(relay.HostAddresses(), c.Relay.PublicAddress)
-	if err := probe.CheckName(ctx, net.DefaultResolver, c.Name, reached); err != nil && ctx.Err() == nil {
+	reached, err := relay.HostAddresses()
+	if err == nil {
+		err = probe.CheckName(ctx, net.DefaultResolver, c.Name, append(reached, c.Relay.PublicAddress))
+	}
+	if err != nil && ctx.Err() == nil {
 		log.Warn("clients may not arrive", "name", err)
 	}
 }
@@ -117,7 +120,7 @@ func (a *appliance) watchPorts(ctx context.Context, log *slog.Logger) {
 		case <-ticker.C:
 		}
 		free, all := a.relay.Ports()
-		scarce := free < all/10
+		scarce := 10*free < all
 		if scarce && !warned {
 			log.Warn("relayed ports run out: widen relay.ports", "free", free, "of", all)
 		}
