@@ -36,7 +36,7 @@ type Options struct {
 	URL      string // of the page
 	Rounds   int    // of stretching; code.Rounds in a served deployment
 	Registry appointment.Registry
-	Pepper   appointment.Pepper
+	Pepper   *appointment.Pepper
 	Relay    Relay
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -46,7 +46,7 @@ type Options struct {
 type Server struct {
 	info     protocol.Info
 	registry appointment.Registry
-	pepper   appointment.Pepper
+	pepper   *appointment.Pepper
 	relay    Relay
 	now      func() time.Time
 	log      *slog.Logger
@@ -57,8 +57,8 @@ type Server struct {
 
 // New returns a Server and revokes anew in the relay what was revoked before.
 func New(ctx context.Context, o Options) (*Server, error) {
-	if len(o.Pepper) < appointment.MinPepper {
-		return nil, errors.New("the pepper is too short: use at least 16 bytes")
+	if o.Pepper == nil {
+		return nil, errors.New("signaling needs a pepper")
 	}
 	if o.Rounds < code.MinRounds {
 		return nil, errors.New("codes would be stretched too little: use at least 600000 rounds")
@@ -75,7 +75,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		stopping: make(chan struct{}),
 	}
 	list, err := s.registry.List(ctx)
-	if err != nil {
+	if errors.Is(err, appointment.ErrDamaged) {
+		s.log.Error("appointments cannot be read", "error", err) // the others can
+	} else if err != nil {
 		return nil, err
 	}
 	for _, a := range list {

@@ -142,7 +142,7 @@ func (s *Server) join(ctx context.Context, client netip.Addr, join protocol.Join
 	// A token of another length is as wrong as any other, and costs the same.
 	var token [32]byte
 	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
-	found, seat, err := s.registry.Find(ctx, s.pepper.Lookup(code.Verifier(token)))
+	found, seat, err := s.registry.Find(ctx, s.pepper.Lookups(code.Verifier(token))...)
 	if err == nil && malformed {
 		err = appointment.ErrUnknown
 	}
@@ -166,6 +166,7 @@ func (s *Server) join(ctx context.Context, client netip.Addr, join protocol.Join
 		s.log.Error("no TURN credential can be made", "error", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: "the server has a fault: try again later"}
 	}
+	s.registry.MarkUsed(ctx, seat.Lookup)
 	return newSession(found.ID, seat, join.Epoch), protocol.Welcome{
 		Appointment: found.ID,
 		Seat:        seat.Name,

@@ -25,7 +25,7 @@ import (
 // secrets are what the configuration names files for.
 type secrets struct {
 	turn        [][]byte
-	pepper      []byte
+	peppers     [][]byte
 	certificate tls.Certificate
 }
 
@@ -34,6 +34,7 @@ type secrets struct {
 type appliance struct {
 	relay     *relay.Relay
 	keys      *credential.Keyring
+	pepper    *appointment.Pepper
 	signal    *signal.Server
 	registry  appointment.Registry
 	admin     net.Listener
@@ -53,6 +54,9 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 	}()
 	if a.keys, err = credential.NewKeyring(s.turn...); err != nil {
 		return nil, fmt.Errorf("relay.secret_files: %w", err)
+	}
+	if a.pepper, err = appointment.NewPepper(s.peppers...); err != nil {
+		return nil, fmt.Errorf("signal.pepper_file: %w", err)
 	}
 	if a.relay, err = relay.Listen(relay.Options{
 		Listen: c.Listen,
@@ -77,7 +81,7 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		URL:      a.url,
 		Rounds:   code.Rounds,
 		Registry: a.registry,
-		Pepper:   s.pepper,
+		Pepper:   a.pepper,
 		Relay:    a,
 		Now:      time.Now,
 		Log:      log,

@@ -156,7 +156,7 @@ Ctrl-C ends the demo.
 
 // demoSecrets makes what init would make for a real appliance.
 func demoSecrets() (s secrets, err error) {
-	s.turn, s.pepper = [][]byte{[]byte(rand.Text())}, []byte(rand.Text())
+	s.turn, s.peppers = [][]byte{[]byte(rand.Text())}, [][]byte{[]byte(rand.Text())}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return s, err

@@ -136,7 +136,7 @@ type served struct {
 
 // startServe runs an appliance with a configuration of its own. prepare, if any, may
 // fill its registry before.
-func startServe(t *testing.T, prepare func(appointment.Registry, appointment.Pepper)) *served {
+func startServe(t *testing.T, prepare func(appointment.Registry, *appointment.Pepper)) *served {
 	t.Helper()
 	file, folder := writeConfig(t)
 	if prepare != nil {
@@ -144,7 +144,11 @@ func startServe(t *testing.T, prepare func(appointment.Registry, appointment.Pep
 		if err != nil {
 			t.Fatal(err)
 		}
-		pepper, err := readSecret("pepper", filepath.Join(folder, "pepper.secret"), appointment.MinPepper)
+		keys, err := readPeppers(filepath.Join(folder, "pepper.secret"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pepper, err := appointment.NewPepper(keys...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,7 +179,7 @@ func writeConfig(t *testing.T) (file, folder string) {
 	certificate, key := encodePEM(t, s.certificate)
 	for name, text := range map[string]string{
 		"cert.pem": certificate, "key.pem": key,
-		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.pepper) + "\n",
+		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.peppers[0]) + "\n",
 		"praxisrelay.yaml": strings.ReplaceAll(`
 name: 127.0.0.1
 listen:

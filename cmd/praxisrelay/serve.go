@@ -82,7 +82,8 @@ func checkName(ctx context.Context, c config.Config, log *slog.Logger) {
 	}
 }
 
-// reload takes the TURN secrets anew at every SIGHUP, without touching a call.
+// reload takes the TURN secrets and the pepper anew at every SIGHUP, without touching
+// a call.
 func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file string, log *slog.Logger) {
 	for {
 		select {
@@ -90,20 +91,34 @@ func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file st
 			return
 		case <-hangup:
 		}
-		settings, err := config.Load(file)
-		var turn [][]byte
+		s, err := rereadSecrets(file)
 		if err == nil {
-			turn, err = readTURNSecrets(settings)
+			err = a.keys.Replace(s.turn...)
 		}
 		if err == nil {
-			err = a.keys.Replace(turn...)
+			err = a.pepper.Replace(s.peppers...) // was checked when it was read
 		}
 		if err != nil {
-			log.Error("not reloaded: the TURN secrets are as before", "error", err)
+			log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
 			continue
 		}
-		log.Info("reloaded", "turn_secrets", len(turn))
+		log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
 	}
+}
+
+// rereadSecrets reads what is reloaded: all of it, or an error.
+func rereadSecrets(file string) (s secrets, err error) {
+	settings, err := config.Load(file)
+	if err != nil {
+		return s, err
+	}
+	if s.turn, err = readTURNSecrets(settings); err != nil {
+		return s, err
+	}
+	if s.peppers, err = readPeppers(settings.Signal.PepperFile); err != nil {
+		return s, err
+	}
+	return s, s.distinct()
 }
 
 // watchPorts warns once when the open relay's ports run out, and again after they were free.
