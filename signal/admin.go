@@ -96,7 +96,7 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusInternalServerError, "the registry cannot be written: see the server's log")
 	default:
 		s.rooms.end(a.ID, protocol.Revoked, "the appointment was withdrawn")
-		s.relay.Revoke(a.ID, a.Revoked)
+		s.relay.Revoke(a.ID, "", a.Revoked)
 		answer(w, http.StatusOK, s.listed(a))
 	}
 }

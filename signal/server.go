@@ -25,9 +25,9 @@ type Relay interface {
 	// ICEServers returns the addresses and a new credential for a seat, and when
 	// that stops making allocations.
 	ICEServers(appointment, seat string) ([]protocol.ICEServer, time.Time, error)
-	// Revoke ends what an appointment holds, and refuses the credentials that were
-	// made for it up to the given time.
-	Revoke(appointment string, revoked time.Time)
+	// Revoke ends what a seat holds, or all of an appointment where seat is empty,
+	// and refuses the credentials that were made for it up to the given time.
+	Revoke(appointment, seat string, revoked time.Time)
 }
 
 // Options are what a Server is made of.
@@ -82,7 +82,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	for _, a := range list {
 		if !a.Revoked.IsZero() {
-			s.relay.Revoke(a.ID, a.Revoked)
+			s.relay.Revoke(a.ID, "", a.Revoked)
+		}
+		for _, seat := range a.Seats {
+			if !seat.Reissued.IsZero() {
+				s.relay.Revoke(a.ID, seat.Name, seat.Reissued)
+			}
 		}
 	}
 	return s, nil

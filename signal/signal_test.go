@@ -53,10 +53,10 @@ func (f *fakeRelay) ICEServers(appointment, seat string) ([]protocol.ICEServer, 
 	return []protocol.ICEServer{{URLs: []string{"turn:relay"}, Username: appointment + "." + seat}}, time.Time{}, nil
 }
 
-func (f *fakeRelay) Revoke(appointment string, _ time.Time) {
+func (f *fakeRelay) Revoke(appointment, seat string, _ time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.revoked = append(f.revoked, appointment)
+	f.revoked = append(f.revoked, strings.TrimSuffix(appointment+"."+seat, "."))
 }
 
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)

@@ -112,9 +112,14 @@ func (a *appliance) close() {
 	}
 }
 
-// mint makes a seat's credential.
+// mint makes a seat's credential. It expires after those that were revoked, within the
+// same second too, so that a seat's new holder is not taken for the former.
 func (a *appliance) mint(appointment, seat string) (credential.Credential, error) {
-	return a.keys.Mint(appointment, seat, time.Now().Add(a.lifetime))
+	expires := time.Now().Add(a.lifetime)
+	if revoked := a.relay.Revoked(appointment, seat); !expires.Truncate(time.Second).After(revoked) {
+		expires = revoked.Add(time.Second)
+	}
+	return a.keys.Mint(appointment, seat, expires)
 }
 
 // ICEServers is signaling's view of the relay.
@@ -124,8 +129,8 @@ func (a *appliance) ICEServers(appointment, seat string) ([]protocol.ICEServer, 
 }
 
 // Revoke is signaling's view of the relay.
-func (a *appliance) Revoke(appointment string, revoked time.Time) {
-	a.relay.Revoke(appointment, revoked.Add(a.lifetime+time.Second))
+func (a *appliance) Revoke(appointment, seat string, revoked time.Time) {
+	a.relay.Revoke(appointment, seat, revoked.Add(a.lifetime))
 }
 
 // tlsConfig is BSI TR-02102-2's choice: TLS 1.3, and 1.2 with forward secrecy and

@@ -76,7 +76,8 @@ func Parse(text string) (id string, secret [32]byte, ok bool) {
 	kind, rest, _ := strings.Cut(text, "_")
 	id, encoded, _ := strings.Cut(rest, "_")
 	raw, err := encoding.DecodeString(encoded)
-	if kind != prefix || len(id) != encoding.EncodedLen(8) || err != nil || len(raw) != len(secret) {
+	if kind != prefix || len(id) != encoding.EncodedLen(8) || err != nil || len(raw) != len(secret) ||
+		encoding.EncodeToString(raw) != encoded { // decoding skips line ends
 		return "", secret, false
 	}
 	return id, [32]byte(raw), true
