@@ -41,6 +41,10 @@ func (c *Config) validate(d *decoder) {
 		}
 	}
 
+	if c.Signal.AdminListen != "" {
+		listen("signal.admin_listen", "tcp", c.Signal.AdminListen)
+	}
+
 	needed := []struct{ key, value, what string }{
 		{"tls.certificate", c.TLS.Certificate, "the file of the certificate chain (PEM)"},
 		{"tls.key", c.TLS.Key, "the file of the certificate's private key (PEM)"},

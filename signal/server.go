@@ -44,15 +44,17 @@ type Options struct {
 
 // Server serves HTTP to clients and to the commands.
 type Server struct {
-	info     protocol.Info
-	registry appointment.Registry
-	pepper   *appointment.Pepper
-	relay    Relay
-	now      func() time.Time
-	log      *slog.Logger
-	rooms    *rooms
-	guesses  *limiter
-	stopping chan struct{}
+	info       protocol.Info
+	registry   appointment.Registry
+	pepper     *appointment.Pepper
+	relay      Relay
+	now        func() time.Time
+	log        *slog.Logger
+	rooms      *rooms
+	guesses    *limiter
+	answers    inProgress
+	stretching stretcher
+	stopping   chan struct{}
 }
 
 // New returns a Server and revokes anew in the relay what was revoked before.
@@ -64,15 +66,16 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.New("codes would be stretched too little: use at least 600000 rounds")
 	}
 	s := &Server{
-		info:     protocol.Info{Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds},
-		registry: o.Registry,
-		pepper:   o.Pepper,
-		relay:    o.Relay,
-		now:      o.Now,
-		log:      o.Log,
-		rooms:    newRooms(),
-		guesses:  newLimiter(),
-		stopping: make(chan struct{}),
+		info:       protocol.Info{Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds},
+		registry:   o.Registry,
+		pepper:     o.Pepper,
+		relay:      o.Relay,
+		now:        o.Now,
+		log:        o.Log,
+		rooms:      newRooms(),
+		guesses:    newLimiter(),
+		stretching: newStretcher(),
+		stopping:   make(chan struct{}),
 	}
 	list, err := s.registry.List(ctx)
 	if errors.Is(err, appointment.ErrDamaged) {
@@ -102,12 +105,16 @@ func (s *Server) Handler() http.Handler {
 	return secured(mux)
 }
 
-// Serve serves clients on one listener and the commands on the other until ctx is
-// done; it closes both.
-func (s *Server) Serve(ctx context.Context, clients, commands net.Listener) error {
+// Serve serves clients on one listener, the commands on another and, unless it is
+// nil, the admin API on the third until ctx is done; it closes all.
+func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener) error {
 	servers := []*http.Server{httpServer(s.Handler()), httpServer(s.AdminHandler())}
+	listeners := []net.Listener{clients, commands}
+	if api != nil {
+		servers, listeners = append(servers, httpServer(s.APIHandler())), append(listeners, api)
+	}
 	failures := make(chan error, len(servers))
-	for i, listener := range []net.Listener{clients, commands} {
+	for i, listener := range listeners {
 		go func() { failures <- servers[i].Serve(listener) }()
 	}
 	sweeping, stopSweep := context.WithCancel(ctx)

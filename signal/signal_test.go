@@ -133,6 +133,7 @@ func (l *lab) admin(method, path string, body any) (int, string) {
 	}
 	w := httptest.NewRecorder()
 	l.AdminHandler().ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(text)))
+	l.conforms(method, path, w)
 	return w.Code, w.Body.String()
 }
 
@@ -442,12 +443,12 @@ func TestAdminRefusesWhatItCannotMean(t *testing.T) {
 		body any
 		want int
 	}{
-		"no JSON":        {"hello", 422},
+		"no JSON":        {"hello", 400},
 		"unknown field":  {`{"patient_name":"x"}`, 422},
 		"over already":   {past, 422},
 		"short verifier": {short, 422},
 		"the same id":    {existing, 409},
-		"huge":           {strings.Repeat(" ", 1<<20), 422},
+		"huge":           {strings.Repeat(" ", 1<<20), 413},
 		"good":           {good, 201},
 		"good again":     {good, 409},
 	} {

@@ -38,6 +38,7 @@ type appliance struct {
 	signal    *signal.Server
 	registry  appointment.Registry
 	admin     net.Listener
+	api       net.Listener // nil: the admin API is on the socket alone
 	addresses relay.Addresses
 	url       string
 	urls      []string // of the ICE servers
@@ -76,6 +77,11 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 	if a.admin, err = listenAdmin(c.Signal.AdminSocket); err != nil {
 		return nil, err
 	}
+	if c.Signal.AdminListen != "" {
+		if a.api, err = tls.Listen("tcp", c.Signal.AdminListen, tlsConfig(s.certificate)); err != nil {
+			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
+		}
+	}
 	a.signal, err = signal.New(ctx, signal.Options{
 		Name:     c.Name,
 		URL:      a.url,
@@ -96,7 +102,7 @@ func (a *appliance) serve(ctx context.Context) error {
 	defer cancel()
 	failures := make(chan error, 2)
 	go func() { failures <- a.relay.Serve(ctx); cancel() }()
-	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin); cancel() }()
+	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
 	return errors.Join(<-failures, <-failures)
 }
 
@@ -106,6 +112,9 @@ func (a *appliance) close() {
 	}
 	if a.admin != nil {
 		a.admin.Close()
+	}
+	if a.api != nil {
+		a.api.Close()
 	}
 	if a.registry != nil {
 		a.registry.Close()

@@ -18,7 +18,7 @@ import (
 // joins and a revocation, and is in no log and no file of the daemon.
 func TestCanaries(t *testing.T) {
 	s := startServe(t, nil)
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}

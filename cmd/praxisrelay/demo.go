@@ -109,7 +109,7 @@ func demoCommand() *cobra.Command {
 // demoAppointment makes the appointment in the way that an administrator would.
 func (a *appliance) demoAppointment(ctx context.Context, admin *client.Admin) (demoInfo, error) {
 	now := time.Now().UTC().Truncate(time.Second)
-	created, err := admin.Create(ctx, now, now.Add(appointment.Length))
+	created, err := admin.Create(ctx, now, now.Add(appointment.Length), "")
 	if err != nil {
 		return demoInfo{}, err
 	}

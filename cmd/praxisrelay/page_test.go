@@ -52,7 +52,7 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	})
 	create := func(opens, closes time.Time) client.Created {
 		t.Helper()
-		created, err := s.admin.Create(ctx, opens, closes)
+		created, err := s.admin.Create(ctx, opens, closes, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,7 +119,7 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 func TestRevocationEndsWhatRuns(t *testing.T) {
 	s := startServe(t, nil)
 	now := time.Now()
-	created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour))
+	created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,11 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log.Info("serving", "url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS)
+		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
+		if a.api != nil {
+			where = append(where, "admin", a.api.Addr())
+		}
+		log.Info("serving", where...)
 		go checkName(c.Context(), settings, log)
 		hangup := make(chan os.Signal, 1)
 		ossignal.Notify(hangup, syscall.SIGHUP)

@@ -107,14 +107,11 @@ func CheckRef(ref string) error {
 
 // Validate checks what somebody else made.
 func (a Appointment) Validate() error {
-	if b, err := idEncoding.DecodeString(a.ID); err != nil || len(b) != 8 {
-		return errors.New("id: 13 lower-case letters and digits, 64 random bits in base 32, are expected")
-	}
-	if err := CheckRef(a.Ref); err != nil {
+	if err := a.CheckWindow(); err != nil {
 		return err
 	}
-	if !a.Closes.After(a.Opens) || a.Closes.Sub(a.Opens) > 31*24*time.Hour {
-		return errors.New("closes: must be after opens, by 31 days at most")
+	if b, err := idEncoding.DecodeString(a.ID); err != nil || len(b) != 8 {
+		return errors.New("id: 13 lower-case letters and digits, 64 random bits in base 32, are expected")
 	}
 	if len(a.Seats) != len(SeatNames) {
 		return fmt.Errorf("seats: the seats %s are expected", strings.Join(SeatNames, " and "))
@@ -133,6 +130,14 @@ func (a Appointment) Validate() error {
 		return errors.New("seats: each needs a code of its own")
 	}
 	return nil
+}
+
+// CheckWindow checks what an appointment has before it has codes: its window and Ref.
+func (a Appointment) CheckWindow() error {
+	if !a.Closes.After(a.Opens) || a.Closes.Sub(a.Opens) > 31*24*time.Hour || a.Closes.Year() > 9999 {
+		return errors.New("closes: must be after opens, by 31 days at most, and before the year 10000")
+	}
+	return CheckRef(a.Ref)
 }
 
 // CheckRoomKey checks the length of a wrapped room key: nonce, key and tag.

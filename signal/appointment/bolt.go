@@ -147,25 +147,26 @@ func (b *bolt) Revoke(_ context.Context, id string, now time.Time) (a Appointmen
 	return a, err
 }
 
-func (b *bolt) Reissue(_ context.Context, id, name string, l Lookup, roomKey []byte, now time.Time) (a Appointment, err error) {
-	err = b.db.Update(func(tx *bbolt.Tx) error {
-		if a, err = getAppointment(tx, []byte(id)); err != nil {
+func (b *bolt) Reissue(_ context.Context, id string, seat Seat, now time.Time) (Seat, error) {
+	seat.Used, seat.Reissued = false, now.UTC()
+	return seat, b.db.Update(func(tx *bbolt.Tx) error {
+		a, err := getAppointment(tx, []byte(id))
+		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(a.Seats, func(s Seat) bool { return s.Name == name })
+		i := slices.IndexFunc(a.Seats, func(s Seat) bool { return s.Name == seat.Name })
 		if i < 0 {
 			return ErrUnknown
 		}
 		if err := deleteLookups(tx, Appointment{ID: id, Seats: a.Seats[i : i+1]}); err != nil {
 			return err
 		}
-		if err := addLookup(tx, l, id); err != nil {
+		if err := addLookup(tx, seat.Lookup, id); err != nil {
 			return err
 		}
-		a.Seats[i] = Seat{Name: name, Lookup: l, RoomKey: roomKey, Reissued: now.UTC()}
+		a.Seats[i] = seat
 		return putAppointment(tx, a)
 	})
-	return a, err
 }
 
 func (b *bolt) Sweep(_ context.Context, now time.Time) error {

@@ -70,7 +70,7 @@ func write(file string) error {
 			op = operation{ID: a.ID, Former: lookupsOf(a)}
 			a.Seats[1].Lookup = randomLookup()
 			op.Seats = lookupsOf(a)
-			act = func() error { _, err := r.Reissue(nil, a.ID, Patient, a.Seats[1].Lookup, nil, day); return err }
+			act = func() error { _, err := r.Reissue(nil, a.ID, a.Seats[1], day); return err }
 		default:
 			a := live[i]
 			live = append(live[:i:i], live[i+1:]...)

@@ -32,9 +32,10 @@ type Registry interface {
 	// Revoke makes the codes of an appointment unknown and keeps only the fact
 	// that it was there, until its row is swept; ErrUnknown.
 	Revoke(ctx context.Context, id string, now time.Time) (Appointment, error)
-	// Reissue makes the code of a seat unknown and another one known in its place;
-	// ErrUnknown where there is no such seat any more, ErrExists.
-	Reissue(ctx context.Context, id, seat string, l Lookup, roomKey []byte, now time.Time) (Appointment, error)
+	// Reissue makes the code of a seat unknown and another one known in its place,
+	// by Lookup and RoomKey of the seat of that name; ErrUnknown where there is none
+	// any more, ErrExists. It returns the seat as it is kept.
+	Reissue(ctx context.Context, id string, seat Seat, now time.Time) (Seat, error)
 	// Answer returns the answer of that key; ErrUnknown.
 	Answer(ctx context.Context, key [32]byte, now time.Time) (Answer, error)
 	// Sweep deletes appointments and tokens that are over by more than Grace, and

@@ -31,9 +31,12 @@ func testUsed(t *testing.T, r Registry, a Appointment) {
 func testReissue(t *testing.T, r Registry, a Appointment) {
 	ctx, fresh, now := t.Context(), Lookup{77}, a.Opens.Add(time.Hour)
 	old := a.Seats[1].Lookup
-	kept, err := r.Reissue(ctx, a.ID, Patient, fresh, make([]byte, 60), now)
-	if err != nil || kept.Seats[1].Used || !kept.Seats[1].Reissued.Equal(now) || kept.Seats[0].Lookup != a.Seats[0].Lookup {
-		t.Errorf("Reissue = %+v, %v", kept, err)
+	next := Seat{Name: Patient, Lookup: fresh, RoomKey: make([]byte, 60)}
+	if seat, err := r.Reissue(ctx, a.ID, next, now); err != nil || seat.Used || !seat.Reissued.Equal(now) {
+		t.Errorf("Reissue = %+v, %v", seat, err)
+	}
+	if kept, err := r.Get(ctx, a.ID); err != nil || kept.Seats[1].Used || kept.Seats[1].Lookup != fresh || kept.Seats[0].Lookup != a.Seats[0].Lookup {
+		t.Errorf("kept is %+v, %v", kept, err)
 	}
 	if _, _, err := r.Find(ctx, old); !errors.Is(err, ErrUnknown) {
 		t.Errorf("the old code: %v", err)
@@ -43,14 +46,14 @@ func testReissue(t *testing.T, r Registry, a Appointment) {
 			t.Errorf("Find = %v, %v", found, err)
 		}
 	}
-	if _, err := r.Reissue(ctx, a.ID, Patient, a.Seats[0].Lookup, nil, now); !errors.Is(err, ErrExists) {
+	if _, err := r.Reissue(ctx, a.ID, Seat{Name: Patient, Lookup: a.Seats[0].Lookup}, now); !errors.Is(err, ErrExists) {
 		t.Errorf("the doctor's code for the patient: %v", err)
 	}
 	if _, _, err := r.Find(ctx, fresh); err != nil {
 		t.Errorf("a refused reissue took the code: %v", err)
 	}
 	for id, seat := range map[string]string{a.ID: "guest", "nobody": Patient} {
-		if _, err := r.Reissue(ctx, id, seat, Lookup{78}, nil, now); !errors.Is(err, ErrUnknown) {
+		if _, err := r.Reissue(ctx, id, Seat{Name: seat, Lookup: Lookup{78}}, now); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s of %s: %v", seat, id, err)
 		}
 	}
@@ -133,7 +136,7 @@ func TestSweepLeavesNothing(t *testing.T) {
 	if _, err := r.Revoke(ctx, revoked.ID, day); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Reissue(ctx, reissued.ID, Doctor, Lookup{50}, nil, day); err != nil {
+	if _, err := r.Reissue(ctx, reissued.ID, Seat{Name: Doctor, Lookup: Lookup{50}}, day); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Sweep(ctx, day.Add(Length+Grace)); err != nil {

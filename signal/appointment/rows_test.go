@@ -80,7 +80,7 @@ func FuzzRow(f *testing.F) {
 		if !found || (len(list) == 2) == (listed != nil) {
 			t.Fatalf("List = %d appointments, %v", len(list), listed)
 		}
-		_, err = r.Reissue(ctx, bad.ID, Doctor, Lookup{202}, nil, day)
+		_, err = r.Reissue(ctx, bad.ID, Seat{Name: Doctor, Lookup: Lookup{202}}, day)
 		check("Reissue", err)
 		_, err = r.Revoke(ctx, bad.ID, day)
 		check("Revoke", err)

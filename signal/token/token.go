@@ -65,7 +65,7 @@ func (t Token) validate() error {
 	if len(t.Label) > 64 || strings.ContainsFunc(t.Label, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return errors.New("name: at most 64 bytes without control characters are expected")
 	}
-	if !t.Expires.IsZero() && !t.Expires.After(t.Created) {
+	if !t.Expires.IsZero() && (!t.Expires.After(t.Created) || t.Expires.Year() > 9999) {
 		return errors.New("expires: the token would be over already")
 	}
 	return nil
