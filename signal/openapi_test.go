@@ -142,7 +142,7 @@ func TestDocumentedBodiesAreTaken(t *testing.T) {
 		if err := schema.Validate(value); (err == nil) != want {
 			t.Errorf("the document on %s: %v", body, err)
 		}
-		l := newLab(t)
+		l := quick(newLab(t))
 		if status, answer := l.admin("POST", "/v1/appointments", body); (status == http.StatusCreated) != want {
 			t.Errorf("the handler on %s: %d %s", body, status, answer)
 		}

@@ -53,7 +53,7 @@ type Server struct {
 	rooms      *rooms
 	guesses    *limiter
 	answers    inProgress
-	stretching stretcher
+	stretching stretching
 	stopping   chan struct{}
 }
 
@@ -74,7 +74,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		log:        o.Log,
 		rooms:      newRooms(),
 		guesses:    newLimiter(),
-		stretching: newStretcher(),
+		stretching: newStretching(),
 		stopping:   make(chan struct{}),
 	}
 	list, err := s.registry.List(ctx)

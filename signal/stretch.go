@@ -8,22 +8,25 @@ import (
 	"praxisrelay/signal/code"
 )
 
-// stretchWait is how long a request waits for its turn to stretch a code.
-const stretchWait = 10 * time.Second
+// stretching bounds how many codes are stretched at once that callers of the API leave
+// to the server. Each takes about half a second of a core, and where there are several
+// cores one is always left to the calls.
+type stretching struct {
+	turns    chan struct{}
+	patience time.Duration // how long a request waits for its turn
+}
 
-// stretcher stretches codes that callers of the API leave to the server. A code takes
-// about half a second of a core, and one core is always left to the calls.
-type stretcher chan struct{}
-
-func newStretcher() stretcher { return make(stretcher, max(1, runtime.NumCPU()-1)) }
+func newStretching() stretching {
+	return stretching{turns: make(chan struct{}, max(1, runtime.NumCPU()-1)), patience: 10 * time.Second}
+}
 
 // derive waits for its turn and stretches a code.
 func (s *Server) derive(ctx context.Context, c code.Code) (code.Keys, *refusal) {
-	waiting, cancel := context.WithTimeout(ctx, stretchWait)
+	waiting, cancel := context.WithTimeout(ctx, s.stretching.patience)
 	defer cancel()
 	select {
-	case s.stretching <- struct{}{}:
-		defer func() { <-s.stretching }()
+	case s.stretching.turns <- struct{}{}:
+		defer func() { <-s.stretching.turns }()
 	case <-waiting.Done():
 		return code.Keys{}, busyKind.says("too many codes are made at once", "try again in a moment, or make codes at the caller").after(5 * time.Second)
 	}

@@ -2,6 +2,7 @@ package appointment
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,7 +42,8 @@ func write(file string) error {
 	if err != nil {
 		return err
 	}
-	list, err := r.List(nil)
+	ctx := context.Background() // until it is killed
+	list, err := r.List(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,18 +66,18 @@ func write(file string) error {
 			}
 			live = append(live, a)
 			op = operation{ID: a.ID, Seats: lookupsOf(a), Fresh: true}
-			act = func() error { return r.Create(nil, a) }
+			act = func() error { return r.Create(ctx, a) }
 		case kind == 2:
 			a := live[i]
 			op = operation{ID: a.ID, Former: lookupsOf(a)}
 			a.Seats[1].Lookup = randomLookup()
 			op.Seats = lookupsOf(a)
-			act = func() error { _, err := r.Reissue(nil, a.ID, a.Seats[1], day); return err }
+			act = func() error { _, err := r.Reissue(ctx, a.ID, a.Seats[1], day); return err }
 		default:
 			a := live[i]
 			live = append(live[:i:i], live[i+1:]...)
 			op = operation{ID: a.ID, Former: lookupsOf(a)}
-			act = func() error { _, err := r.Revoke(nil, a.ID, day); return err }
+			act = func() error { _, err := r.Revoke(ctx, a.ID, day); return err }
 		}
 		if err := say.Encode(op); err != nil {
 			return err
