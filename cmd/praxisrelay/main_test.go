@@ -129,6 +129,7 @@ func startDemo(t *testing.T) (info demoInfo, d *daemon) {
 type served struct {
 	*daemon
 	url    string
+	api    string // the admin API's URL
 	ca     string // its certificate
 	socket string
 	admin  *client.Admin
@@ -162,6 +163,8 @@ func startServe(t *testing.T, prepare func(appointment.Registry, *appointment.Pe
 	s.daemon = start(t, program("serve", "--config", file), true, func(line string) bool {
 		_, rest, ok := strings.Cut(line, "msg=serving url=")
 		s.url, _, _ = strings.Cut(rest, " ")
+		_, api, _ := strings.Cut(rest, " admin=")
+		s.api = "https://" + api
 		return ok
 	})
 	return s
@@ -189,7 +192,7 @@ listen:
   turn_tls: [127.0.0.1:0]
 tls: {certificate: DIR/cert.pem, key: DIR/key.pem}
 relay: {secret_files: [DIR/turn.secret]}
-signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock}
+signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock, admin_listen: 127.0.0.1:0}
 `, "DIR", folder),
 	} {
 		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -95,19 +96,23 @@ func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file st
 			return
 		case <-hangup:
 		}
-		s, err := rereadSecrets(file)
-		if err == nil {
-			err = a.keys.Replace(s.turn...)
-		}
-		if err == nil {
-			err = a.pepper.Replace(s.peppers...) // was checked when it was read
-		}
+		s, err := a.replaceSecrets(file)
 		if err != nil {
 			log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
 			continue
 		}
 		log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
 	}
+}
+
+// replaceSecrets reads them anew and takes all of them, or none.
+func (a *appliance) replaceSecrets(file string) (secrets, error) {
+	s, err := rereadSecrets(file)
+	if err != nil {
+		return s, err
+	}
+	// Neither fails, since reading has checked them.
+	return s, errors.Join(a.keys.Replace(s.turn...), a.pepper.Replace(s.peppers...))
 }
 
 // rereadSecrets reads what is reloaded: all of it, or an error.
