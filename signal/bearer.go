@@ -39,7 +39,7 @@ func (s *Server) APIHandler() http.Handler {
 }
 
 // bearer returns the token that a request shows. Unknown, revoked, expired and
-// malformed ones are ErrUnknown, and cost the same.
+// malformed ones are ErrUnknown, and cost about the same.
 func (s *Server) bearer(r *http.Request) (token.Token, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	id, secret, ok := token.Parse(strings.TrimSpace(text))

@@ -157,15 +157,15 @@ func killed(t *testing.T, random *rand.Rand, file string, known map[string]opera
 		t.Fatal(err)
 	}
 	kill := func() { _ = victim.Process.Kill() }
-	moment := time.Duration(random.IntN(8_000)) * time.Microsecond
-	early := random.IntN(8) == 0 // while it opens the file
+	moment := time.Duration(random.IntN(4_000)) * time.Microsecond // after what it may finish
+	finish := random.IntN(4)
 	var timer *time.Timer
-	if early {
-		timer = time.AfterFunc(4*moment, kill)
+	if random.IntN(8) == 0 { // while it opens the file
+		timer = time.AfterFunc(8*moment, kill)
 	}
 	var doubt *operation
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if timer == nil {
+		if timer == nil && acknowledged == finish {
 			timer = time.AfterFunc(moment, kill)
 		}
 		var op operation
