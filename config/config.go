@@ -115,7 +115,17 @@ type Signal struct {
 	// AdminListen is where the same is served over TLS to who has a token, as
 	// "host:port". Empty: nowhere.
 	AdminListen string `yaml:"admin_listen"`
+	// Admission is ByDoctor or None.
+	Admission string `yaml:"admission"`
+	// MaxMessage bounds a frame of a client, in bytes.
+	MaxMessage int `yaml:"max_message"`
 }
+
+// Whether patients wait until the doctor lets them in.
+const (
+	ByDoctor = "doctor"
+	None     = "none"
+)
 
 // Default returns the configuration that a file changes.
 func Default() Config {
@@ -148,6 +158,8 @@ func Default() Config {
 			Registry:    "/var/lib/praxisrelay/registry.db",
 			PepperFile:  "/etc/praxisrelay/pepper.secret",
 			AdminSocket: "/run/praxisrelay/admin.sock",
+			Admission:   ByDoctor,
+			MaxMessage:  16 << 10,
 		},
 	}
 }

@@ -103,6 +103,10 @@ func TestMistakes(t *testing.T) {
 		"the admin API's address taken": {least + "signal: {admin_listen: ':3478'}\n", []string{
 			`x.yaml:3: signal.admin_listen: ":3478" is already in listen.turn_tcp[0]: give each listener its own`,
 		}},
+		"signal": {least + "signal: {admission: yes, max_message: 1000}\n", []string{
+			`x.yaml:3: signal.admission: "yes" is neither doctor (patients wait until the doctor lets them in) nor none`,
+			"x.yaml:3: signal.max_message: 1000 is out of bounds: use 16384 to 65536",
+		}},
 		"ports": {least + "relay: {ports: 80-90x}\n", []string{"x.yaml:3: relay.ports: not a range of ports: write it like 49152-65535"}},
 		"range": {least + "relay: {ports: 9000-8000}\n", []string{"x.yaml:3: relay.ports: 9000-8000 cannot be used: write first-last, from 1024 up"}},
 	} {

@@ -18,7 +18,6 @@ import (
 // streamListener is one TCP, TLS or HTTPS listener.
 type streamListener struct {
 	net.Listener
-	index     uint16
 	transport core.Transport
 	tls       *tls.Config
 	proxies   []netip.Prefix
@@ -67,7 +66,7 @@ func (l *streamListener) serve(r *Relay) error {
 
 // serveConn serves one connection until it ends, or hands it to HTTP and returns true.
 func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
-	conn, ok := l.unproxied(conn)
+	conn, ok := l.unproxied(r, conn)
 	if !ok || conn.SetDeadline(time.Now().Add(firstMessageTime)) != nil {
 		return false
 	}
@@ -83,7 +82,7 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 		}
 	}()
 	if l.tls == nil {
-		r.serveStream(counted, l.transport, l.index, nil)
+		r.serveStream(counted, l.transport, nil)
 		return false
 	}
 	secured := tls.Server(counted, l.tls)
@@ -106,7 +105,7 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 	if conn.SetDeadline(time.Time{}) != nil {
 		return false
 	}
-	r.serveStream(secured, l.transport, l.index, first[:n])
+	r.serveStream(secured, l.transport, first[:n])
 	return false
 }
 
@@ -122,11 +121,16 @@ func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) 
 
 // unproxied takes the header off a connection that a trusted proxy made, so that its
 // addresses are the client's. Others are left as they are: they cannot claim any.
-func (l *streamListener) unproxied(conn net.Conn) (net.Conn, bool) {
+func (l *streamListener) unproxied(r *Relay, conn net.Conn) (net.Conn, bool) {
 	from := streamAddr(conn.RemoteAddr()).Addr()
 	if !slices.ContainsFunc(l.proxies, func(p netip.Prefix) bool { return p.Contains(from) }) {
 		return conn, true
 	}
+	release, ok := r.handshakes.admit(from)
+	if !ok {
+		return nil, false
+	}
+	defer release()
 	proxied := proxyproto.NewConn(conn,
 		proxyproto.WithPolicy(proxyproto.REQUIRE),
 		proxyproto.SetReadHeaderTimeout(firstMessageTime),

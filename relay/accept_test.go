@@ -14,6 +14,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"praxisrelay/config"
+	"praxisrelay/relay/core"
 )
 
 // gone waits until the other side has closed a connection.
@@ -79,7 +80,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		served bool
 	}{
 		{"127.0.0.1", true}, {"127.0.0.1", true}, {"127.0.0.1", true}, {"127.0.0.1", false},
-		{"127.0.0.2", true}, {"127.0.0.2", true}, {"127.0.0.2", false}, {"127.0.0.3", false},
+		{"127.0.0.2", true}, {"127.0.0.2", false}, {"127.0.0.3", true}, {"127.0.0.4", false},
 	} {
 		conn := from(t, step.source, address)
 		if !step.served {
@@ -95,12 +96,12 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	held[0].Close()
 	until(t, func() bool {
-		_, ok := answers(t, from(t, "127.0.0.3", address))
+		_, ok := answers(t, from(t, "127.0.0.4", address))
 		return ok
 	})
 	l.open.mu.Lock()
 	defer l.open.mu.Unlock()
-	if len(l.open.prefixes) > 3 {
+	if len(l.open.prefixes) > 4 {
 		t.Errorf("prefixes without a connection are remembered: %v", l.open.prefixes)
 	}
 }
@@ -195,5 +196,62 @@ func TestProxyProtocol(t *testing.T) {
 		if got, ok := ask("127.0.0.1", nil); !ok || got[:10] != "127.0.0.1:" {
 			t.Errorf("%v: a client without a proxy is %v (%v)", listener.address, got, ok)
 		}
+	}
+}
+
+// TestSomeNetworksDoNotKeepTheOthersOut: whoever opens as many connections or handshakes
+// as they can leaves room for others.
+func TestSomeNetworksDoNotKeepTheOthersOut(t *testing.T) {
+	c := newConnections(1000, 250)
+	for greedy := range 8 {
+		for range 1000 {
+			c.admit(netip.AddrFrom4([4]byte{10, 0, 0, byte(greedy)}))
+		}
+	}
+	for innocent := range 3 {
+		if _, ok := c.admit(netip.AddrFrom4([4]byte{192, 0, 2, byte(innocent)})); !ok {
+			t.Errorf("network %d is kept out by eight others: %d of %d are open", innocent, c.open, c.most)
+		}
+	}
+	if c.open < 900 {
+		t.Errorf("only %d of %d may be open", c.open, c.most)
+	}
+}
+
+// TestProxysConnectionsAreCountedBeforeTheirHeader, as handshakes that have not ended.
+func TestProxysConnectionsAreCountedBeforeTheirHeader(t *testing.T) {
+	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) {
+		listen.ProxyProtocolFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
+		listen.MaxHandshakes = 8
+	})
+	address := l.Addresses().TCP[0].String()
+	for range 2 {
+		from(t, "127.0.0.2", address)
+	}
+	until(t, func() bool {
+		l.handshakes.mu.Lock()
+		defer l.handshakes.mu.Unlock()
+		return l.handshakes.open == 2
+	})
+	if !gone(t, from(t, "127.0.0.2", address)) {
+		t.Error("a third connection without a header is held")
+	}
+}
+
+// TestWhoOnlyAsksIsCutOff: a connection without an allocation may ask a few times; with
+// one it may as long as the core answers.
+func TestWhoOnlyAsksIsCutOff(t *testing.T) {
+	l := newLab(t, loopback)
+	conn := from(t, "127.0.0.1", l.Addresses().TCP[0].String())
+	asked := 0
+	for ok := true; ok && asked < 1000; asked++ {
+		_, ok = answers(t, conn)
+	}
+	if asked < mostAsked || asked > mostAsked+16 {
+		t.Errorf("%d requests were answered, want about %d", asked, mostAsked)
+	}
+	member := l.wire(core.TCP, "a", "doctor").allocate()
+	for range 3 * mostAsked {
+		member.ask(stun.MustBuild(stun.TransactionID, stun.BindingRequest))
 	}
 }

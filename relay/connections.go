@@ -10,6 +10,9 @@ import (
 
 // connections counts what is open, in all and per source prefix. It holds an entry
 // for every prefix with something open, so it is bounded by what it bounds.
+//
+// A prefix gets no more than what is still free for others: those who open as many as
+// they can leave room for one who wants a few.
 type connections struct {
 	most, mostPerPrefix int
 
@@ -28,7 +31,7 @@ func (c *connections) admit(client netip.Addr) (release func(), ok bool) {
 	prefix := core.Prefix(client)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open >= c.most || c.prefixes[prefix] >= c.mostPerPrefix {
+	if held := c.prefixes[prefix]; held >= min(c.mostPerPrefix, c.most-c.open) {
 		return nil, false
 	}
 	c.open++

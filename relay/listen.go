@@ -44,7 +44,11 @@ func Listen(o Options) (_ *Relay, err error) {
 			return nil, fmt.Errorf("listen.turn_udp: %w", err)
 		}
 	}
-	if r.core, err = core.New(r.coreConfig(o)); err != nil {
+	settings, err := r.coreConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	if r.core, err = core.New(settings); err != nil {
 		return nil, err
 	}
 	proxies := o.Listen.ProxyProtocolFrom
@@ -67,7 +71,7 @@ func Listen(o Options) (_ *Relay, err error) {
 
 // coreConfig is the configuration as the core wants it. The UDP sockets are bound
 // by now.
-func (r *Relay) coreConfig(o Options) core.Config {
+func (r *Relay) coreConfig(o Options) (core.Config, error) {
 	c := core.Config{
 		Keys:       o.Keys,
 		MaxSession: o.Relay.MaxSession,
@@ -81,13 +85,17 @@ func (r *Relay) coreConfig(o Options) core.Config {
 			Unauthenticated: o.Relay.UnauthenticatedRate,
 		},
 	}
-	for _, socket := range r.udp {
-		c.Listeners = append(c.Listeners, socket.local)
+	public := o.Relay.PublicAddress
+	if !public.IsValid() { // else the addresses that RFC 5780 asks for are a NAT's
+		for _, socket := range r.udp {
+			c.Listeners = append(c.Listeners, socket.local)
+		}
 	}
 	c.RelayedIPv4, c.RelayedIPv6 = relayedAddresses(o.Relay.Addresses)
 	if o.Relay.Peers == config.Open {
 		ports := o.Relay.Ports
 		r.peers = peers{
+			open:   true,
 			policy: policy.Policy{Allow: o.Relay.Allow, Deny: o.Relay.Deny},
 			local4: c.RelayedIPv4,
 			local6: c.RelayedIPv6,
@@ -97,20 +105,27 @@ func (r *Relay) coreConfig(o Options) core.Config {
 			FirstPort: ports.First, LastPort: ports.Last,
 			Bind: r.bind, Release: r.release, Permits: r.peers.policy.Permits,
 		}
+		own, err := HostAddresses()
+		if err == nil {
+			err = r.peers.check(public)
+		}
+		if err != nil {
+			return c, err
+		}
+		defer func() { r.peers.setOwn(own) }()
 	} else if !c.RelayedIPv4.IsValid() {
 		// Clients that ask for nothing else want IPv4, and the paired relay needs no
 		// address of its own for it: RFC 7600's dummy serves on a host without.
 		c.RelayedIPv4 = netip.AddrFrom4([4]byte{192, 0, 0, 8})
 	}
-	switch public := o.Relay.PublicAddress; {
+	switch {
 	case public.Is4():
 		c.RelayedIPv4 = public
 	case public.Is6():
 		c.RelayedIPv6 = public
 	}
 	r.peers.public = []netip.Addr{c.RelayedIPv4, c.RelayedIPv6}
-	r.peers.setOwn(HostAddresses())
-	return c
+	return c, nil
 }
 
 func (r *Relay) listenUDP(address string) error {
@@ -132,7 +147,7 @@ func (r *Relay) listenStream(address string, transport core.Transport, config *t
 	if err != nil {
 		return nil, err
 	}
-	l := &streamListener{Listener: listener, index: uint16(len(r.stream)), transport: transport, proxies: proxies}
+	l := &streamListener{Listener: listener, transport: transport, proxies: proxies}
 	if transport == core.TLS {
 		l.tls = config.Clone()
 		l.tls.NextProtos = []string{"http/1.1", "stun.turn", "stun.nat-discovery"}
@@ -182,11 +197,16 @@ func (r *Relay) Close() {
 			l.http.Close()
 		}
 	}
-	if r.core != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.core.Close(r.now())
+	r.endAll()
+}
+
+func (r *Relay) endAll() {
+	if r.core == nil {
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.core.Close(r.now())
 }
 
 // relayedAddresses returns what relayed addresses are made of: the configured

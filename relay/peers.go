@@ -1,8 +1,11 @@
 package relay
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/policy"
@@ -11,11 +14,14 @@ import (
 // peers is what the open relay has beside: a socket for every relayed address, and
 // the policy of who is reached.
 type peers struct {
-	policy     policy.Policy
-	local4     netip.Addr // what sockets are bound to; clients may be told another
-	local6     netip.Addr
-	public     []netip.Addr // what they are told
-	all, bound int          // ports
+	open   bool
+	policy policy.Policy
+	local4 netip.Addr // what sockets are bound to; clients may be told another
+	local6 netip.Addr
+	public []netip.Addr // what they are told
+	all    int          // ports of each family
+	bound4 int          // of them in use
+	bound6 int
 }
 
 // setOwn tells the policy the appliance's own addresses.
@@ -24,19 +30,58 @@ func (p *peers) setOwn(host []netip.Addr) {
 }
 
 // bind opens the socket of a relayed address for the core, which holds the lock.
-func (r *Relay) bind(relayed netip.AddrPort) bool {
-	network, local := "udp4", r.peers.local4
+func (r *Relay) bind(relayed netip.AddrPort) error {
+	local, bound := r.peers.local4, &r.peers.bound4
 	if relayed.Addr().Is6() {
-		network, local = "udp6", r.peers.local6
+		local, bound = r.peers.local6, &r.peers.bound6
 	}
-	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(local, relayed.Port())))
-	if err != nil {
-		return false // another program has the port
+	conn, err := listenPeer(netip.AddrPortFrom(local, relayed.Port()))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return core.ErrTaken
+	case err != nil:
+		return err
 	}
 	r.relayed.Store(relayed, conn)
-	r.peers.bound++
+	*bound++
 	r.relaying.Go(func() { r.receive(relayed, conn) })
-	return true
+	return nil
+}
+
+// listenPeer opens a socket that talks to peers, of which none is a broadcast address.
+func listenPeer(local netip.AddrPort) (*net.UDPConn, error) {
+	network := "udp4"
+	if local.Addr().Is6() {
+		network = "udp6"
+	}
+	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(local))
+	if err != nil {
+		return nil, err
+	}
+	if err := forbidBroadcast(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// check tells why the open relay could not bind any relayed address, now rather than
+// with the first client.
+func (p *peers) check(public netip.Addr) error {
+	for _, local := range []netip.Addr{p.local4, p.local6} {
+		if !local.IsValid() {
+			continue
+		}
+		conn, err := listenPeer(netip.AddrPortFrom(local, 0))
+		if err != nil {
+			return fmt.Errorf("relay.addresses: %w", err)
+		}
+		conn.Close()
+	}
+	if public.Is4() && !p.local4.IsValid() || public.Is6() && !p.local6.IsValid() {
+		return fmt.Errorf("relay.public_address: this host has no address of the family of %v that could be translated to it", public)
+	}
+	return nil
 }
 
 // release closes it.
@@ -44,7 +89,11 @@ func (r *Relay) release(relayed netip.AddrPort) {
 	if conn, ok := r.relayed.Load(relayed); ok {
 		conn.Close()
 		r.relayed.Delete(relayed)
-		r.peers.bound--
+		if relayed.Addr().Is6() {
+			r.peers.bound6--
+		} else {
+			r.peers.bound4--
+		}
 	}
 }
 
@@ -64,24 +113,24 @@ func (r *Relay) receive(relayed netip.AddrPort, conn *net.UDPConn) {
 	}
 }
 
-// Ports returns how many relayed ports are free, and of how many. In the paired
-// relay, which has no ports to run out of, both are zero.
+// Ports returns how many relayed ports are free, and of how many, for the address
+// that has fewer. In the paired relay, which has no ports to run out of, both are zero.
 func (r *Relay) Ports() (free, all int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.peers.all - r.peers.bound, r.peers.all
+	return r.peers.all - max(r.peers.bound4, r.peers.bound6), r.peers.all
 }
 
 // HostAddresses returns the addresses of the host's interfaces.
-func HostAddresses() (own []netip.Addr) {
+func HostAddresses() (own []netip.Addr, err error) {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("the addresses of this host cannot be read: %w", err)
 	}
 	for _, addr := range addrs {
 		if prefix, err := netip.ParsePrefix(addr.String()); err == nil {
 			own = append(own, prefix.Addr().Unmap().WithZone(""))
 		}
 	}
-	return own
+	return own, nil
 }

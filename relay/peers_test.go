@@ -2,8 +2,12 @@ package relay
 
 import (
 	"bytes"
+	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -11,11 +15,12 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/relay/core"
+	"praxisrelay/relay/credential"
 )
 
 func openRelay(allow ...string) func(*config.Listen, *config.Relay) {
 	return func(_ *config.Listen, r *config.Relay) {
-		r.Peers, r.Ports = config.Open, config.Ports{First: 53000, Last: 53063}
+		r.Peers, r.Ports = config.Open, config.Ports{First: 61000, Last: 61063}
 		for _, prefix := range allow {
 			r.Allow = append(r.Allow, netip.MustParsePrefix(prefix))
 		}
@@ -34,7 +39,7 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 			defer conn.Close()
 			peer := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 			w := l.wire(transport, "a", "doctor").allocate(attr{stun.AttrRequestedAddressFamily, []byte{family, 0, 0, 0}})
-			if w.relayed.Port() < 53000 || w.relayed.Port() > 53063 {
+			if w.relayed.Port() < 61000 || w.relayed.Port() > 61063 {
 				t.Errorf("the relayed address is %v", w.relayed)
 			}
 			if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != 0 {
@@ -69,7 +74,7 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 			}
 		}
 	}
-	if free, all := l.Ports(); all != 64 || free != 64-6 {
+	if free, all := l.Ports(); all != 64 || free != 64-3 { // three for each family
 		t.Errorf("%d of %d ports are free", free, all)
 	}
 	l.Revoke("a", "", time.Now().Add(time.Hour))
@@ -77,7 +82,7 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 		t.Errorf("%d ports are free after all ended", free)
 	}
 	// The sockets are closed: their ports can be bound again.
-	for port := 53000; port <= 53063; port++ {
+	for port := 61000; port <= 61063; port++ {
 		conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		if err != nil {
 			t.Fatal(err)
@@ -89,10 +94,11 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 // TestOpenRelayDoesNotReachTheHost, nor its network, in any encoding.
 func TestOpenRelayDoesNotReachTheHost(t *testing.T) {
 	l := newLabWith(t, loopback, openRelay("127.0.0.0/8")) // allowing a network allows no address of the host's own in it
-	own := HostAddresses()
-	if len(own) == 0 {
-		t.Fatal("the host has no address")
+	own, err := HostAddresses()
+	if err != nil || len(own) == 0 {
+		t.Fatal("the host has no address", err)
 	}
+	own = append(own, netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.255.255.254"))
 	w := l.wire(core.UDP, "a", "doctor").allocate()
 	six := l.wire(core.UDP, "a", "doctor").allocate(attr{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}})
 	for _, addr := range append(own, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("169.254.169.254")) {
@@ -152,5 +158,66 @@ func TestRelayedAddresses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNobodyIsReachedByBroadcast, though Go allows it every UDP socket.
+func TestNobodyIsReachedByBroadcast(t *testing.T) {
+	conn, err := listenPeer(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.WriteToUDPAddrPort([]byte("all"), netip.MustParseAddrPort("127.255.255.255:5000")); !errors.Is(err, syscall.EACCES) {
+		t.Errorf("a packet to everybody: %v, want %v", err, syscall.EACCES)
+	}
+}
+
+// TestOpenRelayThatCouldBindNothingDoesNotStart.
+func TestOpenRelayThatCouldBindNothingDoesNotStart(t *testing.T) {
+	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*config.Relay){
+		"relay.addresses: ": func(r *config.Relay) { r.Addresses = []netip.Addr{netip.MustParseAddr("192.0.2.1")} },
+		"relay.public_address: this host has no address of the family": func(r *config.Relay) {
+			r.Addresses, r.PublicAddress = []netip.Addr{netip.MustParseAddr("::1")}, netip.MustParseAddr("203.0.113.9")
+		},
+	} {
+		listen, settings := config.Default().Listen, config.Default().Relay
+		listen.HTTPS, listen.TURNUDP, listen.TURNTCP, listen.TURNTLS = loopback.HTTPS, loopback.TURNUDP, nil, nil
+		settings.Peers = config.Open
+		change(&settings)
+		r, err := Listen(Options{Listen: listen, Relay: settings, Keys: keys, TLS: &tls.Config{}, Now: time.Now})
+		if err == nil {
+			r.Close()
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s...", err, want)
+		}
+	}
+}
+
+// TestPeersAreSentEmptyDatagrams, by channels and by indications.
+func TestPeersAreSentEmptyDatagrams(t *testing.T) {
+	l := newLabWith(t, loopback, openRelay("127.0.0.2/32"))
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	peer := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	w := l.wire(core.UDP, "a", "doctor").allocate()
+	if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 0 {
+		t.Fatal(code)
+	}
+	empty := stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodSend, stun.ClassIndication), peerAddr(peer), attr{stun.AttrData, nil})
+	for name, b := range map[string][]byte{"ChannelData": {0x40, 0, 0, 0}, "Send": empty.Raw} {
+		w.send(b)
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if n, from, err := conn.ReadFromUDPAddrPort(make([]byte, 10)); err != nil || n != 0 || from != w.relayed {
+			t.Errorf("%s: %d bytes from %v, %v", name, n, from, err)
+		}
 	}
 }

@@ -23,10 +23,44 @@ type queue struct {
 // frame is a message with its padding.
 type frame struct {
 	size int
-	data [core.MaxOutput + 3]byte
+	data []byte // as long as its pool makes them
 }
 
-var framePool = sync.Pool{New: func() any { return new(frame) }}
+// Answers are small, and a client that asks and does not read must not hold memory
+// for media.
+const (
+	smallFrame = 256
+	largeFrame = core.MaxOutput + 3
+)
+
+var smallFrames, largeFrames = framePool(smallFrame), framePool(largeFrame)
+
+func framePool(size int) *sync.Pool {
+	return &sync.Pool{New: func() any { return &frame{data: make([]byte, size)} }}
+}
+
+// newFrame copies a message and pads it to a multiple of four.
+func newFrame(message []byte) *frame {
+	pool := smallFrames
+	if len(message)+3 > smallFrame {
+		pool = largeFrames
+	}
+	f := pool.Get().(*frame)
+	f.size = copy(f.data, message)
+	for f.size%4 != 0 {
+		f.data[f.size] = 0
+		f.size++
+	}
+	return f
+}
+
+func (f *frame) free() {
+	if len(f.data) == smallFrame {
+		smallFrames.Put(f)
+	} else {
+		largeFrames.Put(f)
+	}
+}
 
 // media tells ChannelData and Data indications from answers, which a client waits for.
 func (f *frame) media() bool { return f.data[0]&0xC0 == 0x40 || f.data[0] == 0 && f.data[1] == 0x17 }
@@ -35,16 +69,11 @@ func newQueue(start func()) *queue { return &queue{ready: make(chan struct{}, 1)
 
 // push copies a message into the queue.
 func (q *queue) push(message []byte) {
-	f := framePool.Get().(*frame)
-	f.size = copy(f.data[:], message)
-	for f.size%4 != 0 {
-		f.data[f.size] = 0
-		f.size++
-	}
+	f := newFrame(message)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		framePool.Put(f)
+		f.free()
 		return
 	}
 	if q.start != nil {
@@ -71,7 +100,7 @@ func (q *queue) dropOldest() {
 			break
 		}
 	}
-	framePool.Put(q.frames[oldest])
+	q.frames[oldest].free()
 	q.frames = append(q.frames[:oldest], q.frames[oldest+1:]...)
 }
 
@@ -89,7 +118,7 @@ func (q *queue) take(b []byte) []byte {
 	defer q.mu.Unlock()
 	for _, f := range q.frames {
 		b = append(b, f.data[:f.size]...)
-		framePool.Put(f)
+		f.free()
 	}
 	clear(q.frames)
 	q.frames = q.frames[:0]

@@ -4,6 +4,7 @@
 //
 //	listen.go                            which sockets there are
 //	udp.go, udp_linux.go, udp_other.go   datagrams
+//	lane.go                              those that wait for the core
 //	accept.go, connections.go            connections, from accept to the first message; the shared HTTPS port
 //	stream.go, frame.go, queue.go        messages on a connection
 //	peers.go                             sockets of the open relay
@@ -53,20 +54,23 @@ type packet struct {
 	data   []byte
 }
 
+// media tells ChannelData, which passes without the lock, from STUN and all else.
+func (p packet) media() bool { return len(p.data) > 0 && p.data[0]&0xC0 == 0x40 }
+
 // process asks the core about each packet of a batch and sends what results.
 // scratch holds one buffer of core.MaxOutput bytes per packet.
 func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
 	now, out := r.now(), out[:0]
 	for i, p := range in {
 		var result packet
-		if len(p.data) > 0 && p.data[0]&0xC0 == 0x40 {
+		if p.media() {
 			result.client, result.data = r.core.Forward(now, p.client, p.data, scratch[i])
 		} else {
 			r.mu.Lock()
 			result.client, result.data = r.core.Handle(now, p.client, p.data, scratch[i])
 			r.mu.Unlock()
 		}
-		if len(result.data) > 0 {
+		if result.data != nil { // a peer outside may be sent an empty datagram
 			out = append(out, result)
 		}
 	}
@@ -151,6 +155,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	r.Close()
 	running.Wait()
+	r.endAll() // what was asked for while the sockets were being closed
 	r.relaying.Wait()
 	close(failures)
 	for err := range failures {
@@ -166,6 +171,9 @@ func (r *Relay) sweep(ctx context.Context) {
 	second, minute := time.NewTicker(time.Second), time.NewTicker(time.Minute)
 	defer second.Stop()
 	defer minute.Stop()
+	if !r.peers.open {
+		minute.Stop()
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -175,7 +183,10 @@ func (r *Relay) sweep(ctx context.Context) {
 			r.core.Sweep(r.now())
 			r.mu.Unlock()
 		case <-minute.C:
-			own := HostAddresses() // they may have changed
+			own, err := HostAddresses() // they may have changed
+			if err != nil {
+				continue // what was known is the best that is known
+			}
 			r.mu.Lock()
 			r.peers.setOwn(own)
 			r.mu.Unlock()

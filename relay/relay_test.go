@@ -27,7 +27,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type lab struct {
 	*testing.T
 	*Relay
-	keys *credential.Keyring
+	keys    *credential.Keyring
+	options Options
 }
 
 func newLab(t *testing.T, listen config.Listen) *lab { return newLabWith(t, listen, nil) }
@@ -50,9 +51,10 @@ func newLabWith(t *testing.T, listen config.Listen, change func(*config.Listen, 
 	if change != nil {
 		change(&listen, &settings)
 	}
-	r, err := Listen(Options{
+	options := Options{
 		Listen: listen, Relay: settings, Keys: keys, TLS: &tls.Config{Certificates: certificate}, Now: time.Now,
-	})
+	}
+	r, err := Listen(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +67,7 @@ func newLabWith(t *testing.T, listen config.Listen, change func(*config.Listen, 
 			t.Error(err)
 		}
 	})
-	return &lab{t, r, keys}
+	return &lab{t, r, keys, options}
 }
 
 var loopback = config.Listen{

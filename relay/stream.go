@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -22,6 +23,9 @@ const (
 	// writeTime is how long one write may take. A client that reads nothing for
 	// so long is gone.
 	writeTime = 20 * time.Second
+	// mostAsked is how many messages other than media a connection may send while it
+	// holds no allocation. A client makes two or three.
+	mostAsked = 32
 	// firstBuffer is how many bytes a connection gets to begin with. One that sends
 	// more than that at once gets what media needs.
 	firstBuffer = 512
@@ -32,18 +36,18 @@ type stream struct {
 	conn   net.Conn
 	client core.FiveTuple
 	queue  *queue
+	asked  int // messages since it last held an allocation; the reader's
 }
 
 // serveStream relays for one connection until it ends, and closes it. Its first
 // bytes may have been read already.
-func (r *Relay) serveStream(conn net.Conn, transport core.Transport, listener uint16, first []byte) {
+func (r *Relay) serveStream(conn net.Conn, transport core.Transport, first []byte) {
 	s := &stream{
 		conn: conn,
 		client: core.FiveTuple{
 			Client:    streamAddr(conn.RemoteAddr()),
 			Server:    streamAddr(conn.LocalAddr()),
 			Transport: transport,
-			Listener:  listener,
 			Conn:      r.conns.Add(1),
 		},
 	}
@@ -149,7 +153,26 @@ func (s *stream) take(r *Relay, b []byte) (taken int, err error) {
 			return taken, nil
 		}
 		r.process(in, w.scratch, w.out)
+		if s.asks(r, in) > mostAsked {
+			return taken, errAsked
+		}
 	}
+}
+
+var errAsked = errors.New("too many requests without an allocation")
+
+// asks counts what a connection asked for since it last held an allocation.
+func (s *stream) asks(r *Relay, in []packet) int {
+	asked := s.asked
+	for _, p := range in {
+		if !p.media() {
+			s.asked++
+		}
+	}
+	if s.asked > asked && r.holds(s.client) {
+		s.asked = 0
+	}
+	return s.asked
 }
 
 // work is the memory for one batch from a stream. Connections borrow it, so that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 
 	"praxisrelay/relay/core"
 )
@@ -33,8 +34,14 @@ func newUDPSocket(index uint16, conn *net.UDPConn) (*udpSocket, error) {
 	return s, s.batch.init(conn, s.local)
 }
 
-// serve reads until the socket is closed.
+// serve reads until the socket is closed. Media is forwarded at once; what needs the
+// relay's lock waits for it beside.
 func (s *udpSocket) serve(r *Relay) error {
+	lane := newLane()
+	var working sync.WaitGroup
+	working.Go(func() { lane.serve(r) })
+	defer working.Wait()
+	defer close(lane.waiting)
 	in, out := make([]packet, batchSize), make([]packet, 0, batchSize)
 	scratch := buffers(batchSize, core.MaxOutput)
 	reader := s.batch.reader(buffers(batchSize, core.MaxOutput))
@@ -46,10 +53,16 @@ func (s *udpSocket) serve(r *Relay) error {
 		if err != nil {
 			return err
 		}
-		for i := range in[:n] {
-			in[i].client.Transport, in[i].client.Listener = core.UDP, s.index
+		media := in[:0]
+		for _, p := range in[:n] {
+			p.client.Transport, p.client.Listener = core.UDP, s.index
+			if p.media() {
+				media = append(media, p)
+			} else {
+				lane.push(p)
+			}
 		}
-		r.process(in[:n], scratch, out)
+		r.process(media, scratch, out)
 	}
 }
 

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -59,7 +60,7 @@ type messages struct {
 	control [batchSize]control
 
 	// The system call's arguments and results, here so that call is made once.
-	call  func(fd uintptr) bool
+	call  func(fd uintptr)
 	first int
 	count int
 	done  int
@@ -99,16 +100,17 @@ type batchReader struct {
 	*batchConn
 	*messages
 	buffers [][]byte
+	receive func(fd uintptr) bool // the system call, made once
 }
 
 func (b *batchConn) reader(buffers [][]byte) *batchReader {
 	m := newMessages(buffers)
-	m.call = func(fd uintptr) bool {
+	receive := func(fd uintptr) bool {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&m.headers[0])), batchSize, 0, 0, 0)
 		m.done, m.errno = int(n), errno
 		return errno != unix.EAGAIN && errno != unix.EINTR
 	}
-	return &batchReader{b, m, buffers}
+	return &batchReader{b, m, buffers, receive}
 }
 
 // read waits for datagrams and fills in with those whose sender can be answered.
@@ -122,7 +124,7 @@ func (b *batchReader) read(in []packet) (int, error) {
 				h.SetControllen(int(unsafe.Sizeof(control{})))
 			}
 		}
-		if err := b.raw.Read(b.call); err != nil {
+		if err := b.raw.Read(b.receive); err != nil {
 			return 0, err
 		}
 		switch b.errno {
@@ -155,10 +157,9 @@ func (b *batchConn) write(run []packet) {
 	m := b.writers.Get().(*messages)
 	defer b.writers.Put(m)
 	if m.call == nil {
-		m.call = func(fd uintptr) bool {
+		m.call = func(fd uintptr) {
 			n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&m.headers[m.first])), uintptr(m.count), unix.MSG_DONTWAIT, 0, 0)
 			m.done, m.errno = int(n), errno
-			return true // waiting would delay everybody's media
 		}
 	}
 	for len(run) > 0 {
@@ -168,7 +169,7 @@ func (b *batchConn) write(run []packet) {
 		}
 		for m.first = 0; m.first < n; m.first += m.done {
 			m.count = n - m.first
-			if b.raw.Write(m.call) != nil {
+			if b.raw.Control(m.call) != nil { // Write would make writers wait for each other
 				return
 			}
 			if m.errno != 0 || m.done <= 0 {
@@ -245,4 +246,16 @@ func (c *control) set(local netip.Addr, six bool) int {
 	}
 	c.header.SetLen(unix.CmsgLen(size))
 	return unix.CmsgSpace(size)
+}
+
+// forbidBroadcast takes back what Go allows every UDP socket: one packet to the network's
+// own broadcast address would reach all hosts in it.
+func forbidBroadcast(conn *net.UDPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 0) })
+	return errors.Join(err, failed)
 }

@@ -46,3 +46,7 @@ func (b *batchConn) write(run []packet) {
 		_, _ = b.conn.WriteToUDPAddrPort(p.data, p.client.Client)
 	}
 }
+
+// forbidBroadcast is not available everywhere. relay.deny can name the networks'
+// broadcast addresses.
+func forbidBroadcast(*net.UDPConn) error { return nil }

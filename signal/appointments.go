@@ -74,7 +74,7 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, _ cal
 	case err != nil:
 		return s.fault("an appointment cannot be revoked", err)
 	}
-	s.rooms.end(a.ID, protocol.Revoked, "the appointment was withdrawn")
+	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
 	s.relay.Revoke(a.ID, "", a.Revoked)
 	answer(w, http.StatusOK, s.listed(a))
 	return nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
@@ -25,6 +26,20 @@ func created(t *testing.T, w *httptest.ResponseRecorder) (made protocol.CreatedA
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	return made
+}
+
+// meet lets a patient greet a doctor: both have the same room key.
+func meet(t *testing.T, doctor, patient *client.Session) {
+	t.Helper()
+	there := next(t, patient).Joined
+	if there == nil {
+		t.Fatal("the doctor is not there")
+	}
+	patient.Send(*there, []byte("hello"))
+	next(t, doctor) // the patient has joined
+	if m := next(t, doctor).Message; m == nil || string(m.Plain) != "hello" {
+		t.Errorf("got %+v", m)
+	}
 }
 
 // quick makes a lab stretch little: stretching is not what is tested.
@@ -55,15 +70,7 @@ func TestServerMadeCodesLeadToOneRoom(t *testing.T) {
 	if made.SealedBy != protocol.ByServer || made.Ref != "2026-0815" || !made.Opens.Equal(day) || !made.Closes.Equal(day.Add(appointment.Length)) || len(made.Seats) != 2 {
 		t.Fatalf("%+v", made)
 	}
-	doctor := l.join(l.keysOf(made.Seats[0].Code))
-	patient := l.join(l.keysOf(made.Seats[1].Code))
-	if err := patient.Send(t.Context(), patient.Welcome.Present[0], []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	next(t, doctor) // joined
-	if m := next(t, doctor).Message; m == nil || string(m.Plain) != "hello" {
-		t.Errorf("got %v", m)
-	}
+	meet(t, l.join(l.keysOf(made.Seats[0].Code)), l.join(l.keysOf(made.Seats[1].Code)))
 	for _, seat := range made.Seats {
 		if seat.Link != l.info.URL+"#"+seat.Code {
 			t.Errorf("link %q", seat.Link)
@@ -226,21 +233,14 @@ func TestReissue(t *testing.T) {
 		t.Errorf("the old code: %+v", e)
 	}
 	// The new code leads to the same room.
-	d, p := l.join(doctor), l.join(l.keysOf(reissued.Code))
-	if err := p.Send(t.Context(), p.Welcome.Present[0], []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	next(t, d) // joined
-	if m := next(t, d).Message; m == nil || string(m.Plain) != "hello" {
-		t.Errorf("got %v", m)
-	}
+	meet(t, l.join(doctor), l.join(l.keysOf(reissued.Code)))
 	if got := l.relay.revoked; len(got) != 1 || got[0] != made.ID+".patient" {
 		t.Errorf("revoked in the relay: %q", got)
 	}
 	// A daemon that starts tells its relay again.
 	l.relay.revoked = nil
 	if _, err := New(t.Context(), Options{
-		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, Now: l.clock, Log: l.log,
+		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame, Now: l.clock, Log: l.log,
 	}); err != nil || len(l.relay.revoked) != 1 || l.relay.revoked[0] != made.ID+".patient" {
 		t.Errorf("after a restart: %q, %v", l.relay.revoked, err)
 	}

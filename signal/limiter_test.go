@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"praxisrelay/signal/appointment"
 )
 
 func TestLimiter(t *testing.T) {
@@ -34,5 +36,33 @@ func TestLimiter(t *testing.T) {
 	}
 	if l.wait(day, netip.MustParseAddr("2001:db8::ffff")) == 0 || l.wait(day, netip.MustParseAddr("2001:db8:0:1::")) != 0 {
 		t.Error("IPv6 networks are not told apart by their /64")
+	}
+}
+
+func TestLimiterInAll(t *testing.T) {
+	l := newLimiter()
+	client := netip.MustParseAddr("198.51.100.1")
+	for i := range totalBurst {
+		from := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		if wait := l.total.wait(day, totalInterval, totalBurst); wait != 0 {
+			t.Fatalf("guess %d has to wait %v", i, wait)
+		}
+		l.fail(day, from)
+	}
+	if wait := l.wait(day, client); wait != totalInterval {
+		t.Errorf("a network without a failure waits %v, want %v", wait, totalInterval)
+	}
+	if wait := l.wait(day.Add(totalInterval), client); wait != 0 {
+		t.Errorf("after the wait: %v", wait)
+	}
+}
+
+func TestLimiterRemembersRightCodesByNetwork(t *testing.T) {
+	l := newLimiter()
+	here, beside, elsewhere := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8:1::1")
+	right, wrong := appointment.Lookup{1}, appointment.Lookup{2}
+	l.remember(here, right)
+	if !l.knows(here, right) || !l.knows(beside, right) || l.knows(elsewhere, right) || l.knows(here, wrong) || l.knows(here, appointment.Lookup{}) {
+		t.Error("it remembers another code or network than it was told")
 	}
 }

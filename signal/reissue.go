@@ -105,13 +105,9 @@ func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) 
 	case err != nil:
 		return s.fault("a seat cannot be reissued", err)
 	}
-	s.rooms.endSeat(id, seat.Name, protocol.Revoked, "the seat was given another code")
+	s.rooms.endAll(id, seat.Name, protocol.Revoked, "the seat was given another code")
 	s.relay.Revoke(id, seat.Name, seat.Reissued)
 	return nil
-}
-
-func (r *rooms) endSeat(appointment, _ string, code protocol.Code, message string) {
-	r.end(appointment, code, message)
 }
 
 // findSeat returns the seat that a request's path names, of an appointment that is not over.

@@ -1,8 +1,10 @@
 package signal
 
 import (
+	"encoding/json"
 	"slices"
 	"sync"
+	"time"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/protocol"
@@ -11,126 +13,263 @@ import (
 // rooms is the live signaling state: who is there, nothing else. It may be lost at
 // any time; clients come back and it is there again.
 type rooms struct {
-	mu   sync.Mutex
-	byID map[string]*room // appointment -> room, while somebody is in it
+	// ice makes the credential of a seat that is admitted.
+	ice func(appointment, seat string) (protocol.ICE, error)
+	// waiting says that patients wait until the doctor lets them in.
+	waiting bool
+
+	mu       sync.Mutex
+	byID     map[string]*room    // appointment -> room, while somebody is in it
+	sessions map[string]*session // token -> session
 }
 
 // room holds the sessions of one appointment, one per seat.
 type room struct {
 	seats map[string]*session
+	// replaced are the epochs that lost their seat to another one: they are told so
+	// again when they come back, and do not take the seat in turn.
+	replaced []string
 }
 
-// session is one client's connection to its seat.
-type session struct {
-	appointment string
-	seat        string
-	epoch       string
-	lookup      appointment.Lookup
-	out         chan protocol.FromServer // to the client; never closed
-	end         chan protocol.Error      // holds why the session must end, once
+// maxReplaced bounds what a room remembers.
+const maxReplaced = 64
+
+func newRooms(waiting bool, ice func(appointment, seat string) (protocol.ICE, error)) *rooms {
+	return &rooms{ice: ice, waiting: waiting, byID: map[string]*room{}, sessions: map[string]*session{}}
 }
 
-// sessionBuffer is how many frames may wait for a client. One that reads so slowly
-// is disconnected; it can join again.
-const sessionBuffer = 64
-
-func newSession(id string, seat appointment.Seat, epoch string) *session {
-	return &session{
-		appointment: id,
-		seat:        seat.Name,
-		epoch:       epoch,
-		lookup:      seat.Lookup,
-		out:         make(chan protocol.FromServer, sessionBuffer),
-		end:         make(chan protocol.Error, 1),
-	}
-}
-
-func (s *session) present() protocol.Present {
-	return protocol.Present{Seat: s.seat, Epoch: s.epoch}
-}
-
-// deliver queues a frame without ever waiting.
-func (s *session) deliver(frame protocol.FromServer) {
-	select {
-	case s.out <- frame:
-	default:
-		s.stop(protocol.TooSlow, "frames were not read in time: join again")
-	}
-}
-
-// stop tells the session to end. The first reason counts.
-func (s *session) stop(code protocol.Code, message string) {
-	select {
-	case s.end <- protocol.Error{Code: code, Message: message}:
-	default:
-	}
-}
-
-func newRooms() *rooms { return &rooms{byID: map[string]*room{}} }
-
-// join seats a session and tells the others; welcome, which knows who else is
-// there, is delivered before anything else. An older session of the seat is replaced.
-func (r *rooms) join(s *session, welcome protocol.Welcome) {
+// join seats a session, welcomes it and tells the others. An older session of the
+// seat is replaced; if it is the same client's, that one's admission stays.
+func (r *rooms) join(s *session, welcome protocol.Welcome) (*link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	in := r.byID[s.appointment]
 	if in == nil {
 		in = &room{seats: map[string]*session{}}
-		r.byID[s.appointment] = in
 	}
+	if slices.Contains(in.replaced, s.epoch) {
+		return nil, &protocol.Error{Code: protocol.Replaced, Message: "this code was used to join from elsewhere"}
+	}
+	s.admitted = !r.waiting || s.seat == appointment.Doctor
 	if old := in.seats[s.seat]; old != nil {
-		old.stop(protocol.Replaced, "this code was used to join from elsewhere")
+		delete(in.seats, s.seat) // nobody is told that it left: somebody joins
+		if old.epoch == s.epoch {
+			s.admitted = s.admitted || old.admitted
+			r.endLocked(old, protocol.UnknownSession, "the client has joined anew")
+		} else {
+			in.replaced = append(in.replaced, old.epoch)
+			if len(in.replaced) > maxReplaced {
+				in.replaced = slices.Delete(in.replaced, 0, 1)
+			}
+			r.endLocked(old, protocol.Replaced, "this code was used to join from elsewhere")
+		}
 	}
 	in.seats[s.seat] = s
+	r.byID[s.appointment] = in
+	r.sessions[s.token] = s
+	l := s.attachLocked(0)
+
+	welcome.Session = s.token
 	welcome.Present = []protocol.Present{}
 	for _, other := range in.others(s) {
 		welcome.Present = append(welcome.Present, other.present())
 	}
-	s.deliver(protocol.FromServer{Welcome: &welcome})
-	in.tell(s, protocol.FromServer{Joined: new(s.present())})
+	r.deliverLocked(s, protocol.FromServer{Welcome: &welcome})
+	if s.admitted {
+		r.deliverICELocked(s)
+	}
+	r.tellLocked(in, s, protocol.FromServer{Joined: new(s.present())})
+	return l, s.over
 }
 
-// leave frees the seat, unless somebody else has it by now.
-func (r *rooms) leave(s *session) {
+// resume brings a client back to its session.
+func (r *rooms) resume(now time.Time, resume protocol.Resume) (*session, *link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	s := r.sessions[resume.Session]
+	if s == nil || !s.forgetLocked(resume.Received) {
+		return nil, nil, &protocol.Error{Code: protocol.UnknownSession, Message: "there is nothing to resume: join with the same epoch"}
+	}
+	if s.fastLocked(now) {
+		r.endLocked(s, protocol.TooFast, tooFast)
+		return s, nil, s.over
+	}
+	return s, s.attachLocked(resume.Received), nil
+}
+
+// detach notes that a connection is gone.
+func (r *rooms) detach(now time.Time, s *session, l *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.link == l {
+		s.link, s.away = nil, now
+	}
+}
+
+// sweep ends the sessions whose clients have been away for too long.
+func (r *rooms) sweep(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sessions {
+		if s.link == nil && now.Sub(s.away) >= awayTime {
+			r.endLocked(s, protocol.UnknownSession, "the client was away for too long")
+		}
+	}
+}
+
+// received is what the server has got from a client.
+func (r *rooms) received(s *session) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s.received
+}
+
+// take returns what a link has to carry, and whether it is the session's last: with
+// the reason why the session is over or, where another link has taken over, none.
+func (r *rooms) take(s *session, l *link) (texts []json.RawMessage, last bool, over *protocol.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case s.over != nil:
+		return nil, true, s.over
+	case s.link != l:
+		return nil, true, nil
+	}
+	return s.takeLocked(l), false, nil
+}
+
+const tooFast = "at most 20 frames a second are taken, and 100 at once"
+
+// handle does what a frame of a seated client asks for. The error, if there is one,
+// ends the session.
+func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) *protocol.Error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.over != nil {
+		return s.over
+	}
+	if s.fastLocked(now) {
+		r.endLocked(s, protocol.TooFast, tooFast)
+		return s.over
+	}
+	if frame.Numbered() {
+		switch {
+		case frame.N <= s.received:
+			return nil // it came before
+		case frame.N != s.received+1:
+			r.endLocked(s, protocol.BadRequest, "frames are numbered from 1 and without gaps")
+			return s.over
+		}
+		s.received = frame.N
+	}
+	switch {
+	case frame.Send != nil:
+		r.carryLocked(s, *frame.Send)
+	case frame.Admit != nil:
+		r.admitLocked(s, *frame.Admit)
+	case frame.ICE != nil && s.admitted:
+		r.deliverICELocked(s)
+	case frame.Ack != nil:
+		if !s.forgetLocked(*frame.Ack) {
+			r.endLocked(s, protocol.BadRequest, "a frame was acknowledged that was not sent")
+		} else if s.link != nil {
+			s.link.ack = true
+		}
+	case frame.Leave != nil:
+		r.endLocked(s, protocol.UnknownSession, "the client has left")
+	}
+	if s.received-s.acked >= protocol.AckEvery || frame.Ack != nil {
+		s.wakeLocked()
+	}
+	return s.over
+}
+
+// carryLocked hands a sealed message to the session it was sealed for.
+func (r *rooms) carryLocked(s *session, send protocol.Send) {
+	to := r.byID[s.appointment].seats[send.To]
+	if to == nil || to == s || to.epoch != send.Epoch {
+		r.deliverLocked(s, protocol.FromServer{Absent: &protocol.Absent{To: send.To, Epoch: send.Epoch, Seq: send.Seq}})
+		return
+	}
+	r.deliverLocked(to, protocol.FromServer{Message: &protocol.Message{
+		From: s.seat, Epoch: s.epoch, Seq: send.Seq, Sealed: send.Sealed,
+	}})
+}
+
+// admitLocked lets a waiting session in. One that is gone by now is let in when it
+// waits again.
+func (r *rooms) admitLocked(s *session, admit protocol.Admit) {
+	if s.seat != appointment.Doctor {
+		r.endLocked(s, protocol.BadRequest, "the doctor alone lets others in")
+		return
+	}
+	in := r.byID[s.appointment]
+	waiting := in.seats[admit.Seat]
+	if waiting == nil || waiting.epoch != admit.Epoch || waiting.admitted {
+		return
+	}
+	waiting.admitted = true
+	r.deliverICELocked(waiting)
+	r.tellLocked(in, waiting, protocol.FromServer{Joined: new(waiting.present())})
+}
+
+func (r *rooms) deliverICELocked(s *session) {
+	ice, err := r.ice(s.appointment, s.seat)
+	if err != nil {
+		r.endLocked(s, protocol.Unavailable, faulty)
+		return
+	}
+	r.deliverLocked(s, protocol.FromServer{ICE: &ice})
+}
+
+// deliverLocked queues a frame without ever waiting.
+func (r *rooms) deliverLocked(s *session, frame protocol.FromServer) {
+	if s.over == nil && !s.enqueueLocked(frame) {
+		r.endLocked(s, protocol.TooSlow, "frames were not taken in time: join with the same epoch")
+	}
+}
+
+func (r *rooms) tellLocked(in *room, about *session, frame protocol.FromServer) {
+	for _, other := range in.others(about) {
+		r.deliverLocked(other, frame)
+	}
+}
+
+// endLocked ends a session and tells the others, unless it has lost its seat before.
+func (r *rooms) endLocked(s *session, code protocol.Code, message string) {
+	if s.over != nil {
+		return
+	}
+	s.over = &protocol.Error{Code: code, Message: message}
+	delete(r.sessions, s.token)
+	s.wakeLocked()
 	in := r.byID[s.appointment]
 	if in == nil || in.seats[s.seat] != s {
 		return
 	}
 	delete(in.seats, s.seat)
-	in.tell(s, protocol.FromServer{Left: new(s.present())})
 	if len(in.seats) == 0 {
 		delete(r.byID, s.appointment)
 	}
+	r.tellLocked(in, s, protocol.FromServer{Left: new(s.present())})
 }
 
-// carry hands a sealed message to the session it was sealed for, and tells whether
-// that session is there. A session that has been replaced carries nothing.
-func (r *rooms) carry(s *session, send protocol.Send) bool {
+// end ends a session.
+func (r *rooms) end(s *session, code protocol.Code, message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	in := r.byID[s.appointment]
-	if in == nil || in.seats[s.seat] != s {
-		return false
-	}
-	to := in.seats[send.To]
-	if to == nil || to == s || to.epoch != send.Epoch {
-		return false
-	}
-	to.deliver(protocol.FromServer{Message: &protocol.Message{
-		From: s.seat, Epoch: s.epoch, Seq: send.Seq, Sealed: send.Sealed,
-	}})
-	return true
+	r.endLocked(s, code, message)
 }
 
-// end stops every session of an appointment.
-func (r *rooms) end(appointment string, code protocol.Code, message string) {
+// endAll ends the sessions of an appointment, or of one of its seats.
+func (r *rooms) endAll(appointment, seat string, code protocol.Code, message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if in := r.byID[appointment]; in != nil {
-		for _, s := range in.seats {
-			s.stop(code, message)
+		for name, s := range in.seats {
+			if seat == "" || seat == name {
+				r.endLocked(s, code, message)
+			}
 		}
 	}
 }
@@ -156,10 +295,4 @@ func (r *room) others(s *session) (others []*session) {
 		}
 	}
 	return others
-}
-
-func (r *room) tell(about *session, frame protocol.FromServer) {
-	for _, other := range r.others(about) {
-		other.deliver(frame)
-	}
 }

@@ -32,9 +32,13 @@ type Relay interface {
 
 // Options are what a Server is made of.
 type Options struct {
-	Name     string // as in the configuration
-	URL      string // of the page
-	Rounds   int    // of stretching; code.Rounds in a served deployment
+	Name   string // as in the configuration
+	URL    string // of the page
+	Rounds int    // of stretching; code.Rounds in a served deployment
+	// MaxMessage bounds a client's frame in bytes.
+	MaxMessage int
+	// Waiting makes patients wait until the doctor lets them in.
+	Waiting  bool
 	Registry appointment.Registry
 	Pepper   *appointment.Pepper
 	Relay    Relay
@@ -65,18 +69,23 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Rounds < code.MinRounds {
 		return nil, errors.New("codes would be stretched too little: use at least 600000 rounds")
 	}
+	if o.MaxMessage < protocol.MaxFrame || o.MaxMessage > protocol.MaxMaxFrame {
+		return nil, errors.New("messages are bounded by 16384 to 65536 bytes")
+	}
 	s := &Server{
-		info:       protocol.Info{Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds},
+		info: protocol.Info{
+			Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds, MaxMessage: o.MaxMessage,
+		},
 		registry:   o.Registry,
 		pepper:     o.Pepper,
 		relay:      o.Relay,
 		now:        o.Now,
 		log:        o.Log,
-		rooms:      newRooms(),
 		guesses:    newLimiter(),
 		stretching: newStretching(),
 		stopping:   make(chan struct{}),
 	}
+	s.rooms = newRooms(o.Waiting, s.makeICE)
 	list, err := s.registry.List(ctx)
 	if errors.Is(err, appointment.ErrDamaged) {
 		s.log.Error("appointments cannot be read", "error", err) // the others can
@@ -100,7 +109,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/info", s.serveInfo)
-	mux.HandleFunc("GET /v1/signal", s.serveSignal)
+	mux.HandleFunc("GET /v1/signal", s.serveSocket)
+	mux.HandleFunc("POST /v1/signal", s.servePoll)
 	mux.Handle("GET /", page.Handler())
 	return secured(mux)
 }
@@ -137,19 +147,28 @@ func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener)
 	return failed
 }
 
-// sweep deletes what is over, at the start and every hour.
+// sweep deletes what is over: clients that stay away every few seconds, appointments
+// at the start and every hour.
 func (s *Server) sweep(ctx context.Context) {
-	ticker := time.NewTicker(time.Hour)
-	defer ticker.Stop()
+	seconds, hour := time.NewTicker(5*time.Second), time.NewTicker(time.Hour)
+	defer seconds.Stop()
+	defer hour.Stop()
+	s.sweepRegistry(ctx)
 	for {
-		if err := s.registry.Sweep(ctx, s.now()); err != nil {
-			s.log.Error("the registry cannot be swept", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-seconds.C:
+			s.rooms.sweep(s.now())
+		case <-hour.C:
+			s.sweepRegistry(ctx)
 		}
+	}
+}
+
+func (s *Server) sweepRegistry(ctx context.Context) {
+	if err := s.registry.Sweep(ctx, s.now()); err != nil {
+		s.log.Error("the registry cannot be swept", "error", err)
 	}
 }
 

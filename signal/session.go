@@ -1,233 +1,142 @@
 package signal
 
 import (
-	"bytes"
-	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"io"
-	"net/http"
-	"net/netip"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 )
 
+// Bounds of a session.
 const (
-	// joinTime is how long a client may take to its first frame.
-	joinTime = 10 * time.Second
-	// pingInterval keeps middleboxes from forgetting the connection, and finds
-	// clients that are gone.
-	pingInterval = 25 * time.Second
-	// writeTime is how long a frame may take to be sent.
-	writeTime = 10 * time.Second
+	// awayTime is how long a session waits for its client to come back.
+	awayTime = 2 * time.Minute
+	// queueFrames and queueBytes bound what waits for a client.
+	queueFrames = 128
+	queueBytes  = 512 << 10
+	// frameInterval and frameBurst are how fast a client may send frames.
+	frameInterval = time.Second / 20
+	frameBurst    = 100
 )
 
-// serveSignal is GET /v1/signal.
-func (s *Server) serveSignal(w http.ResponseWriter, request *http.Request) {
-	client, err := netip.ParseAddrPort(request.RemoteAddr)
-	if err != nil {
-		http.Error(w, "the client's address is unknown", http.StatusInternalServerError)
+// session is a client's hold on its seat. It outlives the connections, one at a time,
+// that carry its frames. The rooms' lock guards what changes.
+type session struct {
+	appointment string
+	seat        string
+	epoch       string
+	token       string // for resuming
+	lookup      appointment.Lookup
+
+	admitted bool
+	sent     uint64            // the number of the last frame for the client
+	queue    []json.RawMessage // the last of these, as far as they are not acknowledged
+	waiting  int               // bytes in queue
+	received uint64            // the number of the last frame from the client
+	acked    uint64            // what of that the client was told
+	full     time.Time         // when the client may send frameBurst frames again
+	link     *link             // nil while the client is away
+	away     time.Time         // since when
+	over     *protocol.Error   // why it has ended
+}
+
+// link is the connection that carries a session's frames now.
+type link struct {
+	wake chan struct{} // holds a token when there may be something to do
+	sent uint64        // the number of the last frame that it carried
+	ack  bool          // the client waits for an acknowledgement
+}
+
+func newSession(appointment string, seat appointment.Seat, epoch string) *session {
+	var random [16]byte
+	rand.Read(random[:])
+	return &session{
+		appointment: appointment,
+		seat:        seat.Name,
+		epoch:       epoch,
+		token:       base64.RawURLEncoding.EncodeToString(random[:]),
+		lookup:      seat.Lookup,
+	}
+}
+
+func (s *session) present() protocol.Present {
+	return protocol.Present{Seat: s.seat, Epoch: s.epoch, Admitted: s.admitted}
+}
+
+// enqueueLocked numbers a frame and queues it, and tells whether there was room.
+func (s *session) enqueueLocked(frame protocol.FromServer) bool {
+	s.sent++
+	frame.N = s.sent
+	text := encode(frame)
+	s.queue = append(s.queue, text)
+	s.waiting += len(text)
+	s.wakeLocked()
+	return len(s.queue) <= queueFrames && s.waiting <= queueBytes
+}
+
+func (s *session) wakeLocked() {
+	if s.link == nil {
 		return
 	}
-	socket, err := websocket.Accept(w, request, &websocket.AcceptOptions{
-		Subprotocols:    []string{protocol.Subprotocol},
-		CompressionMode: websocket.CompressionDisabled, // sealed messages do not compress
-	})
-	if err != nil {
-		return // Accept has answered
-	}
-	defer socket.CloseNow()
-	if socket.Subprotocol() != protocol.Subprotocol {
-		socket.Close(websocket.StatusPolicyViolation, "the subprotocol "+protocol.Subprotocol+" is required")
-		return
-	}
-	socket.SetReadLimit(protocol.MaxFrame)
-	// The context outlives converse: cancelling a read closes the socket, and the
-	// client would not learn why its session ends.
-	ctx, cancel := context.WithCancel(request.Context())
-	defer cancel()
-	if failure := s.converse(ctx, socket, client.Addr().Unmap()); failure != nil {
-		if write(ctx, socket, protocol.FromServer{Error: failure}) == nil {
-			socket.Close(websocket.StatusPolicyViolation, string(failure.Code))
-		}
+	select {
+	case s.link.wake <- struct{}{}:
+	default:
 	}
 }
 
-// converse lets a client join and serves its session. It returns why the session
-// has to end, or nil when the client is gone.
-func (s *Server) converse(ctx context.Context, socket *websocket.Conn, client netip.Addr) *protocol.Error {
-	joining, joined := context.WithTimeout(ctx, joinTime)
-	frame, failure := read(joining, socket)
-	joined()
-	switch {
-	case failure != nil:
-		return failure
-	case frame == nil:
-		return nil
-	case frame.Join == nil:
-		return badRequest("the first frame must be a join")
+// forgetLocked drops the frames that the client has got, up to number n. It returns
+// false when that cannot be.
+func (s *session) forgetLocked(n uint64) bool {
+	first := s.sent - uint64(len(s.queue)) // the last one that is forgotten already
+	if n < first || n > s.sent {
+		return false
 	}
-	session, welcome, failure := s.join(ctx, client, *frame.Join)
-	if failure != nil {
-		return failure
+	for _, text := range s.queue[:n-first] {
+		s.waiting -= len(text)
 	}
-	s.rooms.join(session, welcome)
-	defer s.rooms.leave(session)
-	if _, _, err := s.registry.Find(ctx, session.lookup); err != nil {
-		// Revoked since the join looked, when there was no session to tell yet.
-		session.stop(protocol.Revoked, "the appointment was withdrawn")
-	}
-
-	reading := make(chan *protocol.Error, 1)
-	go func() { reading <- s.readSession(ctx, socket, session) }()
-	ping := time.NewTicker(pingInterval)
-	defer ping.Stop()
-	for {
-		var err error
-		select {
-		case frame := <-session.out:
-			err = write(ctx, socket, frame)
-		case <-ping.C:
-			err = pinged(ctx, socket)
-		case end := <-session.end:
-			return &end
-		case failure := <-reading:
-			return failure
-		case <-s.stopping:
-			return &protocol.Error{Code: protocol.Unavailable, Message: "the server stops: join again in a moment"}
-		}
-		if err != nil {
-			return nil
-		}
-	}
+	s.queue = append(s.queue[:0:0], s.queue[n-first:]...)
+	return true
 }
 
-// readSession takes frames from a seated client until it is gone or misbehaves.
-func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, session *session) *protocol.Error {
-	for {
-		frame, failure := read(ctx, socket)
-		switch {
-		case failure != nil || frame == nil:
-			return failure
-		case frame.Send == nil:
-			return badRequest("after the join only send frames are expected")
-		case !s.rooms.carry(session, *frame.Send):
-			session.deliver(protocol.FromServer{Error: &protocol.Error{
-				Code: protocol.Absent, Message: "the session that the message was for is gone",
-			}})
-		}
-	}
+// attachLocked makes a new link the session's, from the frame behind received on.
+// The older link, if there is one, learns that it carries nothing any more.
+func (s *session) attachLocked(received uint64) *link {
+	s.wakeLocked()
+	s.link = &link{wake: make(chan struct{}, 1), sent: received}
+	s.wakeLocked()
+	return s.link
 }
 
-// join finds the seat that a token opens.
-func (s *Server) join(ctx context.Context, client netip.Addr, join protocol.Join) (*session, protocol.Welcome, *protocol.Error) {
-	now := s.now()
-	var welcome protocol.Welcome
-	if wait := s.guesses.wait(now, client); wait > 0 {
-		return nil, welcome, &protocol.Error{
-			Code:       protocol.Limited,
-			Message:    "too many wrong codes from this network",
-			RetryAfter: int(wait/time.Second) + 1,
-		}
+// takeLocked returns the frames that a link has not carried yet.
+func (s *session) takeLocked(l *link) (texts []json.RawMessage) {
+	first := s.sent - uint64(len(s.queue))
+	if from := max(l.sent, first); from < s.sent {
+		texts = append(texts, s.queue[from-first:]...)
 	}
-	if epoch, err := base64.RawURLEncoding.DecodeString(join.Epoch); err != nil || len(epoch) != 16 {
-		return nil, welcome, badRequest("join.epoch must be 16 random bytes in base64url without padding")
+	l.sent = s.sent
+	if l.ack || s.received-s.acked >= protocol.AckEvery {
+		texts = append(texts, encode(protocol.FromServer{Ack: new(s.received)}))
+		l.ack, s.acked = false, s.received
 	}
-	// A token of another length is as wrong as any other, and costs the same.
-	var token [32]byte
-	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
-	found, seat, err := s.registry.Find(ctx, s.pepper.Lookups(code.Verifier(token))...)
-	if err == nil && malformed {
-		err = appointment.ErrUnknown
-	}
-	if err == nil {
-		err = found.Admits(now)
-	}
-	switch {
-	case errors.Is(err, appointment.ErrUnknown):
-		s.guesses.fail(now, client)
-		return nil, welcome, &protocol.Error{Code: protocol.UnknownCode, Message: "no appointment has this code"}
-	case errors.Is(err, appointment.ErrEarly):
-		return nil, welcome, &protocol.Error{Code: protocol.TooEarly, Message: "the appointment has not begun", Opens: &found.Opens}
-	case errors.Is(err, appointment.ErrOver):
-		return nil, welcome, &protocol.Error{Code: protocol.Over, Message: "the appointment is over"}
-	case err != nil:
-		s.log.Error("the registry cannot be read", "error", err)
-		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: "the server has a fault: try again later"}
-	}
-	servers, expires, err := s.relay.ICEServers(found.ID, seat.Name)
-	if err != nil {
-		s.log.Error("no TURN credential can be made", "error", err)
-		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: "the server has a fault: try again later"}
-	}
-	s.registry.MarkUsed(ctx, seat.Lookup)
-	return newSession(found.ID, seat, join.Epoch), protocol.Welcome{
-		Appointment: found.ID,
-		Seat:        seat.Name,
-		Opens:       found.Opens,
-		Closes:      found.Closes,
-		RoomKey:     seat.RoomKey,
-		ICEServers:  servers,
-		Expires:     expires,
-	}, nil
+	return texts
 }
 
-func badRequest(message string) *protocol.Error {
-	return &protocol.Error{Code: protocol.BadRequest, Message: message}
+// fastLocked tells whether the client sends faster than it may.
+func (s *session) fastLocked(now time.Time) bool {
+	if s.full.Before(now) {
+		s.full = now
+	}
+	s.full = s.full.Add(frameInterval)
+	return s.full.Sub(now) > frameBurst*frameInterval
 }
 
-// read returns the next frame, or nil when the client is gone.
-func read(ctx context.Context, socket *websocket.Conn) (*protocol.FromClient, *protocol.Error) {
-	kind, text, err := socket.Read(ctx)
-	switch {
-	case errors.Is(err, websocket.ErrMessageTooBig):
-		return nil, badRequest("a frame has at most 16384 bytes")
-	case errors.Is(err, context.DeadlineExceeded):
-		return nil, badRequest("no join came in time")
-	case err != nil:
-		return nil, nil
-	case kind != websocket.MessageText:
-		return nil, badRequest("frames are text")
-	}
-	frame, err := decodeFrame(text)
-	if err != nil {
-		return nil, badRequest(err.Error())
-	}
-	return frame, nil
-}
-
-// decodeFrame reads a client's frame strictly. Its errors repeat nothing of the frame.
-func decodeFrame(text []byte) (*protocol.FromClient, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	var frame protocol.FromClient
-	if d.Decode(&frame) != nil || (frame.Join == nil) == (frame.Send == nil) {
-		return nil, errors.New("a frame is a JSON object with one member, join or send, as docs/protocol.md describes")
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("a frame is one JSON object, and nothing behind it")
-	}
-	return &frame, nil
-}
-
-func write(ctx context.Context, socket *websocket.Conn, frame protocol.FromServer) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTime)
-	defer cancel()
+func encode(frame protocol.FromServer) json.RawMessage {
 	text, err := json.Marshal(frame)
 	if err != nil {
-		return err
+		panic(err) // frames are made of plain values
 	}
-	return socket.Write(ctx, websocket.MessageText, text)
-}
-
-func pinged(ctx context.Context, socket *websocket.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTime)
-	defer cancel()
-	return socket.Ping(ctx)
+	return text
 }

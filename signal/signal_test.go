@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -61,7 +62,8 @@ func (f *fakeRelay) Revoke(appointment, seat string, _ time.Time) {
 
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 
-func newLab(t *testing.T) *lab {
+// newLab returns a lab; options may change what the server is made of.
+func newLab(t *testing.T, options ...func(*Options)) *lab {
 	t.Helper()
 	registry, err := appointment.Open(filepath.Join(t.TempDir(), "registry.db"))
 	if err != nil {
@@ -73,11 +75,15 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	l := &lab{T: t, relay: new(fakeRelay), now: day}
-	l.Server, err = New(t.Context(), Options{
+	o := Options{
 		Name: "relay.test", URL: "https://relay.test/", Rounds: code.Rounds, Registry: registry,
-		Pepper: pepper, Relay: l.relay,
+		Pepper: pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame,
 		Now: l.clock, Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, change := range options {
+		change(&o)
+	}
+	l.Server, err = New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +145,12 @@ func (l *lab) admin(method, path string, body any) (int, string) {
 
 func (l *lab) join(keys code.Keys) *client.Session {
 	l.Helper()
-	s, err := client.JoinWithKeys(l.Context(), l.web.Client(), l.web.URL, keys)
+	return l.joinWith(client.Dialer{HTTP: l.web.Client(), Server: l.web.URL}, keys)
+}
+
+func (l *lab) joinWith(d client.Dialer, keys code.Keys) *client.Session {
+	l.Helper()
+	s, err := d.JoinWithKeys(l.Context(), keys)
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -149,7 +160,7 @@ func (l *lab) join(keys code.Keys) *client.Session {
 
 func (l *lab) refused(keys code.Keys) *protocol.Error {
 	l.Helper()
-	s, err := client.JoinWithKeys(l.Context(), l.web.Client(), l.web.URL, keys)
+	s, err := client.Dialer{HTTP: l.web.Client(), Server: l.web.URL}.JoinWithKeys(l.Context(), keys)
 	if err == nil {
 		s.Close()
 		return &protocol.Error{}
@@ -161,15 +172,31 @@ func (l *lab) refused(keys code.Keys) *protocol.Error {
 	return refused
 }
 
+// next returns the next event but for ICE servers, which come by themselves.
 func next(t *testing.T, s *client.Session) client.Event {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	e, err := s.Receive(ctx)
+	for {
+		e, err := s.Receive(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.ICE == nil {
+			return e
+		}
+	}
+}
+
+func waitICE(t *testing.T, s *client.Session) protocol.ICE {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	ice, err := s.WaitICE(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e
+	return ice
 }
 
 func ends(t *testing.T, s *client.Session, want protocol.Code) {
@@ -190,47 +217,55 @@ func ends(t *testing.T, s *client.Session, want protocol.Code) {
 }
 
 func TestTwoSeatsMeetAndTalk(t *testing.T) {
-	l := newLab(t)
-	id, doctorKeys, patientKeys := l.seats(day)
-	doctor := l.join(doctorKeys)
-	if w := doctor.Welcome; w.Appointment != id || w.Seat != "doctor" || len(w.Present) != 0 || w.ICEServers[0].Username != id+".doctor" ||
-		!w.Opens.Equal(day) || !w.Closes.Equal(day.Add(appointment.Length)) {
-		t.Errorf("welcome %+v", w)
-	}
-	patient := l.join(patientKeys)
-	joined := next(t, doctor).Joined
-	if joined == nil || joined.Seat != "patient" || len(patient.Welcome.Present) != 1 {
-		t.Fatalf("joined %v, present %v", joined, patient.Welcome.Present)
-	}
-	for i := range 5 {
-		text := fmt.Sprintf("message %d", i)
-		if err := doctor.Send(t.Context(), *joined, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		m := next(t, patient).Message
-		if m == nil || string(m.Plain) != text || m.From != patient.Welcome.Present[0] {
-			t.Fatalf("got %v", m)
-		}
-		if err := patient.Send(t.Context(), m.From, []byte("answer to "+text)); err != nil {
-			t.Fatal(err)
-		}
-		if m := next(t, doctor).Message; m == nil || string(m.Plain) != "answer to "+text {
-			t.Fatalf("got %v", m)
-		}
-	}
-	patient.Close()
-	if left := next(t, doctor).Left; left == nil || *left != *joined {
-		t.Errorf("left %v", left)
-	}
-	// To a session that is gone.
-	if err := doctor.Send(t.Context(), *joined, []byte("hello?")); err != nil {
-		t.Fatal(err)
-	}
-	ends(t, doctor, protocol.Absent)
-	// S3: the code works again.
-	again := l.join(patientKeys)
-	if joined := next(t, doctor).Joined; joined == nil || again.Welcome.Seat != "patient" {
-		t.Errorf("joined %v", joined)
+	for name, poll := range map[string][2]bool{"sockets": {}, "polls": {true, true}, "one of each": {false, true}} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			id, doctorKeys, patientKeys := l.seats(day)
+			by := func(poll bool) client.Dialer {
+				return client.Dialer{HTTP: l.web.Client(), Server: l.web.URL, Poll: poll}
+			}
+			doctor := l.joinWith(by(poll[0]), doctorKeys)
+			if w := doctor.Welcome; w.Appointment != id || w.Seat != "doctor" || len(w.Present) != 0 ||
+				!w.Opens.Equal(day) || !w.Closes.Equal(day.Add(appointment.Length)) {
+				t.Errorf("welcome %+v", w)
+			}
+			if ice := waitICE(t, doctor); ice.Servers[0].Username != id+".doctor" {
+				t.Errorf("ICE servers %+v", ice)
+			}
+			patient := l.joinWith(by(poll[1]), patientKeys)
+			joined := next(t, doctor).Joined
+			if joined == nil || joined.Seat != "patient" || joined.Epoch != patient.Epoch() || !joined.Admitted {
+				t.Fatalf("joined %v", joined)
+			}
+			if there := next(t, patient).Joined; there == nil || there.Seat != "doctor" || there.Epoch != doctor.Epoch() {
+				t.Fatalf("the patient sees %v", there)
+			}
+			for i := range 5 {
+				text := fmt.Sprintf("message %d", i)
+				doctor.Send(*joined, []byte(text))
+				m := next(t, patient).Message
+				if m == nil || string(m.Plain) != text || m.Finding != "" || m.From.Epoch != doctor.Epoch() {
+					t.Fatalf("got %+v", m)
+				}
+				patient.Send(m.From, []byte("answer to "+text))
+				if m := next(t, doctor).Message; m == nil || string(m.Plain) != "answer to "+text {
+					t.Fatalf("got %+v", m)
+				}
+			}
+			patient.Close()
+			if left := next(t, doctor).Left; left == nil || *left != *joined {
+				t.Errorf("left %v", left)
+			}
+			doctor.Send(*joined, []byte("hello?"))
+			if absent := next(t, doctor).Absent; absent == nil || absent.Epoch != joined.Epoch || absent.Seq != 5 {
+				t.Errorf("to a session that is gone: %v", absent)
+			}
+			// S3: the code works again.
+			again := l.join(patientKeys)
+			if joined := next(t, doctor).Joined; joined == nil || joined.Epoch != again.Epoch() {
+				t.Errorf("joined %v", joined)
+			}
+		})
 	}
 }
 
@@ -268,7 +303,7 @@ func TestRefusals(t *testing.T) {
 	// A daemon that starts tells its relay again.
 	l.relay.revoked = nil
 	if _, err := New(t.Context(), Options{
-		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, Now: l.clock,
+		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame, Now: l.clock,
 	}); err != nil || !slices.Contains(l.relay.revoked, id) {
 		t.Errorf("after a restart: %v, %v", l.relay.revoked, err)
 	}
@@ -285,28 +320,9 @@ func TestASecondSessionReplacesTheFirst(t *testing.T) {
 		t.Error("the doctor was not told of the second session")
 	}
 	// The first's leaving does not free the seat of the second.
-	if err := second.Send(t.Context(), second.Welcome.Present[0], []byte("still here")); err != nil {
-		t.Fatal(err)
-	}
+	second.Send(second.Welcome.Present[0], []byte("still here"))
 	if m := next(t, doctor).Message; m == nil || string(m.Plain) != "still here" {
 		t.Errorf("got %v", m)
-	}
-}
-
-func TestGuessesAreLimitedPerNetwork(t *testing.T) {
-	l := newLab(t)
-	_, doctor, _ := l.seats(day)
-	for i := range guessBurst {
-		if e := l.refused(code.Keys{JoinToken: [32]byte{byte(i)}}); e.Code != protocol.UnknownCode {
-			t.Fatalf("guess %d: %v", i, e)
-		}
-	}
-	if e := l.refused(doctor); e.Code != protocol.Limited || e.RetryAfter < 1 || e.RetryAfter > 31 {
-		t.Errorf("after %d wrong codes: %+v", guessBurst, e)
-	}
-	l.at(day.Add(guessInterval))
-	if e := l.refused(doctor); e.Code != "" {
-		t.Errorf("after the pause: %+v", e)
 	}
 }
 
@@ -331,9 +347,13 @@ func TestBadFrames(t *testing.T) {
 		"an unknown field":     {`{"join":{"token":"","epoch":"","extra":1}}`},
 		"a token of no base64": {`{"join":{"token":"!","epoch":""}}`},
 		"a short epoch":        {`{"join":{"token":"AAAA","epoch":"AAAA"}}`},
-		"send before join":     {`{"send":{"to":"patient","epoch":"x","seq":0,"sealed":"AA=="}}`},
+		"send before join":     {`{"n":1,"send":{"to":"patient","epoch":"x","seq":0,"sealed":"AA=="}}`},
 		"join twice":           {string(join), string(join)},
-		"a negative number":    {string(join), `{"send":{"to":"patient","epoch":"x","seq":-1,"sealed":"AA=="}}`},
+		"a negative number":    {string(join), `{"n":1,"send":{"to":"patient","epoch":"x","seq":-1,"sealed":"AA=="}}`},
+		"no number":            {string(join), `{"send":{"to":"patient","epoch":"x","seq":0,"sealed":"AA=="}}`},
+		"a number too high":    {string(join), `{"n":2,"ice":{}}`},
+		"a numbered ack":       {string(join), `{"n":1,"ack":1}`},
+		"an ack of nothing":    {string(join), `{"ack":99}`},
 		"nested deeply":        {strings.Repeat(`[`, 8000)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -423,9 +443,12 @@ func (l *lab) exchange(t *testing.T, kind websocket.MessageType, frames []string
 func TestStoppingServerTellsItsSessions(t *testing.T) {
 	l := newLab(t)
 	_, doctor, _ := l.seats(day)
-	s := l.join(doctor)
+	s := l.raw(joining(doctor, seal.NewEpoch()))
+	s.hear()
 	close(l.stopping)
-	ends(t, s, protocol.Unavailable)
+	if code := s.error(); code != protocol.Unavailable {
+		t.Errorf("the session ended with %s", code)
+	}
 }
 
 func TestAdminRefusesWhatItCannotMean(t *testing.T) {
@@ -525,13 +548,13 @@ func TestServerDoesNotStartInsecure(t *testing.T) {
 
 func FuzzDecodeFrame(f *testing.F) {
 	f.Add([]byte(`{"join":{"token":"AAAA","epoch":"x"}}`))
-	f.Add([]byte(`{"send":{"to":"patient","epoch":"x","seq":18446744073709551615,"sealed":"AA=="}}`))
+	f.Add([]byte(`{"resume":{"session":"AAAA","received":3}}`))
+	f.Add([]byte(`{"n":1,"send":{"to":"patient","epoch":"x","seq":18446744073709551615,"sealed":"AA=="}}`))
+	f.Add([]byte(`{"n":1,"admit":{"seat":"patient","epoch":"x"}}`))
 	f.Add([]byte(`{"join":null,"send":null}`))
+	f.Add([]byte(`{"ack":0}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		frame, err := decodeFrame(text)
-		if (frame == nil) == (err == nil) {
-			t.Fatalf("%v, %v", frame, err)
-		}
 		if err != nil {
 			return
 		}
@@ -539,8 +562,28 @@ func FuzzDecodeFrame(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same, err := decodeFrame(again); err != nil || (same.Join == nil) != (frame.Join == nil) {
+		if same, err := decodeFrame(again); err != nil || !reflect.DeepEqual(same, frame) {
 			t.Fatalf("%s became %s: %v", text, again, err)
+		}
+	})
+}
+
+func FuzzDecodePoll(f *testing.F) {
+	f.Add([]byte(`{"frames":[{"join":{"token":"AAAA","epoch":"x"}},{"ack":1},{"leave":{}}]}`))
+	f.Add([]byte(`{"frames":[null]}`))
+	f.Add([]byte(`{"frames":[]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		frames, err := decodePoll(body, 100)
+		if err != nil {
+			return
+		}
+		for i, frame := range frames {
+			if i > 0 && (frame.Join != nil || frame.Resume != nil) || frame.Numbered() != (frame.N > 0) {
+				t.Fatalf("%s: frame %d is %+v", body, i, frame)
+			}
+		}
+		if len(frames) == 0 || len(frames) > protocol.MaxPollFrames {
+			t.Fatalf("%s: %d frames", body, len(frames))
 		}
 	})
 }

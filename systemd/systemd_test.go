@@ -2,7 +2,10 @@ package systemd
 
 import (
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -30,5 +33,29 @@ func TestWithoutAServiceManagerNothingHappens(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
 	if err := Ready(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTheUnitAllowsWhatTheDaemonNeeds: what hardening is easily tightened by one notch too
+// many, with nothing but a silent loss.
+func TestTheUnitAllowsWhatTheDaemonNeeds(t *testing.T) {
+	unit, err := os.ReadFile("praxisrelay.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string][]string{}
+	for line := range strings.Lines(string(unit)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			values[key] = append(values[key], strings.Fields(value)...)
+		}
+	}
+	if !slices.Contains(values["RestrictAddressFamilies"], "AF_NETLINK") {
+		t.Error("AF_NETLINK: without it the host's own addresses are unknown, and not guarded by the open relay")
+	}
+	if len(values["ProcSubset"]) > 0 {
+		t.Error("ProcSubset: it hides net.core.somaxconn, and listeners get a backlog of 128")
+	}
+	if !slices.Contains(values["LimitCORE"], "0") {
+		t.Error("LimitCORE: a core would hold secrets")
 	}
 }

@@ -26,12 +26,8 @@ import (
 // ice joins a seat and returns its TURN credential.
 func (s *served) ice(t *testing.T, keys code.Keys) protocol.ICEServer {
 	t.Helper()
-	session, err := client.JoinWithKeys(t.Context(), s.https(t), s.url, keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	return session.Welcome.ICEServers[0]
+	_, servers := s.join(t, []client.CreatedSeat{{Keys: keys}})
+	return servers[0]
 }
 
 // TestReissuedSeatChangesHands: the old code and its TURN credential open nothing, the

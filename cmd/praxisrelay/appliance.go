@@ -83,14 +83,16 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		}
 	}
 	a.signal, err = signal.New(ctx, signal.Options{
-		Name:     c.Name,
-		URL:      a.url,
-		Rounds:   code.Rounds,
-		Registry: a.registry,
-		Pepper:   a.pepper,
-		Relay:    a,
-		Now:      time.Now,
-		Log:      log,
+		Name:       c.Name,
+		URL:        a.url,
+		Rounds:     code.Rounds,
+		MaxMessage: c.Signal.MaxMessage,
+		Waiting:    c.Signal.Admission == config.ByDoctor,
+		Registry:   a.registry,
+		Pepper:     a.pepper,
+		Relay:      a,
+		Now:        time.Now,
+		Log:        log,
 	})
 	return a, err
 }

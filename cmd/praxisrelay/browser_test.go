@@ -23,30 +23,53 @@ type browser struct {
 	name string
 }
 
-// watchConnections lets a test see the page's RTCPeerConnections; the page itself
-// has no hook for it.
-const watchConnections = `
+// instruments let a test see the page's RTCPeerConnections and what the server says,
+// and change that; the page itself has no hooks for it.
+const instruments = `
 	window.connections = [];
 	window.RTCPeerConnection = class extends RTCPeerConnection {
 		constructor(...args) { super(...args); window.connections.push(this); }
+	};
+	window.heard = []; // the frames' names
+	window.tamper = (text) => text;
+	const hear = (text) => {
+		for (const frame of JSON.parse(text).frames ?? [JSON.parse(text)]) {
+			window.heard.push(...Object.keys(frame).filter((name) => name !== 'n'));
+		}
+		return window.tamper(text);
+	};
+	window.WebSocket = class extends WebSocket {
+		addEventListener(type, listener) {
+			super.addEventListener(type, type === 'message' ? ({ data }) => listener({ data: hear(data) }) : listener);
+		}
+	};
+	const json = Response.prototype.json;
+	Response.prototype.json = async function () {
+		return this.url.endsWith('/v1/signal') ? JSON.parse(hear(await this.text())) : json.call(this);
 	};`
 
 func newBrowser(t *testing.T, name string) *browser {
 	t.Helper()
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(tool(t, "chromium", "chromium")),
-		chromedp.UserDataDir(t.TempDir()),
-		chromedp.NoFirstRun, chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(tool(t, "chromium", "chromium")), chromedp.UserDataDir(t.TempDir())}
+	for name, value := range browserFlags {
+		options = append(options, chromedp.Flag(name, value))
 	}
-	for _, flag := range []string{
-		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
-		"disable-dev-shm-usage", "use-fake-device-for-media-stream", "use-fake-ui-for-media-stream",
-		"ignore-certificate-errors", // the test's own certificate, for https and turns
-	} {
-		options = append(options, chromedp.Flag(flag, true))
-	}
-	options = append(options, chromedp.Flag("lang", "en"))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	return drive(t, name, func() (context.Context, context.CancelFunc) {
+		return chromedp.NewExecAllocator(context.Background(), options...)
+	})
+}
+
+var browserFlags = map[string]any{
+	"headless": true, "no-sandbox": true, "disable-gpu": true, "no-first-run": true, "lang": "en",
+	"disable-quic": true, "disable-background-networking": true, "disable-component-update": true, "disable-sync": true,
+	"disable-dev-shm-usage": true, "use-fake-device-for-media-stream": true, "use-fake-ui-for-media-stream": true,
+	"ignore-certificate-errors": true, // the test's own certificate, for https and turns
+}
+
+// drive takes a browser that allocate starts or finds, and closes it when the test ends.
+func drive(t *testing.T, name string, allocate func() (context.Context, context.CancelFunc)) *browser {
+	t.Helper()
+	allocator, stop := allocate()
 	ctx, quit := chromedp.NewContext(allocator)
 	b := &browser{ctx, name}
 	chromedp.ListenTarget(ctx, func(event any) {
@@ -72,7 +95,7 @@ func newBrowser(t *testing.T, name string) *browser {
 		stop()
 	})
 	b.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := page.AddScriptToEvaluateOnNewDocument(watchConnections).Do(ctx)
+		_, err := page.AddScriptToEvaluateOnNewDocument(instruments).Do(ctx)
 		return err
 	}))
 	return b
@@ -123,6 +146,13 @@ func (b *browser) open(t *testing.T, link, query string) {
 func (b *browser) join(t *testing.T) {
 	t.Helper()
 	b.do(t, chromedp.Click("#join button"))
+}
+
+// letIn waits until somebody waits, and lets them in.
+func (b *browser) letIn(t *testing.T) {
+	t.Helper()
+	b.wait(t, `!document.querySelector('#admission').hidden`)
+	b.do(t, chromedp.Click("#admit"))
 }
 
 func (b *browser) screenshot(t *testing.T, file string) {
@@ -185,6 +215,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 			patient.join(t)
 			patient.wait(t, `document.querySelector('#status').textContent.includes('Waiting')`)
 			doctor.join(t)
+			doctor.letIn(t)
 			for _, b := range []*browser{doctor, patient} {
 				b.wait(t, isConnected)
 				b.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames > 0)`, readStats))
@@ -213,6 +244,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 			patient.do(t, chromedp.Click("#leave"))
 			doctor.wait(t, `document.querySelector('#status').textContent.includes('hung up')`)
 			patient.join(t)
+			doctor.letIn(t)
 			doctor.wait(t, isConnected)
 			patient.wait(t, isConnected)
 			patient.wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames > 0)`, readStats))

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 )
@@ -29,13 +28,10 @@ func TestCanaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	canaries := map[string][]byte{"the client's address": []byte("127.0.0.1:")}
-	for _, seat := range created.Seats {
-		session, err := client.JoinWithKeys(t.Context(), s.https(t), s.url, seat.Keys)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ice := session.Welcome.ICEServers[0]
-		session.Close()
+	sessions, servers := s.join(t, created.Seats)
+	for i, seat := range created.Seats {
+		ice := servers[i]
+		sessions[i].Close()
 		letters := strings.ReplaceAll(seat.Code.Format(), "-", "")
 		canaries[seat.Name+"'s code"] = []byte(seat.Code.Format())
 		canaries[seat.Name+"'s letters"] = []byte(letters)

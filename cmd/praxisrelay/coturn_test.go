@@ -18,7 +18,7 @@ import (
 )
 
 // edit changes a configuration file by replacing texts that it must hold.
-func edit(t *testing.T, file string, pairs ...string) {
+func edit(t testing.TB, file string, pairs ...string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {

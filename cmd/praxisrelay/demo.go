@@ -157,9 +157,15 @@ Ctrl-C ends the demo.
 // demoSecrets makes what init would make for a real appliance.
 func demoSecrets() (s secrets, err error) {
 	s.turn, s.peppers = [][]byte{[]byte(rand.Text())}, [][]byte{[]byte(rand.Text())}
+	s.certificate, err = selfSigned(demoHost)
+	return s, err
+}
+
+// selfSigned makes a certificate for an address, which nobody has reason to trust.
+func selfSigned(address string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return s, err
+		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
 		SerialNumber:          new(big.Int).SetBytes([]byte(rand.Text())[:16]),
@@ -169,12 +175,8 @@ func demoSecrets() (s secrets, err error) {
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
-		IPAddresses:           []net.IP{net.ParseIP(demoHost)},
+		IPAddresses:           []net.IP{net.ParseIP(address)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return s, err
-	}
-	s.certificate = tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-	return s, nil
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -33,8 +34,9 @@ func iceCommand() *cobra.Command {
 		Short: "Print the ICE servers that a code leads to, for other TURN clients",
 		Long: "Join with a code as the page would, print the STUN/TURN addresses and the\n" +
 			"credential that the appliance gives out, and leave. Whoever has the seat at that\n" +
-			"moment is told that it was used elsewhere. The code is read from standard input\n" +
-			"when it is given as -, and is then in no process list.",
+			"moment is told that it was used elsewhere. A patient's seat waits for a minute\n" +
+			"until the doctor lets it in. The code is read from standard input when it is\n" +
+			"given as -, and is then in no process list.",
 		Example: `  praxisrelay ice KTRW-BZMF-QHDF --server https://relay.example.org`,
 		Args:    cobra.ExactArgs(1),
 	}
@@ -60,23 +62,29 @@ func iceCommand() *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 		defer cancel()
-		session, err := client.Join(ctx, trust, server, typed)
+		session, err := client.Dialer{HTTP: trust, Server: server}.Join(ctx, typed)
 		if err != nil {
 			return err
 		}
 		defer session.Close()
-		w := session.Welcome
+		ice, err := session.WaitICE(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return errors.New("the seat waits to be let in: the doctor does that on the page")
+		}
+		if err != nil {
+			return err
+		}
 		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(iceJSON{w.ICEServers, w.Expires})
+			return json.NewEncoder(c.OutOrStdout()).Encode(iceJSON{ice.Servers, ice.Expires})
 		}
 		out := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
-		for _, server := range w.ICEServers {
+		for _, server := range ice.Servers {
 			for _, url := range server.URLs {
 				fmt.Fprintf(out, "url\t%s\n", url)
 			}
 			fmt.Fprintf(out, "username\t%s\ncredential\t%s\n", server.Username, server.Credential)
 		}
-		fmt.Fprintf(out, "expires\t%s\n", w.Expires.Format(time.RFC3339))
+		fmt.Fprintf(out, "expires\t%s\n", ice.Expires.Format(time.RFC3339))
 		return out.Flush()
 	}
 	return c

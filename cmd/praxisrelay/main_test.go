@@ -57,7 +57,7 @@ type daemon struct {
 
 // start starts praxisrelay and stops it when the test ends. ready gets its standard
 // output or, for serve, its log, line by line, until it returns true.
-func start(t *testing.T, c *exec.Cmd, fromStderr bool, ready func(line string) bool) *daemon {
+func start(t testing.TB, c *exec.Cmd, fromStderr bool, ready func(line string) bool) *daemon {
 	t.Helper()
 	d := &daemon{Cmd: c, stderr: new(bytes.Buffer), ended: make(chan error, 1)}
 	reader, writer, err := os.Pipe()
@@ -102,9 +102,9 @@ func start(t *testing.T, c *exec.Cmd, fromStderr bool, ready func(line string) b
 }
 
 // stop ends the daemon in good order, and checks that it was.
-func (d *daemon) stop(t *testing.T) { d.once.Do(func() { d.end(t) }) }
+func (d *daemon) stop(t testing.TB) { d.once.Do(func() { d.end(t) }) }
 
-func (d *daemon) end(t *testing.T) {
+func (d *daemon) end(t testing.TB) {
 	_ = d.Process.Signal(syscall.SIGTERM)
 	select {
 	case err := <-d.ended:
@@ -137,7 +137,7 @@ type served struct {
 
 // startServe runs an appliance with a configuration of its own. prepare, if any, may
 // fill its registry before.
-func startServe(t *testing.T, prepare func(appointment.Registry, *appointment.Pepper)) *served {
+func startServe(t testing.TB, prepare func(appointment.Registry, *appointment.Pepper)) *served {
 	t.Helper()
 	file, folder := writeConfig(t)
 	if prepare != nil {
@@ -145,33 +145,41 @@ func startServe(t *testing.T, prepare func(appointment.Registry, *appointment.Pe
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys, err := readPeppers(filepath.Join(folder, "pepper.secret"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pepper, err := appointment.NewPepper(keys...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		prepare(registry, pepper)
+		prepare(registry, readPepper(t, folder))
 		if err := registry.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s := &served{ca: filepath.Join(folder, "cert.pem"), socket: filepath.Join(folder, "admin.sock")}
 	s.admin = client.NewAdmin(s.socket)
-	s.daemon = start(t, program("serve", "--config", file), true, func(line string) bool {
-		_, rest, ok := strings.Cut(line, "msg=serving url=")
-		s.url, _, _ = strings.Cut(rest, " ")
-		_, api, _ := strings.Cut(rest, " admin=")
-		s.api = "https://" + api
-		return ok
-	})
+	s.daemon = start(t, program("serve", "--config", file), true, s.serving)
 	return s
 }
 
+// serving reads the line that says where the daemon serves.
+func (s *served) serving(line string) bool {
+	_, rest, ok := strings.Cut(line, "msg=serving url=")
+	s.url, _, _ = strings.Cut(rest, " ")
+	_, api, _ := strings.Cut(rest, " admin=")
+	s.api = "https://" + api
+	return ok
+}
+
+func readPepper(t testing.TB, folder string) *appointment.Pepper {
+	t.Helper()
+	keys, err := readPeppers(filepath.Join(folder, "pepper.secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pepper, err := appointment.NewPepper(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pepper
+}
+
 // writeConfig writes a complete configuration with its secrets.
-func writeConfig(t *testing.T) (file, folder string) {
+func writeConfig(t testing.TB) (file, folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }
@@ -204,7 +212,7 @@ signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket
 
 // tool returns the path of a program that a test needs. Where it is missing the
 // test is skipped, and `make test` says so at its end; in CI that is a failure.
-func tool(t *testing.T, name, debianPackage string) string {
+func tool(t testing.TB, name, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -214,7 +222,7 @@ func tool(t *testing.T, name, debianPackage string) string {
 }
 
 // skip skips a test for want of something, so that somebody sees it.
-func skip(t *testing.T, reason string) {
+func skip(t testing.TB, reason string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal(reason)

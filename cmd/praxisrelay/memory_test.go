@@ -43,7 +43,7 @@ func tellMemory() {
 // the operating system counts.
 type memory struct{ held, goroutines, resident int }
 
-func (d *daemon) memory(t *testing.T, file string) (m memory) {
+func (d *daemon) memory(t testing.TB, file string) (m memory) {
 	t.Helper()
 	_ = os.Remove(file)
 	if err := d.Process.Signal(syscall.SIGUSR1); err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func encodePEM(t *testing.T, c tls.Certificate) (certificate, key string) {
+func encodePEM(t testing.TB, c tls.Certificate) (certificate, key string) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {

@@ -113,13 +113,9 @@ func TestRevocationTakesLessThanASecond(t *testing.T) {
 		relayed net.Addr
 	}
 	var seats []seat
-	for _, made := range created.Seats {
-		session, err := client.JoinWithKeys(t.Context(), s.https(t), s.url, made.Keys)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer session.Close()
-		ice := session.Welcome.ICEServers[0]
+	sessions, servers := s.join(t, created.Seats)
+	for i, session := range sessions {
+		ice := servers[i]
 		overTCP, stream := turnClient(t, ice, "tcp")
 		overUDP, _ := turnClient(t, ice, "udp")
 		if _, err := overTCP.Allocate(); err != nil {
@@ -155,7 +151,7 @@ func TestRevocationTakesLessThanASecond(t *testing.T) {
 	} else {
 		t.Logf("it took %v", took)
 	}
-	again, _ := turnClient(t, seats[0].session.Welcome.ICEServers[0], "udp")
+	again, _ := turnClient(t, servers[0], "udp")
 	if _, err := again.Allocate(); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("Allocate with a revoked credential: %v, want 401", err)
 	}
@@ -176,12 +172,8 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	mint := func() protocol.ICEServer {
-		session, err := client.JoinWithKeys(t.Context(), s.https(t), s.url, created.Seats[0].Keys)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer session.Close()
-		return session.Welcome.ICEServers[0]
+		_, servers := s.join(t, created.Seats[:1])
+		return servers[0]
 	}
 	allocate := func(ice protocol.ICEServer) error {
 		c, _ := turnClient(t, ice, "udp")

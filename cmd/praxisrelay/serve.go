@@ -81,8 +81,11 @@ func findPublicAddress(ctx context.Context, r *config.Relay) (err error) {
 func checkName(ctx context.Context, c config.Config, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	reached := append(relay.HostAddresses(), c.Relay.PublicAddress)
-	if err := probe.CheckName(ctx, net.DefaultResolver, c.Name, reached); err != nil && ctx.Err() == nil {
+	reached, err := relay.HostAddresses()
+	if err == nil {
+		err = probe.CheckName(ctx, net.DefaultResolver, c.Name, append(reached, c.Relay.PublicAddress))
+	}
+	if err != nil && ctx.Err() == nil {
 		log.Warn("clients may not arrive", "name", err)
 	}
 }

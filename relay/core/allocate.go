@@ -69,7 +69,7 @@ func (c *Core) freeAddress(s *space, ip netip.Addr) (netip.AddrPort, bool) {
 	if open := c.config.Open; open != nil {
 		return s.freeAddress(c.now, ip, open.FirstPort, open.LastPort, c.request.evenPort, open.Bind)
 	}
-	return s.freeAddress(c.now, ip, firstPort, lastPort, c.request.evenPort, func(netip.AddrPort) bool { return true })
+	return s.freeAddress(c.now, ip, firstPort, lastPort, c.request.evenPort, func(netip.AddrPort) error { return nil })
 }
 
 // hold enters a new allocation everywhere; end is its opposite.

@@ -28,7 +28,7 @@ type allocation struct {
 	permissions []permission // at most maxPermissions
 	channels    []*channel   // at most maxChannels
 
-	requests       bucket
+	refusals       bucket // of requests that do not prove who they are from
 	sent, received meter
 }
 
@@ -82,6 +82,7 @@ type appointment struct {
 	name    string
 	space   *space
 	members []*allocation
+	meter   meter // of what they send and get together
 }
 
 // appointment returns the one of a name. A new one is kept once it has a member.

@@ -18,10 +18,10 @@ import (
 // passes: expiry is Allocate's business, since a call that runs over must not be
 // cut.
 //
-// A client whose allocation asks for more than requestRate per second is not heard
-// for a while: checking is what a request costs. Its nonce is right by then, so
-// nobody else asks in its name from an address that is not its own.
-func (c *Core) authenticate(from FiveTuple, held *allocation) *failure {
+// A user that asks for more than requestRate per second is not heard for a while:
+// checking is what a request costs. Its nonce is right by then, so nobody else asks
+// in its name from an address that is not its own.
+func (c *Core) authenticate(from FiveTuple) *failure {
 	r := &c.request
 	switch {
 	case r.badCredentials:
@@ -32,7 +32,7 @@ func (c *Core) authenticate(from FiveTuple, held *allocation) *failure {
 		return &errBadRequest
 	case !c.nonces.valid(c.now, from.Client.Addr(), r.nonce):
 		return &errStaleNonce
-	case held != nil && !held.requests.take(c.now.UnixNano(), time.Second/requestRate, requestDepth):
+	case !c.users.take(c.now, user{r.username, from.Client.Addr()}, requestRate):
 		return &errTooBusy
 	}
 	identity, err := credential.Parse(r.username)
@@ -50,10 +50,13 @@ func (c *Core) authenticate(from FiveTuple, held *allocation) *failure {
 
 // A browser makes one request a second at most on average, and a few dozen when a
 // call begins.
-const (
-	requestRate  = 50
-	requestDepth = 10 * time.Second
-)
+const requestRate = 50
+
+// user is whose requests are counted.
+type user struct {
+	name string
+	addr netip.Addr
+}
 
 // nonces makes nonces that need no memory: the time of issue and a keyed hash of
 // it and of the client's address. 16 characters keep the 401 short.

@@ -69,7 +69,7 @@ func BenchmarkRefresh(b *testing.B) {
 		l.now = l.now.Add(time.Second / requestRate)
 		if l.now.Sub(start) > 30*time.Minute {
 			l.now = start // within a nonce's life
-			l.allocations[p.tuple].requests = 0
+			clear(l.users.buckets[:])
 		}
 		if _, out := l.Handle(l.now, p.tuple, in, p.buf); len(out) == 0 {
 			b.Fatal("not answered")

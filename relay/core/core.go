@@ -78,13 +78,16 @@ type Config struct {
 // Open is what the open relay needs beside: sockets, and a judge of peers.
 type Open struct {
 	FirstPort, LastPort uint16 // of relayed addresses
-	// Bind opens the socket of a relayed address, or returns false. Release
-	// closes it.
-	Bind    func(netip.AddrPort) bool
+	// Bind opens the socket of a relayed address. After ErrTaken another port is
+	// tried, after any other error none. Release closes it.
+	Bind    func(netip.AddrPort) error
 	Release func(netip.AddrPort)
 	// Permits tells whether a peer that is no relayed address may be reached.
 	Permits func(netip.AddrPort) bool
 }
+
+// ErrTaken says that another program has a port.
+var ErrTaken = errors.New("the port is taken")
 
 // Core holds every allocation of the process.
 type Core struct {
@@ -97,7 +100,8 @@ type Core struct {
 	expiries     expiries
 	revoked      map[seat]time.Time // -> when the last credential that is refused is over
 	routes       *rcu.Map[routeKey, *route]
-	strangers    *budgets // of unauthenticated answers
+	strangers    *budgets[netip.Addr] // of unauthenticated answers, by source prefix
+	users        *budgets[user]       // of requests
 	total        meter
 	alternates   []*alternate // by UDP listener
 
@@ -128,7 +132,8 @@ func New(config Config) (*Core, error) {
 		prefixes:     map[netip.Addr]int{},
 		revoked:      map[seat]time.Time{},
 		routes:       rcu.New[routeKey, *route](),
-		strangers:    newBudgets(),
+		strangers:    newBudgets[netip.Addr](),
+		users:        newBudgets[user](),
 		alternates:   alternates(config.Listeners),
 	}
 	if open := config.Open; open != nil {
@@ -151,20 +156,26 @@ func (c *Core) Handle(now time.Time, from FiveTuple, in, buf []byte) (to FiveTup
 		return from, nil
 	}
 	c.now, c.answer.Raw = now, buf[:0]
-	switch r := &c.request; r.kind.Class {
-	case stun.ClassIndication:
-		if r.kind.Method == stun.MethodSend {
-			return c.send(from, buf)
-		}
-	case stun.ClassRequest:
-		if r.kind.Method == stun.MethodBinding {
-			return c.binding(from)
-		}
-		if serve := methods[r.kind.Method]; serve != nil {
-			return from, c.authenticated(from, serve)
-		}
+	switch r := &c.request; r.kind.Method {
+	case stun.MethodSend:
+		return c.send(from, buf)
+	case stun.MethodBinding:
+		return c.binding(from)
+	default:
+		return from, c.authenticated(from, methods[r.kind.Method])
 	}
-	return from, nil // responses, and what we do not know (RFC 8489, section 6.3)
+}
+
+// served tells what is looked at. Responses and all else get no answer (RFC 8489,
+// section 6.3).
+func served(kind stun.MessageType) bool {
+	switch kind.Class {
+	case stun.ClassRequest:
+		return kind.Method == stun.MethodBinding || methods[kind.Method] != nil
+	case stun.ClassIndication:
+		return kind.Method == stun.MethodSend
+	}
+	return false
 }
 
 // methods are the requests of TURN, each called with an authenticated request
@@ -180,8 +191,8 @@ var methods = map[stun.Method]func(*Core, FiveTuple, *allocation) []byte{
 func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *allocation) []byte) []byte {
 	r := &c.request
 	held := c.allocations[from]
-	if failure := c.authenticate(from, held); failure != nil {
-		if *failure == errTooBusy || !c.affordable(from) {
+	if failure := c.authenticate(from); failure != nil {
+		if *failure == errTooBusy || !c.affordable(from, held) {
 			return nil
 		}
 		return c.fail(from, *failure)

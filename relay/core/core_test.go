@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -278,7 +279,7 @@ func TestEvenPort(t *testing.T) {
 
 func TestRelayedAddressesAreUniqueAndUsedUpBeforeOneIsGivenAgain(t *testing.T) {
 	const first, last = 50000, 50099
-	any := func(netip.AddrPort) bool { return true }
+	any := func(netip.AddrPort) error { return nil }
 	s := newSpace()
 	for range last - first + 1 {
 		addr, ok := s.freeAddress(start, relayed, first, last, false, any)
@@ -289,6 +290,9 @@ func TestRelayedAddressesAreUniqueAndUsedUpBeforeOneIsGivenAgain(t *testing.T) {
 	}
 	if addr, ok := s.freeAddress(start, relayed, first, last, false, any); ok {
 		t.Errorf("more ports than there are: %v", addr)
+	}
+	if _, ok := s.freeAddress(start, netip.MustParseAddr("2001:db8::1"), first, last, false, any); !ok {
+		t.Error("one address without a free port is taken for all")
 	}
 	gone, lately := netip.AddrPortFrom(relayed, 50001), netip.AddrPortFrom(relayed, 50003)
 	delete(s.relayed, gone)
@@ -302,11 +306,25 @@ func TestRelayedAddressesAreUniqueAndUsedUpBeforeOneIsGivenAgain(t *testing.T) {
 	if addr, ok := s.freeAddress(start, relayed, first, last, false, any); !ok || addr != lately {
 		t.Errorf("got %v, %v, want %v, the only one", addr, ok, lately)
 	}
-	if _, ok := s.freeAddress(start, relayed, first, last, false, func(netip.AddrPort) bool { return false }); ok {
-		t.Error("an address that cannot be bound")
-	}
 	if _, ok := s.freeAddress(start, relayed, first, last, true, any); ok {
 		t.Error("an odd port for EVEN-PORT")
+	}
+	tried := 0
+	cannot := func(err error) func(netip.AddrPort) error {
+		return func(netip.AddrPort) error { tried++; return err }
+	}
+	if _, ok := s.freeAddress(start, relayed, first, last, false, cannot(errors.New("too many open files"))); ok || tried != 1 {
+		t.Errorf("a host that cannot bind was asked %d times", tried)
+	}
+	if _, ok := s.freeAddress(start, relayed, first, last, false, cannot(ErrTaken)); ok || tried != 2 {
+		t.Errorf("an address that cannot be bound, tried %d times", tried)
+	}
+	// A search through all ports is not made again at once, except after a release.
+	if _, ok := s.freeAddress(start, relayed, first, last, false, any); ok {
+		t.Error("a search without result was made again at once")
+	}
+	if _, ok := s.freeAddress(start.Add(time.Second), relayed, first, last, false, any); !ok {
+		t.Error("a search without result was not made again a second later")
 	}
 	for i := range 10 * maxReleased {
 		s.release(netip.AddrPortFrom(relayed, uint16(i)), start)

@@ -55,30 +55,40 @@ func (b *bucket) take(now int64, cost, depth time.Duration) bool {
 	return true
 }
 
-// budgets has a bucket for every source prefix, in a table of a fixed size: a
-// flood from a million sources grows nothing. Prefixes share buckets by a keyed
-// hash, which nobody outside can aim.
-type budgets struct {
+// budgets has a bucket for every source prefix, or user, in a table of a fixed size: a
+// flood from a million sources grows nothing. They share buckets by a keyed hash,
+// which nobody outside can aim.
+type budgets[K comparable] struct {
 	seed    maphash.Seed
 	buckets [1 << 16]bucket
 }
 
-// budgetDepth is how much of its rate a prefix may draw at once: browsers behind
-// one address ask in bursts, when consultations begin at the full hour.
+// budgetDepth is how much of its rate may be drawn at once: browsers ask in bursts,
+// when consultations begin at the full hour.
 const budgetDepth = 10 * time.Second
 
-func newBudgets() *budgets { return &budgets{seed: maphash.MakeSeed()} }
+func newBudgets[K comparable]() *budgets[K] { return &budgets[K]{seed: maphash.MakeSeed()} }
 
-func (b *budgets) take(now time.Time, prefix netip.Addr, perSecond int) bool {
-	i := maphash.Comparable(b.seed, prefix) % uint64(len(b.buckets))
+func (b *budgets[K]) take(now time.Time, key K, perSecond int) bool {
+	i := maphash.Comparable(b.seed, key) % uint64(len(b.buckets))
 	return b.buckets[i].take(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
 }
 
+// A client with an allocation has a budget of its own for refusals: it needs one 438
+// an hour, and must get that while somebody forges requests from its network.
+const (
+	refusalInterval = time.Second
+	refusalDepth    = 10 * time.Second
+)
+
 // affordable draws on the budget for unauthenticated answers. It guards third
 // parties whose address was forged, so only UDP has one.
-func (c *Core) affordable(from FiveTuple) bool {
-	if from.Transport != UDP {
+func (c *Core) affordable(from FiveTuple, held *allocation) bool {
+	switch {
+	case from.Transport != UDP:
 		return true
+	case held != nil:
+		return held.refusals.take(c.now.UnixNano(), refusalInterval, refusalDepth)
 	}
 	prefix := Prefix(from.Client.Addr())
 	return c.strangers.take(c.now, prefix, c.config.Limits.Unauthenticated+c.prefixes[prefix])
@@ -97,11 +107,16 @@ const (
 	smallPacket = 300 // bytes
 )
 
-// take tells whether size bytes may pass at rate bytes per second.
-func (m *meter) take(now int64, size, rate int) bool {
+// note notes that there is media.
+func (m *meter) note(now int64) {
 	if now-m.last.Load() >= int64(time.Second) {
 		m.last.Store(now)
 	}
+}
+
+// take tells whether size bytes may pass at rate bytes per second.
+func (m *meter) take(now int64, size, rate int) bool {
+	m.note(now)
 	if rate == 0 {
 		return true
 	}

@@ -170,8 +170,8 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 			n++
 		}
 	}
-	if n != 110 { // its one allocation earns one a second
-		t.Errorf("wrong passwords got %d answers, want 110", n)
+	if n != 10 { // whoever holds an allocation has a budget of its own
+		t.Errorf("wrong passwords got %d answers, want 10", n)
 	}
 
 	if n := testing.AllocsPerRun(1, func() {
@@ -183,9 +183,95 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 	}
 }
 
-// An authenticated client that asks without end is not heard for a while; nobody else
-// can bring that about from another address.
-func TestRequestsOfAnAllocationAreBounded(t *testing.T) {
+// Whoever forges requests from a client's network, and knows neither port nor nonce,
+// does not keep the 438 from it that it needs once an hour.
+func TestAForgerDoesNotStarveARefresh(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits.Unauthenticated = 10
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	forger := l.peer("198.51.100.1:9", "x", "doctor")
+	binding := build(t, stun.MethodBinding, stun.ClassRequest)
+	for range 8 { // four hours of a call that refreshes every nine minutes, and one more
+		for end := l.now.Add(9 * time.Minute); l.now.Before(end); l.now = l.now.Add(time.Second) {
+			for range 20 {
+				forger.raw(binding.Raw)
+			}
+		}
+		answer := p.request(stun.MethodRefresh)
+		if answer == nil {
+			t.Fatalf("no answer after %v", l.now.Sub(start))
+		}
+		if answer.Type.Class == stun.ClassErrorResponse {
+			if code := errorCode(t, answer); code != 438 {
+				t.Fatalf("got %d", code)
+			}
+			p.nonce = text(t, answer, stun.AttrNonce)
+			p.ok(stun.MethodRefresh)
+		}
+	}
+	// Who does know the port gets no more out of it than a packet a second.
+	stale := *p
+	stale.nonce = "AAAAAAAAAAAAAAAA"
+	n := 0
+	for range 1000 {
+		if stale.request(stun.MethodRefresh) != nil {
+			n++
+		}
+	}
+	if n > 10 {
+		t.Errorf("%d stale requests were answered at once", n)
+	}
+}
+
+// An appointment with dozens of allocations has no more of the line than a call needs,
+// so that a few of them do not take everybody's.
+func TestAllocationsOfAnAppointmentShareARate(t *testing.T) {
+	l := newLab(t)
+	const rate = 100_000
+	l.config.Limits.AllocationRate = rate
+	var all []*peer
+	for i := range 32 {
+		p := l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", []string{"doctor", "patient"}[i%2])
+		all = append(all, p)
+	}
+	for i, p := range all {
+		p.bind(0x4000, all[(i+1)%len(all)].relayed)
+	}
+	passed := 0
+	for range 10_000 {
+		l.now = l.now.Add(time.Millisecond)
+		for i := range 4 {
+			if _, out := all[(passed+i)%len(all)].channelData(0x4000, strings.Repeat("v", 1000)); len(out) > 0 {
+				passed += 1000
+			}
+		}
+	}
+	if least, most := 9*appointmentShare*rate, 11*appointmentShare*rate; passed < least || passed > most {
+		t.Errorf("%d bytes passed in ten seconds, want %d to %d", passed, least, most)
+	}
+}
+
+// A 420 names some of the attributes that it does not know: a message has room for
+// hundreds.
+func TestManyUnknownAttributes(t *testing.T) {
+	l := newLab(t)
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	var unknown []stun.Setter
+	for i := range 300 {
+		unknown = append(unknown, raw{stun.AttrType(0x7000 + i), nil})
+	}
+	answer := p.request(stun.MethodRefresh, unknown...)
+	if code := errorCode(t, answer); code != 420 {
+		t.Fatalf("got %d", code)
+	}
+	if named, err := answer.Get(stun.AttrUnknownAttributes); err != nil || len(named) != 2*maxUnknown {
+		t.Errorf("%d bytes of names, %v", len(named), err)
+	}
+}
+
+// An authenticated client that asks without end is not heard for a while, whether it
+// keeps its allocation or not; nobody else can bring that about from another address.
+func TestRequestsOfAUserAreBounded(t *testing.T) {
 	l := newLab(t)
 	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
 	forged := *p
@@ -200,12 +286,43 @@ func TestRequestsOfAnAllocationAreBounded(t *testing.T) {
 			heard++
 		}
 	}
-	if most := int(requestRate * requestDepth / time.Second); heard >= most || heard < most-10 {
+	most := int(requestRate * budgetDepth / time.Second)
+	if heard >= most || heard < most-10 {
 		t.Errorf("%d of 10,000 requests were answered, want about %d", heard, most)
 	}
 	other.ok(stun.MethodRefresh)
 	l.now = l.now.Add(time.Second)
 	p.ok(stun.MethodRefresh)
+	churner := l.allocated("198.51.100.3:1000", "z", "doctor")
+	cycles := 0
+	for range 10_000 {
+		if churner.request(stun.MethodRefresh, lifetime(0)) != nil && churner.request(stun.MethodAllocate, requestedTransport(protocolUDP)) != nil {
+			cycles++
+		}
+	}
+	if cycles > most/2 {
+		t.Errorf("%d allocations came and went at once", cycles)
+	}
+}
+
+// A client that only watches is not idle.
+func TestWhoReceivesIsNotIdle(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits.PerSeat = 2
+	talker := l.allocated("198.51.100.1:1000", "x", "doctor")
+	idler, watcher := l.allocated("198.51.100.2:1001", "x", "patient"), l.allocated("198.51.100.2:1000", "x", "patient")
+	watcher.permit(talker.relayed)
+	talker.bind(0x4000, watcher.relayed)
+	for range 40 {
+		l.now = l.now.Add(time.Second)
+		if _, out := talker.channelData(0x4000, "media"); len(out) == 0 {
+			t.Fatal("it does not arrive")
+		}
+	}
+	l.allocated("198.51.100.2:1002", "x", "patient")
+	if !l.Holds(watcher.tuple) || l.Holds(idler.tuple) {
+		t.Error("who receives made room, and who is idle did not")
+	}
 }
 
 // A call that sends too much loses large packets first, and never all of them.

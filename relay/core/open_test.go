@@ -22,12 +22,12 @@ func openLab(t testing.TB) (*lab, map[netip.AddrPort]bool) {
 	bound := map[netip.AddrPort]bool{}
 	return newLabWith(t, Config{RelayedIPv4: relayed, Open: &Open{
 		FirstPort: 50000, LastPort: 50099,
-		Bind: func(addr netip.AddrPort) bool {
+		Bind: func(addr netip.AddrPort) error {
 			if addr.Port() == 50050 || bound[addr] {
-				return false // another program has it
+				return ErrTaken
 			}
 			bound[addr] = true
-			return true
+			return nil
 		},
 		Release: func(addr netip.AddrPort) {
 			if !bound[addr] {

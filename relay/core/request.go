@@ -23,6 +23,10 @@ const (
 	attrResponsePort            stun.AttrType = 0x0027 // RFC 5780, section 7.5
 )
 
+// maxUnknown is how many unknown attributes a 420 names. Each is compared with those
+// before, and a message has room for hundreds.
+const maxUnknown = 16
+
 // request is a decoded message: what stands before MESSAGE-INTEGRITY, or all of
 // it where there is none. Fields of absent attributes have their zero value; of
 // an attribute that is repeated the first counts (RFC 8489, section 14).
@@ -60,11 +64,17 @@ type request struct {
 	identity credential.Identity
 }
 
-// decode reads a whole STUN message. It returns false for what gets no answer:
-// what is not STUN, or has a wrong FINGERPRINT. The request refers to in.
+// decode reads a whole STUN message. It returns false for what gets no answer: what
+// is not STUN, no request that is served nor a Send (RFC 8489, section 6.3), or has a
+// wrong FINGERPRINT. The request refers to in.
 func (r *request) decode(in []byte) bool {
 	if len(in) < headerSize || len(in) > MaxMessage || in[0]&0xC0 != 0 || len(in)%4 != 0 ||
 		int(binary.BigEndian.Uint16(in[2:])) != len(in)-headerSize {
+		return false
+	}
+	var kind stun.MessageType
+	kind.ReadValue(binary.BigEndian.Uint16(in))
+	if !served(kind) {
 		return false
 	}
 	*r = request{
@@ -184,7 +194,7 @@ func (r *request) take(a stun.RawAttribute) bool {
 			return r.responsePort != 0
 		}
 	default:
-		if a.Type.Required() && !slices.Contains(r.unknown, a.Type) {
+		if a.Type.Required() && len(r.unknown) < maxUnknown && !slices.Contains(r.unknown, a.Type) {
 			r.unknown = append(r.unknown, a.Type)
 		}
 	}

@@ -21,8 +21,9 @@ type route struct {
 	// one it gets Data indications. A peer outside gets the data alone.
 	channel      uint16
 	channelUntil time.Time
-	// meter is that of the allocation which pays for the data.
-	meter *meter
+	// meter is that of the allocation which pays for the data, shared that of its
+	// appointment, and target that of an allocation which gets the data unpaid.
+	meter, shared, target *meter
 }
 
 // routeKey is what is known of a packet: a client and its channel or, in the open
@@ -54,7 +55,7 @@ func (c *Core) reroute(ch *channel) {
 			c.routes.Delete(outbound(ch))
 			return
 		}
-		r := &route{to: target.tuple, from: a.relayed, until: earlier(ch.expires, until), meter: &a.sent}
+		r := &route{to: target.tuple, from: a.relayed, until: earlier(ch.expires, until), meter: &a.sent, shared: &a.appointment.meter, target: &target.received}
 		if back := target.channelTo(a.relayed); back != nil {
 			r.channel, r.channelUntil = back.number, back.expires
 		}
@@ -65,9 +66,10 @@ func (c *Core) reroute(ch *channel) {
 		c.routes.Delete(outbound(ch))
 		return
 	}
-	c.routes.Store(outbound(ch), &route{to: outside(a, ch.peer), until: ch.expires, meter: &a.sent})
+	c.routes.Store(outbound(ch), &route{to: outside(a, ch.peer), until: ch.expires, meter: &a.sent, shared: &a.appointment.meter})
 	c.routes.Store(inbound(a, ch.peer), &route{
-		to: a.tuple, until: a.permitted(ch.peer.Addr()), channel: ch.number, channelUntil: ch.expires, meter: &a.received,
+		to: a.tuple, until: a.permitted(ch.peer.Addr()), channel: ch.number, channelUntil: ch.expires,
+		meter: &a.received, shared: &a.appointment.meter,
 	})
 }
 
@@ -84,7 +86,9 @@ func (c *Core) routeInbound(a *allocation, peer netip.Addr, until time.Time) {
 	if c.config.Open == nil {
 		return
 	}
-	c.routes.Store(inbound(a, netip.AddrPortFrom(peer, 0)), &route{to: a.tuple, until: until, meter: &a.received})
+	c.routes.Store(inbound(a, netip.AddrPortFrom(peer, 0)), &route{
+		to: a.tuple, until: until, meter: &a.received, shared: &a.appointment.meter,
+	})
 	for _, ch := range a.channels {
 		if ch.peer.Addr() == peer {
 			c.reroute(ch)
@@ -111,8 +115,11 @@ func (c *Core) Forward(now time.Time, from FiveTuple, in, buf []byte) (to FiveTu
 		return from, nil
 	}
 	r, ok := c.routes.Load(routeKey{from, binary.BigEndian.Uint16(in)})
-	if !ok || !now.Before(r.until) || !c.admit(r.meter, now, end-4) {
+	if !ok || !now.Before(r.until) || !c.admit(r.meter, r.shared, now, end-4) {
 		return from, nil
+	}
+	if r.target != nil {
+		r.target.note(now.UnixNano())
 	}
 	switch {
 	case r.to.Transport == Relayed:
@@ -133,7 +140,7 @@ func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []
 		key.client.Client = netip.AddrPortFrom(peer.Addr(), 0)
 		r, ok = c.routes.Load(key)
 	}
-	if !ok || !now.Before(r.until) || len(data) > MaxMessage-4 || !c.admit(r.meter, now, len(data)) {
+	if !ok || !now.Before(r.until) || len(data) > MaxMessage-4 || !c.admit(r.meter, r.shared, now, len(data)) {
 		return key.client, nil
 	}
 	if r.channel == 0 {
@@ -142,10 +149,17 @@ func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []
 	return r.to, appendChannelData(buf[:0], r.channel, data)
 }
 
-// admit shapes media, of one allocation and of all.
-func (c *Core) admit(m *meter, now time.Time, size int) bool {
+// appointmentShare is how many allocations' rate an appointment has: one for each
+// direction of a call, and as much again. Else one with dozens of allocations would
+// take what all need.
+const appointmentShare = 4
+
+// admit shapes media: of one allocation, of its appointment, and of all.
+func (c *Core) admit(own, shared *meter, now time.Time, size int) bool {
 	at, limits := now.UnixNano(), &c.config.Limits
-	return m.take(at, size, limits.AllocationRate) && c.total.take(at, size, limits.TotalRate)
+	return own.take(at, size, limits.AllocationRate) &&
+		shared.take(at, size, appointmentShare*limits.AllocationRate) &&
+		c.total.take(at, size, limits.TotalRate)
 }
 
 // send forwards a Send indication (RFC 8656, section 11.2). Nobody is told when
@@ -157,7 +171,7 @@ func (c *Core) send(from FiveTuple, buf []byte) (FiveTuple, []byte) {
 		return from, nil
 	}
 	peer := r.peers[0]
-	if !c.permits(held, peer.Addr()) || c.judge(held, peer) != nil || !c.admit(&held.sent, c.now, len(r.data)) {
+	if !c.permits(held, peer.Addr()) || c.judge(held, peer) != nil || !c.admit(&held.sent, &held.appointment.meter, c.now, len(r.data)) {
 		return from, nil
 	}
 	target := held.appointment.space.relayed[peer]
@@ -167,6 +181,7 @@ func (c *Core) send(from FiveTuple, buf []byte) (FiveTuple, []byte) {
 	if !c.permits(target, held.relayed.Addr()) {
 		return from, nil
 	}
+	target.received.note(c.now.UnixNano())
 	if back := target.channelTo(held.relayed); back != nil && c.now.Before(back.expires) {
 		return target.tuple, appendChannelData(buf[:0], back.number, r.data)
 	}

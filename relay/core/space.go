@@ -3,6 +3,7 @@ package core
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -15,6 +16,9 @@ type space struct {
 	towards map[netip.AddrPort][]*channel // peer -> the channels bound to it
 	// released are the addresses that were held lately, in the order of their end.
 	released []release
+	// exhausted is until when no port of an address is looked for: a search that finds
+	// none has tried them all.
+	exhausted map[netip.Addr]time.Time
 }
 
 type release struct {
@@ -37,13 +41,18 @@ const (
 )
 
 func newSpace() *space {
-	return &space{relayed: map[netip.AddrPort]*allocation{}, towards: map[netip.AddrPort][]*channel{}}
+	return &space{
+		relayed: map[netip.AddrPort]*allocation{}, towards: map[netip.AddrPort][]*channel{}, exhausted: map[netip.Addr]time.Time{},
+	}
 }
 
 // freeAddress finds a relayed address that nobody holds: from a random start,
 // every port once, and those that were released lately only when there is no
-// other. bind has the last word.
-func (s *space) freeAddress(now time.Time, ip netip.Addr, first, last uint16, even bool, bind func(netip.AddrPort) bool) (netip.AddrPort, bool) {
+// other. bind has the last word; see Open.
+func (s *space) freeAddress(now time.Time, ip netip.Addr, first, last uint16, even bool, bind func(netip.AddrPort) error) (netip.AddrPort, bool) {
+	if now.Before(s.exhausted[ip]) {
+		return netip.AddrPort{}, false
+	}
 	for len(s.released) > 0 && !now.Before(s.released[0].until) {
 		s.released = s.released[1:]
 	}
@@ -57,13 +66,19 @@ func (s *space) freeAddress(now time.Time, ip netip.Addr, first, last uint16, ev
 			if even && addr.Port()%2 != 0 || s.relayed[addr] != nil || s.lately(addr) != lately {
 				continue
 			}
-			if bind(addr) {
+			switch err := bind(addr); {
+			case err == nil:
 				return addr, true
+			case !errors.Is(err, ErrTaken):
+				return netip.AddrPort{}, false
 			}
 		}
 		if len(s.released) == 0 {
 			break
 		}
+	}
+	if !even {
+		s.exhausted[ip] = now.Add(time.Second)
 	}
 	return netip.AddrPort{}, false
 }
@@ -75,6 +90,7 @@ func (s *space) lately(addr netip.AddrPort) bool {
 // release gives an address back.
 func (s *space) release(addr netip.AddrPort, now time.Time) {
 	delete(s.relayed, addr)
+	delete(s.exhausted, addr.Addr())
 	if len(s.released) == maxReleased {
 		s.released = slices.Delete(s.released, 0, 1)
 	}

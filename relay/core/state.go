@@ -106,7 +106,7 @@ func (c *Core) Restore(r io.Reader) error {
 		c.revoked[seat{r.Appointment, r.Seat}] = r.Until
 	}
 	for _, in := range s.Allocations {
-		if c.config.Open != nil && !c.config.Open.Bind(in.Relayed) {
+		if c.config.Open != nil && c.config.Open.Bind(in.Relayed) != nil {
 			continue
 		}
 		p := c.appointment(in.Appointment)

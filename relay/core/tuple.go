@@ -23,7 +23,7 @@ type FiveTuple struct {
 	Client    netip.AddrPort
 	Server    netip.AddrPort
 	Transport Transport
-	// Listener is the socket that the client came to.
+	// Listener is the UDP socket that the client came to.
 	Listener uint16
 	// Conn numbers the connections of streams, so that a port which is used
 	// again is another client.

@@ -39,16 +39,12 @@ func (p *Policy) Permits(peer netip.AddrPort) bool {
 	return true
 }
 
-// guards tells whether addr is one of Own that Allow does not name. A wider
-// prefix does not do: whoever allows a network hardly means this host in it.
+// guards tells whether addr is one of Own, or loopback, that Allow does not name. A
+// wider prefix does not do: whoever allows a network hardly means this host in it.
 func (p *Policy) guards(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	for _, own := range p.Own {
-		if own.Unmap().WithZone("") == addr {
-			return !slices.Contains(p.Allow, netip.PrefixFrom(addr, addr.BitLen()))
-		}
-	}
-	return false
+	own := addr.IsLoopback() || slices.ContainsFunc(p.Own, func(own netip.Addr) bool { return own.Unmap().WithZone("") == addr })
+	return own && !slices.Contains(p.Allow, netip.PrefixFrom(addr, addr.BitLen()))
 }
 
 // maxLayers is what an address of nat64Local comes to: itself, four lengths, ISATAP.

@@ -170,6 +170,9 @@ func TestAllowDenyOwn(t *testing.T) {
 		{"2606:4700::/32", "", "2606:4700::5", false},
 		{host6, "", "2606:4700::5", true},
 		{host6, "", "1.2.3.4", false},
+		{"127.0.0.0/8", "", "127.0.0.2", false}, // though no interface has it
+		{"127.0.0.2/32", "", "127.0.0.2", true},
+		{"127.0.0.2/32", "", "127.0.0.3", false},
 	} {
 		p := &Policy{Allow: list(c.allow), Deny: list(c.deny), Own: own}
 		if got := p.Permits(at(c.peer)); got != c.want {

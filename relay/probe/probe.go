@@ -20,9 +20,13 @@ const (
 )
 
 // PublicAddress asks a STUN server, "host:port", over UDP from which address this
-// host reaches it. It gives up after 15 seconds, or when ctx is done.
+// host reaches it, over IPv4 where that is possible. It gives up after 15 seconds, or when ctx is done.
 func PublicAddress(ctx context.Context, server string) (netip.Addr, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "udp", server)
+	// It is IPv4 that is translated, if any is.
+	conn, err := new(net.Dialer).DialContext(ctx, "udp4", server)
+	if err != nil {
+		conn, err = new(net.Dialer).DialContext(ctx, "udp", server)
+	}
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("the STUN server %s: %w", server, err)
 	}

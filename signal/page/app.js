@@ -7,6 +7,13 @@ import { Call, choose } from './call.js';
 import { preferred, text } from './text.js';
 
 const $ = (id) => document.getElementById(id);
+// A credential is near its expiry, in milliseconds.
+const nearExpiry = 5 * 60 * 1000;
+
+// How long the server may take to answer when the partner is not heard: a new way has
+// to be found through it, within seconds.
+const stallCheck = 1500;
+
 const options = new URLSearchParams(location.search);
 
 let language = preferred();
@@ -14,10 +21,13 @@ let shown = {}; // id -> [key, argument] of texts that change, so that they can 
 let stream; // camera and microphone
 let signaling;
 let call;
-let partner; // { seat, epoch, name } of the session that the call is with
-let configuration;
+let partner; // { seat, epoch, admitted, name } of the session that the call is with
+let configuration; // of media connections; nothing until this seat is admitted
+let expires = 0; // when its credential does
+let renewal; // the timer for a newer one
 let connected = false;
 let gone = false; // the partner's session left the server
+let admitted = new Set(); // epochs that were let in here
 
 const say = (key, argument) => text(language, key, argument);
 
@@ -67,7 +77,11 @@ async function enter(event) {
     const { salt, rounds } = await response.json();
     const keys = await derive(letters, fromBase64(salt), rounds);
     complain('');
-    signaling = new Signaling(keys, { welcome, joined, left, message, lost, ended });
+    signaling = new Signaling(
+      keys,
+      { welcome, ice, joined, left, message, tampered, back, lost, ended },
+      options.get('signaling') === 'poll',
+    );
   } catch (error) {
     button.disabled = false;
     if (error instanceof CodeError) {
@@ -97,75 +111,165 @@ async function openMedia() {
 
 // leave goes back to the entrance.
 function leave() {
-  call?.close();
-  call = partner = signaling = undefined;
-  connected = false;
+  forget();
+  signaling = configuration = undefined;
+  admitted.clear();
+  clearTimeout(renewal);
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = undefined;
-  for (const id of ['preview', 'self', 'partner']) $(id).srcObject = null;
+  for (const id of ['preview', 'self']) $(id).srcObject = null;
   $('mirror').hidden = true;
   $('consultation').hidden = true;
+  show('warning');
   $('entrance').hidden = false;
   $('join').querySelector('button').disabled = false;
 }
 
+// forget ends the call, and waits for a partner anew.
+function forget() {
+  call?.close();
+  call = partner = undefined;
+  connected = gone = false;
+  picture(null);
+  knock();
+}
+
+// picture shows the partner's, or one's own alone.
+function picture(remote) {
+  $('partner').srcObject = remote;
+  $('consultation').classList.toggle('alone', !remote);
+}
+
 // --- the consultation
 
-function welcome({ seat, ice_servers: servers, present }) {
-  configuration = {
-    iceServers: choose(servers, options.get('transport')),
-    iceTransportPolicy: options.get('policy') === 'relay' ? 'relay' : 'all',
-  };
+const isDoctor = () => signaling?.seat === 'doctor';
+
+function welcome({ seat, present }) {
   $('entrance').hidden = true;
   $('consultation').hidden = false;
   showDevices();
-  call?.configure(configuration);
   if (!connected) show('status', stream ? `waiting.${seat}` : 'noMedia');
   present.forEach(joined);
 }
 
-// joined starts a call with a session of the partner. One that is known only found
-// its way back to the server.
+// ice comes when this seat is let in, and with every newer credential.
+function ice(given) {
+  configuration = {
+    iceServers: choose(given.servers, options.get('transport')),
+    iceTransportPolicy: options.get('policy') === 'relay' ? 'relay' : 'all',
+  };
+  expires = Date.parse(given.expires);
+  clearTimeout(renewal);
+  renewal = setTimeout(() => signaling.renew(), Math.max(60000, expires - Date.now() - 2 * nearExpiry));
+  if (!call) begin();
+  else {
+    call.configure(configuration);
+    if (!call.connected) call.restart();
+  }
+}
+
+// joined is about a session of the partner: a new one, one that was let in, or one
+// that found its way back to the server.
 function joined(present) {
   gone = false;
-  if (partner?.epoch === present.epoch) return;
-  call?.close();
-  connected = false;
-  partner = present;
-  const doctor = signaling.seat === 'doctor';
-  const to = present;
-  call = new Call(configuration, stream, doctor, {
+  if (partner?.epoch !== present.epoch) {
+    forget();
+    partner = { name: '' };
+  }
+  Object.assign(partner, present);
+  signaling.send(partner, { name: $('name').value.trim() });
+  if (partner.admitted) admitted.add(partner.epoch);
+  else if (isDoctor() && admitted.has(partner.epoch)) signaling.admit(partner);
+  knock();
+  if (!call) begin();
+  else if (!call.connected) call.restart();
+}
+
+// knock shows the doctor who waits.
+function knock() {
+  const waits = isDoctor() && partner && !gone && !admitted.has(partner.epoch);
+  $('admission').hidden = !waits;
+  show('knock', waits ? 'knock' : '', partner?.name);
+}
+
+function admit() {
+  admitted.add(partner.epoch);
+  signaling.admit(partner);
+  knock();
+  show('status', 'connecting');
+  $('leave').focus(); // the button that had the focus is gone
+}
+
+// begin starts the call as soon as both are let in.
+function begin() {
+  if (!partner) return;
+  if (!configuration || (isDoctor() && !partner.admitted)) {
+    show('status', isDoctor() ? 'waiting.doctor' : 'admission');
+    return;
+  }
+  const to = partner;
+  call = new Call(configuration, stream, isDoctor(), {
     send: (object) => signaling?.send(to, object),
-    track: (remote) => { $('partner').srcObject = remote; },
+    track: (remote) => {
+      to.stream = remote;
+      picture(remote);
+    },
     state: (state) => { if (partner === to) changed(state); },
+    stalled: () => { if (partner === to) stalled(); },
   });
-  signaling.send(to, { name: $('name').value.trim() });
   show('status', 'connecting');
 }
 
-// left does not end the call: media does not need the server.
-function left(present) {
-  gone = partner?.epoch === present.epoch;
+// left does not end the call: media does not need the server. What does not flow is
+// kept for when the same session comes back.
+function left({ epoch }) {
+  if (partner?.epoch !== epoch) return;
+  gone = true;
+  knock();
+  if (connected) return;
+  picture(null);
+  show('status', `waiting.${signaling.seat}`);
+}
+
+// stalled looks for another way when nothing arrives: the network may have changed.
+function stalled() {
+  if (gone) {
+    left(partner);
+    return;
+  }
+  signaling.check(stallCheck);
+  restart();
+}
+
+function restart() {
+  if (expires - Date.now() < nearExpiry) signaling.renew();
+  call.restart();
+}
+
+// back is when a way that was looked for without a server has to be looked for again.
+function back() {
+  if (call && !call.connected) restart();
 }
 
 function message(from, object) {
   if (from.epoch !== partner?.epoch) return;
   if (object.bye) {
-    call.close();
-    call = partner = undefined;
-    connected = false;
-    $('partner').srcObject = null;
+    forget();
     show('status', 'left');
   } else if ('name' in object) {
     partner.name = String(object.name).slice(0, 60);
+    knock();
     if (connected) changed('connected');
   } else {
-    call.receive(object);
+    call?.receive(object);
   }
 }
 
+function tampered() { show('warning', 'tampered'); }
+
 function changed(state) {
   connected = state === 'connected';
+  if (connected) picture(partner.stream ?? null);
   if (connected) show('status', 'connected', partner.name || say(`partner.${partner.seat}`));
   else if (state === 'connecting') show('status', 'connecting');
   else if (state === 'disconnected' || state === 'failed') show('status', gone ? `waiting.${signaling.seat}` : 'reconnecting');
@@ -177,6 +281,7 @@ function lost() {
 }
 
 function ended(error) {
+  if (error.code === 'over' && connected) return; // a consultation may run over
   leave();
   complain(say(`errors.${error.code}`, error) ? `errors.${error.code}` : 'fault', error);
 }
@@ -196,12 +301,10 @@ function toggle(tracks) {
 }
 
 // hangUp tells the partner, so that they need not wait for the network to notice.
-async function hangUp() {
-  const leaving = signaling;
-  if (partner) leaving.send(partner, { bye: true });
+function hangUp() {
+  signaling.hangUp(partner, { bye: true });
   leave();
   inform('goodbye');
-  await leaving.close();
 }
 
 // --- the start
@@ -216,6 +319,9 @@ $('code').addEventListener('input', () => complain(''));
 $('microphone').addEventListener('click', () => toggle(stream?.getAudioTracks()));
 $('camera').addEventListener('click', () => toggle(stream?.getVideoTracks()));
 $('leave').addEventListener('click', hangUp);
+$('admit').addEventListener('click', admit);
+addEventListener('pagehide', () => signaling?.leave());
+addEventListener('online', () => { if (connected) restart(); });
 
 // An invitation's link holds the code behind the #, which goes to no server. It
 // leaves the address bar at once, where others might see it.

@@ -41,6 +41,43 @@ export function openMessage(roomKey, place, sealed) {
   return open(roomKey, sealed, messagePlace(place));
 }
 
+// How many of the numbers that were passed over are remembered.
+const maxPassed = 1024;
+
+// Receiver opens the messages that come to one client, and finds out what was done to
+// them on their way. docs/protocol.md lists the findings.
+export class Receiver {
+  #key; #appointment; #seat; #epoch;
+  #progress = new Map(); // sender's epoch -> { next, passed }: what came from it
+
+  constructor(roomKey, appointment, seat, epoch) {
+    this.#key = roomKey;
+    this.#appointment = appointment;
+    this.#seat = seat;
+    this.#epoch = epoch;
+  }
+
+  // open returns { plain, finding }. Only with 'missing' and without a finding there is
+  // a message. Calls must not overlap.
+  async open(from, fromEpoch, seq, sealed) {
+    let plain;
+    try {
+      const place = { appointment: this.#appointment, from, to: this.#seat, fromEpoch, toEpoch: this.#epoch, seq };
+      plain = await openMessage(this.#key, place, sealed);
+    } catch {
+      return { finding: 'altered' };
+    }
+    const progress = this.#progress.get(fromEpoch) ?? { next: 0, passed: new Set() };
+    this.#progress.set(fromEpoch, progress);
+    if (progress.passed.delete(seq)) return { finding: 'reordered' };
+    if (seq < progress.next) return { finding: 'replayed' };
+    const finding = seq > progress.next ? 'missing' : undefined;
+    for (let n = progress.next; n < seq && progress.passed.size < maxPassed; n++) progress.passed.add(n);
+    progress.next = seq + 1;
+    return { plain, finding };
+  }
+}
+
 export function toBase64(bytes) {
   return btoa(String.fromCharCode(...bytes));
 }

@@ -1,107 +1,117 @@
-// The session with the appliance: it takes the seat, comes back when the socket is
-// lost, and seals and opens what goes to the partner and comes from there.
+// The page's hold on its seat: it seals and opens what goes to the partner and comes
+// from there, in order, whatever happens to the connection.
 
+import { Connection } from './connection.js';
+import { fitting, post } from './polling.js';
 import * as seal from './seal.js';
-
-const subprotocol = 'praxisrelay.v1';
-
-// Errors after which coming back by itself would do harm or no good.
-const final = ['unknown-code', 'too-early', 'over', 'limited', 'replaced', 'revoked', 'bad-request'];
+import { Session } from './session.js';
 
 // Signaling calls its handlers:
 //   welcome(welcome)         the seat is taken, for the first time or again
+//   ice(ice)                 the seat is admitted, or has a new credential
 //   joined(present), left(present)   another seat's session
 //   message(present, object)         from another seat, opened
-//   lost()                   the socket is gone; another try follows
+//   tampered()               a message was altered on its way
+//   back()                   the server can be reached, for the first time or again
+//   lost()                   the server cannot be reached; another try follows
 //   ended(error)             it is over; error is the protocol's
 export class Signaling {
-  #keys; #handlers; #socket; #welcome; #roomKey; #timer;
+  #keys; #handlers; #connection; #session; #welcome; #roomKey; #receiver;
   #epoch = seal.newEpoch();
   #sent = new Map(); // receiver's epoch -> next number
-  #got = new Map(); // sender's epoch -> next number
   #work = Promise.resolve(); // frames are opened, and sealed, in their order
+  #deaf = false; // what comes is of no interest any more
   #closed = false;
-  #tries = 0;
 
-  constructor(keys, handlers) {
+  // With poll it uses long polling alone.
+  constructor(keys, handlers, poll) {
     this.#keys = keys;
     this.#handlers = handlers;
-    this.#connect();
+    this.#session = new Session(keys.joinToken, this.#epoch, (frame) => this.#enqueue(() => this.#receive(frame)));
+    this.#connection = new Connection(this.#session, poll, {
+      back: () => handlers.back(),
+      lost: () => handlers.lost(),
+      ended: (error) => {
+        this.#closed = true;
+        handlers.ended(error);
+      },
+    });
   }
 
   get seat() { return this.#welcome.seat; }
 
   // send seals an object for another session.
   send(to, object) {
-    const seq = this.#sent.get(to.epoch) ?? 0;
-    this.#sent.set(to.epoch, seq + 1);
-    this.#work = this.#work.then(async () => {
+    this.#enqueue(async () => {
       const { appointment, seat } = this.#welcome;
+      const seq = this.#sent.get(to.epoch) ?? 0;
+      this.#sent.set(to.epoch, seq + 1);
       const place = { appointment, from: seat, to: to.seat, fromEpoch: this.#epoch, toEpoch: to.epoch, seq };
       const sealed = await seal.sealMessage(this.#roomKey, place, new TextEncoder().encode(JSON.stringify(object)));
-      if (this.#socket.readyState !== WebSocket.OPEN) return;
-      this.#socket.send(JSON.stringify({ send: { to: to.seat, epoch: to.epoch, seq, sealed: seal.toBase64(sealed) } }));
+      this.#queue({ send: { to: to.seat, epoch: to.epoch, seq, sealed: seal.toBase64(sealed) } });
     });
-    return this.#work;
   }
 
-  // close leaves the seat, after what is being sent.
-  async close() {
-    this.#closed = true;
-    clearTimeout(this.#timer);
+  // admit lets a waiting session in.
+  admit({ seat, epoch }) { this.#queue({ admit: { seat, epoch } }); }
+
+  // renew asks for a new credential.
+  renew() { this.#queue({ ice: {} }); }
+
+  // check finds out soon whether the server can still be reached.
+  check(within) { this.#connection.check(within); }
+
+  // hangUp says a last object to a session, if there is one, and leaves.
+  async hangUp(to, object) {
+    if (to) this.send(to, object);
+    this.#deaf = true;
     await this.#work;
-    this.#socket.close(1000);
+    this.leave();
   }
 
-  #connect() {
-    const socket = new WebSocket(`wss://${location.host}/v1/signal`, subprotocol);
-    this.#socket = socket;
-    socket.addEventListener('open', () => {
-      socket.send(JSON.stringify({ join: { token: seal.toBase64(this.#keys.joinToken), epoch: this.#epoch } }));
-    });
-    socket.addEventListener('message', (event) => {
-      this.#work = this.#work.then(() => this.#receive(JSON.parse(event.data)))
-        .catch((error) => console.warn('a frame was dropped:', error.message));
-    });
-    socket.addEventListener('close', () => { this.#work = this.#work.then(() => this.#lost()); });
-  }
-
-  #lost() {
+  // leave gives the seat up, by a request that outlives the page.
+  leave() {
     if (this.#closed) return;
-    this.#handlers.lost();
-    const pause = Math.min(15000, 500 * 2 ** this.#tries++) * (0.5 + Math.random());
-    this.#timer = setTimeout(() => this.#connect(), pause);
+    this.#closed = true;
+    this.#connection.close();
+    if (!this.#session.seated) return;
+    const frames = [this.#session.opening(), ...fitting(this.#session.pending()), { leave: {} }];
+    post(frames, { keepalive: true }).catch(() => {}); // then the server notices by itself
   }
 
-  async #receive(frame) {
-    if (this.#closed) return;
-    if (frame.welcome) {
-      this.#tries = 0;
-      const { appointment, seat, room_key: wrapped } = frame.welcome;
+  #queue(frame) {
+    this.#session.queue(frame);
+    this.#connection.wake();
+  }
+
+  #enqueue(step) {
+    this.#work = this.#work.then(step).catch((error) => console.warn('a frame was dropped:', error.message));
+  }
+
+  async #receive({ welcome, ice, joined, left, message }) {
+    if (this.#deaf || this.#closed) return;
+    if (welcome) await this.#enter(welcome);
+    else if (ice) this.#handlers.ice(ice);
+    else if (joined) this.#handlers.joined(joined);
+    else if (left) this.#handlers.left(left);
+    else if (message) await this.#open(message);
+  }
+
+  async #enter(welcome) {
+    if (!this.#roomKey) {
+      const { appointment, seat, room_key: wrapped } = welcome;
       this.#roomKey = await seal.unwrap(this.#keys.sealKey, appointment, seat, seal.fromBase64(wrapped));
-      this.#welcome = frame.welcome;
-      this.#handlers.welcome(frame.welcome);
-    } else if (frame.joined) {
-      this.#handlers.joined(frame.joined);
-    } else if (frame.left) {
-      this.#handlers.left(frame.left);
-    } else if (frame.message) {
-      const object = await this.#open(frame.message);
-      this.#handlers.message({ seat: frame.message.from, epoch: frame.message.epoch }, object);
-    } else if (frame.error && final.includes(frame.error.code)) {
-      this.#closed = true;
-      this.#socket.close(1000);
-      this.#handlers.ended(frame.error);
+      this.#receiver = new seal.Receiver(this.#roomKey, appointment, seat, this.#epoch);
     }
+    this.#welcome = welcome;
+    this.#handlers.welcome(welcome);
   }
 
-  // open is where the server is found out if it altered, moved or repeated a message.
+  // open is where a server is found out that tampers with messages.
   async #open({ from, epoch, seq, sealed }) {
-    if (seq < (this.#got.get(epoch) ?? 0)) throw new Error('a message was repeated');
-    const { appointment, seat } = this.#welcome;
-    const place = { appointment, from, to: seat, fromEpoch: epoch, toEpoch: this.#epoch, seq };
-    const plain = await seal.openMessage(this.#roomKey, place, seal.fromBase64(sealed));
-    this.#got.set(epoch, seq + 1);
-    return JSON.parse(new TextDecoder().decode(plain));
+    const { plain, finding } = await this.#receiver.open(from, epoch, seq, seal.fromBase64(sealed));
+    if (finding) console.warn('a message on its way was', finding);
+    if (finding === 'altered') this.#handlers.tampered();
+    if (plain) this.#handlers.message({ seat: from, epoch }, JSON.parse(new TextDecoder().decode(plain)));
   }
 }

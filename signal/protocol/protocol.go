@@ -1,6 +1,6 @@
 // Package protocol is what a client and the signaling endpoint say to each other,
 // as docs/protocol.md describes it. A frame is a JSON object with one member, whose
-// name says what it is.
+// name says what it is, and beside it a number where the frame must arrive.
 package protocol
 
 import (
@@ -10,28 +10,71 @@ import (
 // Subprotocol is the WebSocket subprotocol of GET /v1/signal.
 const Subprotocol = "praxisrelay.v1"
 
-// MaxFrame bounds a frame in bytes, from either side.
-const MaxFrame = 16 << 10
+// Bounds of a frame in bytes, from a client: what a deployment chooses from.
+const (
+	MaxFrame    = 16 << 10
+	MaxMaxFrame = 64 << 10
+)
+
+// Bounds of a body of POST /v1/signal: how many frames, and how many times the
+// bytes of the largest one.
+const (
+	MaxPollFrames = 32
+	MaxPollFactor = 4
+)
+
+// AckEvery is after how many numbered frames a client acknowledges at the latest.
+const AckEvery = 16
 
 // Info is the answer of GET /v1/info: what a client must know before it joins.
 type Info struct {
-	Version int    `json:"version"`
-	Name    string `json:"name"`
-	URL     string `json:"url"`    // of the page
-	Salt    []byte `json:"salt"`   // for stretching codes; base64
-	Rounds  int    `json:"rounds"` // likewise
+	Version    int    `json:"version"`
+	Name       string `json:"name"`
+	URL        string `json:"url"`    // of the page
+	Salt       []byte `json:"salt"`   // for stretching codes; base64
+	Rounds     int    `json:"rounds"` // likewise
+	MaxMessage int    `json:"max_message"`
 }
 
-// FromClient is a frame that a client sends: Join first and once, then Send.
-type FromClient struct {
-	Join *Join `json:"join,omitempty"`
-	Send *Send `json:"send,omitempty"`
+// Poll is the body of POST /v1/signal.
+type Poll struct {
+	Frames []FromClient `json:"frames"`
 }
+
+// Polled is the answer.
+type Polled struct {
+	Frames []FromServer `json:"frames"`
+}
+
+// FromClient is a frame that a client sends: Join or Resume first, and then any of
+// the others. Send, Admit and ICE are numbered.
+type FromClient struct {
+	N      uint64  `json:"n,omitempty"` // from 1, per session, without gaps
+	Join   *Join   `json:"join,omitempty"`
+	Resume *Resume `json:"resume,omitempty"`
+	Send   *Send   `json:"send,omitempty"`
+	Admit  *Admit  `json:"admit,omitempty"`
+	ICE    *Empty  `json:"ice,omitempty"`
+	Ack    *uint64 `json:"ack,omitempty"` // the last N that came; also the heartbeat
+	Leave  *Empty  `json:"leave,omitempty"`
+}
+
+// Numbered tells whether a frame has to have a number.
+func (f FromClient) Numbered() bool { return f.Send != nil || f.Admit != nil || f.ICE != nil }
+
+// Empty is the value of a frame whose name says everything.
+type Empty struct{}
 
 // Join asks for a seat.
 type Join struct {
 	Token []byte `json:"token"` // the join token, 32 bytes
-	Epoch string `json:"epoch"` // a new random name for this session, 22 letters of base64url
+	Epoch string `json:"epoch"` // a random name for this client, 22 letters of base64url
+}
+
+// Resume comes back to a session.
+type Resume struct {
+	Session  string `json:"session"`  // as in Welcome
+	Received uint64 `json:"received"` // the last N that came from the server
 }
 
 // Send asks to carry a sealed message to a seat. It is carried only while the
@@ -43,26 +86,48 @@ type Send struct {
 	Sealed []byte `json:"sealed"`
 }
 
-// FromServer is a frame that the server sends: Welcome or Error first.
+// Admit lets a waiting session in.
+type Admit struct {
+	Seat  string `json:"seat"`
+	Epoch string `json:"epoch"`
+}
+
+// FromServer is a frame that the server sends: Welcome, Resumed or Error first.
+// Those that must arrive are numbered.
 type FromServer struct {
+	N       uint64   `json:"n,omitempty"` // from 1, per session, without gaps
 	Welcome *Welcome `json:"welcome,omitempty"`
+	ICE     *ICE     `json:"ice,omitempty"`
 	Joined  *Present `json:"joined,omitempty"`
 	Left    *Present `json:"left,omitempty"`
 	Message *Message `json:"message,omitempty"`
-	Error   *Error   `json:"error,omitempty"`
+	Absent  *Absent  `json:"absent,omitempty"`
+	Resumed *Resumed `json:"resumed,omitempty"` // not numbered
+	Ack     *uint64  `json:"ack,omitempty"`     // not numbered
+	Error   *Error   `json:"error,omitempty"`   // not numbered; the last frame
 }
 
 // Welcome tells a client that it has its seat.
 type Welcome struct {
-	Appointment string      `json:"appointment"`
-	Seat        string      `json:"seat"`
-	Opens       time.Time   `json:"opens"`
-	Closes      time.Time   `json:"closes"`
-	RoomKey     []byte      `json:"room_key"` // wrapped under the seat's seal key
-	ICEServers  []ICEServer `json:"ice_servers"`
-	// Expires is when the ICE servers' credential stops making allocations.
+	Session     string    `json:"session"` // a secret, for Resume
+	Appointment string    `json:"appointment"`
+	Seat        string    `json:"seat"`
+	Opens       time.Time `json:"opens"`
+	Closes      time.Time `json:"closes"`
+	RoomKey     []byte    `json:"room_key"` // wrapped under the seat's seal key
+	Present     []Present `json:"present"`  // the other seats' sessions
+}
+
+// Resumed tells a client that its session goes on.
+type Resumed struct {
+	Received uint64 `json:"received"` // the last N that came from the client
+}
+
+// ICE tells an admitted client how to reach the relay.
+type ICE struct {
+	Servers []ICEServer `json:"servers"`
+	// Expires is when the servers' credential stops making allocations.
 	Expires time.Time `json:"expires"`
-	Present []Present `json:"present"` // the other seats' sessions
 }
 
 // ICEServer is WebRTC's RTCIceServer.
@@ -74,8 +139,16 @@ type ICEServer struct {
 
 // Present is a session that holds a seat.
 type Present struct {
-	Seat  string `json:"seat"`
+	Seat     string `json:"seat"`
+	Epoch    string `json:"epoch"`
+	Admitted bool   `json:"admitted"`
+}
+
+// Absent says that the session which a message was for is gone.
+type Absent struct {
+	To    string `json:"to"`
 	Epoch string `json:"epoch"`
+	Seq   uint64 `json:"seq"`
 }
 
 // Message is a sealed message from another seat.
@@ -86,7 +159,7 @@ type Message struct {
 	Sealed []byte `json:"sealed"`
 }
 
-// Error says what went wrong. Except for Absent the connection is closed after it.
+// Error says what went wrong. Nothing follows it.
 type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"` // for people who write clients
@@ -101,16 +174,17 @@ type Code string
 
 // The errors.
 const (
-	BadRequest  Code = "bad-request"  // a frame was not understood
-	UnknownCode Code = "unknown-code" // no appointment has this code, or it was revoked
-	TooEarly    Code = "too-early"    // the code is right, the window has not begun
-	Over        Code = "over"         // the code is right, the window is over
-	Limited     Code = "limited"      // too many wrong codes from this network
-	Replaced    Code = "replaced"     // the seat's code was used elsewhere
-	Revoked     Code = "revoked"      // the appointment was withdrawn
-	Absent      Code = "absent"       // the session that a message was for is gone
-	TooSlow     Code = "too-slow"     // frames were not read in time
-	Unavailable Code = "unavailable"  // the server stops or has a fault; try again
+	BadRequest     Code = "bad-request"     // a frame was not understood
+	UnknownCode    Code = "unknown-code"    // no appointment has this code, or it was revoked
+	TooEarly       Code = "too-early"       // the code is right, the window has not begun
+	Over           Code = "over"            // the code is right, the window is over
+	Limited        Code = "limited"         // too many wrong codes
+	UnknownSession Code = "unknown-session" // there is nothing to resume: join
+	Replaced       Code = "replaced"        // the seat's code was used elsewhere
+	Revoked        Code = "revoked"         // the appointment was withdrawn, or the seat got another code
+	TooSlow        Code = "too-slow"        // frames were not taken in time
+	TooFast        Code = "too-fast"        // frames came faster than they may
+	Unavailable    Code = "unavailable"     // the server stops or has a fault; try again
 )
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }

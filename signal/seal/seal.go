@@ -11,9 +11,9 @@
 //	room key:  praxisrelay room v1|<appointment>|<seat>
 //	message:   praxisrelay message v1|<appointment>|<from>|<to>|<from's epoch>|<to's epoch>|<seq>
 //
-// An epoch is a random name that a client gives its session. Since a message names
-// the epochs of both ends and its number, a server that swaps, repeats, or keeps
-// messages for a later session is found out by the receiver.
+// An epoch is a random name that a client gives itself. Since a message names the
+// epochs of both ends and its number, a server that swaps, repeats, reorders or keeps
+// messages is found out by the receiver: see [Receiver].
 package seal
 
 import (
@@ -43,7 +43,7 @@ func NewEpoch() string {
 
 // ErrOpen says that a text was not sealed for the place it was found in, or not
 // with this key.
-var ErrOpen = errors.New("not sealed with this key for this place: it was altered, moved or repeated on its way")
+var ErrOpen = errors.New("not sealed with this key for this place: it was altered or moved on its way")
 
 // Wrap seals the room key for a seat.
 func (key RoomKey) Wrap(sealKey [32]byte, appointment, seat string) []byte {
@@ -76,7 +76,7 @@ func (key RoomKey) Seal(place Place, plain []byte) []byte {
 	return sealWith(key, plain, place.text())
 }
 
-// Open is the reverse of Seal. The caller must see to it that Seq only grows.
+// Open is the reverse of Seal. That Seq only grows is Receiver's to see to.
 func (key RoomKey) Open(place Place, sealed []byte) ([]byte, error) {
 	return openWith(key, sealed, place.text())
 }

@@ -1,0 +1,72 @@
+package signal
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"praxisrelay/signal/protocol"
+)
+
+// decodeFrame reads a client's frame strictly. Its errors repeat nothing of the frame.
+func decodeFrame(text []byte) (frame protocol.FromClient, err error) {
+	if err := decodeStrictly(text, &frame); err != nil {
+		return frame, err
+	}
+	members := 0
+	for _, there := range []bool{
+		frame.Join != nil, frame.Resume != nil, frame.Send != nil, frame.Admit != nil,
+		frame.ICE != nil, frame.Ack != nil, frame.Leave != nil,
+	} {
+		if there {
+			members++
+		}
+	}
+	switch {
+	case members != 1:
+		return frame, errors.New("a frame has one member that says what it is, as docs/protocol.md describes")
+	case frame.Numbered() != (frame.N > 0):
+		return frame, errors.New("send, admit and ice are numbered from 1, other frames are not")
+	}
+	return frame, nil
+}
+
+// decodePoll reads the body of a poll, frame by frame.
+func decodePoll(body []byte, most int) (frames []protocol.FromClient, err error) {
+	var poll struct {
+		Frames []json.RawMessage `json:"frames"`
+	}
+	if err := decodeStrictly(body, &poll); err != nil {
+		return nil, err
+	}
+	if len(poll.Frames) == 0 || len(poll.Frames) > protocol.MaxPollFrames {
+		return nil, errors.New("frames: 1 to 32 are expected, first a join or a resume")
+	}
+	for i, text := range poll.Frames {
+		if len(text) > most {
+			return nil, errors.New("a frame is too long: see max_message of /v1/info")
+		}
+		frame, err := decodeFrame(text)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 && (frame.Join != nil || frame.Resume != nil) {
+			return nil, errors.New("a join or a resume comes first, and once")
+		}
+		frames = append(frames, frame)
+	}
+	return frames, nil
+}
+
+func decodeStrictly(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if d.Decode(into) != nil {
+		return errors.New("not the JSON that docs/protocol.md describes")
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("one JSON object is expected, and nothing behind it")
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package signal
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+)
+
+const faulty = "the server has a fault: try again later"
+
+// open takes a client's first frame: a join or a resume. Where a session has ended
+// meanwhile the error says why.
+func (s *Server) open(ctx context.Context, client netip.Addr, frame protocol.FromClient) (*session, *link, *protocol.Error) {
+	switch {
+	case frame.Resume != nil:
+		return s.rooms.resume(s.now(), *frame.Resume)
+	case frame.Join == nil:
+		return nil, nil, badRequest("the first frame must be a join or a resume")
+	}
+	session, welcome, failure := s.admit(ctx, client, *frame.Join)
+	if failure != nil {
+		return nil, nil, failure
+	}
+	link, failure := s.rooms.join(session, welcome)
+	if failure != nil {
+		return session, nil, failure
+	}
+	if _, _, err := s.registry.Find(ctx, session.lookup); err != nil {
+		// Revoked since admit looked, when there was no session to tell yet.
+		s.rooms.end(session, protocol.Revoked, "the appointment was withdrawn")
+	}
+	return session, link, nil
+}
+
+// admit finds the seat that a token opens.
+func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Join) (*session, protocol.Welcome, *protocol.Error) {
+	now := s.now()
+	var welcome protocol.Welcome
+	if epoch, err := base64.RawURLEncoding.DecodeString(join.Epoch); err != nil || len(epoch) != 16 {
+		return nil, welcome, badRequest("join.epoch must be 16 random bytes in base64url without padding")
+	}
+	// A token of another length is as wrong as any other, and costs the same.
+	var token [32]byte
+	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
+	lookups := s.pepper.Lookups(code.Verifier(token))
+	if wait := s.guesses.wait(now, client); wait > 0 && !s.guesses.knows(client, lookups[0]) {
+		return nil, welcome, &protocol.Error{
+			Code:       protocol.Limited,
+			Message:    "too many wrong codes",
+			RetryAfter: int(wait/time.Second) + 1,
+		}
+	}
+	found, seat, err := s.registry.Find(ctx, lookups...)
+	if err == nil && malformed {
+		err = appointment.ErrUnknown
+	}
+	if err == nil {
+		s.guesses.remember(client, lookups[0])
+		err = found.Admits(now)
+	}
+	switch {
+	case errors.Is(err, appointment.ErrUnknown):
+		s.guesses.fail(now, client)
+		return nil, welcome, &protocol.Error{Code: protocol.UnknownCode, Message: "no appointment has this code"}
+	case errors.Is(err, appointment.ErrEarly):
+		return nil, welcome, &protocol.Error{Code: protocol.TooEarly, Message: "the appointment has not begun", Opens: &found.Opens}
+	case errors.Is(err, appointment.ErrOver):
+		return nil, welcome, &protocol.Error{Code: protocol.Over, Message: "the appointment is over"}
+	case err != nil:
+		s.log.Error("the registry cannot be read", "error", err)
+		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
+	}
+	s.registry.MarkUsed(ctx, seat.Lookup)
+	return newSession(found.ID, seat, join.Epoch), protocol.Welcome{
+		Appointment: found.ID,
+		Seat:        seat.Name,
+		Opens:       found.Opens,
+		Closes:      found.Closes,
+		RoomKey:     seat.RoomKey,
+	}, nil
+}
+
+// makeICE makes the credential of an admitted seat, for rooms.
+func (s *Server) makeICE(appointment, seat string) (protocol.ICE, error) {
+	servers, expires, err := s.relay.ICEServers(appointment, seat)
+	if err != nil {
+		s.log.Error("no TURN credential can be made", "error", err)
+	}
+	return protocol.ICE{Servers: servers, Expires: expires}, err
+}
+
+// clientAddr is where a request comes from, which the listener knows of every
+// connection.
+func clientAddr(r *http.Request) netip.Addr {
+	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return addr.Addr().Unmap()
+}
+
+func badRequest(message string) *protocol.Error {
+	return &protocol.Error{Code: protocol.BadRequest, Message: message}
+}
+
+func stopping() *protocol.Error {
+	return &protocol.Error{Code: protocol.Unavailable, Message: "the server stops: come back in a moment"}
+}

@@ -1,0 +1,104 @@
+// Keeps a session connected: by WebSocket, or by long polling where none comes
+// through. It comes back after every loss until the server says that it is over.
+
+import { onNetworkChange } from './network.js';
+import { Polling } from './polling.js';
+import { Socket } from './socket.js';
+
+const earlyTime = 30000; // a socket that is lost before that twice is given up
+const firstPause = 500;
+const longestPause = 10000;
+const checkTime = 3000; // to an answer after something happened to the network
+
+// After these errors the client comes back by itself; after others that would do harm
+// or no good.
+const passing = ['unknown-session', 'too-slow', 'unavailable'];
+
+export class Connection {
+  #session; #forced; #handlers; #link; #timer; #began;
+  #poll; // this time
+  #carries = false; // a frame came over this connection
+  #tries = 0; // since a connection was good
+  #early = 0; // sockets that were lost soon
+  #listening = new AbortController();
+
+  // With poll it never opens a socket. Handlers: back() when a new connection carries,
+  // lost() when it cannot come back at once, ended(error) when it does not come back.
+  constructor(session, poll, handlers) {
+    this.#session = session;
+    this.#forced = this.#poll = poll;
+    this.#handlers = handlers;
+    const { signal } = this.#listening;
+    onNetworkChange(() => this.check(), signal);
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.check(); }, { signal });
+    this.#connect();
+  }
+
+  // wake says that the session has frames to send.
+  wake() { this.#link?.wake(); }
+
+  // check finds out whether the connection still carries, or tries anew at once.
+  check(within = checkTime) {
+    if (this.#listening.signal.aborted) return; // it is closed
+    if (this.#link) this.#link.check(within);
+    else this.#connect();
+  }
+
+  close() {
+    this.#listening.abort();
+    clearTimeout(this.#timer);
+    this.#link?.close();
+  }
+
+  #connect() {
+    clearTimeout(this.#timer);
+    this.#began = Date.now();
+    this.#carries = false;
+    const Link = this.#poll ? Polling : Socket;
+    this.#link = new Link(this.#session, (frame) => this.#take(frame), (opened) => this.#lost(opened));
+  }
+
+  #take(frame) {
+    const { error } = frame;
+    this.#session.take(frame);
+    if (!error) {
+      if (!this.#carries) this.#handlers.back();
+      this.#carries = true;
+      return;
+    }
+    this.#link.close();
+    if (passing.includes(error.code)) this.#again(error.code === 'unavailable');
+    else if (error.code === 'limited' && this.#session.welcomed) this.#later(1000 * error.retry_after);
+    else {
+      this.close();
+      this.#handlers.ended(error);
+    }
+  }
+
+  #lost(opened) {
+    const lasted = Date.now() - this.#began;
+    if (this.#poll) {
+      this.#poll = this.#forced || opened; // else the network is gone, whatever it lets through
+    } else if (opened) {
+      this.#early = lasted < earlyTime ? this.#early + 1 : 0;
+      this.#poll = this.#early >= 2;
+    } else {
+      this.#poll = true;
+    }
+    if (opened && lasted > longestPause) this.#tries = 0;
+    this.#again(!opened);
+  }
+
+  // again comes back: the first time at once, unless there is a reason to wait.
+  #again(wait) {
+    const most = Math.min(longestPause, firstPause * 2 ** this.#tries);
+    const atOnce = this.#tries++ === 0 && !wait;
+    this.#later(atOnce ? 0 : most * Math.random());
+    if (!atOnce) this.#handlers.lost();
+  }
+
+  #later(pause) {
+    this.#link = undefined;
+    this.#timer = setTimeout(() => this.#connect(), pause);
+  }
+}

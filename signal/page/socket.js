@@ -1,0 +1,105 @@
+// Carries a session's frames over one WebSocket, until it is lost.
+
+import { ackEvery } from './session.js';
+
+const subprotocol = 'praxisrelay.v1';
+const openTime = 5000; // to open
+const answerTime = 10000; // to the answer to a first frame or a heartbeat
+
+// A heartbeat comes every 20 to 25 seconds. Its answer is awaited for less than the 60
+// seconds after which a silent socket is dead, so those need no clock of their own.
+const heartbeat = () => 20000 + 5000 * Math.random();
+
+export class Socket {
+  #session; #take; #lost; #socket; #deadline; #beat;
+  #opened = false; // an answer came
+  #sent = 0; // the number of the last frame that this socket carried
+  #acknowledged = 0; // what the server was told of those that came
+
+  // take gets every frame; lost(opened) is called once, but not after close.
+  constructor(session, take, lost) {
+    this.#session = session;
+    this.#take = take;
+    this.#lost = lost;
+    const socket = new WebSocket(`wss://${location.host}/v1/signal`, subprotocol);
+    this.#socket = socket;
+    this.#expect(openTime);
+    socket.addEventListener('open', () => {
+      this.#say(session.opening());
+      this.#expect(answerTime);
+    });
+    socket.addEventListener('message', ({ data }) => this.#receive(data));
+    socket.addEventListener('close', () => this.#lose());
+  }
+
+  // wake says that the session has frames to send.
+  wake() {
+    if (!this.#opened) return;
+    for (const frame of this.#session.pending(this.#sent)) {
+      this.#say(frame);
+      this.#sent = frame.n;
+    }
+  }
+
+  // check finds out within some milliseconds whether the socket still carries.
+  check(within) {
+    if (this.#opened) this.#acknowledge(within);
+  }
+
+  close() {
+    this.#lost = this.#take = () => {};
+    this.#lose();
+  }
+
+  #receive(data) {
+    try {
+      const frame = JSON.parse(data);
+      const first = !this.#opened;
+      if (first || 'ack' in frame) this.#expect();
+      this.#opened = true;
+      this.#take(frame);
+      if (first && !frame.error) {
+        this.#acknowledged = this.#session.received;
+        this.#beatLater();
+        this.wake();
+      }
+      if (this.#session.received - this.#acknowledged >= ackEvery) this.#acknowledge(answerTime);
+    } catch (error) {
+      console.warn('socket:', error.message);
+      this.#lose();
+    }
+  }
+
+  #beatLater() {
+    clearTimeout(this.#beat);
+    this.#beat = setTimeout(() => {
+      this.#acknowledge(answerTime);
+      this.#beatLater();
+    }, heartbeat());
+  }
+
+  #acknowledge(within) {
+    this.#acknowledged = this.#session.received;
+    this.#say({ ack: this.#acknowledged });
+    this.#expect(within);
+  }
+
+  // expect waits that long for an answer; without a time it has come.
+  #expect(within) {
+    clearTimeout(this.#deadline);
+    if (within) this.#deadline = setTimeout(() => this.#lose(), within);
+  }
+
+  #say(frame) {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+  }
+
+  #lose() {
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#beat);
+    this.#socket.close();
+    const lost = this.#lost;
+    this.#lost = this.#take = () => {};
+    lost(this.#opened);
+  }
+}

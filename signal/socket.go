@@ -1,0 +1,137 @@
+package signal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"praxisrelay/signal/protocol"
+)
+
+const (
+	// joinTime is how long a client may take to its first frame.
+	joinTime = 10 * time.Second
+	// silentTime is after how long without a heartbeat a connection is dead.
+	silentTime = 60 * time.Second
+	// writeTime is how long a frame may take to be sent.
+	writeTime = 10 * time.Second
+)
+
+// serveSocket is GET /v1/signal: a session's frames over a WebSocket.
+func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
+	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols:    []string{protocol.Subprotocol},
+		CompressionMode: websocket.CompressionDisabled, // sealed messages do not compress
+	})
+	if err != nil {
+		return // Accept has answered
+	}
+	defer socket.CloseNow()
+	if socket.Subprotocol() != protocol.Subprotocol {
+		socket.Close(websocket.StatusPolicyViolation, "the subprotocol "+protocol.Subprotocol+" is required")
+		return
+	}
+	socket.SetReadLimit(int64(s.info.MaxMessage))
+	// The context outlives converse: cancelling a read closes the socket, and the
+	// client would not learn why its session ends.
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	if failure := s.converse(ctx, socket, r); failure != nil {
+		if write(ctx, socket, encode(protocol.FromServer{Error: failure})) == nil {
+			socket.Close(websocket.StatusPolicyViolation, string(failure.Code))
+		}
+	}
+}
+
+// converse carries a session's frames until the connection ends. It returns why the
+// session is over, or nil when it may be resumed.
+func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.Request) *protocol.Error {
+	frame, failure := s.read(ctx, socket, joinTime)
+	if failure != nil || frame == nil {
+		return failure
+	}
+	session, link, failure := s.open(ctx, clientAddr(r), *frame)
+	if failure != nil {
+		return failure
+	}
+	defer func() { s.rooms.detach(s.now(), session, link) }()
+	if frame.Resume != nil {
+		resumed := protocol.FromServer{Resumed: &protocol.Resumed{Received: s.rooms.received(session)}}
+		if write(ctx, socket, encode(resumed)) != nil {
+			return nil
+		}
+	}
+	reading := make(chan *protocol.Error, 1)
+	go func() { reading <- s.readSession(ctx, socket, session) }()
+	for {
+		texts, last, over := s.rooms.take(session, link)
+		for _, text := range texts {
+			if write(ctx, socket, text) != nil {
+				return nil
+			}
+		}
+		if last {
+			return over
+		}
+		select {
+		case <-link.wake:
+		case failure := <-reading:
+			return failure
+		case <-s.stopping:
+			return stopping()
+		}
+	}
+}
+
+// readSession takes frames from a seated client until it is gone or misbehaves.
+func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, session *session) *protocol.Error {
+	for {
+		frame, failure := s.read(ctx, socket, silentTime)
+		switch {
+		case failure != nil:
+			s.rooms.end(session, failure.Code, failure.Message)
+			return failure
+		case frame == nil:
+			return nil
+		case frame.Join != nil || frame.Resume != nil:
+			s.rooms.end(session, protocol.BadRequest, joinedTwice)
+			return badRequest(joinedTwice)
+		}
+		if failure := s.rooms.handle(s.now(), session, *frame); failure != nil {
+			return failure
+		}
+	}
+}
+
+const joinedTwice = "a join or a resume comes first, and once"
+
+// read returns the next frame, or nil when the client is gone.
+func (s *Server) read(ctx context.Context, socket *websocket.Conn, within time.Duration) (*protocol.FromClient, *protocol.Error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	kind, text, err := socket.Read(ctx)
+	switch {
+	case errors.Is(err, websocket.ErrMessageTooBig):
+		return nil, badRequest(fmt.Sprintf("a frame has at most %d bytes", s.info.MaxMessage))
+	case err != nil:
+		return nil, nil
+	case kind != websocket.MessageText:
+		return nil, badRequest("frames are text")
+	}
+	frame, err := decodeFrame(text)
+	if err != nil {
+		return nil, badRequest(err.Error())
+	}
+	return &frame, nil
+}
+
+func write(ctx context.Context, socket *websocket.Conn, text json.RawMessage) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	return socket.Write(ctx, websocket.MessageText, text)
+}
