@@ -112,6 +112,9 @@ type Signal struct {
 	PepperFile string `yaml:"pepper_file"`
 	// AdminSocket is the unix socket that the commands talk to.
 	AdminSocket string `yaml:"admin_socket"`
+	// AdminListen is where the same is served over TLS to who has a token, as
+	// "host:port". Empty: nowhere.
+	AdminListen string `yaml:"admin_listen"`
 	// Admission is ByDoctor or None.
 	Admission string `yaml:"admission"`
 	// MaxMessage bounds a frame of a client, in bytes.

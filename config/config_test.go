@@ -97,6 +97,12 @@ func TestMistakes(t *testing.T) {
 			`x.yaml:9: relay.public_address_from: "stun.example.org" is not host:port of a STUN server`,
 			"x.yaml:10: relay.allocation_rate: 100 bytes per second carry no call: use at least 100000, or 0 for no limit",
 		}},
+		"the admin API's address": {least + "signal: {admin_listen: 'relay:80443'}\n", []string{
+			`x.yaml:3: signal.admin_listen: "relay:80443": the host must be an IP address of this server, or empty for all`,
+		}},
+		"the admin API's address taken": {least + "signal: {admin_listen: ':3478'}\n", []string{
+			`x.yaml:3: signal.admin_listen: ":3478" is already in listen.turn_tcp[0]: give each listener its own`,
+		}},
 		"signal": {least + "signal: {admission: yes, max_message: 1000}\n", []string{
 			`x.yaml:3: signal.admission: "yes" is neither doctor (patients wait until the doctor lets them in) nor none`,
 			"x.yaml:3: signal.max_message: 1000 is out of bounds: use 16384 to 65536",

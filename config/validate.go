@@ -18,15 +18,15 @@ func (c *Config) validate(d *decoder) {
 	}
 
 	used := map[string]string{}
-	listen := func(key, network, address string) {
-		if problem := checkAddress(address); problem != "" {
+	listen := func(key, network, address string, check func(string) string) {
+		if problem := check(address); problem != "" {
 			d.wrong(key, "%q: %s", address, problem)
 		} else if other, taken := used[network+address]; taken && !strings.HasSuffix(address, ":0") {
 			d.wrong(key, "%q is already in %s: give each listener its own", address, other)
 		}
 		used[network+address] = key
 	}
-	listen("listen.https", "tcp", c.Listen.HTTPS)
+	listen("listen.https", "tcp", c.Listen.HTTPS, checkTURNAddress)
 	lists := []struct {
 		key, network string
 		addresses    []string
@@ -37,8 +37,11 @@ func (c *Config) validate(d *decoder) {
 	}
 	for _, list := range lists {
 		for i, address := range list.addresses {
-			listen(fmt.Sprintf("%s[%d]", list.key, i), list.network, address)
+			listen(fmt.Sprintf("%s[%d]", list.key, i), list.network, address, checkTURNAddress)
 		}
+	}
+	if c.Signal.AdminListen != "" {
+		listen("signal.admin_listen", "tcp", c.Signal.AdminListen, checkAddress)
 	}
 
 	needed := []struct{ key, value, what string }{
@@ -167,10 +170,19 @@ func checkAddress(address string) string {
 			return "the host must be an IP address of this server, or empty for all"
 		}
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return "the port must be a number from 0 to 65535"
 	}
+	return ""
+}
+
+// checkTURNAddress is checkAddress for what browsers are to reach a relay at.
+func checkTURNAddress(address string) string {
+	if problem := checkAddress(address); problem != "" {
+		return problem
+	}
+	_, port, _ := net.SplitHostPort(address)
+	n, _ := strconv.Atoi(port)
 	if n != 0 && n != 53 && n != 80 && n != 443 && n < 1024 {
 		return "browsers use TURN on the ports 53, 80, 443 and from 1024 up only: choose one of these"
 	}

@@ -77,7 +77,7 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 	if free, all := l.Ports(); all != 64 || free != 64-3 { // three for each family
 		t.Errorf("%d of %d ports are free", free, all)
 	}
-	l.Revoke("a", time.Now().Add(time.Hour))
+	l.Revoke("a", "", time.Now().Add(time.Hour))
 	if free, _ := l.Ports(); free != 64 {
 		t.Errorf("%d ports are free after all ended", free)
 	}

@@ -105,17 +105,24 @@ func (r *Relay) send(out []packet) {
 	}
 }
 
-// Revoke ends what an appointment holds, closes its streams, and refuses new
-// allocations until its last credential is over.
-func (r *Relay) Revoke(appointment string, until time.Time) {
+// Revoke ends what a seat holds, or all of an appointment where seat is empty, closes
+// its streams, and refuses new allocations to credentials that expire until then.
+func (r *Relay) Revoke(appointment, seat string, until time.Time) {
 	r.mu.Lock()
-	ended := r.core.Revoke(r.now(), appointment, until)
+	ended := r.core.Revoke(r.now(), appointment, seat, until)
 	r.mu.Unlock()
 	for _, client := range ended {
 		if s, ok := r.streams.Load(client.Conn); ok && client.Transport != core.UDP {
 			s.abort()
 		}
 	}
+}
+
+// Revoked returns until when credentials of a seat may expire that are refused.
+func (r *Relay) Revoked(appointment, seat string) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.core.Revoked(appointment, seat)
 }
 
 // Allocations returns the number of live allocations.

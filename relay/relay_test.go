@@ -216,7 +216,7 @@ func TestRevocationClosesStreams(t *testing.T) {
 	if l.Allocations() != 1 {
 		t.Fatalf("%d allocations", l.Allocations())
 	}
-	l.Revoke("a", time.Now().Add(time.Hour))
+	l.Revoke("a", "", time.Now().Add(time.Hour))
 	select {
 	case err := <-watched.ended:
 		if !errors.Is(err, io.EOF) {

@@ -256,7 +256,7 @@ func TestWhatServersGetWrong(t *testing.T) {
 					if got := partner.receive(); !bytes.Equal(got, channelData(0x4000, "still here")) {
 						t.Errorf("the neighbours' call carries %q", got)
 					}
-					l.Revoke("own", w.credential.Expires)
+					l.Revoke("own", "", w.credential.Expires)
 					if n := l.Allocations(); n != 2 {
 						t.Errorf("%d allocations are left, want the neighbours' two", n)
 					}

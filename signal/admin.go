@@ -1,108 +1,141 @@
 package signal
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
 
-	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/token"
 )
+
+// route is a request of the admin API, as docs/openapi.yaml describes it.
+type route struct {
+	pattern string
+	scope   token.Scope // that a token needs; none: it works on the socket only
+	serve   func(*Server, http.ResponseWriter, *http.Request, caller) *refusal
+}
+
+var routes = []route{
+	{"GET /v1/info", token.ReadAppointments, (*Server).adminInfo},
+	{"GET /v1/appointments", token.ReadAppointments, (*Server).listAppointments},
+	{"POST /v1/appointments", token.Appointments, (*Server).createAppointment},
+	{"GET /v1/appointments/{id}", token.ReadAppointments, (*Server).getAppointment},
+	{"DELETE /v1/appointments/{id}", token.Appointments, (*Server).revokeAppointment},
+	{"GET /v1/appointments/{id}/seats/{seat}", token.Appointments, (*Server).getSeat},
+	{"PUT /v1/appointments/{id}/seats/{seat}", token.Appointments, (*Server).reissueSeat},
+	{"GET /v1/tokens", "", (*Server).listTokens},
+	{"POST /v1/tokens", "", (*Server).createToken},
+	{"DELETE /v1/tokens/{id}", "", (*Server).revokeToken},
+	{"GET /v1/backup", "", (*Server).backup},
+}
+
+// caller is who makes a request of the admin API.
+type caller struct {
+	name    string     // a token's id, or socketCaller
+	network netip.Addr // where it comes from; not valid on the socket
+}
+
+const socketCaller = "socket"
 
 // AdminHandler serves the commands. Who reaches it may do everything: it belongs
 // on a unix socket that only administrators can open.
 func (s *Server) AdminHandler() http.Handler {
+	return s.adminHandler(func(*http.Request, token.Scope) (caller, *refusal) {
+		return caller{name: socketCaller}, nil
+	})
+}
+
+// adminHandler serves the admin API to those whom authorize lets in.
+func (s *Server) adminHandler(authorize func(*http.Request, token.Scope) (caller, *refusal)) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/info", s.serveInfo)
-	mux.HandleFunc("GET /v1/appointments", s.listAppointments)
-	mux.HandleFunc("POST /v1/appointments", s.createAppointment)
-	mux.HandleFunc("DELETE /v1/appointments/{id}", s.revokeAppointment)
+	for _, route := range append(routes, route{"/", token.ReadAppointments, (*Server).unknownResource}) {
+		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "no-store") // answers hold codes
+			w.Header().Set("X-Content-Type-Options", "nosniff")
+			caller, refused := authorize(r, route.scope)
+			if refused == nil {
+				refused = route.serve(s, w, r, caller)
+			}
+			if refused != nil {
+				refused.write(w)
+			}
+		})
+	}
 	return mux
 }
 
-func (s *Server) createAppointment(w http.ResponseWriter, r *http.Request) {
-	a, err := s.decodeAppointment(http.MaxBytesReader(w, r.Body, 16<<10))
-	if err == nil {
-		err = a.Validate()
-	}
-	if err != nil {
-		problem(w, http.StatusUnprocessableEntity, err.Error())
-		return
-	}
-	if !s.now().Before(a.Closes) {
-		problem(w, http.StatusUnprocessableEntity, "closes: the appointment would be over already")
-		return
-	}
-	switch err := s.registry.Create(r.Context(), a); {
-	case errors.Is(err, appointment.ErrExists):
-		problem(w, http.StatusConflict, err.Error())
-	case err != nil:
-		s.log.Error("an appointment cannot be kept", "error", err)
-		problem(w, http.StatusInternalServerError, "the registry cannot be written: see the server's log")
-	default:
-		answer(w, http.StatusCreated, s.listed(a))
-	}
+func (s *Server) adminInfo(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	s.serveInfo(w, r)
+	return nil
 }
 
-func (s *Server) decodeAppointment(body io.Reader) (appointment.Appointment, error) {
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	var n protocol.NewAppointment
-	if err := d.Decode(&n); err != nil {
-		return appointment.Appointment{}, errors.New("the body is not the JSON that was expected")
-	}
-	a := appointment.Appointment{ID: n.ID, Opens: n.Opens.UTC(), Closes: n.Closes.UTC(), Created: s.now().UTC()}
-	for _, seat := range n.Seats {
-		if len(seat.Verifier) != 32 {
-			return a, errors.New("verifier: 32 bytes are expected")
-		}
-		a.Seats = append(a.Seats, appointment.Seat{
-			Name:    seat.Name,
-			Lookup:  s.pepper.Lookup([32]byte(seat.Verifier)),
-			RoomKey: seat.RoomKey,
-		})
-	}
-	return a, nil
+func (s *Server) unknownResource(http.ResponseWriter, *http.Request, caller) *refusal {
+	return resourceKind.says("there is nothing for this method and path", "see docs/admin-api.md")
 }
 
-func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request) {
-	list, err := s.registry.List(r.Context())
-	if err != nil {
-		s.log.Error("the registry cannot be read", "error", err)
-		problem(w, http.StatusInternalServerError, "the registry cannot be read: see the server's log")
-		return
+func (s *Server) backup(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if err := s.registry.Backup(r.Context(), w); err != nil {
+		s.log.Error("a backup was not finished", "error", err)
+		panic(http.ErrAbortHandler) // half of it is out: the caller must see that
 	}
-	rows := make([]protocol.ListedAppointment, 0, len(list))
-	for _, a := range list {
-		rows = append(rows, s.listed(a))
-	}
-	answer(w, http.StatusOK, rows)
+	return nil
 }
 
-func (s *Server) listed(a appointment.Appointment) protocol.ListedAppointment {
-	return protocol.ListedAppointment{
-		ID: a.ID, Opens: a.Opens, Closes: a.Closes, Revoked: !a.Revoked.IsZero(), Seated: s.rooms.seated(a.ID),
-	}
-}
+// maxBody bounds a request's body in bytes.
+const maxBody = 16 << 10
 
-func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request) {
-	a, err := s.registry.Revoke(r.Context(), r.PathValue("id"), s.now())
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	switch {
-	case errors.Is(err, appointment.ErrUnknown):
-		problem(w, http.StatusNotFound, "no appointment has this id: see praxisrelay code list")
+	case errors.As(err, new(*http.MaxBytesError)):
+		return nil, tooLargeKind.says("the body is too large", "send at most 16384 bytes")
 	case err != nil:
-		s.log.Error("an appointment cannot be revoked", "error", err)
-		problem(w, http.StatusInternalServerError, "the registry cannot be written: see the server's log")
-	default:
-		s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
-		s.relay.Revoke(a.ID, a.Revoked)
-		answer(w, http.StatusOK, s.listed(a))
+		return nil, badRequestKind.says("the body did not arrive", "send it again")
 	}
+	return body, nil
 }
 
-func problem(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(protocol.Problem{Title: http.StatusText(status), Status: status, Detail: detail})
+// fieldName is what a field may be called to be named in an error: no code or token is.
+var fieldName = regexp.MustCompile(`^"[a-z_]{1,32}"$`)
+
+// decodeBody reads JSON strictly. Its problems repeat no value.
+func decodeBody(body []byte, into any) *refusal {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil {
+		if _, err := d.Token(); err == io.EOF {
+			return nil
+		}
+	}
+	const remedy = "send what docs/openapi.yaml describes"
+	var mistyped *json.UnmarshalTypeError
+	switch field, unknown := strings.CutPrefix(errorText(err), "json: unknown field "); {
+	case unknown && fieldName.MatchString(field):
+		return invalidKind.says("the field "+field+" is unknown", remedy)
+	case unknown:
+		return invalidKind.says("a field is unknown", remedy)
+	case errors.As(err, &mistyped) && mistyped.Field != "":
+		return invalidKind.says(mistyped.Field+": not of the type that is expected", remedy)
+	case errors.As(err, new(*time.ParseError)):
+		return invalidKind.says("a time is not understood", "write it like 2026-12-01T10:00:00+01:00")
+	case errors.As(err, new(base64.CorruptInputError)):
+		return invalidKind.says("a byte string is not understood", "write it in base64 with padding")
+	}
+	return badRequestKind.says("the body is not one JSON object", remedy)
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

@@ -49,20 +49,20 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	// A token of another length is as wrong as any other, and costs the same.
 	var token [32]byte
 	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
-	lookup := s.pepper.Lookup(code.Verifier(token))
-	if wait := s.guesses.wait(now, client); wait > 0 && !s.guesses.knows(client, lookup) {
+	lookups := s.pepper.Lookups(code.Verifier(token))
+	if wait := s.guesses.wait(now, client); wait > 0 && !s.guesses.knows(client, lookups[0]) {
 		return nil, welcome, &protocol.Error{
 			Code:       protocol.Limited,
 			Message:    "too many wrong codes",
 			RetryAfter: int(wait/time.Second) + 1,
 		}
 	}
-	found, seat, err := s.registry.Find(ctx, lookup)
+	found, seat, err := s.registry.Find(ctx, lookups...)
 	if err == nil && malformed {
 		err = appointment.ErrUnknown
 	}
 	if err == nil {
-		s.guesses.remember(client, lookup)
+		s.guesses.remember(client, lookups[0])
 		err = found.Admits(now)
 	}
 	switch {
@@ -77,6 +77,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 		s.log.Error("the registry cannot be read", "error", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
+	s.registry.MarkUsed(ctx, seat.Lookup)
 	return newSession(found.ID, seat, join.Epoch), protocol.Welcome{
 		Appointment: found.ID,
 		Seat:        seat.Name,

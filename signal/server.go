@@ -25,9 +25,9 @@ type Relay interface {
 	// ICEServers returns the addresses and a new credential for a seat, and when
 	// that stops making allocations.
 	ICEServers(appointment, seat string) ([]protocol.ICEServer, time.Time, error)
-	// Revoke ends what an appointment holds, and refuses the credentials that were
-	// made for it up to the given time.
-	Revoke(appointment string, revoked time.Time)
+	// Revoke ends what a seat holds, or all of an appointment where seat is empty,
+	// and refuses the credentials that were made for it up to the given time.
+	Revoke(appointment, seat string, revoked time.Time)
 }
 
 // Options are what a Server is made of.
@@ -40,7 +40,7 @@ type Options struct {
 	// Waiting makes patients wait until the doctor lets them in.
 	Waiting  bool
 	Registry appointment.Registry
-	Pepper   appointment.Pepper
+	Pepper   *appointment.Pepper
 	Relay    Relay
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -48,21 +48,23 @@ type Options struct {
 
 // Server serves HTTP to clients and to the commands.
 type Server struct {
-	info     protocol.Info
-	registry appointment.Registry
-	pepper   appointment.Pepper
-	relay    Relay
-	now      func() time.Time
-	log      *slog.Logger
-	rooms    *rooms
-	guesses  *limiter
-	stopping chan struct{}
+	info       protocol.Info
+	registry   appointment.Registry
+	pepper     *appointment.Pepper
+	relay      Relay
+	now        func() time.Time
+	log        *slog.Logger
+	rooms      *rooms
+	guesses    *limiter
+	answers    inProgress
+	stretching stretching
+	stopping   chan struct{}
 }
 
 // New returns a Server and revokes anew in the relay what was revoked before.
 func New(ctx context.Context, o Options) (*Server, error) {
-	if len(o.Pepper) < appointment.MinPepper {
-		return nil, errors.New("the pepper is too short: use at least 16 bytes")
+	if o.Pepper == nil {
+		return nil, errors.New("signaling needs a pepper")
 	}
 	if o.Rounds < code.MinRounds {
 		return nil, errors.New("codes would be stretched too little: use at least 600000 rounds")
@@ -74,22 +76,30 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		info: protocol.Info{
 			Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds, MaxMessage: o.MaxMessage,
 		},
-		registry: o.Registry,
-		pepper:   o.Pepper,
-		relay:    o.Relay,
-		now:      o.Now,
-		log:      o.Log,
-		guesses:  newLimiter(),
-		stopping: make(chan struct{}),
+		registry:   o.Registry,
+		pepper:     o.Pepper,
+		relay:      o.Relay,
+		now:        o.Now,
+		log:        o.Log,
+		guesses:    newLimiter(),
+		stretching: newStretching(),
+		stopping:   make(chan struct{}),
 	}
 	s.rooms = newRooms(o.Waiting, s.makeICE)
 	list, err := s.registry.List(ctx)
-	if err != nil {
+	if errors.Is(err, appointment.ErrDamaged) {
+		s.log.Error("appointments cannot be read", "error", err) // the others can
+	} else if err != nil {
 		return nil, err
 	}
 	for _, a := range list {
 		if !a.Revoked.IsZero() {
-			s.relay.Revoke(a.ID, a.Revoked)
+			s.relay.Revoke(a.ID, "", a.Revoked)
+		}
+		for _, seat := range a.Seats {
+			if !seat.Reissued.IsZero() {
+				s.relay.Revoke(a.ID, seat.Name, seat.Reissued)
+			}
 		}
 	}
 	return s, nil
@@ -105,12 +115,16 @@ func (s *Server) Handler() http.Handler {
 	return secured(mux)
 }
 
-// Serve serves clients on one listener and the commands on the other until ctx is
-// done; it closes both.
-func (s *Server) Serve(ctx context.Context, clients, commands net.Listener) error {
+// Serve serves clients on one listener, the commands on another and, unless it is
+// nil, the admin API on the third until ctx is done; it closes all.
+func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener) error {
 	servers := []*http.Server{httpServer(s.Handler()), httpServer(s.AdminHandler())}
+	listeners := []net.Listener{clients, commands}
+	if api != nil {
+		servers, listeners = append(servers, httpServer(s.APIHandler())), append(listeners, api)
+	}
 	failures := make(chan error, len(servers))
-	for i, listener := range []net.Listener{clients, commands} {
+	for i, listener := range listeners {
 		go func() { failures <- servers[i].Serve(listener) }()
 	}
 	sweeping, stopSweep := context.WithCancel(ctx)

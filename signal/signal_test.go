@@ -54,10 +54,10 @@ func (f *fakeRelay) ICEServers(appointment, seat string) ([]protocol.ICEServer, 
 	return []protocol.ICEServer{{URLs: []string{"turn:relay"}, Username: appointment + "." + seat}}, time.Time{}, nil
 }
 
-func (f *fakeRelay) Revoke(appointment string, _ time.Time) {
+func (f *fakeRelay) Revoke(appointment, seat string, _ time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.revoked = append(f.revoked, appointment)
+	f.revoked = append(f.revoked, strings.TrimSuffix(appointment+"."+seat, "."))
 }
 
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
@@ -70,10 +70,14 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { registry.Close() })
+	pepper, err := appointment.NewPepper([]byte("a pepper of some length"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	l := &lab{T: t, relay: new(fakeRelay), now: day}
 	o := Options{
 		Name: "relay.test", URL: "https://relay.test/", Rounds: code.Rounds, Registry: registry,
-		Pepper: appointment.Pepper("a pepper of some length"), Relay: l.relay, MaxMessage: protocol.MaxFrame,
+		Pepper: pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame,
 		Now: l.clock, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, change := range options {
@@ -135,6 +139,7 @@ func (l *lab) admin(method, path string, body any) (int, string) {
 	}
 	w := httptest.NewRecorder()
 	l.AdminHandler().ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(text)))
+	l.conforms(method, path, w)
 	return w.Code, w.Body.String()
 }
 
@@ -461,12 +466,12 @@ func TestAdminRefusesWhatItCannotMean(t *testing.T) {
 		body any
 		want int
 	}{
-		"no JSON":        {"hello", 422},
+		"no JSON":        {"hello", 400},
 		"unknown field":  {`{"patient_name":"x"}`, 422},
 		"over already":   {past, 422},
 		"short verifier": {short, 422},
 		"the same id":    {existing, 409},
-		"huge":           {strings.Repeat(" ", 1<<20), 422},
+		"huge":           {strings.Repeat(" ", 1<<20), 413},
 		"good":           {good, 201},
 		"good again":     {good, 409},
 	} {
@@ -532,8 +537,8 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 func TestServerDoesNotStartInsecure(t *testing.T) {
 	l := newLab(t)
 	for name, o := range map[string]Options{
-		"short pepper": {Rounds: code.Rounds, Pepper: appointment.Pepper("short"), Registry: l.registry},
-		"few rounds":   {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry},
+		"no pepper":  {Rounds: code.Rounds, Registry: l.registry},
+		"few rounds": {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry},
 	} {
 		if _, err := New(t.Context(), o); err == nil {
 			t.Errorf("%s: it starts", name)

@@ -25,7 +25,7 @@ import (
 // secrets are what the configuration names files for.
 type secrets struct {
 	turn        [][]byte
-	pepper      []byte
+	peppers     [][]byte
 	certificate tls.Certificate
 }
 
@@ -34,9 +34,11 @@ type secrets struct {
 type appliance struct {
 	relay     *relay.Relay
 	keys      *credential.Keyring
+	pepper    *appointment.Pepper
 	signal    *signal.Server
 	registry  appointment.Registry
 	admin     net.Listener
+	api       net.Listener // nil: the admin API is on the socket alone
 	addresses relay.Addresses
 	url       string
 	urls      []string // of the ICE servers
@@ -53,6 +55,9 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 	}()
 	if a.keys, err = credential.NewKeyring(s.turn...); err != nil {
 		return nil, fmt.Errorf("relay.secret_files: %w", err)
+	}
+	if a.pepper, err = appointment.NewPepper(s.peppers...); err != nil {
+		return nil, fmt.Errorf("signal.pepper_file: %w", err)
 	}
 	if a.relay, err = relay.Listen(relay.Options{
 		Listen: c.Listen,
@@ -72,6 +77,11 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 	if a.admin, err = listenAdmin(c.Signal.AdminSocket); err != nil {
 		return nil, err
 	}
+	if c.Signal.AdminListen != "" {
+		if a.api, err = tls.Listen("tcp", c.Signal.AdminListen, tlsConfig(s.certificate)); err != nil {
+			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
+		}
+	}
 	a.signal, err = signal.New(ctx, signal.Options{
 		Name:       c.Name,
 		URL:        a.url,
@@ -79,7 +89,7 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		MaxMessage: c.Signal.MaxMessage,
 		Waiting:    c.Signal.Admission == config.ByDoctor,
 		Registry:   a.registry,
-		Pepper:     s.pepper,
+		Pepper:     a.pepper,
 		Relay:      a,
 		Now:        time.Now,
 		Log:        log,
@@ -94,7 +104,7 @@ func (a *appliance) serve(ctx context.Context) error {
 	defer cancel()
 	failures := make(chan error, 2)
 	go func() { failures <- a.relay.Serve(ctx); cancel() }()
-	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin); cancel() }()
+	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
 	return errors.Join(<-failures, <-failures)
 }
 
@@ -105,14 +115,22 @@ func (a *appliance) close() {
 	if a.admin != nil {
 		a.admin.Close()
 	}
+	if a.api != nil {
+		a.api.Close()
+	}
 	if a.registry != nil {
 		a.registry.Close()
 	}
 }
 
-// mint makes a seat's credential.
+// mint makes a seat's credential. It expires after those that were revoked, within the
+// same second too, so that a seat's new holder is not taken for the former.
 func (a *appliance) mint(appointment, seat string) (credential.Credential, error) {
-	return a.keys.Mint(appointment, seat, time.Now().Add(a.lifetime))
+	expires := time.Now().Add(a.lifetime)
+	if revoked := a.relay.Revoked(appointment, seat); !expires.Truncate(time.Second).After(revoked) {
+		expires = revoked.Add(time.Second)
+	}
+	return a.keys.Mint(appointment, seat, expires)
 }
 
 // ICEServers is signaling's view of the relay.
@@ -122,8 +140,8 @@ func (a *appliance) ICEServers(appointment, seat string) ([]protocol.ICEServer, 
 }
 
 // Revoke is signaling's view of the relay.
-func (a *appliance) Revoke(appointment string, revoked time.Time) {
-	a.relay.Revoke(appointment, revoked.Add(a.lifetime+time.Second))
+func (a *appliance) Revoke(appointment, seat string, revoked time.Time) {
+	a.relay.Revoke(appointment, seat, revoked.Add(a.lifetime))
 }
 
 // tlsConfig is BSI TR-02102-2's choice: TLS 1.3, and 1.2 with forward secrecy and

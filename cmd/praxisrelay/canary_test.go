@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,13 +16,14 @@ import (
 	"time"
 
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
 )
 
-// TestCanaries: what opens an appointment, and who uses it, went through good and bad
-// joins and a revocation, and is in no log and no file of the daemon.
+// TestCanaries: what opens an appointment or the admin API, and who uses it, went
+// through good and bad requests, and is in no log, no file and no error of the daemon.
 func TestCanaries(t *testing.T) {
 	s := startServe(t, nil)
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +42,7 @@ func TestCanaries(t *testing.T) {
 		canaries[seat.Name+"'s user name"] = []byte(ice.Username)
 		canaries[seat.Name+"'s TURN password"] = []byte(ice.Credential)
 	}
+	refusals := s.callAPI(t, canaries)
 	s.refusal(t, code.Keys{JoinToken: [32]byte{1}})
 	if err := s.admin.Revoke(t.Context(), created.ID); err != nil {
 		t.Fatal(err)
@@ -46,7 +53,7 @@ func TestCanaries(t *testing.T) {
 	// The line that says where it serves is about the appliance's own addresses.
 	_, log, _ := strings.Cut(s.stderr.String(), "msg=serving")
 	_, log, _ = strings.Cut(log, "\n")
-	texts := map[string][]byte{"the log": []byte(log)}
+	texts := map[string][]byte{"the log": []byte(log), "an error": []byte(refusals)}
 	folder := filepath.Dir(s.ca)
 	registry, err := os.ReadFile(filepath.Join(folder, "registry.db"))
 	if err != nil {
@@ -63,4 +70,87 @@ func TestCanaries(t *testing.T) {
 			}
 		}
 	}
+}
+
+// callAPI makes requests of the admin API, good and bad, with secrets in them and in
+// their answers. It notes the secrets, and returns what the bad ones were answered.
+func (s *served) callAPI(t *testing.T, canaries map[string][]byte) (refusals string) {
+	t.Helper()
+	made, stderr, err := run(t, "token", "create", "--socket", s.socket, "--scope", "appointments", "--json")
+	if err != nil {
+		t.Fatal(stderr)
+	}
+	var token protocol.CreatedToken
+	if err := json.Unmarshal([]byte(made), &token); err != nil {
+		t.Fatal(err)
+	}
+	secret := strings.Split(token.Token, "_")[2]
+	const key = "b3f6f6b2-5d0f-4e0c-9d5c-6f1f0c1c7a42"
+	https := s.https(t)
+	ask := func(bearer, method, path, body string) (int, []byte) {
+		request, err := http.NewRequestWithContext(t.Context(), method, s.api+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+bearer)
+		request.Header.Set("Idempotency-Key", key)
+		response, err := https.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.StatusCode >= 400 {
+			refusals += string(text)
+		}
+		return response.StatusCode, text
+	}
+	const body = `{"opens":"2100-12-01T09:00:00Z"}`
+	status, text := ask(token.Token, "POST", "/v1/appointments", body)
+	var created protocol.CreatedAppointment
+	if err := json.Unmarshal(text, &created); err != nil || status != http.StatusCreated {
+		t.Fatalf("%d %s", status, text)
+	}
+	codes := []string{created.Seats[0].Code, created.Seats[1].Code}
+	seat := "/v1/appointments/" + created.ID + "/seats/patient"
+	with := `{"with":{"seat":"doctor","code":"` + codes[0] + `"}}`
+	status, text = ask(token.Token, "PUT", seat, with)
+	var reissued protocol.ReissuedSeat
+	if err := json.Unmarshal(text, &reissued); err != nil || status != http.StatusOK {
+		t.Fatalf("%d %s", status, text)
+	}
+	for i, c := range append(codes, reissued.Code) {
+		name := fmt.Sprintf("code %d that the server made", i)
+		canaries[name] = []byte(c)
+		canaries[name+", its letters"] = []byte(strings.ReplaceAll(c, "-", ""))
+	}
+	raw, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	canaries["the token's secret"], canaries["the token's secret, decoded"] = []byte(secret), raw
+	canaries["the token's secret in base64"] = []byte(base64.StdEncoding.EncodeToString(raw))
+	canaries["the Idempotency-Key"] = []byte(key)
+	for _, bad := range []struct{ bearer, method, path, body string }{
+		{token.Token, "POST", "/v1/appointments", body + " "},                         // the key came with another body
+		{token.Token, "POST", "/v1/appointments/" + codes[0], body},                   // no such resource
+		{token.Token, "GET", "/v1/appointments/" + codes[0], ""},                      // no such appointment
+		{token.Token, "GET", "/v1/appointments?from=" + codes[0], ""},                 // a value that is none
+		{token.Token, "POST", "/v1/appointments", `{"` + secret + `":1}`},             // an unknown field
+		{token.Token, "POST", "/v1/appointments", `{"opens":"` + codes[0] + `"}`},     // a time that is none
+		{token.Token, "PUT", seat, strings.Replace(with, codes[0], codes[1], 1)},      // another seat's code
+		{token.Token, "PUT", seat, `{"with":{"seat":"` + codes[0] + `","code":"x"}}`}, // the fields mixed up
+		{token.Token, "POST", "/v1/tokens", "{}"},                                     // on the socket only
+		{token.Token + "a", "GET", "/v1/appointments", ""},                            // a token that is none
+		{secret, "GET", "/v1/appointments", ""},                                       // half of one
+		{key, "GET", "/v1/appointments", ""},                                          // something else
+	} {
+		if status, text := ask(bad.bearer, bad.method, bad.path, bad.body); status < 400 {
+			t.Errorf("%s %s: %d %s", bad.method, bad.path, status, text)
+		}
+	}
+	return refusals
 }

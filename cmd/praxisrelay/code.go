@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -11,15 +12,17 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
+	"praxisrelay/signal/protocol"
 )
 
 func codeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "code",
-		Short: "Make, list and revoke appointments and their codes",
+		Short: "Make, list, reissue and revoke appointments and their codes, and back them up",
 	}
 	socket := c.PersistentFlags().String("socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`")
-	c.AddCommand(codeCreateCommand(socket), codeListCommand(socket), codeRevokeCommand(socket))
+	c.AddCommand(codeCreateCommand(socket), codeListCommand(socket), codeRevokeCommand(socket),
+		codeReissueCommand(socket), codeBackupCommand(socket))
 	return c
 }
 
@@ -38,7 +41,7 @@ type createdSeat struct {
 }
 
 func codeCreateCommand(socket *string) *cobra.Command {
-	var start, zone string
+	var start, zone, ref string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "create --start TIME",
@@ -52,6 +55,7 @@ func codeCreateCommand(socket *string) *cobra.Command {
 	}
 	c.Flags().StringVar(&start, "start", "", `when it opens: "2026-12-01 10:00", an RFC 3339 time, or now`)
 	c.Flags().StringVar(&zone, "zone", appointment.DefaultZone, "the time `zone` that start is in")
+	c.Flags().StringVar(&ref, "ref", "", "your own `name` for it, 64 of A-Z a-z 0-9 . _ - at most; nothing that says something about a person")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("start")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -59,7 +63,7 @@ func codeCreateCommand(socket *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		created, err := client.NewAdmin(*socket).Create(c.Context(), opens, opens.Add(appointment.Length))
+		created, err := client.NewAdmin(*socket).Create(c.Context(), opens, opens.Add(appointment.Length), ref)
 		if err != nil {
 			return err
 		}
@@ -110,22 +114,39 @@ func codeListCommand(socket *string) *cobra.Command {
 		}
 		now := time.Now()
 		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
-		fmt.Fprintln(w, "APPOINTMENT\tOPENS\tCLOSES\tSTATE\tJOINED")
+		fmt.Fprintf(w, "APPOINTMENT\tREF\tOPENS\tCLOSES\tSTATE\t%s\n", strings.ToUpper(strings.Join(appointment.SeatNames, "\t")))
 		for _, a := range list {
-			state := "open"
-			switch {
-			case a.Revoked:
-				state = "revoked"
-			case now.Before(a.Opens):
-				state = "to come"
-			case !now.Before(a.Closes):
-				state = "over"
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", a.ID, a.Ref, forPeople(a.Opens, where), forPeople(a.Closes, where), stateOf(a, now))
+			for _, seat := range a.Seats {
+				fmt.Fprintf(w, "\t%s", seatState(seat))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\n", a.ID, forPeople(a.Opens, where), forPeople(a.Closes, where), state, len(a.Seated))
+			fmt.Fprintln(w)
 		}
 		return w.Flush()
 	}
 	return c
+}
+
+func stateOf(a protocol.ListedAppointment, now time.Time) string {
+	switch {
+	case a.Revoked:
+		return "revoked"
+	case now.Before(a.Opens):
+		return "to come"
+	case !now.Before(a.Closes):
+		return "over"
+	}
+	return "open"
+}
+
+func seatState(seat protocol.ListedSeat) string {
+	switch {
+	case seat.Present:
+		return "there now"
+	case seat.Used:
+		return "used"
+	}
+	return "not used"
 }
 
 func codeRevokeCommand(socket *string) *cobra.Command {

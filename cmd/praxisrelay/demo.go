@@ -109,7 +109,7 @@ func demoCommand() *cobra.Command {
 // demoAppointment makes the appointment in the way that an administrator would.
 func (a *appliance) demoAppointment(ctx context.Context, admin *client.Admin) (demoInfo, error) {
 	now := time.Now().UTC().Truncate(time.Second)
-	created, err := admin.Create(ctx, now, now.Add(appointment.Length))
+	created, err := admin.Create(ctx, now, now.Add(appointment.Length), "")
 	if err != nil {
 		return demoInfo{}, err
 	}
@@ -156,7 +156,7 @@ Ctrl-C ends the demo.
 
 // demoSecrets makes what init would make for a real appliance.
 func demoSecrets() (s secrets, err error) {
-	s.turn, s.pepper = [][]byte{[]byte(rand.Text())}, []byte(rand.Text())
+	s.turn, s.peppers = [][]byte{[]byte(rand.Text())}, [][]byte{[]byte(rand.Text())}
 	s.certificate, err = selfSigned(demoHost)
 	return s, err
 }

@@ -35,6 +35,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), demoCommand(), codeCommand(), iceCommand())
+	root.AddCommand(serveCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand())
 	return root
 }

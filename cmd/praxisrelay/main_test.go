@@ -129,6 +129,7 @@ func startDemo(t *testing.T) (info demoInfo, d *daemon) {
 type served struct {
 	*daemon
 	url    string
+	api    string // the admin API's URL
 	ca     string // its certificate
 	socket string
 	admin  *client.Admin
@@ -136,7 +137,7 @@ type served struct {
 
 // startServe runs an appliance with a configuration of its own. prepare, if any, may
 // fill its registry before.
-func startServe(t testing.TB, prepare func(appointment.Registry, appointment.Pepper)) *served {
+func startServe(t testing.TB, prepare func(appointment.Registry, *appointment.Pepper)) *served {
 	t.Helper()
 	file, folder := writeConfig(t)
 	if prepare != nil {
@@ -144,11 +145,7 @@ func startServe(t testing.TB, prepare func(appointment.Registry, appointment.Pep
 		if err != nil {
 			t.Fatal(err)
 		}
-		pepper, err := readSecret("pepper", filepath.Join(folder, "pepper.secret"), appointment.MinPepper)
-		if err != nil {
-			t.Fatal(err)
-		}
-		prepare(registry, pepper)
+		prepare(registry, readPepper(t, folder))
 		if err := registry.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +166,22 @@ func newServed(folder string) *served {
 func (s *served) serving(line string) bool {
 	_, rest, ok := strings.Cut(line, "msg=serving url=")
 	s.url, _, _ = strings.Cut(rest, " ")
+	_, api, _ := strings.Cut(rest, " admin=")
+	s.api = "https://" + api
 	return ok
+}
+
+func readPepper(t testing.TB, folder string) *appointment.Pepper {
+	t.Helper()
+	keys, err := readPeppers(filepath.Join(folder, "pepper.secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pepper, err := appointment.NewPepper(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pepper
 }
 
 // writeConfig writes a complete configuration with its secrets.
@@ -184,7 +196,7 @@ func writeConfig(t testing.TB) (file, folder string) {
 	certificate, key := encodePEM(t, s.certificate)
 	for name, text := range map[string]string{
 		"cert.pem": certificate, "key.pem": key,
-		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.pepper) + "\n",
+		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.peppers[0]) + "\n",
 		"praxisrelay.yaml": strings.ReplaceAll(`
 name: 127.0.0.1
 listen:
@@ -194,7 +206,7 @@ listen:
   turn_tls: [127.0.0.1:0]
 tls: {certificate: DIR/cert.pem, key: DIR/key.pem}
 relay: {secret_files: [DIR/turn.secret]}
-signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock}
+signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock, admin_listen: 127.0.0.1:0}
 `, "DIR", folder),
 	} {
 		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {

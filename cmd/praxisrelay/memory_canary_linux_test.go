@@ -16,7 +16,7 @@ import (
 // what the seats say to each other, for it never had them.
 func TestWhatSealsIsNotInMemory(t *testing.T) {
 	s := startServe(t, nil)
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -174,7 +174,7 @@ func TestDaemonRestartsInACall(t *testing.T) {
 		t.Run(policy, func(t *testing.T) {
 			s, file := startOnFixedPorts(t)
 			now := time.Now()
-			created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour))
+			created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour), "")
 			if err != nil {
 				t.Fatal(err)
 			}

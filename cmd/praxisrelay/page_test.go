@@ -75,12 +75,12 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	ctx := t.Context()
 	now := time.Now().Truncate(time.Second)
 	var over client.CreatedSeat
-	s := startServe(t, func(registry appointment.Registry, pepper appointment.Pepper) {
+	s := startServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
 		over = pastAppointment(t, registry, pepper, now)
 	})
 	create := func(opens, closes time.Time) client.Created {
 		t.Helper()
-		created, err := s.admin.Create(ctx, opens, closes)
+		created, err := s.admin.Create(ctx, opens, closes, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 func TestRevocationEndsWhatRuns(t *testing.T) {
 	s := startServe(t, nil)
 	now := time.Now()
-	created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour))
+	created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestPageKeepsTheCodeToItself(t *testing.T) {
 
 // pastAppointment keeps an appointment that is over, which the daemon would not
 // make, and returns the patient's seat.
-func pastAppointment(t *testing.T, registry appointment.Registry, pepper appointment.Pepper, now time.Time) (patient client.CreatedSeat) {
+func pastAppointment(t *testing.T, registry appointment.Registry, pepper *appointment.Pepper, now time.Time) (patient client.CreatedSeat) {
 	t.Helper()
 	a := appointment.Appointment{ID: appointment.NewID(), Opens: now.Add(-25 * time.Hour), Closes: now.Add(-time.Hour)}
 	for _, name := range appointment.SeatNames {

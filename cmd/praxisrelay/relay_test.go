@@ -102,7 +102,7 @@ func (c *endedConn) Read(b []byte) (int, error) {
 // are told, and the credentials open nothing any more.
 func TestRevocationTakesLessThanASecond(t *testing.T) {
 	s := startServe(t, nil)
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 	s := startServe(t, nil)
 	folder := filepath.Dir(s.ca)
 	file, secret := filepath.Join(folder, "praxisrelay.yaml"), filepath.Join(folder, "turn.secret")
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func changeNetwork(t *testing.T, signaling string) {
 		"turn_tls: [127.0.0.1:0]", "turn_tls: [10.77.0.1:5349]")
 	certify(t, folder, "10.77.0.1")
 	start(t, hosts{server}.on(0, program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
-	created, err := client.NewAdmin(filepath.Join(folder, "admin.sock")).Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	created, err := client.NewAdmin(filepath.Join(folder, "admin.sock")).Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}

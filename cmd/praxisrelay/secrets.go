@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,16 +27,24 @@ func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
 	}
 	s.turn, err = readTURNSecrets(c)
 	note(err)
-	s.pepper, err = readSecret("signal.pepper_file", c.Signal.PepperFile, appointment.MinPepper)
+	s.peppers, err = readPeppers(c.Signal.PepperFile)
 	note(err)
 	s.certificate, err = readCertificate(c, now)
 	note(err)
-	for i, secret := range s.turn {
-		if len(problems) == 0 && bytes.Equal(secret, s.pepper) {
-			note(fmt.Errorf("signal.pepper_file: holds the same as relay.secret_files[%d]: make one of its own", i))
-		}
+	if len(problems) == 0 {
+		note(s.distinct())
 	}
 	return s, errors.Join(problems...)
+}
+
+// distinct checks that no secret serves two purposes.
+func (s secrets) distinct() error {
+	for i, secret := range s.turn {
+		if slices.ContainsFunc(s.peppers, func(pepper []byte) bool { return bytes.Equal(pepper, secret) }) {
+			return fmt.Errorf("signal.pepper_file: holds the same as relay.secret_files[%d]: make one of its own", i)
+		}
+	}
+	return nil
 }
 
 func readTURNSecrets(c config.Config) (secrets [][]byte, err error) {
@@ -48,7 +57,23 @@ func readTURNSecrets(c config.Config) (secrets [][]byte, err error) {
 	return secrets, errors.Join(problems...)
 }
 
-// readSecret reads a file of one line. Errors never repeat what is in it.
+// readPeppers reads a file of one line, or two while a pepper is being replaced.
+func readPeppers(file string) (peppers [][]byte, err error) {
+	const key = "signal.pepper_file"
+	text, err := readSecret(key, file, appointment.MinPepper)
+	if err != nil {
+		return nil, err
+	}
+	for line := range bytes.Lines(text) {
+		peppers = append(peppers, bytes.TrimSpace(line))
+	}
+	if _, err := appointment.NewPepper(peppers...); err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", key, file, err)
+	}
+	return peppers, nil
+}
+
+// readSecret reads a file and trims it. Errors never repeat what is in it.
 func readSecret(key, file string, least int) ([]byte, error) {
 	make := fmt.Sprintf("make one with: (umask 077; openssl rand -base64 32 > %s)", file)
 	text, err := os.ReadFile(file)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -43,7 +44,11 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log.Info("serving", "url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS)
+		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
+		if a.api != nil {
+			where = append(where, "admin", a.api.Addr())
+		}
+		log.Info("serving", where...)
 		go checkName(c.Context(), settings, log)
 		hangup := make(chan os.Signal, 1)
 		ossignal.Notify(hangup, syscall.SIGHUP)
@@ -85,7 +90,8 @@ func checkName(ctx context.Context, c config.Config, log *slog.Logger) {
 	}
 }
 
-// reload takes the TURN secrets anew at every SIGHUP, without touching a call.
+// reload takes the TURN secrets and the pepper anew at every SIGHUP, without touching
+// a call.
 func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file string, log *slog.Logger) {
 	for {
 		select {
@@ -93,20 +99,38 @@ func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file st
 			return
 		case <-hangup:
 		}
-		settings, err := config.Load(file)
-		var turn [][]byte
-		if err == nil {
-			turn, err = readTURNSecrets(settings)
-		}
-		if err == nil {
-			err = a.keys.Replace(turn...)
-		}
+		s, err := a.replaceSecrets(file)
 		if err != nil {
-			log.Error("not reloaded: the TURN secrets are as before", "error", err)
+			log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
 			continue
 		}
-		log.Info("reloaded", "turn_secrets", len(turn))
+		log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
 	}
+}
+
+// replaceSecrets reads them anew and takes all of them, or none.
+func (a *appliance) replaceSecrets(file string) (secrets, error) {
+	s, err := rereadSecrets(file)
+	if err != nil {
+		return s, err
+	}
+	// Neither fails, since reading has checked them.
+	return s, errors.Join(a.keys.Replace(s.turn...), a.pepper.Replace(s.peppers...))
+}
+
+// rereadSecrets reads what is reloaded: all of it, or an error.
+func rereadSecrets(file string) (s secrets, err error) {
+	settings, err := config.Load(file)
+	if err != nil {
+		return s, err
+	}
+	if s.turn, err = readTURNSecrets(settings); err != nil {
+		return s, err
+	}
+	if s.peppers, err = readPeppers(settings.Signal.PepperFile); err != nil {
+		return s, err
+	}
+	return s, s.distinct()
 }
 
 // watchPorts warns once when the open relay's ports run out, and again after they were free.

@@ -110,10 +110,7 @@ func strangers(t testing.TB, folder string, count int) (keys []code.Keys) {
 		t.Fatal(err)
 	}
 	defer registry.Close()
-	pepper, err := readSecret("pepper", filepath.Join(folder, "pepper.secret"), appointment.MinPepper)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pepper := readPepper(t, folder)
 	now := time.Now()
 	for len(keys) < count {
 		a := appointment.Appointment{ID: appointment.NewID(), Opens: now, Closes: now.Add(time.Hour)}
@@ -121,7 +118,7 @@ func strangers(t testing.TB, folder string, count int) (keys []code.Keys) {
 			k := code.Keys{JoinToken: seal.NewRoomKey(), SealKey: seal.NewRoomKey()}
 			keys = append(keys, k)
 			a.Seats = append(a.Seats, appointment.Seat{
-				Name: name, Lookup: appointment.Pepper(pepper).Lookup(k.Verifier()), RoomKey: seal.NewRoomKey().Wrap(k.SealKey, a.ID, name),
+				Name: name, Lookup: pepper.Lookup(k.Verifier()), RoomKey: seal.NewRoomKey().Wrap(k.SealKey, a.ID, name),
 			})
 		}
 		if err := registry.Create(t.Context(), a); err != nil {

@@ -17,7 +17,7 @@ import (
 // polling.
 func TestAProxyThatRefusesUpgrades(t *testing.T) {
 	s := startServe(t, nil)
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}

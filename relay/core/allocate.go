@@ -19,7 +19,7 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		}
 		return c.fail(from, errAllocated)
 	}
-	if _, revoked := c.revoked[r.identity.Appointment]; revoked || !c.now.Before(r.identity.Expires) {
+	if c.refuses(r.identity) || !c.now.Before(r.identity.Expires) {
 		return c.fail(from, errExpired)
 	}
 	switch {

@@ -98,7 +98,7 @@ type Core struct {
 	open         *space             // of the open relay
 	prefixes     map[netip.Addr]int // source prefix -> live allocations
 	expiries     expiries
-	revoked      map[string]time.Time // appointment -> when its last credential is over
+	revoked      map[seat]time.Time // -> when the last credential that is refused is over
 	routes       *rcu.Map[routeKey, *route]
 	strangers    *budgets[netip.Addr] // of unauthenticated answers, by source prefix
 	users        *budgets[user]       // of requests
@@ -130,7 +130,7 @@ func New(config Config) (*Core, error) {
 		allocations:  map[FiveTuple]*allocation{},
 		appointments: map[string]*appointment{},
 		prefixes:     map[netip.Addr]int{},
-		revoked:      map[string]time.Time{},
+		revoked:      map[seat]time.Time{},
 		routes:       rcu.New[routeKey, *route](),
 		strangers:    newBudgets[netip.Addr](),
 		users:        newBudgets[user](),
@@ -222,17 +222,36 @@ func (c *Core) Disconnected(now time.Time, client FiveTuple) {
 	}
 }
 
-// Revoke ends every allocation of an appointment, returns the clients that held
-// them, and refuses new ones until the last credential minted for it is over.
-func (c *Core) Revoke(now time.Time, appointment string, until time.Time) (ended []FiveTuple) {
-	c.revoked[appointment] = until
+// seat names a seat, or with an empty name all of an appointment.
+type seat struct{ appointment, name string }
+
+// Revoke ends every allocation of a seat and returns the clients that held them.
+// Credentials that expire until then make no new ones; one that expires later was
+// minted for who has the seat since. An empty name revokes the whole appointment,
+// whose credentials are all refused until then.
+func (c *Core) Revoke(now time.Time, appointment, name string, until time.Time) (ended []FiveTuple) {
+	c.revoked[seat{appointment, name}] = until
 	if held := c.appointments[appointment]; held != nil {
 		for _, a := range slices.Clone(held.members) {
-			ended = append(ended, a.tuple)
-			c.end(now, a)
+			if name == "" || name == a.seat {
+				ended = append(ended, a.tuple)
+				c.end(now, a)
+			}
 		}
 	}
 	return ended
+}
+
+// Revoked returns until when credentials expire that are refused for a seat alone:
+// the zero time where none are.
+func (c *Core) Revoked(appointment, name string) (until time.Time) {
+	return c.revoked[seat{appointment, name}]
+}
+
+// refuses tells whether a credential has been revoked.
+func (c *Core) refuses(id credential.Identity) bool {
+	_, all := c.revoked[seat{id.Appointment, ""}]
+	return all || !id.Expires.After(c.Revoked(id.Appointment, id.Seat))
 }
 
 // Close ends every allocation.
@@ -245,9 +264,9 @@ func (c *Core) Close(now time.Time) {
 // Sweep ends what is over. Call it about once a second.
 func (c *Core) Sweep(now time.Time) {
 	c.expire(now)
-	for appointment, until := range c.revoked {
+	for seat, until := range c.revoked {
 		if now.After(until) {
-			delete(c.revoked, appointment)
+			delete(c.revoked, seat)
 		}
 	}
 }

@@ -151,7 +151,7 @@ func TestEndedAllocationsLeadNowhere(t *testing.T) {
 		"Refresh(0)":   func(_ *lab, p *peer) { p.ok(stun.MethodRefresh, lifetime(0)) },
 		"disconnected": func(l *lab, p *peer) { l.Disconnected(l.now, p.tuple) },
 		"expired":      func(l *lab, p *peer) { l.now = l.now.Add(DefaultLifetime); l.Sweep(l.now) },
-		"revoked":      func(l *lab, p *peer) { l.Revoke(l.now, "x", l.now.Add(time.Hour)) },
+		"revoked":      func(l *lab, p *peer) { l.Revoke(l.now, "x", "", l.now.Add(time.Hour)) },
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -236,7 +236,7 @@ func TestExpiredCredentialKeepsItsAllocationUpToMaxSession(t *testing.T) {
 func TestRevokedAppointmentGetsNothingUntilItsCredentialsAreOver(t *testing.T) {
 	l := newLab(t)
 	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.9:1000", "y", "doctor")
-	ended := l.Revoke(l.now, "x", l.now.Add(time.Hour))
+	ended := l.Revoke(l.now, "x", "", l.now.Add(time.Hour))
 	if len(ended) != 1 || ended[0] != p.tuple {
 		t.Errorf("ended %v, want %v", ended, p.tuple)
 	}
@@ -471,4 +471,27 @@ func TestTheDataPlaneAllocatesNothing(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("a Send indication costs %v allocations", n)
 	}
+}
+
+func TestRevokedSeatIsFreeForItsNextHolder(t *testing.T) {
+	l := newLab(t)
+	old, partner := l.allocated("198.51.100.1:1000", "x", "patient"), l.allocated("198.51.100.2:1000", "x", "doctor")
+	until := old.credential.Expires
+	ended := l.Revoke(l.now, "x", "patient", until)
+	if len(ended) != 1 || ended[0] != old.tuple {
+		t.Errorf("ended %v, want %v", ended, old.tuple)
+	}
+	if code := old.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
+		t.Errorf("the former holder's credential: %d, want 401", code)
+	}
+	partner.ok(stun.MethodRefresh)
+	if got := l.Revoked("x", "patient"); !got.Equal(until) || !l.Revoked("x", "doctor").IsZero() || !l.Revoked("y", "patient").IsZero() {
+		t.Errorf("Revoked = %v, want %v for the patient alone", got, until)
+	}
+	next := l.peer("198.51.100.3:1000", "x", "patient")
+	var err error
+	if next.credential, err = l.keys.Mint("x", "patient", until.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	next.allocate()
 }

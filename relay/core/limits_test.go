@@ -41,7 +41,7 @@ func TestLimitsOfAllocations(t *testing.T) {
 	if got := l.Allocations(); got != 10 {
 		t.Errorf("%d allocations", got)
 	}
-	l.Revoke(l.now, "y", l.now.Add(time.Hour))
+	l.Revoke(l.now, "y", "", l.now.Add(time.Hour))
 	if got := try("198.51.100.1", "z", "patient"); got != 0 {
 		t.Errorf("after two were ended: %d", got)
 	}

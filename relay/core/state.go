@@ -16,7 +16,7 @@ type state struct {
 	Nonces      []byte
 	Allocations []allocationState
 	Released    map[string][]releaseState // appointment, or "" for the open relay's
-	Revoked     map[string]time.Time
+	Revoked     []revokedState
 }
 
 type allocationState struct {
@@ -42,6 +42,11 @@ type channelState struct {
 	Expires time.Time
 }
 
+type revokedState struct {
+	Appointment, Seat string
+	Until             time.Time
+}
+
 type releaseState struct {
 	Addr  netip.AddrPort
 	Until time.Time
@@ -49,7 +54,10 @@ type releaseState struct {
 
 // Save writes the state. Whoever reads it can forge nonces, but no credentials.
 func (c *Core) Save(w io.Writer) error {
-	s := state{Nonces: c.nonces.key[:], Revoked: c.revoked, Released: map[string][]releaseState{}}
+	s := state{Nonces: c.nonces.key[:], Released: map[string][]releaseState{}}
+	for seat, until := range c.revoked {
+		s.Revoked = append(s.Revoked, revokedState{seat.appointment, seat.name, until})
+	}
 	released := func(name string, space *space) {
 		for _, r := range space.released {
 			s.Released[name] = append(s.Released[name], releaseState{r.addr, r.until})
@@ -94,8 +102,8 @@ func (c *Core) Restore(r io.Reader) error {
 		return errors.New("the relay's state: no key for nonces")
 	}
 	copy(c.nonces.key[:], s.Nonces)
-	for appointment, until := range s.Revoked {
-		c.revoked[appointment] = until
+	for _, r := range s.Revoked {
+		c.revoked[seat{r.Appointment, r.Seat}] = r.Until
 	}
 	for _, in := range s.Allocations {
 		if c.config.Open != nil && c.config.Open.Bind(in.Relayed) != nil {

@@ -3,9 +3,7 @@
 package appointment
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -31,7 +29,9 @@ const Grace = 24 * time.Hour
 
 // Appointment is a window in time and its seats.
 type Appointment struct {
-	ID      string    `json:"id"` // see NewID
+	ID string `json:"id"` // see NewID
+	// Ref is the caller's own name for it, if any: see CheckRef.
+	Ref     string    `json:"ref,omitempty"`
 	Opens   time.Time `json:"opens"`
 	Closes  time.Time `json:"closes"`
 	Created time.Time `json:"created"`
@@ -47,33 +47,31 @@ type Seat struct {
 	Lookup Lookup `json:"lookup"`
 	// RoomKey is the room key, wrapped under the seat's seal key.
 	RoomKey []byte `json:"room_key"`
+	// Used is set once the seat was joined.
+	Used bool `json:"used,omitempty"`
+	// Reissued is when the seat last got another code.
+	Reissued time.Time `json:"reissued,omitzero"`
 }
 
-// Lookup is what a join token is recognised by.
-type Lookup [16]byte
-
-// Pepper is the deployment's key for lookups. It lies apart from the registry, so
-// that a registry alone cannot be searched for codes.
-type Pepper []byte
-
-// MinPepper is the least length of a pepper in bytes.
-const MinPepper = 16
-
-// Lookup returns the lookup of a join token's verifier.
-func (p Pepper) Lookup(verifier [32]byte) (l Lookup) {
-	mac := hmac.New(sha256.New, p)
-	mac.Write(verifier[:])
-	copy(l[:], mac.Sum(nil))
-	return l
+// Seat returns the seat of that name; ErrUnknown.
+func (a Appointment) Seat(name string) (Seat, error) {
+	for _, seat := range a.Seats {
+		if seat.Name == name {
+			return seat, nil
+		}
+	}
+	return Seat{}, ErrUnknown
 }
 
-// Errors of a join. From outside, unknown, malformed and revoked codes are the
-// same; only a right one learns about its window.
+// Errors of a join and of the registry. From outside, unknown, malformed and revoked
+// codes are the same; only a right one learns about its window.
 var (
 	ErrUnknown = errors.New("no appointment has this code")
 	ErrEarly   = errors.New("the appointment has not begun")
 	ErrOver    = errors.New("the appointment is over")
 	ErrExists  = errors.New("there is an appointment of this id or code already")
+	// ErrDamaged says that a row cannot be read; the others can.
+	ErrDamaged = errors.New("a row of the registry is damaged: restore a backup")
 )
 
 // Admits tells whether the window is open.
@@ -96,13 +94,24 @@ func NewID() string {
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
+// CheckRef checks a caller's own name for an appointment: at most 64 characters of
+// A-Z, a-z, 0-9, dot, underscore and hyphen, or none. It is opaque here, and no place
+// for what says something about a person.
+func CheckRef(ref string) error {
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+	if len(ref) > 64 || strings.IndexFunc(ref, func(r rune) bool { return !strings.ContainsRune(allowed, r) }) >= 0 {
+		return errors.New("ref: at most 64 characters of A-Z a-z 0-9 . _ - are expected")
+	}
+	return nil
+}
+
 // Validate checks what somebody else made.
 func (a Appointment) Validate() error {
+	if err := a.CheckWindow(); err != nil {
+		return err
+	}
 	if b, err := idEncoding.DecodeString(a.ID); err != nil || len(b) != 8 {
 		return errors.New("id: 13 lower-case letters and digits, 64 random bits in base 32, are expected")
-	}
-	if !a.Closes.After(a.Opens) || a.Closes.Sub(a.Opens) > 31*24*time.Hour {
-		return errors.New("closes: must be after opens, by 31 days at most")
 	}
 	if len(a.Seats) != len(SeatNames) {
 		return fmt.Errorf("seats: the seats %s are expected", strings.Join(SeatNames, " and "))
@@ -113,12 +122,28 @@ func (a Appointment) Validate() error {
 		if seat.Name != SeatNames[i] {
 			return fmt.Errorf("seats[%d]: the seat %s is expected here", i, SeatNames[i])
 		}
-		if len(seat.RoomKey) != 12+32+16 {
-			return fmt.Errorf("seats[%d]: room_key: a wrapped key of 60 bytes is expected", i)
+		if err := CheckRoomKey(seat.RoomKey); err != nil {
+			return fmt.Errorf("seats[%d]: %w", i, err)
 		}
 	}
 	if len(lookups) != len(a.Seats) {
 		return errors.New("seats: each needs a code of its own")
+	}
+	return nil
+}
+
+// CheckWindow checks what an appointment has before it has codes: its window and Ref.
+func (a Appointment) CheckWindow() error {
+	if !a.Closes.After(a.Opens) || a.Closes.Sub(a.Opens) > 31*24*time.Hour || a.Closes.Year() > 9999 {
+		return errors.New("closes: must be after opens, by 31 days at most, and before the year 10000")
+	}
+	return CheckRef(a.Ref)
+}
+
+// CheckRoomKey checks the length of a wrapped room key: nonce, key and tag.
+func CheckRoomKey(wrapped []byte) error {
+	if len(wrapped) != 12+32+16 {
+		return errors.New("room_key: a wrapped key of 60 bytes is expected")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package appointment
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -85,6 +86,8 @@ func TestValidate(t *testing.T) {
 		"one code for both":  func(a *Appointment) { a.Seats[1].Lookup = a.Seats[0].Lookup },
 		"no wrapped key":     func(a *Appointment) { a.Seats[1].RoomKey = nil },
 		"a long wrapped key": func(a *Appointment) { a.Seats[1].RoomKey = make([]byte, 61) },
+		"a name for a ref":   func(a *Appointment) { a.Ref = "M. Muster" },
+		"a long ref":         func(a *Appointment) { a.Ref = strings.Repeat("x", 65) },
 	} {
 		a := sample(1, day)
 		spoil(&a)
@@ -180,6 +183,11 @@ func testRegistry(t *testing.T, open func() Registry) {
 		t.Errorf("List = %v, %v", list, err)
 	}
 	must(r.Create(ctx, first)) // nothing of it was left
+
+	testUsed(t, r, first)
+	testReissue(t, r, first)
+	testTokens(t, r)
+	testAnswers(t, r)
 }
 
 func TestOpenSaysWhoHasTheFile(t *testing.T) {
@@ -191,11 +199,5 @@ func TestOpenSaysWhoHasTheFile(t *testing.T) {
 	defer r.Close()
 	if _, err := Open(file); err == nil {
 		t.Error("opened twice")
-	}
-}
-
-func TestPepperMakesDifferentLookups(t *testing.T) {
-	if Pepper("a pepper of some length").Lookup([32]byte{1}) == Pepper("another pepper entirely").Lookup([32]byte{1}) {
-		t.Error("two peppers give the same lookup")
 	}
 }

@@ -3,9 +3,9 @@ package appointment
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -17,6 +17,8 @@ var (
 	metaBucket         = []byte("meta")         // salt, version
 	appointmentsBucket = []byte("appointments") // id -> Appointment as JSON
 	lookupsBucket      = []byte("lookups")      // Lookup -> id
+	answersBucket      = []byte("answers")      // Answer.Key -> Answer as JSON
+	tokensBucket       = []byte("tokens")       // id -> token.Token as JSON
 )
 
 const schemaVersion = "1"
@@ -25,6 +27,7 @@ const schemaVersion = "1"
 type bolt struct {
 	db   *bbolt.DB
 	salt []byte
+	used *marker
 }
 
 // Open opens the registry file or makes it, with a random salt.
@@ -41,11 +44,12 @@ func Open(file string) (Registry, error) {
 		db.Close()
 		return nil, fmt.Errorf("registry %s: %w", file, err)
 	}
+	b.used = newMarker(db)
 	return b, nil
 }
 
 func (b *bolt) prepare(tx *bbolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, appointmentsBucket, lookupsBucket} {
+	for _, name := range [][]byte{metaBucket, appointmentsBucket, lookupsBucket, answersBucket, tokensBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -69,46 +73,57 @@ func (b *bolt) prepare(tx *bbolt.Tx) error {
 
 func (b *bolt) Salt() []byte { return b.salt }
 
-func (b *bolt) Create(_ context.Context, a Appointment) error {
+func (b *bolt) Create(_ context.Context, a Appointment, answers ...Answer) error {
 	return b.db.Update(func(tx *bbolt.Tx) error {
-		lookups := tx.Bucket(lookupsBucket)
 		if tx.Bucket(appointmentsBucket).Get([]byte(a.ID)) != nil {
 			return ErrExists
 		}
 		for _, seat := range a.Seats {
-			if lookups.Get(seat.Lookup[:]) != nil {
-				return ErrExists
-			}
-			if err := lookups.Put(seat.Lookup[:], []byte(a.ID)); err != nil {
+			if err := addLookup(tx, seat.Lookup, a.ID); err != nil {
 				return err
 			}
 		}
-		return put(tx, a)
+		for _, answer := range answers {
+			if err := putRow(tx, answersBucket, answer.Key[:], answer); err != nil {
+				return err
+			}
+		}
+		return putAppointment(tx, a)
 	})
 }
 
-func (b *bolt) Find(_ context.Context, l Lookup) (a Appointment, s Seat, err error) {
+func (b *bolt) Get(_ context.Context, id string) (a Appointment, err error) {
 	err = b.db.View(func(tx *bbolt.Tx) error {
-		id := tx.Bucket(lookupsBucket).Get(l[:])
-		if id == nil {
-			return ErrUnknown
+		a, err = getAppointment(tx, []byte(id))
+		return err
+	})
+	return a, err
+}
+
+func (b *bolt) Find(_ context.Context, lookups ...Lookup) (a Appointment, s Seat, err error) {
+	err = b.db.View(func(tx *bbolt.Tx) error {
+		var found Lookup
+		var id []byte
+		for _, l := range lookups {
+			if value := tx.Bucket(lookupsBucket).Get(l[:]); value != nil {
+				found, id = l, value
+			}
 		}
-		if a, err = get(tx, id); err != nil {
-			return err
-		}
-		i := slices.IndexFunc(a.Seats, func(s Seat) bool { return s.Lookup == l })
-		if i < 0 {
-			return ErrUnknown
-		}
-		s = a.Seats[i]
-		return nil
+		a, s, err = findSeat(tx, found, id)
+		return err
 	})
 	return a, s, err
 }
 
+func (b *bolt) MarkUsed(ctx context.Context, l Lookup) {
+	if _, seat, err := b.Find(ctx, l); err == nil && !seat.Used {
+		b.used.mark(l)
+	}
+}
+
 func (b *bolt) List(_ context.Context) (list []Appointment, err error) {
 	err = b.db.View(func(tx *bbolt.Tx) error {
-		list, err = all(tx)
+		list, err = allAppointments(tx)
 		return err
 	})
 	slices.SortStableFunc(list, func(a, b Appointment) int { return a.Opens.Compare(b.Opens) })
@@ -117,7 +132,7 @@ func (b *bolt) List(_ context.Context) (list []Appointment, err error) {
 
 func (b *bolt) Revoke(_ context.Context, id string, now time.Time) (a Appointment, err error) {
 	err = b.db.Update(func(tx *bbolt.Tx) error {
-		if a, err = get(tx, []byte(id)); err != nil {
+		if a, err = getAppointment(tx, []byte(id)); err != nil {
 			return err
 		}
 		if !a.Revoked.IsZero() {
@@ -127,17 +142,38 @@ func (b *bolt) Revoke(_ context.Context, id string, now time.Time) (a Appointmen
 			return err
 		}
 		a.Revoked, a.Seats = now.UTC(), nil
-		return put(tx, a)
+		return putAppointment(tx, a)
 	})
 	return a, err
 }
 
-func (b *bolt) Sweep(_ context.Context, now time.Time) error {
-	return b.db.Update(func(tx *bbolt.Tx) error {
-		list, err := all(tx)
+func (b *bolt) Reissue(_ context.Context, id string, seat Seat, now time.Time) (Seat, error) {
+	seat.Used, seat.Reissued = false, now.UTC()
+	return seat, b.db.Update(func(tx *bbolt.Tx) error {
+		a, err := getAppointment(tx, []byte(id))
 		if err != nil {
 			return err
 		}
+		i := slices.IndexFunc(a.Seats, func(s Seat) bool { return s.Name == seat.Name })
+		if i < 0 {
+			return ErrUnknown
+		}
+		if err := deleteLookups(tx, Appointment{ID: id, Seats: a.Seats[i : i+1]}); err != nil {
+			return err
+		}
+		if err := addLookup(tx, seat.Lookup, id); err != nil {
+			return err
+		}
+		a.Seats[i] = seat
+		return putAppointment(tx, a)
+	})
+}
+
+func (b *bolt) Sweep(_ context.Context, now time.Time) error {
+	var damaged error
+	err := b.db.Update(func(tx *bbolt.Tx) error {
+		list, err := allAppointments(tx)
+		damaged = err
 		for _, a := range list {
 			if now.Before(a.Closes.Add(Grace)) {
 				continue
@@ -149,45 +185,19 @@ func (b *bolt) Sweep(_ context.Context, now time.Time) error {
 				return err
 			}
 		}
-		return nil
+		return errors.Join(sweepAnswers(tx, now), sweepTokens(tx, now))
 	})
+	return errors.Join(err, damaged)
 }
 
-func (b *bolt) Close() error { return b.db.Close() }
-
-func get(tx *bbolt.Tx, id []byte) (a Appointment, err error) {
-	row := tx.Bucket(appointmentsBucket).Get(id)
-	if row == nil {
-		return a, ErrUnknown
-	}
-	return a, json.Unmarshal(row, &a)
-}
-
-func all(tx *bbolt.Tx) (list []Appointment, err error) {
-	err = tx.Bucket(appointmentsBucket).ForEach(func(_, row []byte) error {
-		var a Appointment
-		if err := json.Unmarshal(row, &a); err != nil {
-			return err
-		}
-		list = append(list, a)
-		return nil
-	})
-	return list, err
-}
-
-func put(tx *bbolt.Tx, a Appointment) error {
-	row, err := json.Marshal(a)
-	if err != nil {
+func (b *bolt) Backup(_ context.Context, w io.Writer) error {
+	return b.db.View(func(tx *bbolt.Tx) error {
+		_, err := tx.WriteTo(w)
 		return err
-	}
-	return tx.Bucket(appointmentsBucket).Put([]byte(a.ID), row)
+	})
 }
 
-func deleteLookups(tx *bbolt.Tx, a Appointment) error {
-	for _, seat := range a.Seats {
-		if err := tx.Bucket(lookupsBucket).Delete(seat.Lookup[:]); err != nil {
-			return err
-		}
-	}
-	return nil
+func (b *bolt) Close() error {
+	b.used.close()
+	return b.db.Close()
 }

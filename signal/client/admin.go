@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
+	"praxisrelay/signal/token"
 )
 
 // Admin talks to a daemon through its admin socket.
@@ -54,22 +57,21 @@ type CreatedSeat struct {
 }
 
 // Create makes an appointment: codes and room key are made here, and the daemon
-// gets what it needs to recognise the one and to hand out the other, unread.
-func (a *Admin) Create(ctx context.Context, opens, closes time.Time) (Created, error) {
-	var info protocol.Info
-	if err := a.call(ctx, http.MethodGet, "/v1/info", nil, &info); err != nil {
+// gets what it needs to recognise the one and to hand out the other, unread. Ref is
+// the caller's own name for it, or empty: see [appointment.CheckRef].
+func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string) (Created, error) {
+	info, err := a.info(ctx)
+	if err != nil {
 		return Created{}, err
 	}
 	created := Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
 	for _, name := range appointment.SeatNames {
-		c := code.New()
-		// The code stands behind the #, which browsers send to nobody.
-		created.Seats = append(created.Seats, CreatedSeat{Name: name, Code: c, Link: info.URL + "#" + c.Format()})
+		created.Seats = append(created.Seats, newSeat(info, name))
 	}
 	if err := created.derive(info); err != nil {
 		return Created{}, err
 	}
-	request := protocol.NewAppointment{ID: created.ID, Opens: opens, Closes: closes}
+	request := protocol.NewAppointment{ID: created.ID, Ref: ref, Opens: opens, Closes: closes}
 	room := seal.NewRoomKey()
 	for _, seat := range created.Seats {
 		verifier := seat.Keys.Verifier()
@@ -77,7 +79,18 @@ func (a *Admin) Create(ctx context.Context, opens, closes time.Time) (Created, e
 			Name: seat.Name, Verifier: verifier[:], RoomKey: room.Wrap(seat.Keys.SealKey, created.ID, seat.Name),
 		})
 	}
-	return created, a.call(ctx, http.MethodPost, "/v1/appointments", request, &protocol.ListedAppointment{})
+	return created, a.call(ctx, http.MethodPost, "/v1/appointments", request, &protocol.CreatedAppointment{})
+}
+
+func (a *Admin) info(ctx context.Context) (info protocol.Info, err error) {
+	return info, a.call(ctx, http.MethodGet, "/v1/info", nil, &info)
+}
+
+// newSeat makes a code for a seat. In the link it stands behind the #, which browsers
+// send to nobody.
+func newSeat(info protocol.Info, name string) CreatedSeat {
+	c := code.New()
+	return CreatedSeat{Name: name, Code: c, Link: info.URL + "#" + c.Format()}
 }
 
 // derive stretches the codes side by side, since each takes its time on purpose.
@@ -98,7 +111,60 @@ func (a *Admin) List(ctx context.Context) (list []protocol.ListedAppointment, er
 
 // Revoke makes the codes of an appointment invalid and ends what runs.
 func (a *Admin) Revoke(ctx context.Context, id string) error {
-	return a.call(ctx, http.MethodDelete, "/v1/appointments/"+id, nil, &protocol.ListedAppointment{})
+	return a.call(ctx, http.MethodDelete, "/v1/appointments/"+url.PathEscape(id), nil, &protocol.ListedAppointment{})
+}
+
+// Get returns an appointment.
+func (a *Admin) Get(ctx context.Context, id string) (got protocol.ListedAppointment, err error) {
+	return got, a.call(ctx, http.MethodGet, "/v1/appointments/"+url.PathEscape(id), nil, &got)
+}
+
+// Reissue makes a new code for a seat with the code of another one, and ends what the
+// old one opened. The daemon learns neither.
+func (a *Admin) Reissue(ctx context.Context, id, name, otherName string, other code.Code) (CreatedSeat, error) {
+	info, err := a.info(ctx)
+	if err != nil {
+		return CreatedSeat{}, err
+	}
+	seats := "/v1/appointments/" + url.PathEscape(id) + "/seats/"
+	var wrapped protocol.SeatKey
+	if err := a.call(ctx, http.MethodGet, seats+url.PathEscape(otherName), nil, &wrapped); err != nil {
+		return CreatedSeat{}, err
+	}
+	// Both are stretched side by side, as at Create.
+	both := Created{Seats: []CreatedSeat{{Code: other}, newSeat(info, name)}}
+	if err := both.derive(info); err != nil {
+		return CreatedSeat{}, err
+	}
+	made := both.Seats[1]
+	room, err := seal.Unwrap(both.Seats[0].Keys.SealKey, id, otherName, wrapped.RoomKey)
+	if err != nil {
+		return CreatedSeat{}, fmt.Errorf("this is not the code of the %s of %s: check what was typed; where no code is left, revoke the appointment and make another", otherName, id)
+	}
+	verifier := made.Keys.Verifier()
+	request := protocol.NewCode{Verifier: verifier[:], RoomKey: room.Wrap(made.Keys.SealKey, id, name)}
+	return made, a.call(ctx, http.MethodPut, seats+url.PathEscape(name), request, &protocol.ReissuedSeat{})
+}
+
+// Backup writes a copy of the daemon's registry, as of one moment.
+func (a *Admin) Backup(ctx context.Context, w io.Writer) error {
+	return a.call(ctx, http.MethodGet, "/v1/backup", nil, w)
+}
+
+// CreateToken makes an access token for the admin API; expires may be zero.
+func (a *Admin) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires time.Time) (made protocol.CreatedToken, err error) {
+	request := protocol.NewToken{Name: name, Scopes: scopes, Expires: expires}
+	return made, a.call(ctx, http.MethodPost, "/v1/tokens", request, &made)
+}
+
+// Tokens returns the tokens in the order in which they were made.
+func (a *Admin) Tokens(ctx context.Context) (list []protocol.ListedToken, err error) {
+	return list, a.call(ctx, http.MethodGet, "/v1/tokens", nil, &list)
+}
+
+// RevokeToken makes a token invalid.
+func (a *Admin) RevokeToken(ctx context.Context, id string) error {
+	return a.call(ctx, http.MethodDelete, "/v1/tokens/"+url.PathEscape(id), nil, nil)
 }
 
 func (a *Admin) call(ctx context.Context, method, path string, in, out any) error {

@@ -84,7 +84,8 @@ func endpoint(server, path string) (string, error) {
 	return u.Scheme + "://" + u.Host + path, nil
 }
 
-// call makes one JSON request. An error answer becomes a protocol.Problem.
+// call makes one JSON request. An error answer becomes a protocol.Problem. out may be
+// an io.Writer, which gets the answer as it is, or nil where there is none.
 func call(ctx context.Context, client *http.Client, method, target string, body io.Reader, out any) error {
 	request, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
@@ -106,6 +107,13 @@ func call(ctx context.Context, client *http.Client, method, target string, body 
 	}
 	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("%s answered %s: is it an appliance?", request.URL.Host, response.Status)
+	}
+	switch out := out.(type) {
+	case nil:
+		return nil
+	case io.Writer:
+		_, err := io.Copy(out, response.Body)
+		return err
 	}
 	if err := d.Decode(out); err != nil {
 		return fmt.Errorf("%s answered something else than was expected: is it an appliance?", request.URL.Host)

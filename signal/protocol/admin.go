@@ -1,15 +1,21 @@
 package protocol
 
-import "time"
+import (
+	"time"
 
-// NewAppointment is the body of POST /v1/appointments: an appointment whose codes
-// were made by the caller, who tells the server no more than their verifiers and
-// the room key wrapped for each.
+	"praxisrelay/signal/token"
+)
+
+// NewAppointment is the body of POST /v1/appointments. With an id and seats it was
+// sealed by the caller: the codes were made there, and the server is told no more
+// than their verifiers and the room key wrapped for each. Without, the server makes
+// all of that and answers the codes.
 type NewAppointment struct {
-	ID     string    `json:"id"`
+	ID     string    `json:"id,omitempty"`
+	Ref    string    `json:"ref,omitempty"` // the caller's own name for it, nothing about a person
 	Opens  time.Time `json:"opens"`
-	Closes time.Time `json:"closes"`
-	Seats  []NewSeat `json:"seats"`
+	Closes time.Time `json:"closes,omitzero"` // none: 24 hours after opens
+	Seats  []NewSeat `json:"seats,omitempty"`
 }
 
 // NewSeat is a seat of a NewAppointment.
@@ -19,20 +25,107 @@ type NewSeat struct {
 	RoomKey  []byte `json:"room_key"`
 }
 
+// Who sealed an appointment: who has seen its codes.
+const (
+	ByCaller = "caller"
+	ByServer = "server"
+)
+
+// CreatedAppointment is the answer of POST /v1/appointments.
+type CreatedAppointment struct {
+	ID       string    `json:"id"`
+	Ref      string    `json:"ref,omitempty"`
+	Opens    time.Time `json:"opens"`
+	Closes   time.Time `json:"closes"`
+	SealedBy string    `json:"sealed_by"`
+	// Seats has the codes that the server made.
+	Seats []CodedSeat `json:"seats,omitempty"`
+}
+
+// CodedSeat is a seat whose code the server made and forgets with this answer.
+type CodedSeat struct {
+	Name string `json:"name"`
+	Code string `json:"code"`
+	Link string `json:"link"`
+}
+
 // ListedAppointment is a row of GET /v1/appointments.
 type ListedAppointment struct {
-	ID      string    `json:"id"`
-	Opens   time.Time `json:"opens"`
-	Closes  time.Time `json:"closes"`
-	Revoked bool      `json:"revoked"`
-	Seated  []string  `json:"seated"` // who is there now
+	ID      string       `json:"id"`
+	Ref     string       `json:"ref,omitempty"`
+	Opens   time.Time    `json:"opens"`
+	Closes  time.Time    `json:"closes"`
+	Created time.Time    `json:"created"`
+	Revoked bool         `json:"revoked"`
+	Seats   []ListedSeat `json:"seats"` // none of a revoked one
+}
+
+// ListedSeat is a seat of a ListedAppointment.
+type ListedSeat struct {
+	Name    string `json:"name"`
+	Used    bool   `json:"used"`    // it was joined with the code that it has now
+	Present bool   `json:"present"` // somebody is there
+}
+
+// SeatKey is the answer of GET /v1/appointments/{id}/seats/{seat}: what who has the
+// seat's code needs to give another seat a new one.
+type SeatKey struct {
+	ListedSeat
+	RoomKey []byte `json:"room_key"`
+}
+
+// NewCode is the body of PUT /v1/appointments/{id}/seats/{seat}: a code that the
+// caller made, or the code of another seat for the server to make one with.
+type NewCode struct {
+	Verifier []byte `json:"verifier,omitempty"`
+	RoomKey  []byte `json:"room_key,omitempty"`
+	With     *With  `json:"with,omitempty"`
+}
+
+// With is a seat and its code.
+type With struct {
+	Seat string `json:"seat"`
+	Code string `json:"code"`
+}
+
+// ReissuedSeat is the answer to a NewCode. Code and link are set when the server
+// made them.
+type ReissuedSeat struct {
+	Name     string `json:"name"`
+	SealedBy string `json:"sealed_by"`
+	Code     string `json:"code,omitempty"`
+	Link     string `json:"link,omitempty"`
+}
+
+// NewToken is the body of POST /v1/tokens.
+type NewToken struct {
+	Name    string        `json:"name,omitempty"`
+	Scopes  []token.Scope `json:"scopes"`
+	Expires time.Time     `json:"expires,omitzero"` // none: when it is revoked
+}
+
+// ListedToken is a row of GET /v1/tokens.
+type ListedToken struct {
+	ID      string        `json:"id"`
+	Name    string        `json:"name,omitempty"`
+	Scopes  []token.Scope `json:"scopes"`
+	Created time.Time     `json:"created"`
+	Expires time.Time     `json:"expires,omitzero"`
+}
+
+// CreatedToken is the answer of POST /v1/tokens, the only time that the token is said.
+type CreatedToken struct {
+	ListedToken
+	Token string `json:"token"`
 }
 
 // Problem is an error of the admin API (RFC 9457).
 type Problem struct {
+	Type   string `json:"type"` // docs/admin-api.md lists them
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
+	Remedy string `json:"remedy"` // what to do
 }
 
-func (p Problem) Error() string { return p.Detail }
+func (p Problem) Error() string { return p.Detail + ": " + p.Remedy }

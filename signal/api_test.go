@@ -1,0 +1,312 @@
+package signal
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/token"
+)
+
+// api is the admin API as a network reaches it.
+type api struct {
+	*lab
+	handler http.Handler
+	bearer  string
+	from    string // address and port
+}
+
+func newAPI(l *lab) *api {
+	return &api{lab: l, handler: l.APIHandler(), from: "192.0.2.1:1000"}
+}
+
+// with is the same API, asked with another token.
+func (a *api) with(scopes ...token.Scope) *api {
+	a.Helper()
+	status, body := a.admin("POST", "/v1/tokens", protocol.NewToken{Scopes: scopes})
+	var made protocol.CreatedToken
+	if err := json.Unmarshal([]byte(body), &made); err != nil || status != http.StatusCreated {
+		a.Fatalf("%d %s", status, body)
+	}
+	other := *a
+	other.bearer = "Bearer " + made.Token
+	return &other
+}
+
+// ask makes a request, with headers as name and value in turn.
+func (a *api) ask(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	a.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.RemoteAddr = a.from
+	if a.bearer != "" {
+		r.Header.Set("Authorization", a.bearer)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	a.handler.ServeHTTP(w, r)
+	a.conforms(method, path, w)
+	return w
+}
+
+// problemOf reads a problem's type.
+func problemOf(t *testing.T, w *httptest.ResponseRecorder) string {
+	t.Helper()
+	var p protocol.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return strings.TrimPrefix(p.Type, "/problems/")
+}
+
+// TestTokensOpenWhatTheirScopeSays, request by request.
+func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
+	l := newLab(t)
+	anybody := newAPI(l)
+	callers := []struct {
+		name string
+		*api
+		allows func(token.Scope) bool
+	}{
+		{"no token", anybody, nil},
+		{"a reader", anybody.with(token.ReadAppointments), func(s token.Scope) bool { return s == token.ReadAppointments }},
+		{"a writer", anybody.with(token.Appointments), func(s token.Scope) bool { return s != "" }},
+	}
+	for _, route := range routes {
+		method, path, _ := strings.Cut(route.pattern, " ")
+		id, _, _ := l.seats(day)
+		path = strings.NewReplacer("{id}", id, "{seat}", "patient").Replace(path)
+		for _, caller := range callers {
+			w := caller.ask(method, path, "{}")
+			switch {
+			case caller.allows == nil:
+				if w.Code != http.StatusUnauthorized || !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Bearer ") {
+					t.Errorf("%s with %s: %d", route.pattern, caller.name, w.Code)
+				}
+				caller.at(caller.clock().Add(guessInterval)) // else it is limited
+			case caller.allows(route.scope):
+				if w.Code == http.StatusUnauthorized || w.Code == http.StatusForbidden {
+					t.Errorf("%s with %s: %d %s", route.pattern, caller.name, w.Code, w.Body)
+				}
+			case w.Code != http.StatusForbidden:
+				t.Errorf("%s with %s: %d %s", route.pattern, caller.name, w.Code, w.Body)
+			}
+			if w.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("%s: may be cached", route.pattern)
+			}
+		}
+	}
+	reader, writer := callers[1].api, callers[2].api
+	if got := problemOf(t, writer.ask("GET", "/v1/tokens", "")); got != "socket-only" {
+		t.Errorf("a list of tokens: %s", got)
+	}
+	if got := problemOf(t, reader.ask("POST", "/v1/appointments", "")); got != "missing-scope" {
+		t.Errorf("a reader's appointment: %s", got)
+	}
+	if got := problemOf(t, writer.ask("PATCH", "/v1/appointments", "")); got != "unknown-resource" {
+		t.Errorf("an unknown method: %s", got)
+	}
+}
+
+// TestWrongTokensAreAllTheSame, whether they were never made, revoked, expired or altered.
+func TestWrongTokensAreAllTheSame(t *testing.T) {
+	l := newLab(t)
+	a := newAPI(l)
+	made := func(expires time.Time) protocol.CreatedToken {
+		status, body := l.admin("POST", "/v1/tokens", protocol.NewToken{Scopes: []token.Scope{token.ReadAppointments}, Expires: expires})
+		var made protocol.CreatedToken
+		if err := json.Unmarshal([]byte(body), &made); err != nil || status != http.StatusCreated {
+			t.Fatalf("%d %s", status, body)
+		}
+		return made
+	}
+	good, brief, gone := made(time.Time{}), made(day.Add(time.Hour)), made(time.Time{})
+	if status, body := l.admin("DELETE", "/v1/tokens/"+gone.ID, ""); status != http.StatusNoContent {
+		t.Fatalf("%d %s", status, body)
+	}
+	if status, _ := l.admin("DELETE", "/v1/tokens/"+gone.ID, ""); status != http.StatusNotFound {
+		t.Errorf("revoked twice: %d", status)
+	}
+	ask := func(authorization string) (int, string) {
+		a.bearer = authorization
+		w := a.ask("GET", "/v1/appointments", "")
+		return w.Code, w.Body.String()
+	}
+	if code, body := ask("Bearer " + brief.Token); code != http.StatusOK {
+		t.Errorf("before it expires: %d %s", code, body)
+	}
+	l.at(day.Add(time.Hour))
+	if code, body := ask("bearer " + good.Token); code != http.StatusOK {
+		t.Errorf("a right one: %d %s", code, body)
+	}
+	_, want := ask("")
+	for name, authorization := range map[string]string{
+		"never made": "Bearer prx_aaaaaaaaaaaaa_" + strings.Repeat("a", 52),
+		"revoked":    "Bearer " + gone.Token,
+		"expired":    "Bearer " + brief.Token,
+		"altered":    "Bearer " + good.Token[:20] + strings.Repeat("a", 50),
+		"cut":        "Bearer " + good.Token[:40],
+		"basic":      "Basic " + good.Token,
+		"bare":       good.Token,
+	} {
+		if code, body := ask(authorization); code != http.StatusUnauthorized || body != want {
+			t.Errorf("%s: %d %s, want 401 %s", name, code, body, want)
+		}
+	}
+}
+
+func TestWrongTokensAreLimitedPerNetwork(t *testing.T) {
+	l := newLab(t)
+	a := newAPI(l)
+	right := a.with(token.Appointments)
+	for range guessBurst {
+		if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	w := a.ask("GET", "/v1/info", "")
+	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); problemOf(t, w) != "limited" || err != nil || seconds < 1 || seconds > 31 {
+		t.Errorf("after %d wrong tokens: %d, Retry-After %v", guessBurst, w.Code, w.Header()["Retry-After"])
+	}
+	if w := right.ask("GET", "/v1/info", ""); w.Code != http.StatusOK {
+		t.Errorf("a right token from the same network: %d", w.Code)
+	}
+	a.from = "[2001:db8::1]:1000"
+	if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
+		t.Errorf("from another network: %d", w.Code)
+	}
+	l.at(day.Add(guessInterval))
+	a.from = "192.0.2.1:1000"
+	if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
+		t.Errorf("after the pause: %d", w.Code)
+	}
+}
+
+func TestListIsFiltered(t *testing.T) {
+	l := newLab(t)
+	ids := map[string]string{} // id -> name
+	for i, name := range []string{"first", "second", "third"} {
+		id, _, _ := l.seats(day.Add(time.Duration(i) * time.Hour))
+		ids[id] = name
+	}
+	n := protocol.NewAppointment{ID: appointment.NewID(), Ref: "2026-0815", Opens: day.Add(5 * time.Hour)}
+	for i, name := range appointment.SeatNames {
+		n.Seats = append(n.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
+	}
+	if status, body := l.admin("POST", "/v1/appointments", n); status != http.StatusCreated {
+		t.Fatalf("%d %s", status, body)
+	}
+	ids[n.ID] = "with ref"
+	for query, want := range map[string]string{
+		"":                            "first second third with ref",
+		"?from=2026-12-01T10:00:00Z":  "second third with ref",
+		"?until=2026-12-01T11:00:00Z": "first second",
+		"?from=2026-12-01T11:00:00%2B01:00&until=2026-12-01T11:00:00Z": "second",
+		"?ref=2026-0815": "with ref",
+		"?ref=another":   "",
+		"?ref=":          "first second third",
+	} {
+		status, body := l.admin("GET", "/v1/appointments"+query, "")
+		var list []protocol.ListedAppointment
+		if err := json.Unmarshal([]byte(body), &list); err != nil || status != http.StatusOK {
+			t.Errorf("%s: %d %s", query, status, body)
+		}
+		var got []string
+		for _, a := range list {
+			got = append(got, ids[a.ID])
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+	for _, query := range []string{"?from=yesterday", "?until=2026-12-01", "?patient=x"} {
+		if status, _ := l.admin("GET", "/v1/appointments"+query, ""); status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d", query, status)
+		}
+	}
+	if status, body := l.admin("GET", "/v1/appointments/"+n.ID, ""); status != http.StatusOK || !strings.Contains(body, "2026-0815") {
+		t.Errorf("one of them: %d %s", status, body)
+	}
+}
+
+// TestListShowsWhoWasThere and who is.
+func TestListShowsWhoWasThere(t *testing.T) {
+	l := newLab(t)
+	id, doctorKeys, _ := l.seats(day)
+	doctor := l.join(doctorKeys)
+	seat := func() protocol.ListedSeat {
+		status, body := l.admin("GET", "/v1/appointments/"+id, "")
+		var a protocol.ListedAppointment
+		if err := json.Unmarshal([]byte(body), &a); err != nil || status != http.StatusOK || a.Seats[1].Used || a.Seats[1].Present {
+			t.Fatalf("%d %s", status, body)
+		}
+		return a.Seats[0]
+	}
+	for !seat().Used { // it is written behind the join
+	}
+	if !seat().Present {
+		t.Error("the doctor is not there")
+	}
+	doctor.Close()
+	for seat().Present { // the server notices that the socket is closed
+	}
+	if !seat().Used {
+		t.Error("the seat counts as not used any more")
+	}
+}
+
+// TestCodesOutliveTheirPepper: they open their seats while it is the second one.
+func TestCodesOutliveTheirPepper(t *testing.T) {
+	l := newLab(t)
+	old, fresh := []byte("a pepper of some length"), []byte("another pepper entirely")
+	_, before, _ := l.seats(day)
+	if err := l.pepper.Replace(fresh, old); err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := l.seats(day)
+	l.join(before)
+	l.join(after)
+	if err := l.pepper.Replace(fresh); err != nil {
+		t.Fatal(err)
+	}
+	if e := l.refused(before); e.Code != protocol.UnknownCode {
+		t.Errorf("without the old pepper: %+v", e)
+	}
+	if e := l.refused(after); e.Code != "" {
+		t.Errorf("under the new one: %+v", e)
+	}
+}
+
+// FuzzDecodeBody: whatever is sent, nothing of it but a field's name comes back.
+func FuzzDecodeBody(f *testing.F) {
+	f.Add([]byte(`{"opens":"2026-12-01T09:00:00Z","closes":"2026-12-01T10:00:00Z"}`))
+	f.Add([]byte(`{"opens":"KTRW-BZMF-QHDF"}`))
+	f.Add([]byte(`{"KTRW-BZMF-QHDF":1}`))
+	f.Add([]byte(`{"seats":[{"verifier":"!!!!"}]}`))
+	f.Add([]byte(`{"seats":{"name":1}}`))
+	f.Add([]byte(`{} {}`))
+	f.Add([]byte(`nul`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var n protocol.NewAppointment
+		refused := decodeBody(body, &n)
+		if refused == nil {
+			return
+		}
+		if refused.Status < 400 || refused.Status > 499 || refused.Detail == "" || refused.Remedy == "" {
+			t.Errorf("%q: %+v", body, refused)
+		}
+		for word := range strings.FieldsFuncSeq(string(body), func(r rune) bool { return r < '-' || r > 'z' }) {
+			if strings.ToLower(word) != word && len(word) > 12 && strings.Contains(refused.Detail+refused.Remedy, word) &&
+				!strings.Contains("2026-12-01T10:00:00+01:00 docs/openapi.yaml", word) {
+				t.Errorf("%q comes back in %+v", word, refused)
+			}
+		}
+	})
+}

@@ -1,0 +1,243 @@
+package appointment
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"praxisrelay/signal/token"
+)
+
+func testUsed(t *testing.T, r Registry, a Appointment) {
+	r.MarkUsed(t.Context(), Lookup{99}) // nobody's
+	for range 3 {
+		r.MarkUsed(t.Context(), a.Seats[1].Lookup)
+	}
+	for { // it is written behind the caller
+		kept, err := r.Get(t.Context(), a.ID)
+		if err != nil || kept.Seats[0].Used {
+			t.Fatalf("%+v, %v", kept, err)
+		}
+		if kept.Seats[1].Used {
+			return
+		}
+	}
+}
+
+func testReissue(t *testing.T, r Registry, a Appointment) {
+	ctx, fresh, now := t.Context(), Lookup{77}, a.Opens.Add(time.Hour)
+	old := a.Seats[1].Lookup
+	next := Seat{Name: Patient, Lookup: fresh, RoomKey: make([]byte, 60)}
+	if seat, err := r.Reissue(ctx, a.ID, next, now); err != nil || seat.Used || !seat.Reissued.Equal(now) {
+		t.Errorf("Reissue = %+v, %v", seat, err)
+	}
+	if kept, err := r.Get(ctx, a.ID); err != nil || kept.Seats[1].Used || kept.Seats[1].Lookup != fresh || kept.Seats[0].Lookup != a.Seats[0].Lookup {
+		t.Errorf("kept is %+v, %v", kept, err)
+	}
+	if _, _, err := r.Find(ctx, old); !errors.Is(err, ErrUnknown) {
+		t.Errorf("the old code: %v", err)
+	}
+	for _, l := range []Lookup{fresh, a.Seats[0].Lookup} {
+		if found, _, err := r.Find(ctx, old, l); err != nil || found.ID != a.ID {
+			t.Errorf("Find = %v, %v", found, err)
+		}
+	}
+	if _, err := r.Reissue(ctx, a.ID, Seat{Name: Patient, Lookup: a.Seats[0].Lookup}, now); !errors.Is(err, ErrExists) {
+		t.Errorf("the doctor's code for the patient: %v", err)
+	}
+	if _, _, err := r.Find(ctx, fresh); err != nil {
+		t.Errorf("a refused reissue took the code: %v", err)
+	}
+	for id, seat := range map[string]string{a.ID: "guest", "nobody": Patient} {
+		if _, err := r.Reissue(ctx, id, Seat{Name: seat, Lookup: Lookup{78}}, now); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s of %s: %v", seat, id, err)
+		}
+	}
+}
+
+func testTokens(t *testing.T, r Registry) {
+	ctx := t.Context()
+	kept, _, err := token.New("", []token.Scope{token.Appointments}, day, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	brief, _, err := token.New("", []token.Scope{token.Appointments}, day.Add(1), day.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.AddToken(ctx, kept), r.AddToken(ctx, brief)); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := r.Tokens(ctx); err != nil || len(list) != 2 || list[0].ID != kept.ID {
+		t.Errorf("Tokens = %v, %v", list, err)
+	}
+	if err := r.Sweep(ctx, brief.Expires.Add(Grace)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Token(ctx, brief.ID); !errors.Is(err, ErrUnknown) {
+		t.Errorf("an expired token is kept: %v", err)
+	}
+	if got, err := r.Token(ctx, kept.ID); err != nil || got.Hash != kept.Hash {
+		t.Errorf("Token = %v, %v", got, err)
+	}
+	if err := r.RevokeToken(ctx, kept.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.RevokeToken(ctx, kept.ID); !errors.Is(err, ErrUnknown) {
+		t.Errorf("revoked twice: %v", err)
+	}
+}
+
+func testAnswers(t *testing.T, r Registry) {
+	ctx, a := t.Context(), sample(40, day.AddDate(1, 0, 0))
+	answer := Answer{Key: [32]byte{1}, Created: day, Sealed: []byte("sealed")}
+	if err := r.Create(ctx, a, answer); err != nil {
+		t.Fatal(err)
+	}
+	// An appointment that is refused leaves no answer.
+	if err := r.Create(ctx, a, Answer{Key: [32]byte{2}, Created: day}); !errors.Is(err, ErrExists) {
+		t.Fatal(err)
+	}
+	if got, err := r.Answer(ctx, answer.Key, day.Add(AnswerLife-1)); err != nil || string(got.Sealed) != "sealed" {
+		t.Errorf("Answer = %v, %v", got, err)
+	}
+	for key, now := range map[[32]byte]time.Time{answer.Key: day.Add(AnswerLife), {2}: day} {
+		if _, err := r.Answer(ctx, key, now); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%x at %v: %v", key[0], now, err)
+		}
+	}
+	if err := r.Sweep(ctx, day.Add(AnswerLife)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Answer(ctx, answer.Key, day); !errors.Is(err, ErrUnknown) {
+		t.Errorf("it was not swept: %v", err)
+	}
+}
+
+// TestSweepLeavesNothing: rows that are over are gone with all that led to them,
+// whatever happened to them before.
+func TestSweepLeavesNothing(t *testing.T) {
+	r, err := Open(filepath.Join(t.TempDir(), "registry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx := t.Context()
+	plain, revoked, reissued, live := sample(1, day), sample(2, day), sample(3, day), sample(4, day.Add(time.Second))
+	for _, a := range []Appointment{plain, revoked, reissued, live} {
+		if err := r.Create(ctx, a, Answer{Key: [32]byte{a.Seats[0].Lookup[0]}, Created: day}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Revoke(ctx, revoked.ID, day); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Reissue(ctx, reissued.ID, Seat{Name: Doctor, Lookup: Lookup{50}}, day); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Sweep(ctx, day.Add(Length+Grace)); err != nil {
+		t.Fatal(err)
+	}
+	if got := rowsOf(t, r); got["appointments"] != 1 || got["lookups"] != 2 || got["answers"] != 0 {
+		t.Errorf("%v rows are left, want one appointment and its two lookups", got)
+	}
+	if err := r.Sweep(ctx, day.Add(Length+Grace+time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for bucket, n := range rowsOf(t, r) {
+		if n != 0 && bucket != "meta" {
+			t.Errorf("%d rows of %s are left", n, bucket)
+		}
+	}
+}
+
+// rowsOf counts the rows of each bucket.
+func rowsOf(t *testing.T, r Registry) map[string]int {
+	t.Helper()
+	rows := map[string]int{}
+	err := r.(*bolt).db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			rows[string(name)] = b.Stats().KeyN
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// TestAnOldBackupOpensNothingThatIsOver: what was valid when the copy was made is over
+// in it as well.
+func TestAnOldBackupOpensNothingThatIsOver(t *testing.T) {
+	folder, ctx := t.TempDir(), t.Context()
+	r, err := Open(filepath.Join(folder, "registry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	a, later := sample(1, day), sample(2, day.Add(48*time.Hour))
+	if err := errors.Join(r.Create(ctx, a), r.Create(ctx, later)); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(folder, "backup.db")
+	backup, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Backup(ctx, backup), backup.Close()); err != nil {
+		t.Fatal(err)
+	}
+	restored, err := Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restored.Close()
+	if string(restored.Salt()) != string(r.Salt()) {
+		t.Error("the copy has another salt")
+	}
+	now := day.Add(Length)
+	found, _, err := restored.Find(ctx, a.Seats[0].Lookup)
+	if err != nil || found.Admits(now) != ErrOver {
+		t.Errorf("within the grace: %v, %v", err, found.Admits(now))
+	}
+	if err := restored.Sweep(ctx, now.Add(Grace)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := restored.Find(ctx, a.Seats[0].Lookup); !errors.Is(err, ErrUnknown) {
+		t.Errorf("after it: %v", err)
+	}
+	if found, _, err := restored.Find(ctx, later.Seats[0].Lookup); err != nil || found.Admits(later.Opens) != nil {
+		t.Errorf("one that is still valid: %v", err)
+	}
+}
+
+func TestPepperIsReplacedWithoutLosingCodes(t *testing.T) {
+	old, fresh := []byte("a pepper of some length"), []byte("another pepper entirely")
+	p, err := NewPepper(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := p.Lookup([32]byte{1})
+	if err := p.Replace(fresh, old); err != nil {
+		t.Fatal(err)
+	}
+	all := p.Lookups([32]byte{1})
+	if len(all) != 2 || all[0] != p.Lookup([32]byte{1}) || all[0] == before || all[1] != before {
+		t.Errorf("the lookups %v do not have the old one, %v, behind the new", all, before)
+	}
+	for name, keys := range map[string][][]byte{
+		"none": nil, "a short one": {[]byte("short")}, "three": {old, fresh, append([]byte("x"), old...)}, "one twice": {old, old},
+	} {
+		if p.Replace(keys...) == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if again := p.Lookups([32]byte{1}); len(again) != 2 || again[0] != all[0] {
+		t.Error("a refused replacement changed something")
+	}
+}

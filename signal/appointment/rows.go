@@ -1,0 +1,110 @@
+package appointment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+)
+
+// Whatever stands in a row, reading it gives a value or ErrDamaged with the row's id.
+// A row that names another id than its own is damaged too: what is done to it would
+// be done to the other.
+
+func putRow(tx *bbolt.Tx, bucket, key []byte, row any) error {
+	text, err := json.Marshal(row)
+	if err != nil {
+		return damaged(key)
+	}
+	return tx.Bucket(bucket).Put(key, text)
+}
+
+func getRow(tx *bbolt.Tx, bucket, key []byte, row any) error {
+	text := tx.Bucket(bucket).Get(key)
+	if text == nil {
+		return ErrUnknown
+	}
+	return decodeRow(key, text, row)
+}
+
+func decodeRow(key, text []byte, row any) error {
+	if json.Unmarshal(text, row) != nil {
+		return damaged(key)
+	}
+	return nil
+}
+
+func damaged(key []byte) error { return fmt.Errorf("%w (%q)", ErrDamaged, key) }
+
+func putAppointment(tx *bbolt.Tx, a Appointment) error {
+	return putRow(tx, appointmentsBucket, []byte(a.ID), a)
+}
+
+func getAppointment(tx *bbolt.Tx, id []byte) (a Appointment, err error) {
+	if err := getRow(tx, appointmentsBucket, id, &a); err != nil {
+		return Appointment{}, err
+	}
+	return a, a.own(id)
+}
+
+func (a Appointment) own(id []byte) error {
+	if a.ID != string(id) {
+		return damaged(id)
+	}
+	return nil
+}
+
+// allAppointments returns those that can be read, and an error for each that cannot.
+func allAppointments(tx *bbolt.Tx) (list []Appointment, err error) {
+	_ = tx.Bucket(appointmentsBucket).ForEach(func(id, row []byte) error {
+		var a Appointment
+		failed := decodeRow(id, row, &a)
+		if failed == nil {
+			failed = a.own(id)
+		}
+		if failed != nil {
+			err = errors.Join(err, failed)
+			return nil
+		}
+		list = append(list, a)
+		return nil
+	})
+	return list, err
+}
+
+// findSeat returns the seat of a lookup in the appointment that it leads to.
+func findSeat(tx *bbolt.Tx, l Lookup, id []byte) (Appointment, Seat, error) {
+	a, err := getAppointment(tx, id)
+	if err != nil {
+		return Appointment{}, Seat{}, err
+	}
+	i := slices.IndexFunc(a.Seats, func(s Seat) bool { return s.Lookup == l })
+	if i < 0 {
+		return Appointment{}, Seat{}, ErrUnknown
+	}
+	return a, a.Seats[i], nil
+}
+
+func addLookup(tx *bbolt.Tx, l Lookup, id string) error {
+	lookups := tx.Bucket(lookupsBucket)
+	if lookups.Get(l[:]) != nil {
+		return ErrExists
+	}
+	return lookups.Put(l[:], []byte(id))
+}
+
+// deleteLookups deletes the lookups of an appointment's seats, and nobody else's.
+func deleteLookups(tx *bbolt.Tx, a Appointment) error {
+	lookups := tx.Bucket(lookupsBucket)
+	for _, seat := range a.Seats {
+		if string(lookups.Get(seat.Lookup[:])) != a.ID {
+			continue
+		}
+		if err := lookups.Delete(seat.Lookup[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

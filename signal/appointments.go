@@ -1,0 +1,113 @@
+package signal
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/protocol"
+)
+
+func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	wanted, refused := readFilter(r.URL.Query())
+	if refused != nil {
+		return refused
+	}
+	list, err := s.registry.List(r.Context())
+	switch {
+	case errors.Is(err, appointment.ErrDamaged):
+		s.log.Error("appointments cannot be read", "error", err) // the others can
+	case err != nil:
+		return s.fault("the registry cannot be read", err)
+	}
+	rows := make([]protocol.ListedAppointment, 0, len(list))
+	for _, a := range list {
+		if wanted(a) {
+			rows = append(rows, s.listed(a))
+		}
+	}
+	answer(w, http.StatusOK, rows)
+	return nil
+}
+
+// readFilter reads ?from=&until=&ref=: appointments that open from the one time on and
+// before the other, and those of a reference.
+func readFilter(query url.Values) (wanted func(appointment.Appointment) bool, _ *refusal) {
+	var from, until time.Time
+	for key := range query {
+		var err error
+		switch key {
+		case "from":
+			from, err = time.Parse(time.RFC3339, query.Get(key))
+		case "until":
+			until, err = time.Parse(time.RFC3339, query.Get(key))
+		case "ref":
+		default:
+			return nil, invalidKind.says("a parameter is unknown", "use from, until and ref")
+		}
+		if err != nil {
+			return nil, invalidKind.says(key+": not a time that is understood", "write it like 2026-12-01T09:00:00Z")
+		}
+	}
+	return func(a appointment.Appointment) bool {
+		return !a.Opens.Before(from) && (until.IsZero() || a.Opens.Before(until)) && (!query.Has("ref") || a.Ref == query.Get("ref"))
+	}, nil
+}
+
+func (s *Server) getAppointment(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	a, refused := s.find(r)
+	if refused != nil {
+		return refused
+	}
+	answer(w, http.StatusOK, s.listed(a))
+	return nil
+}
+
+func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	a, err := s.registry.Revoke(r.Context(), r.PathValue("id"), s.now())
+	switch {
+	case errors.Is(err, appointment.ErrUnknown):
+		return unknownAppointment()
+	case err != nil:
+		return s.fault("an appointment cannot be revoked", err)
+	}
+	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
+	s.relay.Revoke(a.ID, "", a.Revoked)
+	answer(w, http.StatusOK, s.listed(a))
+	return nil
+}
+
+// find returns the appointment that a request's path names.
+func (s *Server) find(r *http.Request) (appointment.Appointment, *refusal) {
+	a, err := s.registry.Get(r.Context(), r.PathValue("id"))
+	switch {
+	case errors.Is(err, appointment.ErrUnknown):
+		return a, unknownAppointment()
+	case err != nil:
+		return a, s.fault("an appointment cannot be read", err)
+	}
+	return a, nil
+}
+
+func unknownAppointment() *refusal {
+	return appointmentKind.says("no appointment has this id", "see praxisrelay code list, or GET /v1/appointments")
+}
+
+func (s *Server) listed(a appointment.Appointment) protocol.ListedAppointment {
+	listed := protocol.ListedAppointment{
+		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, Created: a.Created,
+		Revoked: !a.Revoked.IsZero(), Seats: []protocol.ListedSeat{},
+	}
+	seated := s.rooms.seated(a.ID)
+	for _, seat := range a.Seats {
+		listed.Seats = append(listed.Seats, listedSeat(seat, seated))
+	}
+	return listed
+}
+
+func listedSeat(seat appointment.Seat, seated []string) protocol.ListedSeat {
+	return protocol.ListedSeat{Name: seat.Name, Used: seat.Used, Present: slices.Contains(seated, seat.Name)}
+}

@@ -1,0 +1,54 @@
+package signal
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/token"
+)
+
+// APIHandler serves the admin API over the network: every request needs a token.
+func (s *Server) APIHandler() http.Handler {
+	failures := newLimiter()
+	return s.adminHandler(func(r *http.Request, scope token.Scope) (caller, *refusal) {
+		client, _ := netip.ParseAddrPort(r.RemoteAddr) // the listener knows it of every connection
+		network := client.Addr().Unmap()
+		known, err := s.bearer(r)
+		switch {
+		case errors.Is(err, appointment.ErrUnknown):
+			// A right token is never locked out by wrong ones of its network: 256
+			// bits are not guessed.
+			if wait := failures.wait(s.now(), network); wait > 0 {
+				return caller{}, limitedKind.says("too many wrong tokens came from this network", "correct the token and wait").after(wait)
+			}
+			failures.fail(s.now(), network)
+			return caller{}, unauthorizedKind.says("there is no valid token in the request",
+				"send Authorization: Bearer and a token that praxisrelay token create has printed")
+		case err != nil:
+			return caller{}, s.fault("tokens cannot be read", err)
+		case scope == "":
+			return caller{}, socketKind.says("no token allows this", "use the command on the appliance itself")
+		case !known.Allows(scope):
+			return caller{}, scopeKind.says("the token lacks the scope "+string(scope), "use a token that has it")
+		}
+		return caller{known.ID, network}, nil
+	})
+}
+
+// bearer returns the token that a request shows. Unknown, revoked, expired and
+// malformed ones are ErrUnknown, and cost about the same.
+func (s *Server) bearer(r *http.Request) (token.Token, error) {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	id, secret, ok := token.Parse(strings.TrimSpace(text))
+	known, err := s.registry.Token(r.Context(), id)
+	if err != nil && !errors.Is(err, appointment.ErrUnknown) {
+		return known, err
+	}
+	if opens := known.Opens(secret, s.now()); !opens || !ok || err != nil || !strings.EqualFold(scheme, "Bearer") {
+		return token.Token{}, appointment.ErrUnknown
+	}
+	return known, nil
+}

@@ -1,0 +1,145 @@
+package signal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+)
+
+func (s *Server) createAppointment(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+	body, refused := readBody(w, r)
+	if refused != nil {
+		return refused
+	}
+	once, refused := s.once(r, from, body)
+	if refused != nil {
+		return refused
+	}
+	defer once.release()
+	text, refused := once.before(r.Context())
+	if refused != nil {
+		return refused
+	}
+	if text == nil {
+		if text, refused = s.create(r.Context(), body, once); refused != nil {
+			return refused
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusCreated)
+	_, _ = w.Write(text)
+	return nil
+}
+
+// create makes an appointment and returns the answer, which is kept with it where the
+// request may be repeated.
+func (s *Server) create(ctx context.Context, body []byte, once *once) ([]byte, *refusal) {
+	var n protocol.NewAppointment
+	if refused := decodeBody(body, &n); refused != nil {
+		return nil, refused
+	}
+	a, refused := s.window(n)
+	if refused != nil {
+		return nil, refused
+	}
+	created := protocol.CreatedAppointment{Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, SealedBy: protocol.ByCaller}
+	if n.ID == "" && len(n.Seats) == 0 {
+		created.SealedBy = protocol.ByServer
+		created.Seats, refused = s.makeSeats(ctx, &a)
+	} else {
+		a.Seats, refused = s.takeSeats(n.Seats)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	created.ID = a.ID
+	if err := a.Validate(); err != nil {
+		return nil, invalid(err)
+	}
+	text, err := json.Marshal(created)
+	if err != nil {
+		return nil, s.fault("an answer cannot be written", err)
+	}
+	switch err := s.registry.Create(ctx, a, once.answers(s.now(), text)...); {
+	case errors.Is(err, appointment.ErrExists):
+		return nil, existsKind.says(err.Error(), "make another id and other codes")
+	case err != nil:
+		return nil, s.fault("an appointment cannot be kept", err)
+	}
+	return text, nil
+}
+
+// window is what an appointment has before it has seats.
+func (s *Server) window(n protocol.NewAppointment) (a appointment.Appointment, refused *refusal) {
+	if n.Opens.IsZero() {
+		return a, invalidKind.says("opens: missing", "say when the codes become valid")
+	}
+	if n.Closes.IsZero() {
+		n.Closes = n.Opens.Add(appointment.Length)
+	}
+	a = appointment.Appointment{ID: n.ID, Ref: n.Ref, Opens: n.Opens.UTC(), Closes: n.Closes.UTC(), Created: s.now().UTC()}
+	if err := a.CheckWindow(); err != nil {
+		return a, invalid(err)
+	}
+	if !s.now().Before(a.Closes) {
+		return a, invalidKind.says("closes: the appointment would be over already", "let it end later")
+	}
+	return a, nil
+}
+
+// takeSeats reads the seats that the caller has sealed.
+func (s *Server) takeSeats(seats []protocol.NewSeat) (taken []appointment.Seat, _ *refusal) {
+	for _, seat := range seats {
+		seat, refused := s.takeSeat(seat)
+		if refused != nil {
+			return nil, refused
+		}
+		taken = append(taken, seat)
+	}
+	return taken, nil
+}
+
+func (s *Server) takeSeat(n protocol.NewSeat) (appointment.Seat, *refusal) {
+	if len(n.Verifier) != 32 {
+		return appointment.Seat{}, invalidKind.says("verifier: 32 bytes are expected", "send the SHA-256 of the join token")
+	}
+	if err := appointment.CheckRoomKey(n.RoomKey); err != nil {
+		return appointment.Seat{}, invalid(err)
+	}
+	return appointment.Seat{Name: n.Name, Lookup: s.pepper.Lookup([32]byte(n.Verifier)), RoomKey: n.RoomKey}, nil
+}
+
+// makeSeats makes an appointment's id, its codes and its room key, all of which the
+// server then forgets, but for what opens with a code.
+func (s *Server) makeSeats(ctx context.Context, a *appointment.Appointment) (coded []protocol.CodedSeat, _ *refusal) {
+	a.ID = appointment.NewID()
+	room := seal.NewRoomKey()
+	for _, name := range appointment.SeatNames {
+		seat, made, refused := s.makeSeat(ctx, a.ID, name, room)
+		if refused != nil {
+			return nil, refused
+		}
+		a.Seats, coded = append(a.Seats, seat), append(coded, made)
+	}
+	return coded, nil
+}
+
+// makeSeat makes a seat's code, which opens the room key.
+func (s *Server) makeSeat(ctx context.Context, id, name string, room seal.RoomKey) (seat appointment.Seat, made protocol.CodedSeat, _ *refusal) {
+	c := code.New()
+	keys, refused := s.derive(ctx, c)
+	if refused != nil {
+		return seat, made, refused
+	}
+	seat = appointment.Seat{Name: name, Lookup: s.pepper.Lookup(keys.Verifier()), RoomKey: room.Wrap(keys.SealKey, id, name)}
+	// The code stands behind the #, which browsers send to nobody.
+	return seat, protocol.CodedSeat{Name: name, Code: c.Format(), Link: s.info.URL + "#" + c.Format()}, nil
+}
+
+func invalid(err error) *refusal { return invalidKind.says(err.Error(), "see docs/openapi.yaml") }

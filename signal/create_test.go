@@ -1,0 +1,310 @@
+package signal
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+	"praxisrelay/signal/token"
+)
+
+const plainBody = `{"opens":"2026-12-01T10:00:00+01:00","ref":"2026-0815"}`
+
+func created(t *testing.T, w *httptest.ResponseRecorder) (made protocol.CreatedAppointment) {
+	t.Helper()
+	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return made
+}
+
+// meet lets a patient greet a doctor: both have the same room key.
+func meet(t *testing.T, doctor, patient *client.Session) {
+	t.Helper()
+	there := next(t, patient).Joined
+	if there == nil {
+		t.Fatal("the doctor is not there")
+	}
+	patient.Send(*there, []byte("hello"))
+	next(t, doctor) // the patient has joined
+	if m := next(t, doctor).Message; m == nil || string(m.Plain) != "hello" {
+		t.Errorf("got %+v", m)
+	}
+}
+
+// quick makes a lab stretch little: stretching is not what is tested.
+func quick(l *lab) *lab {
+	l.info.Rounds = 1000
+	return l
+}
+
+// keysOf stretches the code of a seat.
+func (l *lab) keysOf(text string) code.Keys {
+	l.Helper()
+	c, err := code.Parse(text)
+	if err != nil {
+		l.Fatal(err)
+	}
+	keys, err := c.Derive(l.info.Salt, l.info.Rounds)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return keys
+}
+
+// TestServerMadeCodesLeadToOneRoom, and the answer says who made them.
+func TestServerMadeCodesLeadToOneRoom(t *testing.T) {
+	l := newLab(t)
+	a := newAPI(quick(l)).with(token.Appointments)
+	made := created(t, a.ask("POST", "/v1/appointments", plainBody))
+	if made.SealedBy != protocol.ByServer || made.Ref != "2026-0815" || !made.Opens.Equal(day) || !made.Closes.Equal(day.Add(appointment.Length)) || len(made.Seats) != 2 {
+		t.Fatalf("%+v", made)
+	}
+	meet(t, l.join(l.keysOf(made.Seats[0].Code)), l.join(l.keysOf(made.Seats[1].Code)))
+	for _, seat := range made.Seats {
+		if seat.Link != l.info.URL+"#"+seat.Code {
+			t.Errorf("link %q", seat.Link)
+		}
+	}
+}
+
+// TestARepeatedRequestGetsTheSameAnswer, byte for byte, for a day and nobody else.
+func TestARepeatedRequestGetsTheSameAnswer(t *testing.T) {
+	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
+	l := newLab(t)
+	a := newAPI(quick(l)).with(token.Appointments)
+	first := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
+	made := created(t, first)
+	again := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
+	if again.Code != first.Code || again.Body.String() != first.Body.String() || again.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("again: %d %s, first: %s", again.Code, again.Body, first.Body)
+	}
+	if got := problemOf(t, a.ask("POST", "/v1/appointments", plainBody+" ", "Idempotency-Key", key)); got != "key-reused" {
+		t.Errorf("with another body: %s", got)
+	}
+	for name, other := range map[string]*httptest.ResponseRecorder{
+		"another token": a.with(token.Appointments).ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key),
+		"another key":   a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key+"x"),
+		"no key":        a.ask("POST", "/v1/appointments", plainBody),
+	} {
+		if created(t, other).ID == made.ID {
+			t.Errorf("%s: the same appointment", name)
+		}
+	}
+	for _, bad := range [][]string{{"short"}, {key + " "}, {key + "ä"}, {strings.Repeat("x", 256)}, {key, key}} {
+		var headers []string
+		for _, value := range bad {
+			headers = append(headers, "Idempotency-Key", value)
+		}
+		if got := problemOf(t, a.ask("POST", "/v1/appointments", plainBody, headers...)); got != "invalid" {
+			t.Errorf("%q: %s", bad, got)
+		}
+	}
+	l.at(day.Add(appointment.AnswerLife - 1))
+	if again := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key); again.Body.String() != first.Body.String() {
+		t.Errorf("within a day: %d %s", again.Code, again.Body)
+	}
+	l.at(day.Add(appointment.AnswerLife))
+	later := strings.Replace(plainBody, "2026-12-01", "2026-12-09", 1)
+	if created(t, a.ask("POST", "/v1/appointments", later, "Idempotency-Key", key)).ID == made.ID {
+		t.Error("after a day: the same appointment")
+	}
+}
+
+// TestARequestInProgressIsNotDoneTwice: of two at once, one makes the appointment.
+func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
+	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
+	l := newLab(t)
+	a := newAPI(quick(l)).with(token.Appointments)
+	for range cap(l.stretching.turns) { // so that the first waits
+		l.stretching.turns <- struct{}{}
+	}
+	var first *httptest.ResponseRecorder
+	var running sync.WaitGroup
+	running.Go(func() { first = a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key) })
+	inProgress := func() bool {
+		l.answers.mu.Lock()
+		defer l.answers.mu.Unlock()
+		return len(l.answers.keys) > 0
+	}
+	for !inProgress() {
+	}
+	second := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
+	if got := problemOf(t, second); got != "in-progress" || second.Header().Get("Retry-After") == "" {
+		t.Errorf("the second: %s", got)
+	}
+	<-l.stretching.turns
+	running.Wait()
+	created(t, first)
+	third := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
+	if third.Body.String() != first.Body.String() {
+		t.Errorf("the third: %s", third.Body)
+	}
+	if inProgress() {
+		t.Error("a key is kept")
+	}
+}
+
+// TestFailedRequestMayBeCorrected under the same key.
+func TestFailedRequestMayBeCorrected(t *testing.T) {
+	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
+	l := newLab(t)
+	a := newAPI(quick(l)).with(token.Appointments)
+	if got := problemOf(t, a.ask("POST", "/v1/appointments", "{}", "Idempotency-Key", key)); got != "invalid" {
+		t.Fatal(got)
+	}
+	created(t, a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key))
+}
+
+func TestProblemsNameTheFieldAndNoValue(t *testing.T) {
+	l := newLab(t)
+	a := newAPI(quick(l)).with(token.Appointments)
+	const secret = "KTRW-BZMF-QHDF"
+	for body, want := range map[string]string{
+		`{"opens":"` + secret + `"}`:                                               "a time is not understood",
+		`{"opens":"2026-12-01T09:00:00Z","name":"` + secret + `"}`:                 `the field "name" is unknown`,
+		`{"opens":"2026-12-01T09:00:00Z","` + secret + `":1}`:                      "a field is unknown",
+		`{"opens":"2026-12-01T09:00:00Z","ref":"` + secret + ` "}`:                 "ref: at most 64",
+		`{"opens":"2026-12-01T09:00:00Z","seats":"` + secret + `"}`:                "seats: not of the type",
+		`{"opens":"2026-12-01T09:00:00Z","seats":[{"verifier":"` + secret + `"}]}`: "a byte string is not understood",
+		`{"ref":"x"}`: "opens: missing",
+		`{"opens":"2026-12-01T09:00:00Z","closes":"2026-12-01T08:00:00Z"}`: "closes: must be after opens",
+		`{"opens":"2026-12-01T09:00:00Z","closes":"2027-12-01T08:00:00Z"}`: "by 31 days at most",
+		`{"opens":"2026-11-01T09:00:00Z"}`:                                 "over already",
+		`{"opens":"9999-12-31T09:00:00Z"}`:                                 "before the year 10000",
+		`{"opens":"2026-12-01T09:00:00Z","id":"jnrgqgsnkz2ja"}`:            "the seats doctor and patient are expected",
+		`{"opens":"2026-12-01T09:00:00Z"}{}`:                               "not one JSON object",
+		`["` + secret + `"]`:                                               "not one JSON object",
+		secret:                                                             "not one JSON object",
+	} {
+		w := a.ask("POST", "/v1/appointments", body)
+		var p protocol.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || !strings.Contains(p.Detail, want) || strings.Contains(w.Body.String(), secret) {
+			t.Errorf("%s: %s, want %q", body, w.Body, want)
+		}
+	}
+}
+
+// TestStretchingWaitsItsTurn: who waits too long is told to come again.
+func TestStretchingWaitsItsTurn(t *testing.T) {
+	l := newLab(t)
+	for range cap(l.stretching.turns) {
+		l.stretching.turns <- struct{}{}
+	}
+	l.stretching.patience = time.Millisecond
+	w := newAPI(quick(l)).with(token.Appointments).ask("POST", "/v1/appointments", plainBody)
+	if problemOf(t, w) != "busy" || w.Header().Get("Retry-After") != "5" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestReissue(t *testing.T) {
+	l := newLab(t)
+	a := newAPI(quick(l)).with(token.Appointments)
+	made := created(t, a.ask("POST", "/v1/appointments", plainBody))
+	doctor, patient := l.keysOf(made.Seats[0].Code), l.keysOf(made.Seats[1].Code)
+	seat := "/v1/appointments/" + made.ID + "/seats/patient"
+	live := l.join(patient)
+	with := func(seat, code string) string {
+		body, err := json.Marshal(protocol.NewCode{With: &protocol.With{Seat: seat, Code: code}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	l.at(day.Add(time.Minute))
+	w := a.ask("PUT", seat, with("doctor", made.Seats[0].Code))
+	var reissued protocol.ReissuedSeat
+	if err := json.Unmarshal(w.Body.Bytes(), &reissued); err != nil || w.Code != http.StatusOK || reissued.SealedBy != protocol.ByServer {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	ends(t, live, protocol.Revoked)
+	if e := l.refused(patient); e.Code != protocol.UnknownCode {
+		t.Errorf("the old code: %+v", e)
+	}
+	// The new code leads to the same room.
+	meet(t, l.join(doctor), l.join(l.keysOf(reissued.Code)))
+	if got := l.relay.revoked; len(got) != 1 || got[0] != made.ID+".patient" {
+		t.Errorf("revoked in the relay: %q", got)
+	}
+	// A daemon that starts tells its relay again.
+	l.relay.revoked = nil
+	if _, err := New(t.Context(), Options{
+		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame, Now: l.clock, Log: l.log,
+	}); err != nil || len(l.relay.revoked) != 1 || l.relay.revoked[0] != made.ID+".patient" {
+		t.Errorf("after a restart: %q, %v", l.relay.revoked, err)
+	}
+
+	// By a caller who makes codes itself, with what the other seat's code opens.
+	w = a.ask("GET", "/v1/appointments/"+made.ID+"/seats/doctor", "")
+	var wrapped protocol.SeatKey
+	if err := json.Unmarshal(w.Body.Bytes(), &wrapped); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	room, err := seal.Unwrap(doctor.SealKey, made.ID, "doctor", wrapped.RoomKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := code.Keys{JoinToken: seal.NewRoomKey(), SealKey: seal.NewRoomKey()}
+	verifier := own.Verifier()
+	body, err := json.Marshal(protocol.NewCode{Verifier: verifier[:], RoomKey: room.Wrap(own.SealKey, made.ID, "patient")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := a.ask("PUT", seat, string(body)); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"sealed_by":"caller"`) {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	l.join(own)
+
+	for name, test := range map[string]struct{ path, body, want string }{
+		"a wrong code":      {seat, with("doctor", reissued.Code), "wrong-code"},
+		"a typo":            {seat, with("doctor", "KTRW-BZMF-QHDG"), "invalid"},
+		"its own code":      {seat, with("patient", reissued.Code), "invalid"},
+		"no such other":     {seat, with("guest", reissued.Code), "invalid"},
+		"no such seat":      {strings.Replace(seat, "patient", "guest", 1), string(body), "unknown-seat"},
+		"no appointment":    {"/v1/appointments/aaaaaaaaaaaaa/seats/patient", string(body), "unknown-appointment"},
+		"the doctor's code": {strings.Replace(seat, "patient", "doctor", 1), string(body), "exists"},
+		"nothing":           {seat, "{}", "invalid"},
+		"both":              {seat, strings.TrimSuffix(string(body), "}") + `,"with":{"seat":"doctor","code":"x"}}`, "invalid"},
+		"a short key":       {seat, `{"verifier":"` + strings.Repeat("A", 43) + `=","room_key":"AAAA"}`, "invalid"},
+	} {
+		if got := problemOf(t, a.ask("PUT", test.path, test.body)); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+	l.at(made.Closes)
+	if got := problemOf(t, a.ask("PUT", seat, string(body))); got != "ended" {
+		t.Errorf("when it is over: %s", got)
+	}
+	l.at(day)
+	if w := a.ask("DELETE", "/v1/appointments/"+made.ID, ""); w.Code != http.StatusOK {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if got := problemOf(t, a.ask("PUT", seat, string(body))); got != "ended" {
+		t.Errorf("when it is revoked: %s", got)
+	}
+}
+
+// TestCodesAreNotGuessedThroughReissue: wrong ones count as they do at a join.
+func TestCodesAreNotGuessedThroughReissue(t *testing.T) {
+	l := newLab(t)
+	a := newAPI(quick(l)).with(token.Appointments)
+	id, _, _ := l.seats(day)
+	for range guessBurst {
+		l.guesses.fail(day, netip.MustParseAddr("192.0.2.1"))
+	}
+	w := a.ask("PUT", "/v1/appointments/"+id+"/seats/patient", `{"with":{"seat":"doctor","code":"KTRW-BZMF-QHDF"}}`)
+	if problemOf(t, w) != "limited" || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}

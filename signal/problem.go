@@ -1,0 +1,78 @@
+package signal
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"praxisrelay/signal/protocol"
+)
+
+// kind is a sort of problem: what its type URI ends in, its title and its status.
+// docs/admin-api.md lists them.
+type kind struct {
+	name   string
+	title  string
+	status int
+}
+
+var (
+	badRequestKind   = kind{"bad-request", "The request was not understood", http.StatusBadRequest}
+	tooLargeKind     = kind{"too-large", "The body is too large", http.StatusRequestEntityTooLarge}
+	invalidKind      = kind{"invalid", "A value cannot be meant", http.StatusUnprocessableEntity}
+	unauthorizedKind = kind{"unauthorized", "No valid token", http.StatusUnauthorized}
+	scopeKind        = kind{"missing-scope", "The token does not allow this", http.StatusForbidden}
+	socketKind       = kind{"socket-only", "This works on the admin socket only", http.StatusForbidden}
+	resourceKind     = kind{"unknown-resource", "No such resource", http.StatusNotFound}
+	appointmentKind  = kind{"unknown-appointment", "No such appointment", http.StatusNotFound}
+	seatKind         = kind{"unknown-seat", "No such seat", http.StatusNotFound}
+	tokenKind        = kind{"unknown-token", "No such token", http.StatusNotFound}
+	existsKind       = kind{"exists", "The appointment exists", http.StatusConflict}
+	endedKind        = kind{"ended", "The appointment is over or revoked", http.StatusConflict}
+	inProgressKind   = kind{"in-progress", "The first request is in progress", http.StatusConflict}
+	keyReusedKind    = kind{"key-reused", "The Idempotency-Key was used for something else", http.StatusUnprocessableEntity}
+	wrongCodeKind    = kind{"wrong-code", "The code is not the seat's", http.StatusUnprocessableEntity}
+	limitedKind      = kind{"limited", "Too many failures", http.StatusTooManyRequests}
+	busyKind         = kind{"busy", "Too much at once", http.StatusServiceUnavailable}
+	faultKind        = kind{"fault", "The server has a fault", http.StatusInternalServerError}
+)
+
+// refusal is an answer of the admin API that says what went wrong.
+type refusal struct {
+	protocol.Problem
+	retryAfter time.Duration // zero: the same request will not do
+}
+
+// says makes a refusal: what happened, to what, and what to do. Neither text repeats
+// what the request holds.
+func (k kind) says(detail, remedy string) *refusal {
+	return &refusal{Problem: protocol.Problem{
+		Type: "/problems/" + k.name, Title: k.title, Status: k.status, Detail: detail, Remedy: remedy,
+	}}
+}
+
+// after says when to try again.
+func (r *refusal) after(wait time.Duration) *refusal {
+	r.retryAfter = wait
+	return r
+}
+
+func (r *refusal) write(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	if r.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="praxisrelay"`)
+	}
+	if r.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((r.retryAfter+time.Second-1)/time.Second)))
+	}
+	w.WriteHeader(r.Status)
+	_ = json.NewEncoder(w).Encode(r.Problem)
+}
+
+// fault answers an error of the registry, which the log explains.
+func (s *Server) fault(what string, err error) *refusal {
+	s.log.Error(what, "error", err)
+	return faultKind.says(what, "see the server's log")
+}

@@ -1,0 +1,131 @@
+package signal
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+)
+
+// A seat's new code must lead to the room key, which lies here wrapped under the codes
+// of the seats alone. So one of these is needed: the caller unwraps the key and wraps
+// it anew, or shows the code to the server, which does it then. Where no code is left
+// the appointment must be revoked and made anew.
+
+func (s *Server) getSeat(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	a, seat, refused := s.findSeat(r)
+	if refused != nil {
+		return refused
+	}
+	answer(w, http.StatusOK, protocol.SeatKey{ListedSeat: listedSeat(seat, s.rooms.seated(a.ID)), RoomKey: seat.RoomKey})
+	return nil
+}
+
+func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+	body, refused := readBody(w, r)
+	if refused != nil {
+		return refused
+	}
+	var n protocol.NewCode
+	if refused := decodeBody(body, &n); refused != nil {
+		return refused
+	}
+	a, seat, refused := s.findSeat(r)
+	if refused != nil {
+		return refused
+	}
+	var next appointment.Seat
+	reissued := protocol.ReissuedSeat{Name: seat.Name, SealedBy: protocol.ByCaller}
+	switch {
+	case n.With == nil:
+		next, refused = s.takeSeat(protocol.NewSeat{Name: seat.Name, Verifier: n.Verifier, RoomKey: n.RoomKey})
+	case n.Verifier != nil || n.RoomKey != nil:
+		refused = invalidKind.says("with: not beside verifier and room_key", "send the one or the others")
+	default:
+		var room seal.RoomKey
+		if room, refused = s.openRoom(r.Context(), from, a, seat.Name, *n.With); refused != nil {
+			break
+		}
+		var made protocol.CodedSeat
+		next, made, refused = s.makeSeat(r.Context(), a.ID, seat.Name, room)
+		reissued.SealedBy, reissued.Code, reissued.Link = protocol.ByServer, made.Code, made.Link
+	}
+	if refused == nil {
+		refused = s.reissue(r.Context(), a.ID, next)
+	}
+	if refused != nil {
+		return refused
+	}
+	answer(w, http.StatusOK, reissued)
+	return nil
+}
+
+// openRoom opens the room key with the code of another seat than the one named.
+func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appointment, name string, with protocol.With) (room seal.RoomKey, _ *refusal) {
+	other, err := a.Seat(with.Seat)
+	if err != nil || with.Seat == name {
+		return room, invalidKind.says("with.seat: not another seat of the appointment", "name the seat whose code you show")
+	}
+	shown, err := code.Parse(with.Code)
+	if err != nil {
+		return room, invalidKind.says("with.code: not a code", "check what was typed")
+	}
+	now, limited := s.now(), from.network.IsValid()
+	if limited {
+		if wait := s.guesses.wait(now, from.network); wait > 0 {
+			return room, limitedKind.says("too many wrong codes came from this network", "wait before you try again").after(wait)
+		}
+	}
+	keys, refused := s.derive(ctx, shown)
+	if refused != nil {
+		return room, refused
+	}
+	if room, err = seal.Unwrap(keys.SealKey, a.ID, other.Name, other.RoomKey); err != nil {
+		if limited {
+			s.guesses.fail(now, from.network)
+		}
+		return room, wrongCodeKind.says("with.code: not the code of this seat",
+			"check what was typed; where no code is left, revoke the appointment and make another")
+	}
+	return room, nil
+}
+
+// reissue makes the new code the seat's, and ends what the old one opened.
+func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) *refusal {
+	seat, err := s.registry.Reissue(ctx, id, next, s.now())
+	switch {
+	case errors.Is(err, appointment.ErrUnknown):
+		return ended() // meanwhile
+	case errors.Is(err, appointment.ErrExists):
+		return existsKind.says("there is a seat with this code already", "make another code")
+	case err != nil:
+		return s.fault("a seat cannot be reissued", err)
+	}
+	s.rooms.endAll(id, seat.Name, protocol.Revoked, "the seat was given another code")
+	s.relay.Revoke(id, seat.Name, seat.Reissued)
+	return nil
+}
+
+// findSeat returns the seat that a request's path names, of an appointment that is not over.
+func (s *Server) findSeat(r *http.Request) (appointment.Appointment, appointment.Seat, *refusal) {
+	a, refused := s.find(r)
+	if refused != nil {
+		return a, appointment.Seat{}, refused
+	}
+	if !a.Revoked.IsZero() || !s.now().Before(a.Closes) {
+		return a, appointment.Seat{}, ended()
+	}
+	seat, err := a.Seat(r.PathValue("seat"))
+	if err != nil {
+		return a, seat, seatKind.says("the appointment has no such seat", "use a name that GET /v1/appointments/{id} shows")
+	}
+	return a, seat, nil
+}
+
+func ended() *refusal {
+	return endedKind.says("the appointment is over or revoked", "make another appointment")
+}

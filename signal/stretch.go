@@ -1,0 +1,38 @@
+package signal
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"praxisrelay/signal/code"
+)
+
+// stretching bounds how many codes are stretched at once that callers of the API leave
+// to the server. Each takes about half a second of a core, and where there are several
+// cores one is always left to the calls.
+type stretching struct {
+	turns    chan struct{}
+	patience time.Duration // how long a request waits for its turn
+}
+
+func newStretching() stretching {
+	return stretching{turns: make(chan struct{}, max(1, runtime.NumCPU()-1)), patience: 10 * time.Second}
+}
+
+// derive waits for its turn and stretches a code.
+func (s *Server) derive(ctx context.Context, c code.Code) (code.Keys, *refusal) {
+	waiting, cancel := context.WithTimeout(ctx, s.stretching.patience)
+	defer cancel()
+	select {
+	case s.stretching.turns <- struct{}{}:
+		defer func() { <-s.stretching.turns }()
+	case <-waiting.Done():
+		return code.Keys{}, busyKind.says("too many codes are made at once", "try again in a moment, or make codes at the caller").after(5 * time.Second)
+	}
+	keys, err := c.Derive(s.info.Salt, s.info.Rounds)
+	if err != nil {
+		return code.Keys{}, s.fault("a code cannot be stretched", err)
+	}
+	return keys, nil
+}

@@ -1,0 +1,59 @@
+package signal
+
+import (
+	"errors"
+	"net/http"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/token"
+)
+
+func (s *Server) createToken(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	body, refused := readBody(w, r)
+	if refused != nil {
+		return refused
+	}
+	var n protocol.NewToken
+	if refused := decodeBody(body, &n); refused != nil {
+		return refused
+	}
+	made, text, err := token.New(n.Name, n.Scopes, s.now(), n.Expires)
+	if err != nil {
+		return invalidKind.says(err.Error(), "correct it")
+	}
+	if err := s.registry.AddToken(r.Context(), made); err != nil {
+		return s.fault("a token cannot be kept", err)
+	}
+	answer(w, http.StatusCreated, protocol.CreatedToken{ListedToken: listedToken(made), Token: text})
+	return nil
+}
+
+func (s *Server) listTokens(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	list, err := s.registry.Tokens(r.Context())
+	if err != nil {
+		s.log.Error("tokens cannot be read", "error", err) // the others can
+	}
+	rows := make([]protocol.ListedToken, 0, len(list))
+	for _, t := range list {
+		rows = append(rows, listedToken(t))
+	}
+	answer(w, http.StatusOK, rows)
+	return nil
+}
+
+func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	err := s.registry.RevokeToken(r.Context(), r.PathValue("id"))
+	switch {
+	case errors.Is(err, appointment.ErrUnknown):
+		return tokenKind.says("no token has this id", "see praxisrelay token list")
+	case err != nil:
+		return s.fault("a token cannot be revoked", err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func listedToken(t token.Token) protocol.ListedToken {
+	return protocol.ListedToken{ID: t.ID, Name: t.Label, Scopes: t.Scopes, Created: t.Created, Expires: t.Expires}
+}
