@@ -174,7 +174,7 @@ function admit() {
 function begin() {
   if (!partner) return;
   if (!configuration || (isDoctor() && !partner.admitted)) {
-    show('status', isDoctor() ? 'waiting.doctor' : 'admission');
+    show('status', isDoctor() ? '' : 'admission'); // the doctor is shown who waits
     return;
   }
   const to = partner;
