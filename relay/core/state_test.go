@@ -29,7 +29,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			small := func() *lab { // full seats and the longest life come up
 				l := newLab(t)
-				l.config.Limits.PerSeat, l.config.MaxSession = 2, 15*time.Minute
+				l.config.Limits.PerSeat, l.config.MaxSession = 2, 12*time.Minute
 				return l
 			}
 			l := small()
