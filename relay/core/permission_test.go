@@ -125,7 +125,6 @@ func TestAnotherSpellingIsAnotherPeer(t *testing.T) {
 				{8: 0xFF, 9: 0xFF},               // SIIT
 				{0, 0x64, 0xFF, 0x9B},            // NAT64
 				{0xFE, 0x80, 10: 0x5E, 11: 0xFE}, // ISATAP
-				{0x20, 0x01, 0x0D, 0xB8, 10: 1, 11: 0xFF}, // nothing
 			} {
 				copy(prefix[12:], v4[:])
 				spelling := netip.AddrPortFrom(netip.AddrFrom16(prefix), target.Port())
