@@ -32,6 +32,7 @@ func FuzzCore(f *testing.F) {
 		c := l.allocated("198.51.100.3:1000", "y", "doctor")
 		a.bind(0x4000, b.relayed)
 		b.bind(0x4000, a.relayed)
+		c.permit(c.relayed) // and with it the address of all: the appointment alone keeps others out
 		stranger := l.peer("198.51.100.66:6666", "z", "patient")
 
 		if to, out := stranger.raw(strangers); len(out) > 0 && to != stranger.tuple {
@@ -49,14 +50,29 @@ func FuzzCore(f *testing.F) {
 		for _, method := range []stun.Method{
 			stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind,
 		} {
-			to, out := a.raw(a.build(method, attributes(members)).Raw)
-			if len(out) > 0 && to != a.tuple {
-				t.Fatalf("%v: the answer went to %v", method, to.Client)
+			for _, m := range []*stun.Message{
+				a.build(method, attributes(members)),
+				a.build(method, attributes(members), channelNumber(0x4007), xorPeer(c.relayed)),
+			} {
+				if to, out := a.raw(m.Raw); len(out) > 0 && to != a.tuple {
+					t.Fatalf("%v: the answer went to %v", method, to.Client)
+				}
 			}
 		}
 		for _, from := range []*peer{a, b} {
-			if to, _ := from.channelData(0x4000, "media"); to == c.tuple {
-				t.Fatal("data went into another appointment")
+			held := l.allocations[from.tuple]
+			if held == nil {
+				continue // the bytes were a Refresh with LIFETIME 0
+			}
+			for _, ch := range held.channels {
+				if to, out := from.channelData(ch.number, "media"); len(out) > 0 && to != a.tuple && to != b.tuple {
+					t.Fatalf("data went into another appointment, by channel %x", ch.number)
+				}
+			}
+			for _, p := range held.permissions {
+				if to, out := from.send(netip.AddrPortFrom(p.peer, c.relayed.Port()), "media"); len(out) > 0 && to != a.tuple && to != b.tuple {
+					t.Fatalf("data went into another appointment, by the permission for %v", p.peer)
+				}
 			}
 		}
 		l.now = l.now.Add(2 * time.Hour)

@@ -246,12 +246,22 @@ func channelNumber(n uint16) stun.Setter {
 	return raw{stun.AttrChannelNumber, []byte{byte(n >> 8), byte(n), 0, 0}}
 }
 
-// xorPeer encodes with pion's code, not ours.
+// xorPeer encodes by neither our code nor pion's, which turns ::ffff:192.0.2.1 into
+// IPv4.
 type xorPeer netip.AddrPort
 
 func (p xorPeer) AddTo(m *stun.Message) error {
 	addr := netip.AddrPort(p)
-	return stun.XORMappedAddress{IP: addr.Addr().AsSlice(), Port: int(addr.Port())}.AddToAs(m, stun.AttrXORPeerAddress)
+	family := byte(familyIPv6)
+	if addr.Addr().Is4() {
+		family = familyIPv4
+	}
+	value := binary.BigEndian.AppendUint16([]byte{0, family}, addr.Port()^0x2112)
+	for i, b := range addr.Addr().AsSlice() {
+		value = append(value, b^m.Raw[4+i]) // the cookie and the transaction id
+	}
+	m.Add(stun.AttrXORPeerAddress, value)
+	return nil
 }
 
 func xorAddr(t testing.TB, m *stun.Message, kind stun.AttrType) netip.AddrPort {

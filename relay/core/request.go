@@ -116,7 +116,8 @@ func (r *request) decode(in []byte) bool {
 	return true
 }
 
-// take notes one attribute and tells whether it is well-formed.
+// take notes one attribute and tells whether it is well-formed. One that is held
+// already is not looked at, whatever its form.
 func (r *request) take(a stun.RawAttribute) bool {
 	v := a.Value
 	switch a.Type {
@@ -126,7 +127,7 @@ func (r *request) take(a stun.RawAttribute) bool {
 		return takeText(&r.realm, v, 763)
 	case stun.AttrNonce:
 		return takeText(&r.nonce, v, 763)
-	case stun.AttrXORPeerAddress:
+	case stun.AttrXORPeerAddress: // each counts
 		peer, ok := parseXORAddress(v, r.id)
 		r.peers = append(r.peers, peer)
 		return ok
@@ -135,50 +136,32 @@ func (r *request) take(a stun.RawAttribute) bool {
 			r.data, r.hasData = v, true
 		}
 	case stun.AttrChannelNumber:
-		if len(v) != 4 {
-			return false
-		}
-		if !r.hasChannel {
+		if !r.hasChannel && len(v) == 4 {
 			r.channel, r.hasChannel = binary.BigEndian.Uint16(v), true
 		}
+		return r.hasChannel
 	case stun.AttrLifetime:
-		if len(v) != 4 {
-			return false
-		}
-		if !r.hasLifetime {
+		if !r.hasLifetime && len(v) == 4 {
 			r.lifetime, r.hasLifetime = binary.BigEndian.Uint32(v), true
 		}
+		return r.hasLifetime
 	case stun.AttrRequestedTransport:
-		if len(v) != 4 {
-			return false
-		}
-		if !r.hasTransport {
+		if !r.hasTransport && len(v) == 4 {
 			r.transport, r.hasTransport = v[0], true
 		}
+		return r.hasTransport
 	case stun.AttrEvenPort:
-		if len(v) != 1 {
-			return false
-		}
-		if !r.evenPort {
+		if !r.evenPort && len(v) == 1 {
 			r.evenPort, r.reserve = true, v[0]&0x80 != 0
 		}
+		return r.evenPort
 	case stun.AttrReservationToken:
-		r.reservation = true
-		return len(v) == 8
+		r.reservation = r.reservation || len(v) == 8
+		return r.reservation
 	case stun.AttrRequestedAddressFamily:
-		if len(v) != 4 || v[0] == 0 {
-			return false
-		}
-		if r.family == 0 {
-			r.family = v[0]
-		}
+		return takeFamily(&r.family, v)
 	case attrAdditionalAddressFamily:
-		if len(v) != 4 || v[0] == 0 {
-			return false
-		}
-		if r.additional == 0 {
-			r.additional = v[0]
-		}
+		return takeFamily(&r.additional, v)
 	case stun.AttrChangeRequest, attrResponsePort:
 		if slices.Contains(r.discovery, a.Type) {
 			break
@@ -202,10 +185,17 @@ func (r *request) take(a stun.RawAttribute) bool {
 }
 
 func takeText(field *string, value []byte, most int) bool {
-	if *field == "" {
+	if *field == "" && len(value) <= most {
 		*field = string(value)
 	}
-	return len(value) > 0 && len(value) <= most
+	return *field != ""
+}
+
+func takeFamily(field *byte, value []byte) bool {
+	if *field == 0 && len(value) == 4 {
+		*field = value[0]
+	}
+	return *field != 0
 }
 
 // Address families (RFC 8489, section 14.1).

@@ -51,6 +51,13 @@ func TestErrorCodes(t *testing.T) {
 		{"Allocate, reservation and even port", fresh, stun.MethodAllocate, func(*peer) set {
 			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)}, raw{stun.AttrEvenPort, []byte{0}}}
 		}, 400},
+		{"Allocate, reservation and a family", fresh, stun.MethodAllocate, func(*peer) set {
+			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)}, raw{stun.AttrRequestedAddressFamily, []byte{familyIPv4, 0, 0, 0}}}
+		}, 400},
+		{"Allocate, reservation and an additional family", fresh, stun.MethodAllocate, func(*peer) set {
+			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)}, raw{attrAdditionalAddressFamily, []byte{familyIPv6, 0, 0, 0}}}
+		}, 400},
+		{"Allocate, reservation too short", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{stun.AttrReservationToken, make([]byte, 7)}} }, 400},
 		{"Allocate, don't fragment", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{stun.AttrDontFragment, nil}} }, 420},
 		{"Allocate, unknown and required", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{0x7FF0, []byte{1, 2, 3, 4}}} }, 420},
 		{"Allocate, unknown and optional", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{0xFFF0, []byte{1}}} }, 0},
