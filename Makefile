@@ -33,7 +33,7 @@ lint: ## Check formatting and run the linters
 fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
 	@set -e; for target in relay:FuzzFrameSize relay/core:FuzzCore relay/core:FuzzOpenRelay relay/core:FuzzDecode \
 		relay/core:FuzzXORAddress relay/policy:FuzzPermits \
-		signal:FuzzDecodeFrame signal/code:FuzzParse config:FuzzParse; do \
+		signal:FuzzDecodeFrame signal/code:FuzzParse signal/invitation:FuzzReadList config:FuzzParse; do \
 		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) ./$${target%:*}; done
 
 bench: ## Measure what the core costs per packet and per request
