@@ -75,8 +75,9 @@ func upTo(first, last int) (numbers []int) {
 	return numbers
 }
 
-// startFailing serves an admin API that acknowledges some appointments and fails then.
-func startFailing(t *testing.T, good int) (socket string, acknowledged func() []string) {
+// startAdmin serves an admin API that acknowledges good appointments and fails then. Its
+// codes are hardly stretched, so that lists are made at once.
+func startAdmin(t *testing.T, good int) (socket string, acknowledged func() []string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "admin.sock")
 	listener, err := net.Listen("unix", socket)
@@ -113,7 +114,7 @@ func startFailing(t *testing.T, good int) (socket string, acknowledged func() []
 // TestCodeListsWhenTheDaemonFails: what was acknowledged is printed, and the error says
 // what remains to be done.
 func TestCodeListsWhenTheDaemonFails(t *testing.T) {
-	socket, acknowledged := startFailing(t, 5)
+	socket, acknowledged := startAdmin(t, 5)
 	list := "start,ref\n" + strings.Repeat("2100-07-01 10:00,a\n", 20)
 	stdout, stderr, err := createFrom(t, socket, list)
 	if err == nil {
@@ -132,12 +133,12 @@ func TestCodeListsWhenTheDaemonFails(t *testing.T) {
 		t.Errorf("said %q", stderr)
 	}
 
-	socket, _ = startFailing(t, 1)
+	socket, _ = startAdmin(t, 1)
 	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00", "--count", "4")
 	if err == nil || strings.Count(stdout, "\n") != 2 || !strings.HasSuffix(stderr, "1 of 4 are made and printed: make the others with --count 3\n") {
 		t.Errorf("%q %q", stdout, stderr)
 	}
-	socket, _ = startFailing(t, 0)
+	socket, _ = startAdmin(t, 0)
 	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00")
 	if err == nil || stdout != "" || stderr != "praxisrelay: the registry cannot be written: see the server's log\n" {
 		t.Errorf("%q %q", stdout, stderr)

@@ -21,7 +21,7 @@ import (
 // loading anything, and its QR code is the link.
 func TestSheetInABrowser(t *testing.T) {
 	b := newBrowser(t, "printing")
-	socket, _ := startFailing(t, 1)
+	socket, _ := startAdmin(t, 1)
 	folder := t.TempDir()
 	stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00", "--json", "--out", folder, "--format", "html")
 	if err != nil {
