@@ -33,7 +33,8 @@ lint: ## Check formatting and run the linters
 fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
 	@set -e; for target in relay:FuzzFrameSize relay/core:FuzzCore relay/core:FuzzOpenRelay relay/core:FuzzDecode \
 		relay/core:FuzzXORAddress relay/policy:FuzzPermits \
-		signal:FuzzDecodeFrame signal:FuzzDecodePoll signal:FuzzDecodeBody signal/appointment:FuzzRow signal/token:FuzzParse signal/code:FuzzParse config:FuzzParse; do \
+		signal:FuzzDecodeFrame signal:FuzzDecodePoll signal:FuzzDecodeBody signal/appointment:FuzzRow signal/token:FuzzParse \
+		signal/code:FuzzParse signal/invitation:FuzzReadList config:FuzzParse; do \
 		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) ./$${target%:*}; done
 
 bench: ## Measure what the core costs per packet and per request, and 10,000 clients that come at once

@@ -28,6 +28,7 @@ func TestImportDirections(t *testing.T) {
 		{"relay/core", "sync", "one goroutine owns its state"},
 		{"relay/core", "praxisrelay/config", "it is handed what it needs"},
 		{"signal/client", "praxisrelay/signal/page", "a client needs no page"},
+		{"signal/invitation", "os", "it writes texts: which files, with which permissions, is the command's business"},
 		{"relay", "github.com/pion/turn/v4", "the relay's TURN core is ours; pion's is for clients and tests"},
 	}
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "praxisrelay/...").Output()

@@ -42,7 +42,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 			}
 			gone := l.allocated("198.51.100.99:1000", "x", "doctor")
 			gone.ok(stun.MethodRefresh, lifetime(0))
-			l.Revoke(l.now, "z", l.now.Add(time.Hour))
+			l.Revoke(l.now, "z", "", l.now.Add(time.Hour))
 
 			asked := map[*peer][]byte{} // the last Allocate
 			var successor *lab

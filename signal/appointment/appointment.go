@@ -96,11 +96,12 @@ var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadd
 
 // CheckRef checks a caller's own name for an appointment: at most 64 characters of
 // A-Z, a-z, 0-9, dot, underscore and hyphen, or none. It is opaque here, and no place
-// for what says something about a person.
+// for what says something about a person. None begins with a hyphen, which spreadsheets
+// take for a formula.
 func CheckRef(ref string) error {
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
-	if len(ref) > 64 || strings.IndexFunc(ref, func(r rune) bool { return !strings.ContainsRune(allowed, r) }) >= 0 {
-		return errors.New("ref: at most 64 characters of A-Z a-z 0-9 . _ - are expected")
+	if len(ref) > 64 || strings.Trim(ref, allowed) != "" || strings.HasPrefix(ref, "-") {
+		return errors.New("ref: at most 64 of A-Z a-z 0-9 . _ - and no hyphen in front are expected: shorten or replace it")
 	}
 	return nil
 }

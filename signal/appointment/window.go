@@ -1,6 +1,7 @@
 package appointment
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -20,16 +21,26 @@ func ParseStart(text, zone string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t.UTC(), nil
 	}
-	where, err := time.LoadLocation(zone)
-	if err != nil || zone == "" {
-		return time.Time{}, fmt.Errorf("zone %q is unknown: use a name like %s", zone, DefaultZone)
+	where, err := LoadZone(zone)
+	if err != nil {
+		return time.Time{}, err
 	}
 	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02"} {
 		if wall, err := time.Parse(layout, text); err == nil {
 			return earliest(wall, where).UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("start %q is not understood: write it like \"2026-12-01 10:00\", 2026-12-01T10:00:00+01:00 or now", text)
+	// It is not repeated: in a list a wrong column may have been taken, with names.
+	return time.Time{}, errors.New("start is not understood: write it like \"2026-12-01 10:00\", 2026-12-01T10:00:00+01:00 or now")
+}
+
+// LoadZone returns the time zone of a name like Europe/Berlin.
+func LoadZone(name string) (*time.Location, error) {
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "" {
+		return nil, fmt.Errorf("zone %q is unknown: use a name like %s", name, DefaultZone)
+	}
+	return zone, nil
 }
 
 // earliest returns the earliest instant that clocks in where may have meant by

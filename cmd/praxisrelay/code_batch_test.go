@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"praxisrelay/signal/protocol"
+)
+
+// TestMakeAll: whatever fails, what was made is handed over in order, and the rest is
+// named.
+func TestMakeAll(t *testing.T) {
+	broken := errors.New("broken")
+	const n = 9
+	for _, workers := range []int{1, 2, 20} {
+		for failing := -1; failing < n; failing++ {
+			for refusing := -1; refusing < n; refusing++ {
+				var lock sync.Mutex
+				var begun, made, handed []int
+				missing, err := makeAll(n, workers, func(i int) (int, error) {
+					lock.Lock()
+					defer lock.Unlock()
+					begun = append(begun, i)
+					if i == failing {
+						return 0, broken
+					}
+					made = append(made, i)
+					return i * i, nil
+				}, func(i, square int) error {
+					if square != i*i {
+						t.Errorf("%d was handed over with %d", i, square)
+					}
+					handed = append(handed, i)
+					if i == refusing {
+						return broken
+					}
+					return nil
+				})
+				slices.Sort(made)
+				all := slices.Sorted(slices.Values(append(slices.Clone(handed), missing...)))
+				failed := failing >= 0 || refusing >= 0
+				name := fmt.Sprintf("%d workers, %d fails, %d is refused", workers, failing, refusing)
+				if !slices.Equal(made, handed) || len(all) != n || !slices.IsSorted(missing) || failed != (err == broken) || !failed && err != nil {
+					t.Errorf("%s: made %v, handed %v, missing %v, %v", name, made, handed, missing, err)
+				}
+				if workers == 1 && failing >= 0 && refusing < 0 && len(begun) != failing+1 {
+					t.Errorf("%s: began %v", name, begun)
+				}
+			}
+		}
+	}
+}
+
+func TestRanges(t *testing.T) {
+	for want, numbers := range map[string][]int{"": nil, "3": {3}, "3-4": {3, 4}, "3, 5-20, 22": append(append([]int{3}, upTo(5, 20)...), 22)} {
+		if got := ranges(numbers); got != want {
+			t.Errorf("%v are %q, want %q", numbers, got, want)
+		}
+	}
+}
+
+func upTo(first, last int) (numbers []int) {
+	for i := first; i <= last; i++ {
+		numbers = append(numbers, i)
+	}
+	return numbers
+}
+
+// startAdmin serves an admin API that acknowledges good appointments and fails then. Its
+// codes are hardly stretched, so that lists are made at once.
+func startAdmin(t *testing.T, good int) (socket string, acknowledged func() []string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "admin.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lock sync.Mutex
+	var ids []string
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/info", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(protocol.Info{Version: 1, URL: "https://relay.example.org/", Salt: make([]byte, 16), Rounds: 1})
+	})
+	mux.HandleFunc("POST /v1/appointments", func(w http.ResponseWriter, r *http.Request) {
+		lock.Lock()
+		defer lock.Unlock()
+		var n protocol.NewAppointment
+		if err := json.NewDecoder(r.Body).Decode(&n); err != nil || len(ids) == good {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusInternalServerError)
+			_ = json.NewEncoder(w).Encode(protocol.Problem{Status: 500, Detail: "the registry cannot be written: see the server's log"})
+			return
+		}
+		ids = append(ids, n.ID)
+		w.WriteHeader(http.StatusCreated)
+		_, _ = w.Write([]byte("{}"))
+	})
+	server := &http.Server{Handler: mux}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(listener) }()
+	t.Cleanup(func() { server.Close(); <-done })
+	return socket, func() []string { lock.Lock(); defer lock.Unlock(); return ids }
+}
+
+// TestCodeListsWhenTheDaemonFails: what was acknowledged is printed, and the error says
+// what remains to be done.
+func TestCodeListsWhenTheDaemonFails(t *testing.T) {
+	socket, acknowledged := startAdmin(t, 5)
+	list := "start,ref\n" + strings.Repeat("2100-07-01 10:00,a\n", 20)
+	stdout, stderr, err := createFrom(t, socket, list)
+	if err == nil {
+		t.Fatal("it was no failure")
+	}
+	ids := acknowledged()
+	if len(ids) != 5 {
+		t.Fatalf("%d were acknowledged", len(ids))
+	}
+	for _, id := range ids {
+		if !strings.Contains(stdout, "\n"+id+",a,") {
+			t.Errorf("%s is lost:\n%s", id, stdout)
+		}
+	}
+	if !regexp.MustCompile(`^praxisrelay: the registry cannot be written: see the server's log; 5 of 20 are made and printed: go on with a list of the column names and the lines [0-9, ]*\d+-21\n$`).MatchString(stderr) {
+		t.Errorf("said %q", stderr)
+	}
+
+	socket, _ = startAdmin(t, 1)
+	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00", "--count", "4")
+	if err == nil || strings.Count(stdout, "\n") != 2 || !strings.HasSuffix(stderr, "1 of 4 are made and printed: make the others with --count 3\n") {
+		t.Errorf("%q %q", stdout, stderr)
+	}
+	socket, _ = startAdmin(t, 0)
+	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00")
+	if err == nil || stdout != "" || stderr != "praxisrelay: the registry cannot be written: see the server's log\n" {
+		t.Errorf("%q %q", stdout, stderr)
+	}
+}

@@ -1,0 +1,109 @@
+// Package invitation writes what a practice gives to the two sides of an appointment:
+// a text, a calendar entry, a QR code and a page to print. It reads the list that a
+// day's appointments are made from, and writes the list of what was made.
+//
+// Nothing here is sent anywhere. Everything that is written holds a code, which opens
+// the appointment: it belongs to its recipient alone. In links the code stands behind
+// the #, which browsers send to nobody.
+package invitation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"praxisrelay/signal/client"
+)
+
+// Invitation is what one seat of an appointment is told.
+type Invitation struct {
+	Appointment string // its id
+	Seat        client.CreatedSeat
+	Opens       time.Time
+	Closes      time.Time
+	Language    Language
+	Zone        *time.Location // of the times that people read
+}
+
+// For returns an appointment's invitations, one a seat.
+func For(a client.Created, language Language, zone *time.Location) []Invitation {
+	var list []Invitation
+	for _, seat := range a.Seats {
+		list = append(list, Invitation{a.ID, seat, a.Opens, a.Closes, language, zone})
+	}
+	return list
+}
+
+// Formats are what an invitation can be written as. Each is its file's extension too.
+var Formats = []string{"txt", "ics", "svg", "html"}
+
+// CheckFormats refuses what is not one of Formats.
+func CheckFormats(formats []string) error {
+	for _, format := range formats {
+		if !slices.Contains(Formats, format) {
+			return fmt.Errorf("format %q is unknown: use some of %s", format, strings.Join(Formats, ","))
+		}
+	}
+	return nil
+}
+
+// FileName returns the name of the invitation's file: nothing in it is secret.
+func (i Invitation) FileName(format string) string {
+	return i.Appointment + "-" + i.Seat.Name + "." + format
+}
+
+// Render writes the invitation in one of Formats. Calendar entries are stamped with now.
+func (i Invitation) Render(format string, now time.Time) ([]byte, error) {
+	switch format {
+	case "txt":
+		return []byte(i.Text()), nil
+	case "ics":
+		return i.calendar(now), nil
+	case "svg", "html":
+		qr, err := NewQR(i.Seat.Link)
+		if err != nil {
+			return nil, err
+		}
+		if format == "svg" {
+			return []byte(qr.SVG()), nil
+		}
+		return i.page(qr)
+	}
+	return nil, CheckFormats([]string{format})
+}
+
+// fact is a line of the invitation: what it tells, and that.
+type fact struct{ Name, Value string }
+
+// facts are the lines that differ from invitation to invitation.
+func (i Invitation) facts() []fact {
+	w := i.words()
+	return []fact{
+		{w.begins, i.when(i.Opens)},
+		{w.until, i.when(i.Closes)},
+		{w.code, i.Seat.Code.Format()},
+		{w.link, i.Seat.Link},
+	}
+}
+
+// advice are the sentences that are the same in all.
+func (i Invitation) advice() []string {
+	w := i.words()
+	page, _, _ := strings.Cut(i.Seat.Link, "#")
+	return []string{fmt.Sprintf(w.join, page), w.again, w.needed, w.secret}
+}
+
+// Text returns the invitation as plain text, a line for each paragraph: mail programs
+// break them themselves.
+func (i Invitation) Text() string {
+	var b strings.Builder
+	b.WriteString(i.words().heading[i.Seat.Name] + "\n\n")
+	for _, f := range i.facts() {
+		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
+	}
+	for _, sentence := range i.advice() {
+		b.WriteString("\n" + sentence + "\n")
+	}
+	return b.String()
+}

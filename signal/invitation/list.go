@@ -1,0 +1,165 @@
+package invitation
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
+)
+
+// MaxRows is how many appointments are made at once, at most.
+const MaxRows = 1000
+
+// List is what appointments are made from.
+type List struct {
+	Rows  []Row
+	Comma rune // what separates its columns: a comma or, as in German spreadsheets, a semicolon
+}
+
+// Row is an appointment to be made.
+type Row struct {
+	Line  int // in the list, from 1
+	Opens time.Time
+	Ref   string // the caller's own reference, or empty
+}
+
+// ReadList reads a CSV list with the column start, as [appointment.ParseStart] takes
+// it, and if wanted ref. The error names every bad line, and repeats nothing of it: who
+// took the wrong columns may have a patient's name there.
+func ReadList(r io.Reader, zone string, now time.Time) (List, error) {
+	list := List{Comma: ','}
+	var columns []string
+	var problems []error
+	number := 0
+	// No value may have line breaks, so each line stands for itself, and a stray quote
+	// spoils no other.
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		number++
+		line := strings.TrimPrefix(lines.Text(), "\ufeff")
+		if columns == nil && !strings.Contains(line, ",") && strings.Contains(line, ";") {
+			list.Comma = ';'
+		}
+		if strings.Trim(line, " \t"+string(list.Comma)) == "" {
+			continue
+		}
+		fields, err := splitLine(line, list.Comma)
+		switch {
+		case err != nil:
+		case columns == nil:
+			if columns, err = readHeader(fields); err != nil {
+				return List{}, fmt.Errorf("line %d: %w", number, err) // the others mean nothing without it
+			}
+			continue
+		case len(list.Rows) == MaxRows:
+			return List{}, fmt.Errorf("line %d: at most %d appointments are made at once: split the list", number, MaxRows)
+		default:
+			var row Row
+			row, err = readRow(columns, fields, zone, now)
+			row.Line = number
+			list.Rows = append(list.Rows, row)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("line %d: %w", number, err))
+		}
+	}
+	if err := lines.Err(); err != nil {
+		problems = append(problems, fmt.Errorf("line %d: %w: is the list a CSV file?", number+1, err))
+	}
+	if len(problems) == 0 && len(list.Rows) == 0 {
+		problems = append(problems, errors.New("the list has no appointments: write the column names start,ref and below them a line for each"))
+	}
+	if err := errors.Join(problems...); err != nil {
+		return List{}, err
+	}
+	return list, nil
+}
+
+func splitLine(line string, comma rune) ([]string, error) {
+	r := csv.NewReader(strings.NewReader(line))
+	r.Comma = comma
+	fields, err := r.Read()
+	if err != nil {
+		return nil, errors.New(`a quote is not closed or stands within a value: write "..." around the whole value, or none`)
+	}
+	for i := range fields {
+		fields[i] = strings.TrimSpace(fields[i])
+	}
+	return fields, nil
+}
+
+func readHeader(fields []string) ([]string, error) {
+	for i := range fields {
+		fields[i] = strings.ToLower(fields[i])
+		if name := fields[i]; name != "start" && name != "ref" || slices.Contains(fields[:i], name) {
+			return nil, fmt.Errorf("column %d is not one of start and ref, or there twice: begin with a line of column names, start,ref, and save the list as CSV in UTF-8", i+1)
+		}
+	}
+	if !slices.Contains(fields, "start") {
+		return nil, errors.New("the column start is missing: add it")
+	}
+	return fields, nil
+}
+
+func readRow(columns, fields []string, zone string, now time.Time) (row Row, err error) {
+	if len(fields) != len(columns) {
+		return row, fmt.Errorf("%d values where there are %d columns: give each column its value, which may be empty for ref", len(fields), len(columns))
+	}
+	for i, column := range columns {
+		var problem error
+		switch column {
+		case "start":
+			if row.Opens, problem = appointment.ParseStart(fields[i], zone, now); problem == nil && !now.Before(row.Opens.Add(appointment.Length)) {
+				problem = errors.New("start: the appointment would be over already: correct the date")
+			}
+		case "ref":
+			row.Ref, problem = fields[i], appointment.CheckRef(fields[i])
+		}
+		err = errors.Join(err, problem)
+	}
+	if err != nil {
+		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) // a line's mistakes on one line
+	}
+	return row, err
+}
+
+// ListWriter writes what was made as CSV, each row at once: no code is lost when a
+// later one fails. No value begins with what spreadsheets take for a formula.
+type ListWriter struct {
+	csv     *csv.Writer
+	zone    *time.Location
+	started bool
+}
+
+// NewListWriter returns a writer of columns separated by comma, with times in zone.
+func NewListWriter(w io.Writer, comma rune, zone *time.Location) *ListWriter {
+	l := &ListWriter{csv: csv.NewWriter(w), zone: zone}
+	l.csv.Comma = comma
+	return l
+}
+
+// Write writes the row of an appointment; ref may be empty.
+func (l *ListWriter) Write(a client.Created, ref string) error {
+	if !l.started {
+		header := []string{"appointment", "ref", "opens", "closes"}
+		for _, name := range appointment.SeatNames {
+			header = append(header, name+"_code", name+"_link")
+		}
+		l.started = true
+		_ = l.csv.Write(header) // Flush has its error
+	}
+	row := []string{a.ID, ref, a.Opens.In(l.zone).Format(time.RFC3339), a.Closes.In(l.zone).Format(time.RFC3339)}
+	for _, seat := range a.Seats {
+		row = append(row, seat.Code.Format(), seat.Link)
+	}
+	_ = l.csv.Write(row)
+	l.csv.Flush()
+	return l.csv.Error()
+}
