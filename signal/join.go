@@ -13,7 +13,10 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-const faulty = "the server has a fault: try again later"
+const (
+	faulty      = "the server has a fault: try again later"
+	unknownCode = "no appointment has this code"
+)
 
 // open takes a client's first frame: a join or a resume. Where a session has ended
 // meanwhile the error says why.
@@ -28,15 +31,11 @@ func (s *Server) open(ctx context.Context, client netip.Addr, frame protocol.Fro
 	if failure != nil {
 		return nil, nil, failure
 	}
-	link, failure := s.rooms.join(session, welcome)
-	if failure != nil {
-		return session, nil, failure
-	}
-	if _, _, err := s.registry.Find(ctx, session.lookup); err != nil {
-		// Revoked since admit looked, when there was no session to tell yet.
-		s.rooms.end(session, protocol.Revoked, "the appointment was withdrawn")
-	}
-	return session, link, nil
+	link, failure := s.rooms.join(session, welcome, func() bool {
+		_, _, err := s.registry.Find(ctx, session.lookup)
+		return err == nil
+	})
+	return session, link, failure
 }
 
 // admit finds the seat that a token opens.
@@ -68,7 +67,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
 		s.guesses.fail(now, client)
-		return nil, welcome, &protocol.Error{Code: protocol.UnknownCode, Message: "no appointment has this code"}
+		return nil, welcome, &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
 	case errors.Is(err, appointment.ErrEarly):
 		return nil, welcome, &protocol.Error{Code: protocol.TooEarly, Message: "the appointment has not begun", Opens: &found.Opens}
 	case errors.Is(err, appointment.ErrOver):

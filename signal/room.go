@@ -40,9 +40,16 @@ func newRooms(waiting bool, ice func(appointment, seat string) (protocol.ICE, er
 
 // join seats a session, welcomes it and tells the others. An older session of the
 // seat is replaced; if it is the same client's, that one's admission stays.
-func (r *rooms) join(s *session, welcome protocol.Welcome) (*link, *protocol.Error) {
+//
+// valid tells whether the code still opens the seat: who withdraws it ends the seat's
+// session next, and then the credentials made until then. A join that came between
+// would have one that was made later.
+func (r *rooms) join(s *session, welcome protocol.Welcome, valid func() bool) (*link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !valid() {
+		return nil, &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
+	}
 	in := r.byID[s.appointment]
 	if in == nil {
 		in = &room{seats: map[string]*session{}}

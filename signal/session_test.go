@@ -563,3 +563,22 @@ func TestLargerMessagesWhereConfigured(t *testing.T) {
 		}
 	}
 }
+
+// TestACodeThatIsWithdrawnWhileItJoins gets neither the seat nor a credential.
+func TestACodeThatIsWithdrawnWhileItJoins(t *testing.T) {
+	l := newLab(t)
+	_, doctor, patient := l.seats(day)
+	l.join(patient)
+	session, welcome, failure := l.admit(t.Context(), netip.MustParseAddr("198.51.100.1"), *joining(doctor, seal.NewEpoch()).Join)
+	if failure != nil {
+		t.Fatal(failure)
+	}
+	minted := l.relay.minted
+	_, failure = l.rooms.join(session, welcome, func() bool { return false })
+	if failure == nil || failure.Code != protocol.UnknownCode || l.relay.minted != minted {
+		t.Errorf("got %v, and %d credentials", failure, l.relay.minted-minted)
+	}
+	if seated := l.rooms.seated(welcome.Appointment); !slices.Equal(seated, []string{"patient"}) {
+		t.Errorf("seated are %v", seated)
+	}
+}
