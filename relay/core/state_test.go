@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 		"paired": func(t testing.TB) *lab { return newLab(t) },
 		"open":   func(t testing.TB) *lab { l, _ := openLab(t); return l },
 	}
+	outside := netip.MustParseAddrPort("203.0.113.5:5000")
 	for name, newLab := range labs {
 		t.Run(name, func(t *testing.T) {
 			seed := rand.Uint64()
@@ -69,6 +71,10 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 					l.now = l.now.Add(time.Duration(random.IntN(400)) * time.Second)
 				}
 				p, to := peers[random.IntN(len(peers))], peers[random.IntN(len(peers))]
+				address := to.relayed
+				if l.open != nil && random.IntN(3) == 0 {
+					address = outside
+				}
 				var message []byte
 				switch random.IntN(18) {
 				case 0:
@@ -82,11 +88,11 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 				case 4:
 					message = p.build(stun.MethodRefresh, lifetime([]uint32{0, 600, 3600, 1200}[random.IntN(4)])).Raw
 				case 5, 6:
-					message = p.build(stun.MethodCreatePermission, xorPeer(to.relayed)).Raw
+					message = p.build(stun.MethodCreatePermission, xorPeer(address)).Raw
 				case 7, 8, 9:
-					message = p.build(stun.MethodChannelBind, channelNumber(uint16(0x4000+random.IntN(3))), xorPeer(to.relayed)).Raw
+					message = p.build(stun.MethodChannelBind, channelNumber(uint16(0x4000+random.IntN(3))), xorPeer(address)).Raw
 				case 10:
-					message = build(t, stun.MethodSend, stun.ClassIndication, xorPeer(to.relayed), raw{stun.AttrData, []byte("data")}).Raw
+					message = build(t, stun.MethodSend, stun.ClassIndication, xorPeer(address), raw{stun.AttrData, []byte("data")}).Raw
 				default:
 					message = []byte{0x40, byte(random.IntN(3)), 0, 1, 'd'}
 				}
@@ -103,7 +109,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 				case len(out) == 0:
 				case isSTUN && answer.Type.Method == stun.MethodData: // its transaction id is random
 					seen["forwarded"]++
-					if !bytes.Equal(out[headerSize:], outThere[headerSize:]) {
+					if !sameData(out, outThere) {
 						t.Fatalf("%x here, %x there", out, outThere)
 					}
 				case made:
@@ -133,6 +139,16 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 					successor = nil // its relayed address is another one
 					continue
 				}
+				if l.open != nil {
+					toHere, in := l.Receive(l.now, p.relayed, outside, []byte("in"), l.buf)
+					toThere, inThere := there.Receive(l.now, p.relayed, outside, []byte("in"), there.buf)
+					if toHere != toThere || !sameData(in, inThere) {
+						t.Fatalf("%x from a peer to %v here, %x to %v there", in, toHere, inThere, toThere)
+					}
+					if len(in) > 0 {
+						seen["from a peer"]++
+					}
+				}
 				if random.IntN(16) == 0 {
 					if here, there := stateOf(t, l.Core), stateOf(t, successor.Core); here != there {
 						t.Fatalf("here:\n%s\nand there:\n%s", here, there)
@@ -149,8 +165,19 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 					t.Errorf("%s came up %d times, want at least %d", what, seen[what], least)
 				}
 			}
+			if l.open != nil && seen["from a peer"] < 10 {
+				t.Errorf("%d packets came from a peer", seen["from a peer"])
+			}
 		})
 	}
+}
+
+// sameData compares what two cores forward. Data indications have random transaction ids.
+func sameData(a, b []byte) bool {
+	if len(a) >= headerSize && len(b) >= headerSize && a[0]&0xC0 == 0 {
+		return bytes.Equal(a[:4], b[:4]) && bytes.Equal(a[headerSize:], b[headerSize:])
+	}
+	return bytes.Equal(a, b)
 }
 
 func save(t *testing.T, c *Core) string {
