@@ -3,7 +3,6 @@ package signal
 import (
 	"errors"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"praxisrelay/signal/appointment"
@@ -14,8 +13,7 @@ import (
 func (s *Server) APIHandler() http.Handler {
 	failures := newLimiter()
 	return s.adminHandler(func(r *http.Request, scope token.Scope) (caller, *refusal) {
-		client, _ := netip.ParseAddrPort(r.RemoteAddr) // the listener knows it of every connection
-		network := client.Addr().Unmap()
+		network := clientAddr(r)
 		known, err := s.bearer(r)
 		switch {
 		case errors.Is(err, appointment.ErrUnknown):

@@ -53,7 +53,7 @@ func (s *Server) create(ctx context.Context, body []byte, once *once) ([]byte, *
 		created.SealedBy = protocol.ByServer
 		created.Seats, refused = s.makeSeats(ctx, &a)
 	} else {
-		a.Seats, refused = s.takeSeats(n.Seats)
+		a.Seats, refused = s.takeSeats(a.ID, n.Seats)
 	}
 	if refused != nil {
 		return nil, refused
@@ -94,9 +94,9 @@ func (s *Server) window(n protocol.NewAppointment) (a appointment.Appointment, r
 }
 
 // takeSeats reads the seats that the caller has sealed.
-func (s *Server) takeSeats(seats []protocol.NewSeat) (taken []appointment.Seat, _ *refusal) {
+func (s *Server) takeSeats(id string, seats []protocol.NewSeat) (taken []appointment.Seat, _ *refusal) {
 	for _, seat := range seats {
-		seat, refused := s.takeSeat(seat)
+		seat, refused := s.takeSeat(id, seat)
 		if refused != nil {
 			return nil, refused
 		}
@@ -105,14 +105,14 @@ func (s *Server) takeSeats(seats []protocol.NewSeat) (taken []appointment.Seat, 
 	return taken, nil
 }
 
-func (s *Server) takeSeat(n protocol.NewSeat) (appointment.Seat, *refusal) {
+func (s *Server) takeSeat(id string, n protocol.NewSeat) (appointment.Seat, *refusal) {
 	if len(n.Verifier) != 32 {
 		return appointment.Seat{}, invalidKind.says("verifier: 32 bytes are expected", "send the SHA-256 of the join token")
 	}
 	if err := appointment.CheckRoomKey(n.RoomKey); err != nil {
 		return appointment.Seat{}, invalid(err)
 	}
-	return appointment.Seat{Name: n.Name, Lookup: s.pepper.Lookup([32]byte(n.Verifier)), RoomKey: n.RoomKey}, nil
+	return s.seat(id, n.Name, [32]byte(n.Verifier), n.RoomKey), nil
 }
 
 // makeSeats makes an appointment's id, its codes and its room key, all of which the
@@ -137,9 +137,14 @@ func (s *Server) makeSeat(ctx context.Context, id, name string, room seal.RoomKe
 	if refused != nil {
 		return seat, made, refused
 	}
-	seat = appointment.Seat{Name: name, Lookup: s.pepper.Lookup(keys.Verifier()), RoomKey: room.Wrap(keys.SealKey, id, name)}
+	seat = s.seat(id, name, keys.Verifier(), room.Wrap(keys.SealKey, id, name))
 	// The code stands behind the #, which browsers send to nobody.
 	return seat, protocol.CodedSeat{Name: name, Code: c.Format(), Link: s.info.URL + "#" + c.Format()}, nil
+}
+
+// seat is what the registry keeps.
+func (s *Server) seat(id, name string, verifier [32]byte, roomKey []byte) appointment.Seat {
+	return appointment.Seat{Name: name, Lookup: s.pepper.Lookup(verifier), RoomKey: s.pepper.Hide(id, name, roomKey)}
 }
 
 func invalid(err error) *refusal { return invalidKind.says(err.Error(), "see docs/openapi.yaml") }

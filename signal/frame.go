@@ -26,24 +26,33 @@ func decodeFrame(text []byte) (frame protocol.FromClient, err error) {
 	switch {
 	case members != 1:
 		return frame, errors.New("a frame has one member that says what it is, as docs/protocol.md describes")
+	case frame.Send != nil && frame.Send.Seq > maxSeq:
+		return frame, errors.New("send.seq is below 2^53")
 	case frame.Numbered() != (frame.N > 0):
 		return frame, errors.New("send, admit and ice are numbered from 1, other frames are not")
 	}
 	return frame, nil
 }
 
+// maxSeq is the largest number that JavaScript holds exactly.
+const maxSeq = 1<<53 - 1
+
 // decodePoll reads the body of a poll, frame by frame.
 func decodePoll(body []byte, most int) (frames []protocol.FromClient, err error) {
+	// An array, since what does not fit into it is skipped, and costs no memory.
 	var poll struct {
-		Frames []json.RawMessage `json:"frames"`
+		Frames [protocol.MaxPollFrames + 1]json.RawMessage `json:"frames"`
 	}
 	if err := decodeStrictly(body, &poll); err != nil {
 		return nil, err
 	}
-	if len(poll.Frames) == 0 || len(poll.Frames) > protocol.MaxPollFrames {
+	if poll.Frames[0] == nil || poll.Frames[protocol.MaxPollFrames] != nil {
 		return nil, errors.New("frames: 1 to 32 are expected, first a join or a resume")
 	}
 	for i, text := range poll.Frames {
+		if text == nil {
+			break
+		}
 		if len(text) > most {
 			return nil, errors.New("a frame is too long: see max_message of /v1/info")
 		}

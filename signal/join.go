@@ -31,9 +31,9 @@ func (s *Server) open(ctx context.Context, client netip.Addr, frame protocol.Fro
 	if failure != nil {
 		return nil, nil, failure
 	}
-	link, failure := s.rooms.join(session, welcome, func() bool {
+	link, failure := s.rooms.join(s.now(), session, welcome, func() error {
 		_, _, err := s.registry.Find(ctx, session.lookup)
-		return err == nil
+		return err
 	})
 	return session, link, failure
 }
@@ -49,7 +49,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	var token [32]byte
 	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
 	lookups := s.pepper.Lookups(code.Verifier(token))
-	if wait := s.guesses.wait(now, client); wait > 0 && !s.guesses.knows(client, lookups[0]) {
+	if wait := s.guesses.wait(now, client); wait > 0 && !s.guesses.knows(now, client, lookups[0]) {
 		return nil, welcome, &protocol.Error{
 			Code:       protocol.Limited,
 			Message:    "too many wrong codes",
@@ -77,12 +77,17 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
 	s.registry.MarkUsed(ctx, seat.Lookup)
-	return newSession(found.ID, seat, join.Epoch), protocol.Welcome{
+	wrapped, err := s.pepper.Reveal(found.ID, seat.Name, seat.RoomKey)
+	if err != nil {
+		s.log.Error("a seat cannot be read", "error", err)
+		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
+	}
+	return newSession(found, seat, join.Epoch), protocol.Welcome{
 		Appointment: found.ID,
 		Seat:        seat.Name,
 		Opens:       found.Opens,
 		Closes:      found.Closes,
-		RoomKey:     seat.RoomKey,
+		RoomKey:     wrapped,
 	}, nil
 }
 

@@ -62,7 +62,30 @@ func TestLimiterRemembersRightCodesByNetwork(t *testing.T) {
 	here, beside, elsewhere := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8:1::1")
 	right, wrong := appointment.Lookup{1}, appointment.Lookup{2}
 	l.remember(here, right)
-	if !l.knows(here, right) || !l.knows(beside, right) || l.knows(elsewhere, right) || l.knows(here, wrong) || l.knows(here, appointment.Lookup{}) {
+	if !l.knows(day, here, right) || !l.knows(day, beside, right) || l.knows(day, elsewhere, right) ||
+		l.knows(day, here, wrong) || l.knows(day, here, appointment.Lookup{}) {
 		t.Error("it remembers another code or network than it was told")
+	}
+	for range 200 {
+		l.knows(day, here, wrong)
+	}
+	if l.knows(day, here, right) {
+		t.Error("codes of neighbours can be guessed without end")
+	}
+	if !l.knows(day.Add(time.Second), here, right) {
+		t.Error("it does not forgive")
+	}
+}
+
+func TestLimiterCountsIPv6Sites(t *testing.T) {
+	l := newLimiter()
+	for i := range siteBurst {
+		l.fail(day, netip.MustParseAddr(fmt.Sprintf("2001:db8:0:%x::1", i)))
+	}
+	if l.wait(day, netip.MustParseAddr("2001:db8:0:ffff::1")) == 0 {
+		t.Error("a site with many networks is not limited")
+	}
+	if l.wait(day, netip.MustParseAddr("2001:db8:1::1")) != 0 {
+		t.Error("another site is")
 	}
 }

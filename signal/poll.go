@@ -48,12 +48,18 @@ func (s *Server) poll(r *http.Request, frames []protocol.FromClient) (texts []js
 		return nil, failure
 	}
 	defer func() { s.rooms.detach(s.now(), session, link) }()
+	hold := pollTime
 	for _, frame := range frames[1:] {
-		if failure := s.rooms.handle(s.now(), session, frame); failure != nil {
+		wait, failure := s.rooms.handle(s.now(), session, frame)
+		if failure != nil {
 			return nil, failure
 		}
+		if wait > 0 {
+			hold = 0 // the client is told what was taken, and says the others again
+			break
+		}
 	}
-	held := time.NewTimer(pollTime)
+	held := time.NewTimer(hold)
 	defer held.Stop()
 	for last := false; ; {
 		texts, last, over = s.rooms.take(session, link)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
@@ -21,7 +22,11 @@ func (s *Server) getSeat(w http.ResponseWriter, r *http.Request, _ caller) *refu
 	if refused != nil {
 		return refused
 	}
-	answer(w, http.StatusOK, protocol.SeatKey{ListedSeat: listedSeat(seat, s.rooms.seated(a.ID)), RoomKey: seat.RoomKey})
+	wrapped, err := s.pepper.Reveal(a.ID, seat.Name, seat.RoomKey)
+	if err != nil {
+		return s.fault("a seat cannot be read", err)
+	}
+	answer(w, http.StatusOK, protocol.SeatKey{ListedSeat: listedSeat(seat, s.rooms.seated(a.ID)), RoomKey: wrapped})
 	return nil
 }
 
@@ -42,7 +47,7 @@ func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller
 	reissued := protocol.ReissuedSeat{Name: seat.Name, SealedBy: protocol.ByCaller}
 	switch {
 	case n.With == nil:
-		next, refused = s.takeSeat(protocol.NewSeat{Name: seat.Name, Verifier: n.Verifier, RoomKey: n.RoomKey})
+		next, refused = s.takeSeat(a.ID, protocol.NewSeat{Name: seat.Name, Verifier: n.Verifier, RoomKey: n.RoomKey})
 	case n.Verifier != nil || n.RoomKey != nil:
 		refused = invalidKind.says("with: not beside verifier and room_key", "send the one or the others")
 	default:
@@ -80,11 +85,15 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 			return room, limitedKind.says("too many wrong codes came from this network", "wait before you try again").after(wait)
 		}
 	}
+	wrapped, err := s.pepper.Reveal(a.ID, other.Name, other.RoomKey)
+	if err != nil {
+		return room, s.fault("a seat cannot be read", err)
+	}
 	keys, refused := s.derive(ctx, shown)
 	if refused != nil {
 		return room, refused
 	}
-	if room, err = seal.Unwrap(keys.SealKey, a.ID, other.Name, other.RoomKey); err != nil {
+	if room, err = seal.Unwrap(keys.SealKey, a.ID, other.Name, wrapped); err != nil {
 		if limited {
 			s.guesses.fail(now, from.network)
 		}
@@ -94,9 +103,14 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 	return room, nil
 }
 
+// reissueTime is how long a reissue may take.
+const reissueTime = 10 * time.Second
+
 // reissue makes the new code the seat's, and ends what the old one opened.
 func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) *refusal {
-	seat, err := s.registry.Reissue(ctx, id, next, s.now())
+	// Whoever is there with the old code may have a credential made until it is sent
+	// out, below; the next holder's is made to last longer.
+	seat, err := s.registry.Reissue(ctx, id, next, s.now().Add(reissueTime))
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
 		return ended() // meanwhile

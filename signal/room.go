@@ -2,6 +2,7 @@ package signal
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -29,10 +30,19 @@ type room struct {
 	// replaced are the epochs that lost their seat to another one: they are told so
 	// again when they come back, and do not take the seat in turn.
 	replaced []string
+	joins    map[string]*bucket // seat -> how often it was taken lately
+	empty    time.Time          // since when nobody is there; zero: somebody is
 }
 
 // maxReplaced bounds what a room remembers.
 const maxReplaced = 64
+
+// How often a seat may be taken: whoever has its code would else drown the partner in
+// news of it.
+const (
+	joinInterval = time.Second
+	joinBurst    = 10
+)
 
 func newRooms(waiting bool, ice func(appointment, seat string) (protocol.ICE, error)) *rooms {
 	return &rooms{ice: ice, waiting: waiting, byID: map[string]*room{}, sessions: map[string]*session{}}
@@ -44,16 +54,29 @@ func newRooms(waiting bool, ice func(appointment, seat string) (protocol.ICE, er
 // valid tells whether the code still opens the seat: who withdraws it ends the seat's
 // session next, and then the credentials made until then. A join that came between
 // would have one that was made later.
-func (r *rooms) join(s *session, welcome protocol.Welcome, valid func() bool) (*link, *protocol.Error) {
+func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, valid func() error) (*link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !valid() {
+	switch err := valid(); {
+	case errors.Is(err, appointment.ErrUnknown):
 		return nil, &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
+	case err != nil:
+		return nil, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
 	in := r.byID[s.appointment]
 	if in == nil {
-		in = &room{seats: map[string]*session{}}
+		in = &room{seats: map[string]*session{}, joins: map[string]*bucket{}}
+		r.byID[s.appointment] = in
 	}
+	joins := in.joins[s.seat]
+	if joins == nil {
+		joins = new(bucket)
+		in.joins[s.seat] = joins
+	}
+	if wait := joins.wait(now, joinInterval, joinBurst); wait > 0 {
+		return nil, &protocol.Error{Code: protocol.Limited, Message: "the seat was taken too often", RetryAfter: int(wait/time.Second) + 1}
+	}
+	joins.add(now, joinInterval)
 	if slices.Contains(in.replaced, s.epoch) {
 		return nil, &protocol.Error{Code: protocol.Replaced, Message: "this code was used to join from elsewhere"}
 	}
@@ -71,8 +94,7 @@ func (r *rooms) join(s *session, welcome protocol.Welcome, valid func() bool) (*
 			r.endLocked(old, protocol.Replaced, "this code was used to join from elsewhere")
 		}
 	}
-	in.seats[s.seat] = s
-	r.byID[s.appointment] = in
+	in.seats[s.seat], in.empty = s, time.Time{}
 	r.sessions[s.token] = s
 	l := s.attachLocked(0)
 
@@ -85,11 +107,14 @@ func (r *rooms) join(s *session, welcome protocol.Welcome, valid func() bool) (*
 	if s.admitted {
 		r.deliverICELocked(s)
 	}
-	r.tellLocked(in, s, protocol.FromServer{Joined: new(s.present())})
+	if s.over == nil {
+		r.tellLocked(in, s, protocol.FromServer{Joined: new(s.present())})
+	}
 	return l, s.over
 }
 
-// resume brings a client back to its session.
+// resume brings a client back to its session. A request that was overtaken by a later
+// one gets no link.
 func (r *rooms) resume(now time.Time, resume protocol.Resume) (*session, *link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,9 +122,12 @@ func (r *rooms) resume(now time.Time, resume protocol.Resume) (*session, *link, 
 	if s == nil || !s.forgetLocked(resume.Received) {
 		return nil, nil, &protocol.Error{Code: protocol.UnknownSession, Message: "there is nothing to resume: join with the same epoch"}
 	}
-	if s.fastLocked(now) {
-		r.endLocked(s, protocol.TooFast, tooFast)
+	if s.paceLocked(now, protocol.FromClient{}) > 0 {
+		r.endLocked(s, protocol.TooFast, "the session was resumed too often")
 		return s, nil, s.over
+	}
+	if resume.Received < s.forgottenLocked() {
+		return s, nil, nil
 	}
 	return s, s.attachLocked(resume.Received), nil
 }
@@ -108,18 +136,31 @@ func (r *rooms) resume(now time.Time, resume protocol.Resume) (*session, *link, 
 func (r *rooms) detach(now time.Time, s *session, l *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.link == l {
+	if l != nil && s.link == l {
 		s.link, s.away = nil, now
 	}
 }
 
-// sweep ends the sessions whose clients have been away for too long.
+// sweep ends the sessions whose clients have been away for too long, or whose appointment
+// is long over, and forgets rooms that nobody has come back to.
 func (r *rooms) sweep(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.sessions {
-		if s.link == nil && now.Sub(s.away) >= awayTime {
+		switch {
+		case !now.Before(s.ends):
+			r.endLocked(s, protocol.Over, "the appointment is over")
+		case s.link == nil && now.Sub(s.away) >= awayTime:
 			r.endLocked(s, protocol.UnknownSession, "the client was away for too long")
+		}
+	}
+	for id, in := range r.byID {
+		switch {
+		case len(in.seats) > 0:
+		case in.empty.IsZero():
+			in.empty = now
+		case now.Sub(in.empty) >= awayTime:
+			delete(r.byID, id)
 		}
 	}
 }
@@ -139,33 +180,31 @@ func (r *rooms) take(s *session, l *link) (texts []json.RawMessage, last bool, o
 	switch {
 	case s.over != nil:
 		return nil, true, s.over
-	case s.link != l:
+	case l == nil || s.link != l:
 		return nil, true, nil
 	}
 	return s.takeLocked(l), false, nil
 }
 
-const tooFast = "at most 20 frames a second are taken, and 100 at once"
-
-// handle does what a frame of a seated client asks for. The error, if there is one,
-// ends the session.
-func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) *protocol.Error {
+// handle does what a frame of a seated client asks for. One that comes too early is not
+// taken: then wait says when to offer it again. The error, if there is one, ends the
+// session.
+func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) (wait time.Duration, over *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.over != nil {
-		return s.over
+		return 0, s.over
 	}
-	if s.fastLocked(now) {
-		r.endLocked(s, protocol.TooFast, tooFast)
-		return s.over
+	if wait := s.paceLocked(now, frame); wait > 0 {
+		return wait, nil
 	}
 	if frame.Numbered() {
 		switch {
 		case frame.N <= s.received:
-			return nil // it came before
+			return 0, nil // it came before
 		case frame.N != s.received+1:
 			r.endLocked(s, protocol.BadRequest, "frames are numbered from 1 and without gaps")
-			return s.over
+			return 0, s.over
 		}
 		s.received = frame.N
 	}
@@ -188,7 +227,7 @@ func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) *pr
 	if s.received-s.acked >= protocol.AckEvery || frame.Ack != nil {
 		s.wakeLocked()
 	}
-	return s.over
+	return 0, s.over
 }
 
 // carryLocked hands a sealed message to the session it was sealed for.
@@ -255,9 +294,6 @@ func (r *rooms) endLocked(s *session, code protocol.Code, message string) {
 		return
 	}
 	delete(in.seats, s.seat)
-	if len(in.seats) == 0 {
-		delete(r.byID, s.appointment)
-	}
 	r.tellLocked(in, s, protocol.FromServer{Left: new(s.present())})
 }
 

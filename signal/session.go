@@ -17,9 +17,11 @@ const (
 	// queueFrames and queueBytes bound what waits for a client.
 	queueFrames = 128
 	queueBytes  = 512 << 10
-	// frameInterval and frameBurst are how fast a client may send frames.
+	// frameInterval and frameBurst are how fast a client's frames are taken; one counts
+	// for as many as it has times 4 KiB, so that a burst does not fill its partner's queue.
 	frameInterval = time.Second / 20
 	frameBurst    = 100
+	frameBytes    = 4 << 10
 )
 
 // session is a client's hold on its seat. It outlives the connections, one at a time,
@@ -30,6 +32,7 @@ type session struct {
 	epoch       string
 	token       string // for resuming
 	lookup      appointment.Lookup
+	ends        time.Time // when nobody could withdraw its appointment any more
 
 	admitted bool
 	sent     uint64            // the number of the last frame for the client
@@ -37,7 +40,7 @@ type session struct {
 	waiting  int               // bytes in queue
 	received uint64            // the number of the last frame from the client
 	acked    uint64            // what of that the client was told
-	full     time.Time         // when the client may send frameBurst frames again
+	pace     bucket            // of frames from the client
 	link     *link             // nil while the client is away
 	away     time.Time         // since when
 	over     *protocol.Error   // why it has ended
@@ -50,15 +53,16 @@ type link struct {
 	ack  bool          // the client waits for an acknowledgement
 }
 
-func newSession(appointment string, seat appointment.Seat, epoch string) *session {
+func newSession(a appointment.Appointment, seat appointment.Seat, epoch string) *session {
 	var random [16]byte
 	rand.Read(random[:])
 	return &session{
-		appointment: appointment,
+		appointment: a.ID,
 		seat:        seat.Name,
 		epoch:       epoch,
 		token:       base64.RawURLEncoding.EncodeToString(random[:]),
 		lookup:      seat.Lookup,
+		ends:        a.Closes.Add(appointment.Grace),
 	}
 }
 
@@ -88,11 +92,14 @@ func (s *session) wakeLocked() {
 }
 
 // forgetLocked drops the frames that the client has got, up to number n. It returns
-// false when that cannot be.
+// false when that many were never sent.
 func (s *session) forgetLocked(n uint64) bool {
-	first := s.sent - uint64(len(s.queue)) // the last one that is forgotten already
-	if n < first || n > s.sent {
+	if n > s.sent {
 		return false
+	}
+	first := s.forgottenLocked()
+	if n <= first {
+		return true
 	}
 	for _, text := range s.queue[:n-first] {
 		s.waiting -= len(text)
@@ -100,6 +107,9 @@ func (s *session) forgetLocked(n uint64) bool {
 	s.queue = append(s.queue[:0:0], s.queue[n-first:]...)
 	return true
 }
+
+// forgottenLocked is the number of the last frame that the client has acknowledged.
+func (s *session) forgottenLocked() uint64 { return s.sent - uint64(len(s.queue)) }
 
 // attachLocked makes a new link the session's, from the frame behind received on.
 // The older link, if there is one, learns that it carries nothing any more.
@@ -112,7 +122,7 @@ func (s *session) attachLocked(received uint64) *link {
 
 // takeLocked returns the frames that a link has not carried yet.
 func (s *session) takeLocked(l *link) (texts []json.RawMessage) {
-	first := s.sent - uint64(len(s.queue))
+	first := s.forgottenLocked()
 	if from := max(l.sent, first); from < s.sent {
 		texts = append(texts, s.queue[from-first:]...)
 	}
@@ -124,13 +134,18 @@ func (s *session) takeLocked(l *link) (texts []json.RawMessage) {
 	return texts
 }
 
-// fastLocked tells whether the client sends faster than it may.
-func (s *session) fastLocked(now time.Time) bool {
-	if s.full.Before(now) {
-		s.full = now
+// paceLocked returns how long the client's next frame has to wait, which is then not
+// taken.
+func (s *session) paceLocked(now time.Time, frame protocol.FromClient) time.Duration {
+	wait := s.pace.wait(now, frameInterval, frameBurst)
+	if wait > 0 {
+		return wait
 	}
-	s.full = s.full.Add(frameInterval)
-	return s.full.Sub(now) > frameBurst*frameInterval
+	s.pace.add(now, frameInterval)
+	if frame.Send != nil {
+		s.pace.add(now, time.Duration(len(frame.Send.Sealed)/frameBytes)*frameInterval)
+	}
+	return 0
 }
 
 func encode(frame protocol.FromServer) json.RawMessage {

@@ -136,8 +136,14 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 	if f := second.hear(); f.Ack == nil || *f.Ack != 3 {
 		t.Fatalf("the heartbeat was answered with %+v", f)
 	}
-	if code := l.raw(resuming(session, 3)).error(); code != protocol.UnknownSession {
-		t.Errorf("resuming behind what was acknowledged: %s", code)
+	// A resume that was overtaken is not answered, and ends nothing.
+	late := l.raw(resuming(session, 3))
+	if _, _, err := late.socket.Read(t.Context()); websocket.CloseStatus(err) == websocket.StatusPolicyViolation {
+		t.Errorf("resuming behind what was acknowledged: %v", err)
+	}
+	second.say(protocol.FromClient{Ack: new(uint64(3))}, protocol.FromClient{Ack: new(uint64(4))})
+	if f := second.hear(); f.Ack == nil {
+		t.Errorf("after an older acknowledgement: %+v", f)
 	}
 	if code := l.raw(resuming(session, 99)).error(); code != protocol.UnknownSession {
 		t.Errorf("resuming ahead of what was sent: %s", code)
@@ -209,6 +215,21 @@ func TestTakeoverIsFinal(t *testing.T) {
 	if code := l.raw(joining(keys, epoch)).error(); code != protocol.Replaced {
 		t.Errorf("joining with the same epoch: %s", code)
 	}
+	// Nor when the other device is gone by then, for a while.
+	third := l.raw(joining(keys, seal.NewEpoch()))
+	third.hear()
+	third.say(protocol.FromClient{Leave: &protocol.Empty{}})
+	third.error()
+	l.rooms.sweep(day)
+	if code := l.raw(joining(keys, epoch)).error(); code != protocol.Replaced {
+		t.Errorf("joining an empty room: %s", code)
+	}
+	l.rooms.sweep(day.Add(awayTime))
+	l.rooms.mu.Lock()
+	if len(l.rooms.byID) != 0 {
+		t.Errorf("%d empty rooms are remembered", len(l.rooms.byID))
+	}
+	l.rooms.mu.Unlock()
 	// A person who enters the code again does.
 	if f := l.raw(joining(keys, seal.NewEpoch())).hear(); f.Welcome == nil {
 		t.Errorf("joining with a new epoch: %+v", f)
@@ -280,20 +301,101 @@ func TestWhoDoesNotReadIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestWhoSendsTooFastIsStopped(t *testing.T) {
-	l := newLab(t)
-	_, keys, _ := l.seats(day)
-	r := l.raw(joining(keys, seal.NewEpoch()))
-	for range frameBurst + 1 {
-		r.say(protocol.FromClient{Ack: new(uint64(0))})
+// TestWhoSendsTooFastIsSlowedDown: a burst is taken, the rest 20 a second, and large
+// frames count for more. Nothing of it ends a session, for a backlog may be long.
+func TestWhoSendsTooFastIsSlowedDown(t *testing.T) {
+	s := newSession(appointment.Appointment{Closes: day.Add(time.Hour)}, appointment.Seat{Name: "doctor"}, "epoch")
+	small := protocol.FromClient{N: 1, Send: &protocol.Send{Sealed: make([]byte, 100)}}
+	large := protocol.FromClient{N: 1, Send: &protocol.Send{Sealed: make([]byte, 3*frameBytes)}}
+	for i := range frameBurst {
+		if wait := s.paceLocked(day, small); wait != 0 {
+			t.Fatalf("frame %d has to wait %v", i, wait)
+		}
 	}
-	if code := r.error(); code != protocol.TooFast {
-		t.Errorf("the session ended with %s", code)
+	if wait := s.paceLocked(day, small); wait != frameInterval {
+		t.Errorf("the frame behind a burst has to wait %v", wait)
+	}
+	now, taken := day, 0
+	for ; !now.After(day.Add(10 * time.Second)); now = now.Add(time.Millisecond) {
+		if s.paceLocked(now, small) == 0 {
+			taken++
+		}
+	}
+	if taken != 200 {
+		t.Errorf("%d frames were taken in ten seconds, want 200", taken)
+	}
+	now, taken = now.Add(time.Hour), 0
+	for s.paceLocked(now, large) == 0 {
+		taken++
+	}
+	if taken != frameBurst/4 || taken*len(large.Send.Sealed) > queueBytes {
+		t.Errorf("a burst of large frames has %d", taken)
 	}
 }
 
-// TestServersForgetAndClientsComeBack: rooms are rebuilt from joins, and an admission
-// from the doctor's client, which knows whom it let in.
+// TestABacklogIsTaken: what a client had to say while it was away, over both transports.
+func TestABacklogIsTaken(t *testing.T) {
+	for _, poll := range []bool{false, true} {
+		l := newLab(t, func(o *Options) { o.Now = time.Now })
+		_, doctorKeys, patientKeys := l.seats(time.Now())
+		doctor := l.joinWith(client.Dialer{HTTP: l.web.Client(), Server: l.web.URL, Poll: poll}, doctorKeys)
+		patient := l.join(patientKeys)
+		partner := *next(t, doctor).Joined
+		const count = frameBurst + 30
+		for i := range count {
+			doctor.Send(partner, fmt.Append(nil, i))
+		}
+		for i := 0; i < count; {
+			if m := next(t, patient).Message; m != nil {
+				if string(m.Plain) != fmt.Sprint(i) || m.Finding != "" {
+					t.Fatalf("message %d is %q, %s", i, m.Plain, m.Finding)
+				}
+				i++
+			}
+		}
+		doctor.Close()
+		patient.Close()
+	}
+}
+
+// TestASeatIsNotTakenWithoutEnd: whoever has a code does not drown the partner in news.
+func TestASeatIsNotTakenWithoutEnd(t *testing.T) {
+	l := newLab(t)
+	_, doctorKeys, patientKeys := l.seats(day)
+	doctor := l.raw(joining(doctorKeys, seal.NewEpoch()))
+	doctor.hear()
+	for i := range joinBurst {
+		if f := l.raw(joining(patientKeys, seal.NewEpoch())).hear(); f.Welcome == nil {
+			t.Fatalf("join %d: %+v", i, f)
+		}
+	}
+	if f := l.raw(joining(patientKeys, seal.NewEpoch())).hear(); f.Error == nil || f.Error.Code != protocol.Limited || f.Error.RetryAfter != 2 {
+		t.Errorf("one more: %+v", f)
+	}
+	l.at(day.Add(joinInterval))
+	if f := l.raw(joining(patientKeys, seal.NewEpoch())).hear(); f.Welcome == nil {
+		t.Errorf("a second later: %+v", f)
+	}
+}
+
+// TestSessionsEndWithTheirAppointment: when its row is deleted, after which nobody could
+// withdraw it any more.
+func TestSessionsEndWithTheirAppointment(t *testing.T) {
+	l := newLab(t)
+	_, keys, _ := l.seats(day)
+	r := l.raw(joining(keys, seal.NewEpoch()))
+	r.hear()
+	over := day.Add(appointment.Length + appointment.Grace)
+	l.rooms.sweep(over.Add(-time.Second))
+	r.say(protocol.FromClient{N: 1, ICE: &protocol.Empty{}})
+	r.until(func(f protocol.FromServer) bool { return f.ICE != nil && f.N > 2 })
+	l.rooms.sweep(over)
+	if code := r.error(); code != protocol.Over {
+		t.Errorf("it ended with %s", code)
+	}
+}
+
+// TestServersForgetAndClientsComeBack: rooms are rebuilt from joins.
 func TestServersForgetAndClientsComeBack(t *testing.T) {
 	for _, poll := range []bool{false, true} {
 		l := newLab(t)
@@ -331,7 +433,7 @@ func TestServersForgetAndClientsComeBack(t *testing.T) {
 	}
 }
 
-// TestWithoutWebSockets: a proxy that refuses upgrades, and one that lets none answer.
+// TestWithoutWebSockets: a proxy that refuses upgrades.
 func TestWithoutWebSockets(t *testing.T) {
 	l := newLab(t)
 	_, doctorKeys, _ := l.seats(day)
@@ -574,7 +676,7 @@ func TestACodeThatIsWithdrawnWhileItJoins(t *testing.T) {
 		t.Fatal(failure)
 	}
 	minted := l.relay.minted
-	_, failure = l.rooms.join(session, welcome, func() bool { return false })
+	_, failure = l.rooms.join(day, session, welcome, func() error { return appointment.ErrUnknown })
 	if failure == nil || failure.Code != protocol.UnknownCode || l.relay.minted != minted {
 		t.Errorf("got %v, and %d credentials", failure, l.relay.minted-minted)
 	}

@@ -352,6 +352,7 @@ func TestBadFrames(t *testing.T) {
 		"a negative number":    {string(join), `{"n":1,"send":{"to":"patient","epoch":"x","seq":-1,"sealed":"AA=="}}`},
 		"no number":            {string(join), `{"send":{"to":"patient","epoch":"x","seq":0,"sealed":"AA=="}}`},
 		"a number too high":    {string(join), `{"n":2,"ice":{}}`},
+		"a seq beyond 2^53":    {string(join), `{"n":1,"send":{"to":"patient","epoch":"x","seq":9007199254740992,"sealed":"AA=="}}`},
 		"a numbered ack":       {string(join), `{"n":1,"ack":1}`},
 		"an ack of nothing":    {string(join), `{"ack":99}`},
 		"nested deeply":        {strings.Repeat(`[`, 8000)},

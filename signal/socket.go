@@ -56,7 +56,7 @@ func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.R
 		return failure
 	}
 	session, link, failure := s.open(ctx, clientAddr(r), *frame)
-	if failure != nil {
+	if failure != nil || link == nil {
 		return failure
 	}
 	defer func() { s.rooms.detach(s.now(), session, link) }()
@@ -102,8 +102,20 @@ func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, sessio
 			s.rooms.end(session, protocol.BadRequest, joinedTwice)
 			return badRequest(joinedTwice)
 		}
-		if failure := s.rooms.handle(s.now(), session, *frame); failure != nil {
-			return failure
+		for {
+			wait, failure := s.rooms.handle(s.now(), session, *frame)
+			if failure != nil {
+				return failure
+			}
+			if wait == 0 {
+				break
+			}
+			// Meanwhile nothing is read, which slows the client down.
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return nil
+			}
 		}
 	}
 }

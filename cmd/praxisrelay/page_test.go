@@ -208,7 +208,7 @@ func pastAppointment(t *testing.T, registry appointment.Registry, pepper *appoin
 		}
 		patient = client.CreatedSeat{Name: name, Code: c, Keys: keys}
 		a.Seats = append(a.Seats, appointment.Seat{
-			Name: name, Lookup: pepper.Lookup(keys.Verifier()), RoomKey: seal.NewRoomKey().Wrap(keys.SealKey, a.ID, name),
+			Name: name, Lookup: pepper.Lookup(keys.Verifier()), RoomKey: pepper.Hide(a.ID, name, seal.NewRoomKey().Wrap(keys.SealKey, a.ID, name)),
 		})
 	}
 	if err := registry.Create(t.Context(), a); err != nil {

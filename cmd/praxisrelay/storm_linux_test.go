@@ -118,7 +118,7 @@ func strangers(t testing.TB, folder string, count int) (keys []code.Keys) {
 			k := code.Keys{JoinToken: seal.NewRoomKey(), SealKey: seal.NewRoomKey()}
 			keys = append(keys, k)
 			a.Seats = append(a.Seats, appointment.Seat{
-				Name: name, Lookup: pepper.Lookup(k.Verifier()), RoomKey: seal.NewRoomKey().Wrap(k.SealKey, a.ID, name),
+				Name: name, Lookup: pepper.Lookup(k.Verifier()), RoomKey: pepper.Hide(a.ID, name, seal.NewRoomKey().Wrap(k.SealKey, a.ID, name)),
 			})
 		}
 		if err := registry.Create(t.Context(), a); err != nil {

@@ -1,6 +1,7 @@
 package appointment
 
 import (
+	"bytes"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -199,5 +200,42 @@ func TestOpenSaysWhoHasTheFile(t *testing.T) {
 	defer r.Close()
 	if _, err := Open(file); err == nil {
 		t.Error("opened twice")
+	}
+}
+
+// TestARegistryAloneTellsNoRightCode: a room key does not open without the pepper, so
+// that codes cannot be tried on it; nor in another row's place.
+func TestARegistryAloneTellsNoRightCode(t *testing.T) {
+	old, err := NewPepper([]byte("the older pepper of all"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped := bytes.Repeat([]byte{7}, 60)
+	hidden := old.Hide("x", Doctor, wrapped)
+	if got, err := old.Reveal("x", Doctor, hidden); err != nil || !bytes.Equal(got, wrapped) {
+		t.Errorf("got %x, %v", got, err)
+	}
+	if err := old.Replace([]byte("the newer pepper of all"), []byte("the older pepper of all")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := old.Reveal("x", Doctor, hidden); err != nil || !bytes.Equal(got, wrapped) {
+		t.Errorf("after a new pepper: got %x, %v", got, err)
+	}
+	other, err := NewPepper([]byte("the pepper of another one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, reveal := range map[string]func() ([]byte, error){
+		"another pepper":      func() ([]byte, error) { return other.Reveal("x", Doctor, hidden) },
+		"another appointment": func() ([]byte, error) { return old.Reveal("y", Doctor, hidden) },
+		"another seat":        func() ([]byte, error) { return old.Reveal("x", Patient, hidden) },
+		"nothing":             func() ([]byte, error) { return old.Reveal("x", Doctor, nil) },
+	} {
+		if got, err := reveal(); err == nil {
+			t.Errorf("%s: got %x", name, got)
+		}
+	}
+	if bytes.Contains(hidden, wrapped) {
+		t.Error("it is not hidden")
 	}
 }

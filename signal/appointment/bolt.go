@@ -30,9 +30,13 @@ type bolt struct {
 	used *marker
 }
 
+// mapped is how much address space the file gets from the start. When it grows beyond,
+// everybody waits for who reads, and a backup may be read slowly.
+const mapped = 256 << 20
+
 // Open opens the registry file or makes it, with a random salt.
 func Open(file string) (Registry, error) {
-	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: time.Second})
+	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: time.Second, InitialMmapSize: mapped})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("registry %s: another process has it open: stop that one first", file)
 	}

@@ -1,6 +1,9 @@
 package appointment
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
@@ -11,10 +14,11 @@ import (
 // Lookup is what a join token is recognised by.
 type Lookup [16]byte
 
-// Pepper holds the deployment's keys for lookups. They lie apart from the registry,
-// so that a registry alone cannot be searched for codes. The first key makes new
-// lookups; an older one behind it still finds those that it made, so that a key can
-// be replaced without making codes invalid. Any goroutine may use it.
+// Pepper holds the deployment's keys for what follows from codes. They lie apart from
+// the registry, so that a registry alone cannot be searched for codes: neither by their
+// lookups, nor by trying which one opens a room key. The first key makes new rows; an
+// older one behind it still serves those that it made, so that a key can be replaced
+// without making codes invalid. Any goroutine may use it.
 type Pepper struct {
 	keys atomic.Pointer[[][]byte]
 }
@@ -69,3 +73,38 @@ func lookup(key []byte, verifier [32]byte) (l Lookup) {
 	copy(l[:], mac.Sum(nil))
 	return l
 }
+
+// Hide seals a wrapped room key for the row of a seat.
+func (p *Pepper) Hide(appointment, seat string, wrapped []byte) []byte {
+	return hiding((*p.keys.Load())[0]).Seal(nil, nil, wrapped, place(appointment, seat))
+}
+
+// Reveal is the reverse of Hide. It fails where the pepper is another one than the
+// row was made with.
+func (p *Pepper) Reveal(appointment, seat string, hidden []byte) ([]byte, error) {
+	for _, key := range *p.keys.Load() {
+		if wrapped, err := hiding(key).Open(nil, nil, hidden, place(appointment, seat)); err == nil {
+			return wrapped, nil
+		}
+	}
+	return nil, errors.New("the room key of a seat does not open: is signal.pepper_file the one that the registry was made with?")
+}
+
+// hiding is AES-256-GCM with a key that follows from a pepper, and random nonces.
+func hiding(pepper []byte) cipher.AEAD {
+	key, err := hkdf.Key(sha256.New, pepper, nil, "praxisrelay row v1", 32)
+	if err != nil {
+		panic(err) // 32 bytes can be had
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // and are a key
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		panic(err)
+	}
+	return aead
+}
+
+func place(appointment, seat string) []byte { return []byte(appointment + "|" + seat) }

@@ -6,6 +6,7 @@ import { Polling } from './polling.js';
 import { Socket } from './socket.js';
 
 const earlyTime = 30000; // a socket that is lost before that twice is given up
+const soon = 200; // apart from each other, where many come back
 const firstPause = 500;
 const longestPause = 10000;
 const checkTime = 3000; // to an answer after something happened to the network
@@ -91,11 +92,11 @@ export class Connection {
     this.#again(!opened);
   }
 
-  // again comes back: the first time at once, unless there is a reason to wait.
+  // again comes back: the first time nearly at once, unless there is a reason to wait.
   #again(wait) {
     const most = Math.min(longestPause, firstPause * 2 ** this.#tries);
     const atOnce = this.#tries++ === 0 && !wait;
-    this.#later(atOnce ? 0 : most * Math.random());
+    this.#later((atOnce ? soon : most) * Math.random());
     if (!atOnce) this.#handlers.lost();
   }
 

@@ -62,6 +62,7 @@ export class Receiver {
   async open(from, fromEpoch, seq, sealed) {
     let plain;
     try {
+      if (!Number.isSafeInteger(seq)) throw new Error('no number of a message');
       const place = { appointment: this.#appointment, from, to: this.#seat, fromEpoch, toEpoch: this.#epoch, seq };
       plain = await openMessage(this.#key, place, sealed);
     } catch {

@@ -112,7 +112,7 @@ export class Signaling {
   async #open({ from, epoch, seq, sealed }) {
     const { plain, finding } = await this.#receiver.open(from, epoch, seq, seal.fromBase64(sealed));
     if (finding) console.warn('a message on its way was', finding);
-    if (finding === 'altered') this.#handlers.tampered();
+    if (finding === 'altered' || finding === 'reordered') this.#handlers.tampered();
     if (plain) this.#handlers.message({ seat: from, epoch }, JSON.parse(new TextDecoder().decode(plain)));
   }
 }

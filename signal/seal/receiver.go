@@ -26,6 +26,9 @@ type progress struct {
 	passed map[uint64]bool // numbers below next that did not come
 }
 
+// maxSeq is the largest number of a message: JavaScript holds no larger one exactly.
+const maxSeq = 1<<53 - 1
+
 // maxPassed bounds how many of the numbers that were passed over are remembered.
 const maxPassed = 1024
 
@@ -42,7 +45,7 @@ func (r *Receiver) Open(from, fromEpoch string, seq uint64, sealed []byte) (plai
 		FromEpoch: fromEpoch, ToEpoch: r.epoch,
 		Seq: seq,
 	}, sealed)
-	if err != nil {
+	if err != nil || seq > maxSeq {
 		return nil, Altered
 	}
 	p := r.progress[fromEpoch]
