@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/signal/code"
 	"praxisrelay/signal/token"
 )
 
@@ -103,7 +104,12 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	return body, nil
 }
 
-// fieldName is what a field may be called to be named in an error: no code or token is.
+// named tells whether a field may be named in an error: neither codes nor tokens are.
+func named(field string) bool {
+	_, err := code.Parse(strings.Trim(field, `"`))
+	return err != nil && fieldName.MatchString(field)
+}
+
 var fieldName = regexp.MustCompile(`^"[a-z_]{1,32}"$`)
 
 // decodeBody reads JSON strictly. Its problems repeat no value.
@@ -119,7 +125,7 @@ func decodeBody(body []byte, into any) *refusal {
 	const remedy = "send what docs/openapi.yaml describes"
 	var mistyped *json.UnmarshalTypeError
 	switch field, unknown := strings.CutPrefix(errorText(err), "json: unknown field "); {
-	case unknown && fieldName.MatchString(field):
+	case unknown && named(field):
 		return invalidKind.says("the field "+field+" is unknown", remedy)
 	case unknown:
 		return invalidKind.says("a field is unknown", remedy)

@@ -104,10 +104,14 @@ func (s *Session) WaitICE(ctx context.Context) (protocol.ICE, error) {
 	}
 }
 
-// Send seals a message for another session. It does not wait until it was sent.
-func (s *Session) Send(to protocol.Present, plain []byte) {
+// Send seals a message for another session. It does not wait until it was sent; while
+// there is no connection at most a thousand wait, and then there is ErrBacklog.
+func (s *Session) Send(to protocol.Present, plain []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.pending) >= maxPending {
+		return ErrBacklog
+	}
 	seq := s.seqs[to.Epoch]
 	s.seqs[to.Epoch] = seq + 1
 	s.queueLocked(protocol.FromClient{Send: &protocol.Send{
@@ -119,7 +123,13 @@ func (s *Session) Send(to protocol.Present, plain []byte) {
 			Seq: seq,
 		}, plain),
 	}})
+	return nil
 }
+
+// ErrBacklog says that too much waits to be sent.
+var ErrBacklog = errors.New("a thousand messages wait to be sent: is there a connection?")
+
+const maxPending = 1000
 
 // Admit lets a waiting session in; the doctor's alone may.
 func (s *Session) Admit(waiting protocol.Present) {
@@ -313,8 +323,10 @@ func (s *Session) run(ctx context.Context) {
 		switch {
 		case poll:
 			poll = opened || s.dialer.Poll // else the network is gone, whatever it lets through
-		case opened && time.Since(began) < earlyTime:
-			early++
+		case opened:
+			if early++; time.Since(began) >= earlyTime {
+				early = 0
+			}
 			poll = early >= 2
 		default:
 			poll = errors.Is(err, errNoSocket)

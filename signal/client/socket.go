@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -15,8 +16,13 @@ import (
 // heartbeat is how long a connection is silent: 20 to 25 seconds.
 func heartbeat() time.Duration { return 20*time.Second + rand.N(5*time.Second) }
 
-// silentTime is after how long without a frame a connection is dead.
-const silentTime = 60 * time.Second
+const (
+	// answerTime is how long the first answer may take. A proxy may open a socket and
+	// carry nothing.
+	answerTime = 10 * time.Second
+	// silentTime is after how long without a frame a connection is dead.
+	silentTime = 60 * time.Second
+)
 
 // overSocket carries the session's frames over one WebSocket, and tells whether the
 // server answered on it.
@@ -46,13 +52,16 @@ func (s *Session) overSocket(ctx context.Context) (opened bool, err error) {
 		return false, err
 	}
 	// The answer says what the server has got already.
-	if err := s.next(ctx, socket); err != nil {
+	if err := s.next(ctx, socket, answerTime); err != nil {
+		if _, answered := errors.AsType[*protocol.Error](err); !answered && ctx.Err() == nil {
+			err = fmt.Errorf("%w that carries anything to %s: %w", errNoSocket, s.dialer.Server, err)
+		}
 		return false, err
 	}
 	reading := make(chan error, 1)
 	go func() {
 		for {
-			if err := s.next(ctx, socket); err != nil {
+			if err := s.next(ctx, socket, silentTime); err != nil {
 				reading <- err
 				return
 			}
@@ -62,8 +71,8 @@ func (s *Session) overSocket(ctx context.Context) (opened bool, err error) {
 }
 
 // next reads and handles one frame.
-func (s *Session) next(ctx context.Context, socket *websocket.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, silentTime)
+func (s *Session) next(ctx context.Context, socket *websocket.Conn, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var frame protocol.FromServer
 	if err := wsjson.Read(ctx, socket, &frame); err != nil {

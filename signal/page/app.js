@@ -16,6 +16,7 @@ const nearExpiry = 5 * 60 * 1000;
 // a new way has to be found through it, soon, and a new connection to it costs little.
 const stallCheck = 700;
 
+const minRounds = 600000; // of stretching a code; a server that wants fewer is none of ours
 const options = new URLSearchParams(location.search);
 
 let stream; // camera and microphone
@@ -27,6 +28,8 @@ let expires = 0; // when its credential does
 let renewal; // the timer for a newer one
 let connected = false;
 let gone = false; // the partner's session left the server
+let unreachable = false; // the server is
+let asked = false; // for another way, since then
 let admitted = new Set(); // epochs that were let in here
 
 // --- the entrance
@@ -50,12 +53,13 @@ async function enter(event) {
     $('code').value = format(letters);
     button.disabled = true;
     inform('media');
-    stream = await openMedia();
+    stream ??= await openMedia(); // a first try may have failed further on
     mirror();
     inform('stretching');
     const response = await fetch('/v1/info');
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const { salt, rounds } = await response.json();
+    if (!(rounds >= minRounds)) throw new Error('the server would have the code stretched too little');
     const keys = await derive(letters, fromBase64(salt), rounds);
     complain('');
     signaling = new Signaling(
@@ -211,13 +215,18 @@ function stalled() {
   restart();
 }
 
+// restart asks the partner for another way. Without a server it asks once: what is said
+// then waits, and the newest is what counts.
 function restart() {
+  if (unreachable && asked) return;
+  asked = unreachable;
   if (expires - Date.now() < nearExpiry) signaling.renew();
   call.restart();
 }
 
 // back is when a way that was looked for without a server has to be looked for again.
 function back() {
+  unreachable = asked = false;
   if (call && !call.connected) restart();
 }
 
@@ -246,6 +255,7 @@ function changed(state) {
 }
 
 function lost() {
+  unreachable = true;
   if ($('consultation').hidden) complain('offline');
   else if (!connected) show('status', 'offline');
 }

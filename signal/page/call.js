@@ -10,14 +10,17 @@ const patience = 2000;
 // How long an offer may be under way before the patient's side may have another one.
 const offerTime = 3000;
 
+const maxEarly = 64; // candidates that wait for their description
+
 // choose leaves those ICE servers that a page address like ?transport=tls allows.
 export function choose(servers, transport) {
   const fits = {
     udp: (url) => url.startsWith('turn:') && url.endsWith('transport=udp'),
     tcp: (url) => url.startsWith('turn:') && url.endsWith('transport=tcp'),
     tls: (url) => url.startsWith('turns:'),
-  }[transport] ?? (() => true);
-  return servers.map((server) => ({ ...server, urls: server.urls.filter(fits) }));
+  };
+  const fit = Object.hasOwn(fits, transport ?? '') ? fits[transport] : () => true;
+  return servers.map((server) => ({ ...server, urls: server.urls.filter(fit) }));
 }
 
 // Call reports through its handlers: send(object) to the partner, track(stream),
@@ -85,7 +88,7 @@ export class Call {
 
   #retry(pause) {
     this.#timer = setTimeout(() => {
-      this.restart();
+      this.#handlers.stalled();
       this.#retry(5 * patience);
     }, pause);
   }
@@ -114,7 +117,7 @@ export class Call {
       }
     } else if (candidate) {
       if (connection.remoteDescription) await connection.addIceCandidate(candidate);
-      else this.#early.push(candidate);
+      else if (this.#early.length < maxEarly) this.#early.push(candidate);
     } else if (restart && this.#offers && performance.now() - this.#offered > offerTime) {
       this.restart();
     }
