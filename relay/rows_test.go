@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/stun/v3"
 
@@ -161,14 +162,21 @@ func TestWhatServersGetWrong(t *testing.T) {
 		}},
 		{"peers that are not reached", func(t *testing.T, w *wire) {
 			w.allocate()
+			six := w.wire(w.transport, "own", "patient").allocate(attr{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}})
 			for _, peer := range unreachable(w) {
-				if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != 403 && code != 443 {
-					t.Errorf("CreatePermission for %v: %d, want 403", peer, code)
+				for _, w := range []*wire{w, six} {
+					want := 403
+					if peer.Addr().Is4() != w.relayed.Addr().Is4() {
+						want = 443
+					}
+					if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != want {
+						t.Errorf("CreatePermission for %v: %d, want %d", peer, code, want)
+					}
+					if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != want {
+						t.Errorf("ChannelBind to %v: %d, want %d", peer, code, want)
+					}
+					w.silent(sendTo(peer).Raw)
 				}
-				if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 403 && code != 443 {
-					t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
-				}
-				w.silent(sendTo(peer).Raw)
 			}
 			// The permission for its own address opens no other port of it.
 			if code := w.code(stun.MethodCreatePermission, peerAddr(w.relayed)); code != 0 {
@@ -243,26 +251,53 @@ func TestWhatServersGetWrong(t *testing.T) {
 		t.Run(transport.String(), func(t *testing.T) {
 			for _, test := range tests {
 				t.Run(test.name, func(t *testing.T) {
-					l := newLabWith(t, loopback, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 1000 })
+					l := newLabAt(t, loopback, newClock().now, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 1000 })
 					neighbour, partner := l.wire(core.UDP, "neighbours", "doctor").allocate(), l.wire(core.TCP, "neighbours", "patient").allocate()
 					for _, w := range []*wire{neighbour, partner} {
 						if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(map[*wire]netip.AddrPort{neighbour: partner.relayed, partner: neighbour.relayed}[w])); code != 0 {
 							t.Fatal(code)
 						}
 					}
-					w := l.wire(transport, "own", "doctor")
-					test.do(t, w)
-					neighbour.send(channelData(0x4000, "still here"))
-					if got := partner.receive(); !bytes.Equal(got, channelData(0x4000, "still here")) {
-						t.Errorf("the neighbours' call carries %q", got)
+					neighboursTalk := func() {
+						t.Helper()
+						neighbour.send(channelData(0x4000, "still here"))
+						if got := partner.receive(); !bytes.Equal(got, channelData(0x4000, "still here")) {
+							t.Errorf("the neighbours' call carries %q", got)
+						}
 					}
-					l.Revoke("own", w.credential.Expires)
-					if n := l.Allocations(); n != 2 {
-						t.Errorf("%d allocations are left, want the neighbours' two", n)
-					}
+					neighboursTalk()
+					before := l.state()
+					test.do(t, l.wire(transport, "own", "doctor"))
+					neighboursTalk()
+					l.nothingLeft(transport, before)
 				})
 			}
 		})
+	}
+}
+
+// nothingLeft checks that what came after a state goes with its connections, or, over
+// UDP, with its appointment.
+func (l *lab) nothingLeft(transport core.Transport, before state) {
+	l.Helper()
+	for _, w := range l.wires[2:] {
+		w.Close()
+	}
+	until(l.T, func() bool { // all but the partner's, which is of TCP
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.open.mu.Lock()
+		defer l.open.mu.Unlock()
+		l.handshakes.mu.Lock()
+		defer l.handshakes.mu.Unlock()
+		return l.streams.Len() == 1 && l.open.open == 1 && l.handshakes.open == 0
+	})
+	if transport == core.UDP {
+		l.Revoke("own", l.now().Add(time.Hour))
+		before.revoked = l.state().revoked
+	}
+	if after := l.state(); !after.equal(before) {
+		l.Errorf("left is %v, want %v", after, before)
 	}
 }
 
