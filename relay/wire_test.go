@@ -7,10 +7,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -158,6 +160,10 @@ type state struct {
 
 func (s state) equal(other state) bool {
 	return s.released == other.released && s.revoked == other.revoked && maps.Equal(s.allocations, other.allocations)
+}
+
+func (s state) String() string {
+	return fmt.Sprint(slices.Sorted(maps.Values(s.allocations)), " released ", s.released, " revoked ", s.revoked)
 }
 
 func (l *lab) state() state {
