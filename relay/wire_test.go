@@ -123,8 +123,8 @@ func (w *wire) silent(b []byte) {
 	before := w.state()
 	w.send(b)
 	if !w.quiet() {
-		client := streamAddr(w.LocalAddr())
-		maps.DeleteFunc(before.allocations, func(held core.FiveTuple, _ string) bool { return held.Client == client })
+		client := w.LocalAddr().String()
+		maps.DeleteFunc(before.allocations, func(held core.FiveTuple, _ string) bool { return held.Client.String() == client })
 		until(w.T, func() bool { return maps.Equal(w.state().allocations, before.allocations) })
 		return
 	}
@@ -160,6 +160,18 @@ type state struct {
 
 func (s state) equal(other state) bool {
 	return s.released == other.released && s.revoked == other.revoked && maps.Equal(s.allocations, other.allocations)
+}
+
+// tuple is how the core knows a client with an allocation.
+func (w *wire) tuple() core.FiveTuple {
+	w.Helper()
+	for held := range w.state().allocations {
+		if held.Transport == w.transport && held.Client.String() == w.LocalAddr().String() {
+			return held
+		}
+	}
+	w.Fatal("no allocation")
+	return core.FiveTuple{}
 }
 
 func (s state) String() string {
