@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -184,6 +186,21 @@ func TestPacketsCostNoMemory(t *testing.T) {
 	}
 }
 
+// small makes the kernel's buffers of a connection small.
+func small(t *testing.T, conn net.Conn) {
+	t.Helper()
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	if counted, ok := conn.(countedConn); ok {
+		conn = counted.Conn
+	}
+	tcp := conn.(*net.TCPConn)
+	if err := errors.Join(tcp.SetReadBuffer(64<<10), tcp.SetWriteBuffer(64<<10)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestSlowReaderLosesTheOldestMedia: who reads late gets what is new, and every answer.
 func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 	for _, transport := range []core.Transport{core.TCP, core.TLS} {
@@ -192,6 +209,8 @@ func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 		sender.bind(slow)
 		slow.bind(sender)
 		reader, _ := l.streams.Load(slow.tuple().Conn)
+		small(t, slow.Conn)
+		small(t, reader.conn)
 		sent := uint32(0)
 		send := func(count int) {
 			for range count {
@@ -202,15 +221,22 @@ func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 			}
 			sender.quiet() // as fast as the relay takes it
 		}
-		waiting := func() int {
+		waiting := func() (frames, answers int) {
 			reader.queue.mu.Lock()
 			defer reader.queue.mu.Unlock()
-			return len(reader.queue.frames)
+			for _, f := range reader.queue.frames {
+				if !f.media() {
+					answers++
+				}
+			}
+			return len(reader.queue.frames), answers
 		}
-		full := 0
-		for deadline := time.Now().Add(10 * time.Second); full < 4; send(32) { // it stays so: some were dropped
-			if full++; waiting() < queueLength {
+		full := 0 // times in a row: some were dropped
+		for deadline := time.Now().Add(10 * time.Second); full < 4; send(32) {
+			if frames, _ := waiting(); frames < queueLength {
 				full = 0
+			} else {
+				full++
 			}
 			if time.Now().After(deadline) {
 				t.Fatal("the queue is never full")
@@ -218,9 +244,15 @@ func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 		}
 		probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
 		slow.send(probe.Raw)
-		send(32)
+		until(t, func() bool {
+			frames, answers := waiting()
+			return answers == 1 || frames < queueLength // or it is on its way
+		})
+		for range 8 {
+			send(32)
+		}
 		next, gaps, answered := uint32(0), 0, false
-		for next != sent {
+		for next != sent || !answered {
 			b := slow.receive()
 			if bytes.Contains(b, probe.TransactionID[:]) {
 				answered = true
@@ -236,8 +268,8 @@ func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 			}
 			next = got + 1
 		}
-		if gaps == 0 || !answered {
-			t.Errorf("%v: %d gaps, answered %v; want the oldest to be dropped and the answer to come", transport, gaps, answered)
+		if gaps == 0 {
+			t.Errorf("%v: nothing was dropped", transport)
 		}
 	}
 }

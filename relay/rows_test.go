@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -218,6 +219,13 @@ func TestWhatServersGetWrong(t *testing.T) {
 			m := stun.MustBuild(stun.TransactionID, stun.BindingRequest, attr{stun.AttrSoftware, make([]byte, core.MaxMessage)})
 			w.silent(m.Raw)
 		}},
+		{"a right Allocate beyond the bound", func(t *testing.T, w *wire) {
+			w.silent(w.build(stun.MethodAllocate, udpTransport, attr{stun.AttrSoftware, make([]byte, core.MaxMessage)}).Raw)
+			if n := w.Allocations(); n != 2 {
+				t.Errorf("%d allocations, want the neighbours' two", n)
+			}
+		}},
+		{"a ClientHello of DTLS", func(t *testing.T, w *wire) { w.silent(dtlsHello()) }},
 		{"Allocate that is retransmitted", func(t *testing.T, w *wire) {
 			m := w.build(stun.MethodAllocate, udpTransport)
 			first := w.ask(m)
@@ -299,6 +307,15 @@ func (l *lab) nothingLeft(transport core.Transport, before state) {
 	if after := l.state(); !after.equal(before) {
 		l.Errorf("left is %v, want %v", after, before)
 	}
+}
+
+// dtlsHello begins a handshake of DTLS 1.2 (RFC 6347, section 4.2.1).
+func dtlsHello() []byte {
+	hello := append([]byte{0xFE, 0xFD}, make([]byte, 32)...)                         // version, random
+	hello = append(hello, 0, 0, 0, 2, 0xC0, 0x2B, 1, 0)                              // no session, no cookie, one suite, no compression
+	head := []byte{1, 0, 0, byte(len(hello)), 0, 0, 0, 0, 0, 0, 0, byte(len(hello))} // ClientHello, whole
+	record := []byte{22, 0xFE, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0, byte(len(head) + len(hello))}
+	return slices.Concat(record, head, hello)
 }
 
 // again is another connection of the same seat.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,8 +23,11 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/pion/logging"
+	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/config"
+	"praxisrelay/relay"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -307,22 +311,90 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 	if err != nil || state.Version != tls.VersionTLS13 || state.CurveID != tls.X25519MLKEM768 {
 		t.Errorf("a client with the hybrid key exchange alone: %v, %v", state.CurveID, err)
 	}
+	// Both ports of a relay begin with the keys that these settings have made by now.
+	at := func(after time.Duration) { later := start.Add(after); now.Store(&later) }
+	at(0)
+	if _, err := dial(&tls.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	where := listenRelay(t, settings)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		ports := []netip.AddrPort{where.TLS[0], where.HTTPS}
+		at(0)
 		cache := tls.NewLRUClientSessionCache(1)
-		resumed := func(at time.Time) bool {
-			now.Store(&at)
-			state, err := dial(&tls.Config{MaxVersion: version, ClientSessionCache: cache})
+		ask := func(port int) bool {
+			t.Helper()
+			state, err := askOverTLS(ports[port], &tls.Config{MaxVersion: version, ClientSessionCache: cache})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return state.DidResume
 		}
-		first, soon, late := resumed(start), resumed(start.Add(time.Hour)), resumed(start.Add(9*24*time.Hour))
-		if first || !soon || late {
-			t.Errorf("%s: resumed at once %v, after an hour %v, after nine days %v; want only after an hour",
-				tls.VersionName(version), first, soon, late)
+		for _, step := range []struct {
+			what    string
+			after   time.Duration
+			port    int
+			resumes bool
+		}{
+			{"at first", 0, 0, false},
+			{"an hour later", time.Hour, 0, true},
+			{"on another port with the same keys", time.Hour, 1, true},
+			{"nine days later", 9 * 24 * time.Hour, 0, false},
+			{"a minute behind that", 9*24*time.Hour + time.Minute, 0, true},
+			// Whose own keys of today are others, and that has the first ones still.
+			{"on the other port, which never had that key", 9*24*time.Hour + time.Minute, 1, false},
+		} {
+			at(step.after)
+			if got := ask(step.port); got != step.resumes {
+				t.Errorf("%s: %s: resumed %v, want %v", tls.VersionName(version), step.what, got, step.resumes)
+			}
 		}
+		at(0)
 	}
+	if state, err := askOverTLS(where.TLS[0], &tls.Config{}); err != nil || state.CurveID != tls.X25519MLKEM768 {
+		t.Errorf("a client with the library's defaults: %v, %v; want the hybrid key exchange", state.CurveID, err)
+	}
+}
+
+// listenRelay runs a relay with the given settings of TLS.
+func listenRelay(t *testing.T, settings *tls.Config) relay.Addresses {
+	t.Helper()
+	keys, err := credential.NewKeyring([]byte("the secret of this test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config.Default()
+	c.Listen.HTTPS, c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = "127.0.0.1:0", []string{"127.0.0.1:0"}, nil, []string{"127.0.0.1:0"}
+	r, err := relay.Listen(relay.Options{Listen: c.Listen, Relay: c.Relay, Keys: keys, TLS: settings, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- r.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return r.Addresses()
+}
+
+// askOverTLS asks a Binding request over a new connection. A ticket comes with the answer.
+func askOverTLS(address netip.AddrPort, c *tls.Config) (tls.ConnectionState, error) {
+	c.InsecureSkipVerify, c.ServerName = true, "demo" // sessions are remembered by it
+	conn, err := tls.Dial("tcp", address.String(), c)
+	if err != nil {
+		return tls.ConnectionState{}, err
+	}
+	defer conn.Close()
+	if _, err := conn.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw); err != nil {
+		return tls.ConnectionState{}, err
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, err = conn.Read(make([]byte, 100))
+	return conn.ConnectionState(), err
 }
 
 // TestCallComesBackWhenTheNATForgets: a client's NAT gives it another source port in
