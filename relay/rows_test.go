@@ -3,6 +3,9 @@ package relay
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -344,50 +347,117 @@ func unreachable(w *wire) (list []netip.AddrPort) {
 	return list
 }
 
-// TestAmplificationOnTheWire measures IP bytes, over IPv4 and IPv6.
+// TestAmplificationOnTheWire measures IP bytes, over IPv4 and IPv6, and where RFC 5780
+// adds to the answers and lets them come from elsewhere, to elsewhere.
 func TestAmplificationOnTheWire(t *testing.T) {
 	worst := 0.0
-	for _, host := range []string{"127.0.0.1", "::1"} {
+	for _, listeners := range [][]string{{"127.0.0.1:0"}, {"[::1]:0"}, alternateListeners(t)} {
 		listen := loopback
-		listen.TURNUDP = []string{netip.AddrPortFrom(netip.MustParseAddr(host), 0).String()}
+		listen.TURNUDP = listeners
 		l := newLabWith(t, listen, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 10_000 })
-		header := map[bool]int{true: 20 + 8, false: 40 + 8}[strings.Contains(host, ".")]
-		w := l.wire(core.UDP, "a", "doctor")
-		answered := 0
+		server := l.Addresses().UDP[0]
+		header := 40 + 8
+		if server.Addr().Is4() {
+			header = 20 + 8
+		}
+		// Unconnected sockets get what comes from any address.
+		var sockets [2]*net.UDPConn
+		for i := range sockets {
+			var err error
+			if sockets[i], err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(server.Addr(), 0))); err != nil {
+				t.Fatal(err)
+			}
+			defer sockets[i].Close()
+		}
+		other := sockets[1].LocalAddr().(*net.UDPAddr).Port
+		ask := func(m *stun.Message) {
+			t.Helper()
+			if _, err := sockets[0].WriteToUDPAddrPort(m.Raw, server); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := make([]byte, 4096)
+		answered, elsewhere := 0, 0
 		for _, method := range []stun.Method{
 			stun.MethodBinding, stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind, stun.MethodSend,
 		} {
 			for _, setters := range [][]stun.Setter{
-				nil, {udpTransport}, {udpTransport, stun.Fingerprint}, {udpTransport, lifetime(0)}, {attr{0x7FF0, nil}},
-				{attr{0x7FF0, nil}, attr{0x7FF1, nil}, attr{0x7FF2, nil}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}},
+				nil, {stun.Fingerprint}, {udpTransport}, {udpTransport, stun.Fingerprint}, {udpTransport, lifetime(0)}, {attr{0x7FF0, nil}},
+				{attr{0x7FF0, nil}, attr{0x7FF1, nil}, attr{0x7FF2, nil}},
+				{attr{stun.AttrChangeRequest, []byte{0, 0, 0, 2}}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 4}}},
+				{attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}, stun.Fingerprint},
+				{attr{0x0027, []byte{byte(other >> 8), byte(other), 0, 0}}},
+				{attr{0x0027, []byte{byte(other >> 8), byte(other), 0, 0}}, attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}},
 				{stun.NewUsername("x"), stun.NewRealm("x"), stun.NewNonce("x"), stun.NewShortTermIntegrity("x")},
 				{stun.NewUsername("x"), stun.NewShortTermIntegrity("x")}, {attr{stun.AttrMessageIntegrity, []byte{1}}},
 			} {
 				m := stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters...)...)
-				w.send(m.Raw)
+				ask(m)
 				probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
-				w.send(probe.Raw)
+				ask(probe)
+				// Behind the probe's answer there is no more: what went elsewhere went before.
 				out := 0
-				for {
-					got, answer := w.receive(), new(stun.Message)
-					if err := stun.Decode(got, answer); err != nil {
+				for done := false; !done; {
+					_ = sockets[0].SetReadDeadline(time.Now().Add(5 * time.Second))
+					n, from, err := sockets[0].ReadFromUDPAddrPort(got)
+					answer := new(stun.Message)
+					if err := errors.Join(err, stun.Decode(got[:n], answer)); err != nil {
 						t.Fatal(err)
 					}
-					if answer.TransactionID == probe.TransactionID {
+					if done = answer.TransactionID == probe.TransactionID; !done {
+						out += n + header
+						answered++
+						if plain(from) != server {
+							elsewhere++
+						}
+					}
+				}
+				for {
+					_ = sockets[1].SetReadDeadline(time.Now().Add(time.Millisecond))
+					n, _, err := sockets[1].ReadFromUDPAddrPort(got)
+					if err != nil {
 						break
 					}
-					out += len(got) + header
+					out += n + header
 					answered++
+					elsewhere++
 				}
 				factor := float64(out) / float64(len(m.Raw)+header)
 				if worst = max(worst, factor); factor > 1.65 {
-					t.Errorf("%s: %v of %d bytes gets x%.2f", host, m, len(m.Raw), factor)
+					t.Errorf("%v: %v of %d bytes gets x%.2f", listeners, m, len(m.Raw), factor)
 				}
 			}
 		}
 		if answered < 20 {
-			t.Errorf("only %d of the requests were answered", answered)
+			t.Errorf("%v: only %d of the requests were answered", listeners, answered)
+		}
+		if want := map[bool]int{true: 6, false: 0}[len(listeners) == 4]; elsewhere != want {
+			t.Errorf("%v: %d answers came from elsewhere or went elsewhere, want %d", listeners, elsewhere, want)
 		}
 	}
 	t.Logf("at worst x%.2f", worst)
+}
+
+// alternateListeners are two addresses with two ports that are free on both.
+func alternateListeners(t *testing.T) (list []string) {
+	t.Helper()
+	var ports []int
+	for len(ports) < 2 {
+		one, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer one.Close()
+		port := one.LocalAddr().(*net.UDPAddr).Port
+		if two, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: port}); err == nil {
+			defer two.Close()
+			ports = append(ports, port)
+		}
+	}
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		for _, port := range ports {
+			list = append(list, fmt.Sprintf("%s:%d", host, port))
+		}
+	}
+	return list
 }

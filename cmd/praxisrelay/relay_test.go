@@ -45,13 +45,17 @@ func passwordOf(t *testing.T, file, username string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// turnClient is pion's, with a server's first URL of the wanted transport.
+// turnClient is pion's, with a server's first URL of the wanted transport: udp, tcp or tls.
 func turnClient(t *testing.T, ice protocol.ICEServer, transport string) (*turn.Client, net.Conn) {
 	t.Helper()
 	var server string
 	for _, url := range ice.URLs {
-		if rest, ok := strings.CutSuffix(url, "?transport="+transport); ok && strings.HasPrefix(url, "turn:") {
-			server = strings.TrimPrefix(rest, "turn:")
+		scheme, query := "turn:", transport
+		if transport == "tls" {
+			scheme, query = "turns:", "tcp"
+		}
+		if rest, ok := strings.CutSuffix(url, "?transport="+query); ok && strings.HasPrefix(url, scheme) {
+			server = strings.TrimPrefix(rest, scheme)
 		}
 	}
 	quiet := logging.NewDefaultLoggerFactory()
@@ -69,6 +73,9 @@ func turnClient(t *testing.T, ice protocol.ICEServer, transport string) (*turn.C
 		config.Conn = conn
 	} else {
 		conn, err := net.Dial("tcp", server)
+		if err == nil && transport == "tls" {
+			conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,13 +113,29 @@ func (c *endedConn) Read(b []byte) (int, error) {
 // are told, and the credentials open nothing any more.
 func TestRevocationTakesLessThanASecond(t *testing.T) {
 	s := startServe(t, nil)
+	// Each returns when its time begins; a program's start is not the relay's time.
+	for name, revoke := range map[string]func(id string) (time.Time, error){
+		"the admin socket": func(id string) (time.Time, error) { return time.Now(), s.admin.Revoke(t.Context(), id) },
+		"the command": func(id string) (time.Time, error) {
+			_, stderr, err := run(t, "code", "revoke", "--socket", s.socket, id)
+			if err != nil {
+				err = fmt.Errorf("%w: %s", err, stderr)
+			}
+			return time.Now(), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testRevocation(t, s, revoke) })
+	}
+}
+
+func testRevocation(t *testing.T, s *served, revoke func(id string) (time.Time, error)) {
 	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
 	type seat struct {
 		session *client.Session
-		stream  *endedConn
+		streams []*endedConn
 		udp     *turn.Client
 		relayed net.Addr
 	}
@@ -124,26 +147,32 @@ func TestRevocationTakesLessThanASecond(t *testing.T) {
 		}
 		defer session.Close()
 		ice := session.Welcome.ICEServers[0]
-		overTCP, stream := turnClient(t, ice, "tcp")
 		overUDP, _ := turnClient(t, ice, "udp")
-		if _, err := overTCP.Allocate(); err != nil {
-			t.Fatal(err)
+		var streams []*endedConn
+		for _, transport := range []string{"tcp", "tls"} {
+			overStream, stream := turnClient(t, ice, transport)
+			if _, err := overStream.Allocate(); err != nil {
+				t.Fatal(err)
+			}
+			streams = append(streams, stream.(*endedConn))
 		}
 		relayed, err := overUDP.Allocate()
 		if err != nil {
 			t.Fatal(err)
 		}
-		seats = append(seats, seat{session, stream.(*endedConn), overUDP, relayed.LocalAddr()})
+		seats = append(seats, seat{session, streams, overUDP, relayed.LocalAddr()})
 	}
-	began := time.Now()
-	if err := s.admin.Revoke(t.Context(), created.ID); err != nil {
+	began, err := revoke(created.ID)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for i, seat := range seats {
-		select {
-		case <-seat.stream.ended:
-		case <-time.After(5 * time.Second):
-			t.Fatalf("seat %d: its stream is open", i)
+		for _, stream := range seat.streams {
+			select {
+			case <-stream.ended:
+			case <-time.After(5 * time.Second):
+				t.Fatalf("seat %d: its stream is open", i)
+			}
 		}
 		for {
 			if _, err = seat.session.Receive(t.Context()); err != nil {
@@ -317,8 +346,8 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 	if _, err := dial(&tls.Config{}); err != nil {
 		t.Fatal(err)
 	}
-	where := listenRelay(t, settings)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		where := listenRelay(t, settings)
 		ports := []netip.AddrPort{where.TLS[0], where.HTTPS}
 		at(0)
 		cache := tls.NewLRUClientSessionCache(1)
@@ -341,7 +370,6 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 			{"on another port with the same keys", time.Hour, 1, true},
 			{"nine days later", 9 * 24 * time.Hour, 0, false},
 			{"a minute behind that", 9*24*time.Hour + time.Minute, 0, true},
-			// Whose own keys of today are others, and that has the first ones still.
 			{"on the other port, which never had that key", 9*24*time.Hour + time.Minute, 1, false},
 		} {
 			at(step.after)
@@ -351,7 +379,7 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 		}
 		at(0)
 	}
-	if state, err := askOverTLS(where.TLS[0], &tls.Config{}); err != nil || state.CurveID != tls.X25519MLKEM768 {
+	if state, err := askOverTLS(listenRelay(t, settings).TLS[0], &tls.Config{}); err != nil || state.CurveID != tls.X25519MLKEM768 {
 		t.Errorf("a client with the library's defaults: %v, %v; want the hybrid key exchange", state.CurveID, err)
 	}
 }
