@@ -245,7 +245,7 @@ func (l *loaded) checkMemory(before memory, most int) {
 	after := l.memory(l.T, l.memoryFile)
 	l.Logf("before: %v; after: %v", before, after)
 	// The system's pages are given back in larger pieces.
-	if after.held > before.held+most || after.goroutines > before.goroutines+10 || after.resident > before.resident+most+(32<<20) {
+	if after.held > before.held+most || after.goroutines > before.goroutines+10 || after.resident > before.resident+most+(16<<20) {
 		l.Errorf("after it ended: %v, before: %v", after, before)
 	}
 }
