@@ -132,10 +132,9 @@ func (c *Config) validatePeers(d *decoder) {
 			}
 		}
 	}
-	public := r.PublicAddress
-	switch {
+	switch public := r.PublicAddress; {
 	case !public.IsValid():
-	case public.IsUnspecified() || public.IsMulticast() || public.IsLoopback() || public.Zone() != "" || public.Is4In6():
+	case !Public(public):
 		d.wrong("relay.public_address", "%s is no address that clients could reach: use the one that the NAT translates to this server", public)
 	case r.PublicAddressFrom != "":
 		d.wrong("relay.public_address_from", "relay.public_address is set too: keep one of them")
@@ -145,6 +144,11 @@ func (c *Config) validatePeers(d *decoder) {
 			d.wrong("relay.public_address_from", "%q is not host:port of a STUN server", r.PublicAddressFrom)
 		}
 	}
+}
+
+// Public tells whether clients elsewhere could reach addr, as relay.public_address must be.
+func Public(addr netip.Addr) bool {
+	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsMulticast() && !addr.IsLoopback() && addr.Zone() == "" && !addr.Is4In6()
 }
 
 func rate(d *decoder, key string, value, least int) {

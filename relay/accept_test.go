@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -154,15 +156,24 @@ func TestProxyProtocol(t *testing.T) {
 	})
 	client := &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7).To4(), Port: 40000}
 	header := func(version byte, command proxyproto.ProtocolVersionAndCommand) []byte {
-		b, err := (&proxyproto.Header{
+		return proxyHeader(t, &proxyproto.Header{
 			Version: version, Command: command, TransportProtocol: proxyproto.TCPv4,
-			SourceAddr: client, DestinationAddr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1).To4(), Port: 443},
-		}).Format()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+			SourceAddr: client, DestinationAddr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+		})
 	}
+	client6 := &net.TCPAddr{IP: net.ParseIP("2001:db8::7"), Port: 40000}
+	six := proxyHeader(t, &proxyproto.Header{
+		Version: 2, Command: proxyproto.PROXY, TransportProtocol: proxyproto.TCPv6,
+		SourceAddr: client6, DestinationAddr: &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 443},
+	})
+	datagrams := proxyHeader(t, &proxyproto.Header{
+		Version: 2, Command: proxyproto.PROXY, TransportProtocol: proxyproto.UDPv4,
+		SourceAddr: &net.UDPAddr{IP: client.IP, Port: 40000}, DestinationAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+	})
+	unix := proxyHeader(t, &proxyproto.Header{
+		Version: 2, Command: proxyproto.PROXY, TransportProtocol: proxyproto.UnixStream,
+		SourceAddr: &net.UnixAddr{Name: "client"}, DestinationAddr: &net.UnixAddr{Name: "server"},
+	})
 	addresses := l.Addresses()
 	for _, listener := range []struct {
 		address netip.AddrPort
@@ -185,7 +196,12 @@ func TestProxyProtocol(t *testing.T) {
 		if got, ok := ask("127.0.0.2", header(2, proxyproto.LOCAL)); !ok || got[:10] != "127.0.0.2:" {
 			t.Errorf("%v: the proxy itself is %v (%v)", listener.address, got, ok)
 		}
-		for name, first := range map[string][]byte{"no header": nil, "version 1": header(1, proxyproto.PROXY)} {
+		if got, ok := ask("127.0.0.2", six); !ok || got != client6.String() {
+			t.Errorf("%v: the proxy's client is %v (%v), want %v", listener.address, got, ok, client6)
+		}
+		for name, first := range map[string][]byte{
+			"no header": nil, "version 1": header(1, proxyproto.PROXY), "a header of UDP": datagrams, "a header of a socket file": unix,
+		} {
 			if got, ok := ask("127.0.0.2", first); ok {
 				t.Errorf("%v: with %s the proxy's client is %v, want none", listener.address, name, got)
 			}
@@ -196,6 +212,74 @@ func TestProxyProtocol(t *testing.T) {
 		if got, ok := ask("127.0.0.1", nil); !ok || got[:10] != "127.0.0.1:" {
 			t.Errorf("%v: a client without a proxy is %v (%v)", listener.address, got, ok)
 		}
+	}
+}
+
+func proxyHeader(t *testing.T, h *proxyproto.Header) []byte {
+	t.Helper()
+	b, err := h.Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestProxysClientsAreCountedOneByOne: what they may is theirs, not the proxy's.
+func TestProxysClientsAreCountedOneByOne(t *testing.T) {
+	l := newLabWith(t, loopback, func(listen *config.Listen, r *config.Relay) {
+		listen.ProxyProtocolFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
+		listen.MaxConnectionsPerPrefix, r.MaxPerPrefix = 1, 1
+	})
+	addresses := l.Addresses()
+	for _, listener := range []struct {
+		address netip.AddrPort
+		secure  bool
+	}{{addresses.TCP[0], false}, {addresses.TLS[0], true}, {addresses.HTTPS, true}} {
+		through := func(client string) (net.Conn, bool) {
+			conn := from(t, "127.0.0.2", listener.address.String())
+			if _, err := conn.Write(proxyHeader(t, &proxyproto.Header{
+				Version: 2, Command: proxyproto.PROXY, TransportProtocol: proxyproto.TCPv4,
+				SourceAddr:      &net.TCPAddr{IP: net.ParseIP(client), Port: 40000},
+				DestinationAddr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+			})); err != nil {
+				return conn, false
+			}
+			if listener.secure {
+				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+			}
+			mapped, ok := answers(t, conn)
+			return conn, ok && mapped.IP.String() == client
+		}
+		var held []net.Conn
+		for _, step := range []struct {
+			client string
+			served bool
+		}{{"203.0.113.7", true}, {"203.0.113.8", true}, {"203.0.113.7", false}, {"203.0.113.9", true}} {
+			conn, ok := through(step.client)
+			if ok != step.served {
+				t.Errorf("%v: a connection of %s is served: %v, want %v", listener.address, step.client, ok, step.served)
+			}
+			held = append(held, conn)
+		}
+		for i, conn := range held {
+			if i == 2 {
+				continue
+			}
+			w := &wire{lab: l, Conn: conn, transport: core.TCP, reader: bufio.NewReader(conn)}
+			var err error
+			if w.credential, err = l.keys.Mint(fmt.Sprintf("a%d", i), "doctor", time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			w.allocate()
+		}
+		for _, conn := range held {
+			conn.Close()
+		}
+		until(t, func() bool {
+			l.open.mu.Lock()
+			defer l.open.mu.Unlock()
+			return l.open.open == 0
+		})
 	}
 }
 

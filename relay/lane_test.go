@@ -58,7 +58,7 @@ func TestShutdownWhileAllocationsArrive(t *testing.T) {
 	go func() { served <- r.Serve(ctx) }()
 	var clients []*wire
 	for range 20 {
-		w := (&lab{t, r, l.keys, l.options}).wire(core.UDP, "a", "doctor")
+		w := (&lab{T: t, Relay: r, keys: l.keys, options: l.options}).wire(core.UDP, "a", "doctor")
 		clients = append(clients, w)
 		w.build(stun.MethodAllocate, udpTransport) // asks for the nonce
 	}

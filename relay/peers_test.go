@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +18,8 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
+	"praxisrelay/relay/policy"
+	"praxisrelay/relay/policy/policytest"
 )
 
 func openRelay(allow ...string) func(*config.Listen, *config.Relay) {
@@ -24,6 +28,14 @@ func openRelay(allow ...string) func(*config.Listen, *config.Relay) {
 		for _, prefix := range allow {
 			r.Allow = append(r.Allow, netip.MustParsePrefix(prefix))
 		}
+	}
+}
+
+// inquisitive lets tests ask for more than strangers may.
+func inquisitive(change func(*config.Listen, *config.Relay)) func(*config.Listen, *config.Relay) {
+	return func(listen *config.Listen, r *config.Relay) {
+		change(listen, r)
+		r.UnauthenticatedRate = 1000
 	}
 }
 
@@ -91,39 +103,95 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 	}
 }
 
-// TestOpenRelayDoesNotReachTheHost, nor its network, in any encoding.
-func TestOpenRelayDoesNotReachTheHost(t *testing.T) {
-	l := newLabWith(t, loopback, openRelay("127.0.0.0/8")) // allowing a network allows no address of the host's own in it
+// TestOpenRelayDoesNotReachWhatItMustNot: CreatePermission and ChannelBind for what is
+// internal, this host's, or a spelling of it get 403, and Send asks too, although it
+// finds a permission that an earlier policy gave.
+func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
+	l := newLabWith(t, loopback, inquisitive(openRelay("127.0.0.0/8"))) // allowing a network allows no address of the host's own in it
 	own, err := HostAddresses()
 	if err != nil || len(own) == 0 {
 		t.Fatal("the host has no address", err)
 	}
-	own = append(own, netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.255.255.254"))
-	w := l.wire(core.UDP, "a", "doctor").allocate()
-	six := l.wire(core.UDP, "a", "doctor").allocate(attr{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}})
-	for _, addr := range append(own, netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("169.254.169.254")) {
-		forms := []netip.Addr{addr}
-		if addr.Is4() {
-			b := addr.As4()
-			forms = append(forms, netip.AddrFrom16(addr.As16()), // v4-mapped
-				netip.AddrFrom16([16]byte{12: b[0], b[1], b[2], b[3]}),                                 // v4-compatible
-				netip.AddrFrom16([16]byte{1: 0x64, 2: 0xff, 3: 0x9b, 12: b[0], b[1], b[2], b[3]}),      // NAT64
-				netip.AddrFrom16([16]byte{0x20, 0x02, b[0], b[1], b[2], b[3], 15: 1}),                  // 6to4
-				netip.AddrFrom16([16]byte{0x20, 0x01, 4: b[0], b[1], b[2], b[3], 12: 1, 13: 1, 14: 1}), // Teredo
-			)
+	addrs := append(own, netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.255.255.254"))
+	for _, text := range policytest.Forbidden {
+		addrs = append(addrs, netip.MustParseAddr(text))
+	}
+	for _, addr := range own {
+		addrs = append(addrs, netip.AddrFrom16(addr.As16()))
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	addrs = slices.Compact(addrs)
+	if len(addrs) < 60 {
+		t.Fatalf("only %d addresses", len(addrs))
+	}
+	strict := policy.Policy{Allow: l.peers.policy.Allow, Own: append(own, policytest.Own...)}
+	lenient := policy.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
+	for _, addr := range addrs { // the host's only by their exact names
+		lenient.Allow = append(lenient.Allow, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
+	}
+	judgeBy := func(p policy.Policy) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.peers.policy = p
+	}
+	for _, transport := range allTransports {
+		var four, six []netip.Addr
+		for _, addr := range addrs {
+			if addr.Is4() {
+				four = append(four, addr)
+			} else {
+				six = append(six, addr)
+			}
 		}
-		for _, form := range forms {
-			asker := w
-			if form.Is6() {
-				asker = six
+		for family, list := range map[byte][]netip.Addr{1: four, 2: six} {
+			for chunk := range slices.Chunk(list, 32) { // as many permissions as an allocation holds
+				appointment := fmt.Sprintf("%v-%v", transport, chunk[0].StringExpanded())
+				appointment = strings.NewReplacer(":", "-", ".", "-").Replace(appointment)
+				judgeBy(lenient)
+				w := l.wire(transport, appointment, "doctor").allocate(attr{stun.AttrRequestedAddressFamily, []byte{family, 0, 0, 0}})
+				for _, addr := range chunk {
+					if addr.Unmap().IsUnspecified() {
+						continue // which no policy permits
+					}
+					if code := w.code(stun.MethodCreatePermission, peerAddr(netip.AddrPortFrom(addr, 5000))); code != 0 {
+						t.Errorf("%v: %v under the lenient policy: %d", transport, addr, code)
+					}
+				}
+				judgeBy(strict)
+				for _, addr := range chunk {
+					peer := netip.AddrPortFrom(addr, 5000)
+					if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != 403 {
+						t.Errorf("%v: CreatePermission for %v: %d, want 403", transport, peer, code)
+					}
+					if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 403 {
+						t.Errorf("%v: ChannelBind to %v: %d, want 403", transport, peer, code)
+					}
+					w.silent(sendTo(peer).Raw) // which would note that there was media
+				}
+				l.Revoke(appointment, "", time.Now())
 			}
-			peer := netip.AddrPortFrom(form, 5000)
-			if code := asker.code(stun.MethodCreatePermission, peerAddr(peer)); code != 403 && code != 443 {
-				t.Errorf("CreatePermission for %v: %d, want 403", peer, code)
-			}
-			if code := asker.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 403 && code != 443 {
-				t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
-			}
+		}
+	}
+}
+
+// TestSendJudgesThePort: a permission covers every port of an address, the policy does
+// not, and what it refuses leaves no trace, unlike what it lets pass.
+func TestSendJudgesThePort(t *testing.T) {
+	l := newLabWith(t, loopback, inquisitive(openRelay("127.0.0.2/32")))
+	for _, transport := range allTransports {
+		w := l.wire(transport, "a", "doctor").allocate()
+		peer := netip.MustParseAddrPort("127.0.0.2:5000")
+		if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != 0 {
+			t.Fatal(code)
+		}
+		for _, port := range []uint16{0, 22, 53, 443, 1023} {
+			w.silent(sendTo(netip.AddrPortFrom(peer.Addr(), port)).Raw)
+		}
+		before := l.state()
+		w.send(sendTo(peer).Raw)
+		w.quiet()
+		if after := l.state(); after.equal(before) {
+			t.Errorf("%v: what passes leaves no trace", transport)
 		}
 	}
 }
@@ -144,17 +212,19 @@ func TestRelayedAddresses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLabWith(t, loopback, func(_ *config.Listen, r *config.Relay) { test.change(r) })
-			for i, want := range test.want {
-				family := attr{stun.AttrRequestedAddressFamily, []byte{byte(i + 1), 0, 0, 0}}
-				w := l.wire(core.UDP, "a", "doctor")
-				if want == "" {
-					if code := w.code(stun.MethodAllocate, udpTransport, family); code != 440 {
-						t.Errorf("family %d: %d, want 440", i+1, code)
+			for _, transport := range allTransports {
+				for i, want := range test.want {
+					family := attr{stun.AttrRequestedAddressFamily, []byte{byte(i + 1), 0, 0, 0}}
+					w := l.wire(transport, "a", "doctor")
+					if want == "" {
+						if code := w.code(stun.MethodAllocate, udpTransport, family); code != 440 {
+							t.Errorf("%v, family %d: %d, want 440", transport, i+1, code)
+						}
+						continue
 					}
-					continue
-				}
-				if w.allocate(family); w.relayed.Addr().String() != want {
-					t.Errorf("family %d: %v, want %s", i+1, w.relayed, want)
+					if w.allocate(family); w.relayed.Addr().String() != want {
+						t.Errorf("%v, family %d: %v, want %s", transport, i+1, w.relayed, want)
+					}
 				}
 			}
 		})

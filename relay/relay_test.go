@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,11 +30,18 @@ type lab struct {
 	*Relay
 	keys    *credential.Keyring
 	options Options
+	wires   []*wire // that were connected, in order
 }
 
 func newLab(t *testing.T, listen config.Listen) *lab { return newLabWith(t, listen, nil) }
 
 func newLabWith(t *testing.T, listen config.Listen, change func(*config.Listen, *config.Relay)) *lab {
+	t.Helper()
+	return newLabAt(t, listen, time.Now, change)
+}
+
+// newLabAt is newLabWith with a clock.
+func newLabAt(t *testing.T, listen config.Listen, now func() time.Time, change func(*config.Listen, *config.Relay)) *lab {
 	t.Helper()
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
 	if err != nil {
@@ -52,7 +60,7 @@ func newLabWith(t *testing.T, listen config.Listen, change func(*config.Listen, 
 		change(&listen, &settings)
 	}
 	options := Options{
-		Listen: listen, Relay: settings, Keys: keys, TLS: &tls.Config{Certificates: certificate}, Now: time.Now,
+		Listen: listen, Relay: settings, Keys: keys, TLS: &tls.Config{Certificates: certificate}, Now: now,
 	}
 	r, err := Listen(options)
 	if err != nil {
@@ -67,7 +75,27 @@ func newLabWith(t *testing.T, listen config.Listen, change func(*config.Listen, 
 			t.Error(err)
 		}
 	})
-	return &lab{t, r, keys, options}
+	return &lab{T: t, Relay: r, keys: keys, options: options}
+}
+
+// clock is a time that stands still until the test moves it. Any goroutine may ask it.
+type clock struct {
+	mu   sync.Mutex
+	time time.Time
+}
+
+func newClock() *clock { return &clock{time: time.Now()} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.time
+}
+
+func (c *clock) step(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.time = c.time.Add(d)
 }
 
 var loopback = config.Listen{

@@ -3,9 +3,14 @@ package relay
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/stun/v3"
 
@@ -161,14 +166,21 @@ func TestWhatServersGetWrong(t *testing.T) {
 		}},
 		{"peers that are not reached", func(t *testing.T, w *wire) {
 			w.allocate()
+			six := w.wire(w.transport, "own", "patient").allocate(attr{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}})
 			for _, peer := range unreachable(w) {
-				if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != 403 && code != 443 {
-					t.Errorf("CreatePermission for %v: %d, want 403", peer, code)
+				for _, w := range []*wire{w, six} {
+					want := 403
+					if peer.Addr().Is4() != w.relayed.Addr().Is4() {
+						want = 443
+					}
+					if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != want {
+						t.Errorf("CreatePermission for %v: %d, want %d", peer, code, want)
+					}
+					if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != want {
+						t.Errorf("ChannelBind to %v: %d, want %d", peer, code, want)
+					}
+					w.silent(sendTo(peer).Raw)
 				}
-				if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 403 && code != 443 {
-					t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
-				}
-				w.silent(sendTo(peer).Raw)
 			}
 			// The permission for its own address opens no other port of it.
 			if code := w.code(stun.MethodCreatePermission, peerAddr(w.relayed)); code != 0 {
@@ -210,6 +222,13 @@ func TestWhatServersGetWrong(t *testing.T) {
 			m := stun.MustBuild(stun.TransactionID, stun.BindingRequest, attr{stun.AttrSoftware, make([]byte, core.MaxMessage)})
 			w.silent(m.Raw)
 		}},
+		{"a right Allocate beyond the bound", func(t *testing.T, w *wire) {
+			w.silent(w.build(stun.MethodAllocate, udpTransport, attr{stun.AttrSoftware, make([]byte, core.MaxMessage)}).Raw)
+			if n := w.Allocations(); n != 2 {
+				t.Errorf("%d allocations, want the neighbours' two", n)
+			}
+		}},
+		{"a ClientHello of DTLS", func(t *testing.T, w *wire) { w.silent(dtlsHello()) }},
 		{"Allocate that is retransmitted", func(t *testing.T, w *wire) {
 			m := w.build(stun.MethodAllocate, udpTransport)
 			first := w.ask(m)
@@ -243,27 +262,63 @@ func TestWhatServersGetWrong(t *testing.T) {
 		t.Run(transport.String(), func(t *testing.T) {
 			for _, test := range tests {
 				t.Run(test.name, func(t *testing.T) {
-					l := newLabWith(t, loopback, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 1000 })
+					l := newLabAt(t, loopback, newClock().now, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 1000 })
 					neighbour, partner := l.wire(core.UDP, "neighbours", "doctor").allocate(), l.wire(core.TCP, "neighbours", "patient").allocate()
 					for _, w := range []*wire{neighbour, partner} {
 						if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(map[*wire]netip.AddrPort{neighbour: partner.relayed, partner: neighbour.relayed}[w])); code != 0 {
 							t.Fatal(code)
 						}
 					}
-					w := l.wire(transport, "own", "doctor")
-					test.do(t, w)
-					neighbour.send(channelData(0x4000, "still here"))
-					if got := partner.receive(); !bytes.Equal(got, channelData(0x4000, "still here")) {
-						t.Errorf("the neighbours' call carries %q", got)
+					neighboursTalk := func() {
+						t.Helper()
+						neighbour.send(channelData(0x4000, "still here"))
+						if got := partner.receive(); !bytes.Equal(got, channelData(0x4000, "still here")) {
+							t.Errorf("the neighbours' call carries %q", got)
+						}
 					}
-					l.Revoke("own", "", w.credential.Expires)
-					if n := l.Allocations(); n != 2 {
-						t.Errorf("%d allocations are left, want the neighbours' two", n)
-					}
+					neighboursTalk()
+					before := l.state()
+					test.do(t, l.wire(transport, "own", "doctor"))
+					neighboursTalk()
+					l.nothingLeft(transport, before)
 				})
 			}
 		})
 	}
+}
+
+// nothingLeft checks that what came after a state goes with its connections, or, over
+// UDP, with its appointment.
+func (l *lab) nothingLeft(transport core.Transport, before state) {
+	l.Helper()
+	for _, w := range l.wires[2:] {
+		w.Close()
+	}
+	until(l.T, func() bool { // all but the partner's, which is of TCP
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.open.mu.Lock()
+		defer l.open.mu.Unlock()
+		l.handshakes.mu.Lock()
+		defer l.handshakes.mu.Unlock()
+		return l.streams.Len() == 1 && l.open.open == 1 && l.handshakes.open == 0
+	})
+	if transport == core.UDP {
+		l.Revoke("own", "", l.now().Add(time.Hour))
+		before.revoked = l.state().revoked
+	}
+	if after := l.state(); !after.equal(before) {
+		l.Errorf("left is %v, want %v", after, before)
+	}
+}
+
+// dtlsHello begins a handshake of DTLS 1.2 (RFC 6347, section 4.2.1).
+func dtlsHello() []byte {
+	hello := append([]byte{0xFE, 0xFD}, make([]byte, 32)...)                         // version, random
+	hello = append(hello, 0, 0, 0, 2, 0xC0, 0x2B, 1, 0)                              // no session, no cookie, one suite, no compression
+	head := []byte{1, 0, 0, byte(len(hello)), 0, 0, 0, 0, 0, 0, 0, byte(len(hello))} // ClientHello, whole
+	record := []byte{22, 0xFE, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0, byte(len(head) + len(hello))}
+	return slices.Concat(record, head, hello)
 }
 
 // again is another connection of the same seat.
@@ -292,50 +347,117 @@ func unreachable(w *wire) (list []netip.AddrPort) {
 	return list
 }
 
-// TestAmplificationOnTheWire measures IP bytes, over IPv4 and IPv6.
+// TestAmplificationOnTheWire measures IP bytes, over IPv4 and IPv6, and where RFC 5780
+// adds to the answers and lets them come from elsewhere, to elsewhere.
 func TestAmplificationOnTheWire(t *testing.T) {
 	worst := 0.0
-	for _, host := range []string{"127.0.0.1", "::1"} {
+	for _, listeners := range [][]string{{"127.0.0.1:0"}, {"[::1]:0"}, alternateListeners(t)} {
 		listen := loopback
-		listen.TURNUDP = []string{netip.AddrPortFrom(netip.MustParseAddr(host), 0).String()}
+		listen.TURNUDP = listeners
 		l := newLabWith(t, listen, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 10_000 })
-		header := map[bool]int{true: 20 + 8, false: 40 + 8}[strings.Contains(host, ".")]
-		w := l.wire(core.UDP, "a", "doctor")
-		answered := 0
+		server := l.Addresses().UDP[0]
+		header := 40 + 8
+		if server.Addr().Is4() {
+			header = 20 + 8
+		}
+		// Unconnected sockets get what comes from any address.
+		var sockets [2]*net.UDPConn
+		for i := range sockets {
+			var err error
+			if sockets[i], err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(server.Addr(), 0))); err != nil {
+				t.Fatal(err)
+			}
+			defer sockets[i].Close()
+		}
+		other := sockets[1].LocalAddr().(*net.UDPAddr).Port
+		ask := func(m *stun.Message) {
+			t.Helper()
+			if _, err := sockets[0].WriteToUDPAddrPort(m.Raw, server); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := make([]byte, 4096)
+		answered, elsewhere := 0, 0
 		for _, method := range []stun.Method{
 			stun.MethodBinding, stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind, stun.MethodSend,
 		} {
 			for _, setters := range [][]stun.Setter{
-				nil, {udpTransport}, {udpTransport, stun.Fingerprint}, {udpTransport, lifetime(0)}, {attr{0x7FF0, nil}},
-				{attr{0x7FF0, nil}, attr{0x7FF1, nil}, attr{0x7FF2, nil}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}},
+				nil, {stun.Fingerprint}, {udpTransport}, {udpTransport, stun.Fingerprint}, {udpTransport, lifetime(0)}, {attr{0x7FF0, nil}},
+				{attr{0x7FF0, nil}, attr{0x7FF1, nil}, attr{0x7FF2, nil}},
+				{attr{stun.AttrChangeRequest, []byte{0, 0, 0, 2}}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 4}}},
+				{attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}, stun.Fingerprint},
+				{attr{0x0027, []byte{byte(other >> 8), byte(other), 0, 0}}},
+				{attr{0x0027, []byte{byte(other >> 8), byte(other), 0, 0}}, attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}},
 				{stun.NewUsername("x"), stun.NewRealm("x"), stun.NewNonce("x"), stun.NewShortTermIntegrity("x")},
 				{stun.NewUsername("x"), stun.NewShortTermIntegrity("x")}, {attr{stun.AttrMessageIntegrity, []byte{1}}},
 			} {
 				m := stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters...)...)
-				w.send(m.Raw)
+				ask(m)
 				probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
-				w.send(probe.Raw)
+				ask(probe)
+				// Behind the probe's answer there is no more: what went elsewhere went before.
 				out := 0
-				for {
-					got, answer := w.receive(), new(stun.Message)
-					if err := stun.Decode(got, answer); err != nil {
+				for done := false; !done; {
+					_ = sockets[0].SetReadDeadline(time.Now().Add(5 * time.Second))
+					n, from, err := sockets[0].ReadFromUDPAddrPort(got)
+					answer := new(stun.Message)
+					if err := errors.Join(err, stun.Decode(got[:n], answer)); err != nil {
 						t.Fatal(err)
 					}
-					if answer.TransactionID == probe.TransactionID {
+					if done = answer.TransactionID == probe.TransactionID; !done {
+						out += n + header
+						answered++
+						if plain(from) != server {
+							elsewhere++
+						}
+					}
+				}
+				for {
+					_ = sockets[1].SetReadDeadline(time.Now().Add(time.Millisecond))
+					n, _, err := sockets[1].ReadFromUDPAddrPort(got)
+					if err != nil {
 						break
 					}
-					out += len(got) + header
+					out += n + header
 					answered++
+					elsewhere++
 				}
 				factor := float64(out) / float64(len(m.Raw)+header)
 				if worst = max(worst, factor); factor > 1.65 {
-					t.Errorf("%s: %v of %d bytes gets x%.2f", host, m, len(m.Raw), factor)
+					t.Errorf("%v: %v of %d bytes gets x%.2f", listeners, m, len(m.Raw), factor)
 				}
 			}
 		}
 		if answered < 20 {
-			t.Errorf("only %d of the requests were answered", answered)
+			t.Errorf("%v: only %d of the requests were answered", listeners, answered)
+		}
+		if want := map[bool]int{true: 6, false: 0}[len(listeners) == 4]; elsewhere != want {
+			t.Errorf("%v: %d answers came from elsewhere or went elsewhere, want %d", listeners, elsewhere, want)
 		}
 	}
 	t.Logf("at worst x%.2f", worst)
+}
+
+// alternateListeners are two addresses with two ports that are free on both.
+func alternateListeners(t *testing.T) (list []string) {
+	t.Helper()
+	var ports []int
+	for len(ports) < 2 {
+		one, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer one.Close()
+		port := one.LocalAddr().(*net.UDPAddr).Port
+		if two, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: port}); err == nil {
+			defer two.Close()
+			ports = append(ports, port)
+		}
+	}
+	for _, host := range []string{"127.0.0.1", "127.0.0.2"} {
+		for _, port := range ports {
+			list = append(list, fmt.Sprintf("%s:%d", host, port))
+		}
+	}
+	return list
 }

@@ -2,11 +2,17 @@ package relay
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -28,29 +34,38 @@ type wire struct {
 	relayed    netip.AddrPort
 }
 
-// wire connects a seat of an appointment.
+// wire connects a seat of an appointment. Its credential is good for an hour.
 func (l *lab) wire(transport core.Transport, appointment, seat string) *wire {
 	l.Helper()
-	a := l.Addresses()
+	return l.wireFrom("", transport, appointment, seat)
+}
+
+// wireFrom connects it from an address of this host.
+func (l *lab) wireFrom(source string, transport core.Transport, appointment, seat string) *wire {
+	l.Helper()
+	a, ip := l.Addresses(), net.ParseIP(source)
 	var conn net.Conn
 	var err error
 	switch transport {
 	case core.UDP:
-		conn, err = net.Dial("udp", a.UDP[0].String())
+		conn, err = (&net.Dialer{LocalAddr: &net.UDPAddr{IP: ip}}).Dial("udp", a.UDP[0].String())
 	case core.TCP:
-		conn, err = net.Dial("tcp", a.TCP[0].String())
+		conn, err = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}).Dial("tcp", a.TCP[0].String())
 	default:
-		conn, err = tls.Dial("tcp", a.TLS[0].String(), &tls.Config{InsecureSkipVerify: true})
+		dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}
+		conn, err = tls.DialWithDialer(dialer, "tcp", a.TLS[0].String(), &tls.Config{InsecureSkipVerify: true})
 	}
 	if err != nil {
 		l.Fatal(err)
 	}
 	l.Cleanup(func() { conn.Close() })
-	c, err := l.keys.Mint(appointment, seat, time.Now().Add(time.Hour))
+	c, err := l.keys.Mint(appointment, seat, l.options.Now().Add(time.Hour))
 	if err != nil {
 		l.Fatal(err)
 	}
-	return &wire{lab: l, Conn: conn, transport: transport, reader: bufio.NewReaderSize(conn, 4096), credential: c}
+	w := &wire{lab: l, Conn: conn, transport: transport, reader: bufio.NewReaderSize(conn, 4096), credential: c}
+	l.wires = append(l.wires, w)
+	return w
 }
 
 func (w *wire) send(b []byte) {
@@ -101,22 +116,91 @@ func (w *wire) ask(m *stun.Message) *stun.Message {
 	return answer
 }
 
-// silent checks that bytes get no answer: the next one is to a question behind them,
-// or the connection is gone.
+// silent checks that bytes get no answer and change nothing: the next answer is to a
+// question behind them, or the connection is gone, and what it held with it.
 func (w *wire) silent(b []byte) {
 	w.Helper()
+	before := w.state()
 	w.send(b)
+	if !w.quiet() {
+		client := w.LocalAddr().String()
+		maps.DeleteFunc(before.allocations, func(held core.FiveTuple, _ string) bool { return held.Client.String() == client })
+		until(w.T, func() bool { return maps.Equal(w.state().allocations, before.allocations) })
+		return
+	}
+	if after := w.state(); !after.equal(before) {
+		w.Errorf("%x changed the state from %v to %v", b, before, after)
+	}
+}
+
+// quiet checks that nothing has come to the client: what does is the answer to a
+// question. It returns false when the relay has closed the connection.
+func (w *wire) quiet() bool {
+	w.Helper()
 	probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
 	if _, err := w.Write(probe.Raw); err != nil {
-		return // gone already
+		return false // gone already
 	}
 	got, answer := w.receive(), new(stun.Message)
 	if got == nil && w.transport != core.UDP {
-		return
+		return false
 	}
 	if err := stun.Decode(got, answer); err != nil || answer.TransactionID != probe.TransactionID {
-		w.Fatalf("%x was answered with %x", b, got)
+		w.Fatalf("%x came, want the answer to a Binding request", got)
 	}
+	return true
+}
+
+// state is what the core holds, as it writes itself out: each allocation with its
+// permissions, channels and latest media, and what it remembers of those that ended.
+type state struct {
+	allocations       map[core.FiveTuple]string
+	released, revoked string
+}
+
+func (s state) equal(other state) bool {
+	return s.released == other.released && s.revoked == other.revoked && maps.Equal(s.allocations, other.allocations)
+}
+
+// tuple is how the core knows a client with an allocation.
+func (w *wire) tuple() core.FiveTuple {
+	w.Helper()
+	for held := range w.state().allocations {
+		if held.Transport == w.transport && held.Client.String() == w.LocalAddr().String() {
+			return held
+		}
+	}
+	w.Fatal("no allocation")
+	return core.FiveTuple{}
+}
+
+func (s state) String() string {
+	return fmt.Sprint(slices.Sorted(maps.Values(s.allocations)), " released ", s.released, " revoked ", s.revoked)
+}
+
+func (l *lab) state() state {
+	l.Helper()
+	var b bytes.Buffer
+	l.mu.Lock()
+	l.core.Sweep(l.now())
+	err := l.core.Save(&b)
+	l.mu.Unlock()
+	var saved struct {
+		Allocations       []json.RawMessage
+		Released, Revoked json.RawMessage
+	}
+	if err := errors.Join(err, json.Unmarshal(b.Bytes(), &saved)); err != nil {
+		l.Fatal(err)
+	}
+	s := state{map[core.FiveTuple]string{}, string(saved.Released), string(saved.Revoked)}
+	for _, text := range saved.Allocations {
+		var a struct{ Tuple core.FiveTuple }
+		if err := json.Unmarshal(text, &a); err != nil {
+			l.Fatal(err)
+		}
+		s.allocations[a.Tuple] = string(text)
+	}
+	return s
 }
 
 // build makes a request that is signed with the credential.
@@ -142,11 +226,16 @@ func (w *wire) signature() []stun.Setter {
 	}
 }
 
-// code makes a signed request and returns the answer's error code, 0 for success.
+// code makes a signed request and returns the answer's error code, 0 for success. A
+// request that is refused must change nothing.
 func (w *wire) code(method stun.Method, setters ...stun.Setter) int {
 	w.Helper()
-	answer := w.ask(w.build(method, setters...))
+	request, before := w.build(method, setters...), w.state()
+	answer := w.ask(request)
 	code := codeOf(w.lab, answer)
+	if after := w.state(); code != 0 && !after.equal(before) {
+		w.Errorf("%v, refused with %d, changed the state from %v to %v", method, code, before, after)
+	}
 	if code != 438 && code != 401 {
 		integrity := stun.NewLongTermIntegrity(w.credential.Username, core.Realm, w.credential.Password)
 		if err := integrity.Check(answer); err != nil {
@@ -200,11 +289,22 @@ func lifetime(seconds uint32) attr {
 
 func number(n uint16) attr { return attr{stun.AttrChannelNumber, []byte{byte(n >> 8), byte(n), 0, 0}} }
 
+// peerAddr is an XOR-PEER-ADDRESS of the family that the address is written in: pion's
+// would make an IPv4 address of a v4-mapped one.
 type peerAddr netip.AddrPort
 
 func (p peerAddr) AddTo(m *stun.Message) error {
-	addr := netip.AddrPort(p)
-	return stun.XORMappedAddress{IP: addr.Addr().AsSlice(), Port: int(addr.Port())}.AddToAs(m, stun.AttrXORPeerAddress)
+	addr, family := netip.AddrPort(p), byte(2)
+	if addr.Addr().Is4() {
+		family = 1
+	}
+	mask := append([]byte{0x21, 0x12, 0xA4, 0x42}, m.TransactionID[:]...)
+	value := binary.BigEndian.AppendUint16([]byte{0, family}, addr.Port()^0x2112)
+	for i, b := range addr.Addr().AsSlice() {
+		value = append(value, b^mask[i])
+	}
+	m.Add(stun.AttrXORPeerAddress, value)
+	return nil
 }
 
 func channelData(n uint16, data string) []byte {

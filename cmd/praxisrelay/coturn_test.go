@@ -208,17 +208,25 @@ func TestCoturnsClients(t *testing.T) {
 	t.Logf("\n%s", table.String())
 }
 
-// TestCoturnsClientOverDTLS gets no handshake: DTLS is not served.
+// TestCoturnsClientOverDTLS gets no handshake, since DTLS is not served; without it the
+// same client is.
 func TestCoturnsClientOverDTLS(t *testing.T) {
 	tool(t, "turnutils_uclient", "coturn")
 	info, _ := startDemo(t)
 	host, port, _ := net.SplitHostPort(info.TURNUDP)
+	ask := func(limit time.Duration, flags ...string) string {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		args := append([]string{"-y", "-c", "-m", "1", "-n", "2", "-v", "-p", port, "-u", info.Doctor.Username, "-w", info.Doctor.Credential}, flags...)
+		out, _ := exec.CommandContext(ctx, "turnutils_uclient", append(args, host)...).CombinedOutput()
+		return string(out)
+	}
+	const allocates, all = "allocate sent", "tot_send_msgs=4, tot_recv_msgs=4"
+	if out := ask(time.Minute); !strings.Contains(out, allocates) || !strings.Contains(out, all) {
+		t.Errorf("plain UDP is not served:\n%s", out)
+	}
 	// It would try for ever; a few seconds are dozens of its attempts.
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	out, _ := exec.CommandContext(ctx, "turnutils_uclient", "-y", "-c", "-S", "-m", "1", "-n", "2", "-p", port,
-		"-u", info.Doctor.Username, "-w", info.Doctor.Credential, host).CombinedOutput()
-	if strings.Contains(string(out), "allocate sent") || strings.Contains(string(out), "tot_recv_msgs=2") {
+	if out := ask(3*time.Second, "-S"); strings.Contains(out, allocates) || strings.Contains(out, all) {
 		t.Errorf("DTLS is served:\n%s", out)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -12,8 +13,8 @@ import (
 	"time"
 )
 
-// TestHostileStreams: lying lengths and one-byte segments, before any
-// authentication, on every stream port. The connection is gone when its time is
+// TestHostileStreams: lying lengths, one-byte segments and handshakes that do not end,
+// before any authentication, on every stream port. The connection is gone when its time is
 // over, at the latest, and no CPU is spent on it meanwhile.
 func TestHostileStreams(t *testing.T) {
 	info, d := startDemo(t)
@@ -28,18 +29,23 @@ func TestHostileStreams(t *testing.T) {
 		"one-byte segments":   {[]byte{0x00, 0x01, 0x07, 0xE0, 0x21, 0x12, 0xA4, 0x42}, make([]byte, 1), 14 * time.Second},
 		"one-byte media":      {[]byte{0x40, 0x00, 0x07, 0xF0}, make([]byte, 1), 14 * time.Second},
 		"nothing":             {nil, nil, 14 * time.Second},
+		"half a ClientHello":  {[]byte{22, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3}, nil, 14 * time.Second},
+		"a slow ClientHello":  {[]byte{22, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3}, make([]byte, 1), 14 * time.Second},
 		"half a STUN message": {[]byte{0x00, 0x01, 0x00, 0x08, 0x21, 0x12}, nil, 14 * time.Second},
 	}
 	ports := map[string]func() (net.Conn, error){
 		"tcp":   func() (net.Conn, error) { return net.Dial("tcp", info.TURNTCP) },
 		"tls":   func() (net.Conn, error) { return tls.Dial("tcp", info.TURNTLS, &tls.Config{InsecureSkipVerify: true}) },
 		"https": func() (net.Conn, error) { return tls.Dial("tcp", info.HTTPS, &tls.Config{InsecureSkipVerify: true}) },
+		// Below TLS, whose handshake does not begin or end.
+		"bare tls":   func() (net.Conn, error) { return net.Dial("tcp", info.TURNTLS) },
+		"bare https": func() (net.Conn, error) { return net.Dial("tcp", info.HTTPS) },
 	}
 	before := cpuTime(t, d.Process.Pid)
 	var running sync.WaitGroup
 	for name, attack := range attacks {
 		for port, dial := range ports {
-			if port == "https" && len(attack.first) > 0 && attack.first[0] == 0x40 {
+			if port == "https" && len(attack.first) > 0 && attack.first[0] > 1 {
 				continue // begins like HTTP there
 			}
 			running.Go(func() {
@@ -59,9 +65,8 @@ func TestHostileStreams(t *testing.T) {
 					go drip(conn, attack.drip, stop)
 				}
 				_ = conn.SetReadDeadline(time.Now().Add(attack.within))
-				var answer [64]byte
-				n, err := conn.Read(answer[:])
-				if timeout, ok := err.(net.Error); err == nil || ok && timeout.Timeout() {
+				n, err := io.Copy(io.Discard, conn)
+				if timeout, ok := err.(net.Error); ok && timeout.Timeout() || n > 0 && !strings.HasPrefix(port, "bare") { // TLS says why
 					t.Errorf("%s to %s, after %v: %d bytes, %v; want the connection to be gone", name, port, attack.within, n, err)
 				}
 			})

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,8 +23,11 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/pion/logging"
+	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/config"
+	"praxisrelay/relay"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -41,13 +45,17 @@ func passwordOf(t *testing.T, file, username string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// turnClient is pion's, with a server's first URL of the wanted transport.
+// turnClient is pion's, with a server's first URL of the wanted transport: udp, tcp or tls.
 func turnClient(t *testing.T, ice protocol.ICEServer, transport string) (*turn.Client, net.Conn) {
 	t.Helper()
 	var server string
 	for _, url := range ice.URLs {
-		if rest, ok := strings.CutSuffix(url, "?transport="+transport); ok && strings.HasPrefix(url, "turn:") {
-			server = strings.TrimPrefix(rest, "turn:")
+		scheme, query := "turn:", transport
+		if transport == "tls" {
+			scheme, query = "turns:", "tcp"
+		}
+		if rest, ok := strings.CutSuffix(url, "?transport="+query); ok && strings.HasPrefix(url, scheme) {
+			server = strings.TrimPrefix(rest, scheme)
 		}
 	}
 	quiet := logging.NewDefaultLoggerFactory()
@@ -65,6 +73,9 @@ func turnClient(t *testing.T, ice protocol.ICEServer, transport string) (*turn.C
 		config.Conn = conn
 	} else {
 		conn, err := net.Dial("tcp", server)
+		if err == nil && transport == "tls" {
+			conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,13 +113,29 @@ func (c *endedConn) Read(b []byte) (int, error) {
 // are told, and the credentials open nothing any more.
 func TestRevocationTakesLessThanASecond(t *testing.T) {
 	s := startServe(t, nil)
+	// Each returns when its time begins; a program's start is not the relay's time.
+	for name, revoke := range map[string]func(id string) (time.Time, error){
+		"the admin socket": func(id string) (time.Time, error) { return time.Now(), s.admin.Revoke(t.Context(), id) },
+		"the command": func(id string) (time.Time, error) {
+			_, stderr, err := run(t, "code", "revoke", "--socket", s.socket, id)
+			if err != nil {
+				err = fmt.Errorf("%w: %s", err, stderr)
+			}
+			return time.Now(), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testRevocation(t, s, revoke) })
+	}
+}
+
+func testRevocation(t *testing.T, s *served, revoke func(id string) (time.Time, error)) {
 	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	type seat struct {
 		session *client.Session
-		stream  *endedConn
+		streams []*endedConn
 		udp     *turn.Client
 		relayed net.Addr
 	}
@@ -116,26 +143,32 @@ func TestRevocationTakesLessThanASecond(t *testing.T) {
 	sessions, servers := s.join(t, created.Seats)
 	for i, session := range sessions {
 		ice := servers[i]
-		overTCP, stream := turnClient(t, ice, "tcp")
 		overUDP, _ := turnClient(t, ice, "udp")
-		if _, err := overTCP.Allocate(); err != nil {
-			t.Fatal(err)
+		var streams []*endedConn
+		for _, transport := range []string{"tcp", "tls"} {
+			overStream, stream := turnClient(t, ice, transport)
+			if _, err := overStream.Allocate(); err != nil {
+				t.Fatal(err)
+			}
+			streams = append(streams, stream.(*endedConn))
 		}
 		relayed, err := overUDP.Allocate()
 		if err != nil {
 			t.Fatal(err)
 		}
-		seats = append(seats, seat{session, stream.(*endedConn), overUDP, relayed.LocalAddr()})
+		seats = append(seats, seat{session, streams, overUDP, relayed.LocalAddr()})
 	}
-	began := time.Now()
-	if err := s.admin.Revoke(t.Context(), created.ID); err != nil {
+	began, err := revoke(created.ID)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for i, seat := range seats {
-		select {
-		case <-seat.stream.ended:
-		case <-time.After(5 * time.Second):
-			t.Fatalf("seat %d: its stream is open", i)
+		for _, stream := range seat.streams {
+			select {
+			case <-stream.ended:
+			case <-time.After(5 * time.Second):
+				t.Fatalf("seat %d: its stream is open", i)
+			}
 		}
 		for {
 			if _, err = seat.session.Receive(t.Context()); err != nil {
@@ -299,22 +332,89 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 	if err != nil || state.Version != tls.VersionTLS13 || state.CurveID != tls.X25519MLKEM768 {
 		t.Errorf("a client with the hybrid key exchange alone: %v, %v", state.CurveID, err)
 	}
+	// Both ports of a relay begin with the keys that these settings have made by now.
+	at := func(after time.Duration) { later := start.Add(after); now.Store(&later) }
+	at(0)
+	if _, err := dial(&tls.Config{}); err != nil {
+		t.Fatal(err)
+	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		where := listenRelay(t, settings)
+		ports := []netip.AddrPort{where.TLS[0], where.HTTPS}
+		at(0)
 		cache := tls.NewLRUClientSessionCache(1)
-		resumed := func(at time.Time) bool {
-			now.Store(&at)
-			state, err := dial(&tls.Config{MaxVersion: version, ClientSessionCache: cache})
+		ask := func(port int) bool {
+			t.Helper()
+			state, err := askOverTLS(ports[port], &tls.Config{MaxVersion: version, ClientSessionCache: cache})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return state.DidResume
 		}
-		first, soon, late := resumed(start), resumed(start.Add(time.Hour)), resumed(start.Add(9*24*time.Hour))
-		if first || !soon || late {
-			t.Errorf("%s: resumed at once %v, after an hour %v, after nine days %v; want only after an hour",
-				tls.VersionName(version), first, soon, late)
+		for _, step := range []struct {
+			what    string
+			after   time.Duration
+			port    int
+			resumes bool
+		}{
+			{"at first", 0, 0, false},
+			{"an hour later", time.Hour, 0, true},
+			{"on another port with the same keys", time.Hour, 1, true},
+			{"nine days later", 9 * 24 * time.Hour, 0, false},
+			{"a minute behind that", 9*24*time.Hour + time.Minute, 0, true},
+			{"on the other port, which never had that key", 9*24*time.Hour + time.Minute, 1, false},
+		} {
+			at(step.after)
+			if got := ask(step.port); got != step.resumes {
+				t.Errorf("%s: %s: resumed %v, want %v", tls.VersionName(version), step.what, got, step.resumes)
+			}
 		}
+		at(0)
 	}
+	if state, err := askOverTLS(listenRelay(t, settings).TLS[0], &tls.Config{}); err != nil || state.CurveID != tls.X25519MLKEM768 {
+		t.Errorf("a client with the library's defaults: %v, %v; want the hybrid key exchange", state.CurveID, err)
+	}
+}
+
+// listenRelay runs a relay with the given settings of TLS.
+func listenRelay(t *testing.T, settings *tls.Config) relay.Addresses {
+	t.Helper()
+	keys, err := credential.NewKeyring([]byte("the secret of this test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config.Default()
+	c.Listen.HTTPS, c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = "127.0.0.1:0", []string{"127.0.0.1:0"}, nil, []string{"127.0.0.1:0"}
+	r, err := relay.Listen(relay.Options{Listen: c.Listen, Relay: c.Relay, Keys: keys, TLS: settings, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- r.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	return r.Addresses()
+}
+
+// askOverTLS asks a Binding request over a new connection. A ticket comes with the answer.
+func askOverTLS(address netip.AddrPort, c *tls.Config) (tls.ConnectionState, error) {
+	c.InsecureSkipVerify, c.ServerName = true, "demo" // sessions are remembered by it
+	conn, err := tls.Dial("tcp", address.String(), c)
+	if err != nil {
+		return tls.ConnectionState{}, err
+	}
+	defer conn.Close()
+	if _, err := conn.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw); err != nil {
+		return tls.ConnectionState{}, err
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, err = conn.Read(make([]byte, 100))
+	return conn.ConnectionState(), err
 }
 
 // TestCallComesBackWhenTheNATForgets: a client's NAT gives it another source port in

@@ -73,6 +73,10 @@ func findPublicAddress(ctx context.Context, r *config.Relay) (err error) {
 	if r.PublicAddress, err = probe.PublicAddress(ctx, r.PublicAddressFrom); err != nil {
 		return fmt.Errorf("relay.public_address_from: %w: name another one, or set relay.public_address", err)
 	}
+	if !config.Public(r.PublicAddress) {
+		return fmt.Errorf("relay.public_address_from: the STUN server %s says %s, which is no address that clients could reach: name another one, or set relay.public_address",
+			r.PublicAddressFrom, r.PublicAddress)
+	}
 	return nil
 }
 
