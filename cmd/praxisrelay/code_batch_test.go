@@ -97,7 +97,7 @@ func startAdmin(t *testing.T, good int) (socket string, acknowledged func() []st
 		if err := json.NewDecoder(r.Body).Decode(&n); err != nil || len(ids) == good {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusInternalServerError)
-			_ = json.NewEncoder(w).Encode(protocol.Problem{Status: 500, Detail: "the registry cannot be written: see the server's log"})
+			_ = json.NewEncoder(w).Encode(protocol.Problem{Status: 500, Detail: "the registry cannot be written", Remedy: "see the server's log"})
 			return
 		}
 		ids = append(ids, n.ID)
