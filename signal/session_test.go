@@ -590,8 +590,8 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
-// TestATamperingServerIsFoundOut: between two clients of the library.
-func TestATamperingServerIsFoundOut(t *testing.T) {
+// TestFindings: what a receiver says of a sequence of messages.
+func TestFindings(t *testing.T) {
 	room, other := seal.NewRoomKey(), seal.NewRoomKey()
 	from, to := seal.NewEpoch(), seal.NewEpoch()
 	sealed := func(key seal.RoomKey, id string, epoch string, seq uint64) []byte {

@@ -80,6 +80,21 @@ func joinStorm(t testing.TB, count int) {
 	joining.Wait()
 	lasted := time.Since(began)
 	after := s.memory(t, memoryAt)
+	present := 0
+	list, err := client.NewAdmin(filepath.Join(folder, "admin.sock")).List(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, a := range list {
+		for _, seat := range a.Seats {
+			if seat.Present {
+				present++
+			}
+		}
+	}
+	if present != count {
+		t.Errorf("%d of %d are there in the end", present, count)
+	}
 	for _, session := range sessions {
 		joining.Go(func() { session.Close() })
 	}

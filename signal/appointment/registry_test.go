@@ -241,3 +241,15 @@ func TestPepperIsReplacedWithoutLosingCodes(t *testing.T) {
 		t.Error("a refused replacement changed something")
 	}
 }
+
+// TestChangesAreSynced: killing the process, as another test does, would not show it.
+func TestChangesAreSynced(t *testing.T) {
+	r, err := Open(filepath.Join(t.TempDir(), "registry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if db := r.(*bolt).db; db.NoSync || db.NoGrowSync {
+		t.Error("the file is not synced")
+	}
+}
