@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 )
@@ -22,13 +24,21 @@ import (
 // TestCanaries: what opens an appointment or the admin API, and who uses it, went
 // through good and bad requests, and is in no log, no file and no error of the daemon.
 func TestCanaries(t *testing.T) {
-	s := startServe(t, nil)
+	var over client.CreatedSeat
+	s := startServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
+		over = pastAppointment(t, registry, pepper, time.Now())
+	})
 	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	canaries := map[string][]byte{"the client's address": []byte("127.0.0.1:")}
 	sessions, servers := s.join(t, created.Seats)
+	const name = "a name that only the doctor may read"
+	canaries["the patient's name"] = []byte(name)
+	if err := sessions[1].Send(protocol.Present{Seat: "doctor", Epoch: sessions[0].Epoch()}, []byte(name)); err != nil {
+		t.Fatal(err)
+	}
 	for i, seat := range created.Seats {
 		ice := servers[i]
 		sessions[i].Close()
@@ -43,7 +53,21 @@ func TestCanaries(t *testing.T) {
 		canaries[seat.Name+"'s TURN password"] = []byte(ice.Credential)
 	}
 	refusals := s.callAPI(t, canaries)
-	s.refusal(t, code.Keys{JoinToken: [32]byte{1}})
+	early, err := s.admin.Create(t.Context(), time.Now().Add(time.Hour), time.Now().Add(2*time.Hour), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, seat := range map[protocol.Code]client.CreatedSeat{protocol.Over: over, protocol.TooEarly: early.Seats[1]} {
+		canaries["the code that is "+string(want)] = []byte(seat.Code.Format())
+		canaries["the token that is "+string(want)] = []byte(base64.StdEncoding.EncodeToString(seat.Keys.JoinToken[:]))
+		if got := s.refusal(t, seat.Keys); got.Code != want {
+			t.Errorf("refused with %s, want %s", got.Code, want)
+		}
+	}
+	refusals += s.badPolls(t, created.Seats[0])
+	for i := range 12 {
+		s.refusal(t, code.Keys{JoinToken: [32]byte{1, byte(i)}})
+	}
 	if err := s.admin.Revoke(t.Context(), created.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -55,11 +79,19 @@ func TestCanaries(t *testing.T) {
 	_, log, _ = strings.Cut(log, "\n")
 	texts := map[string][]byte{"the log": []byte(log), "an error": []byte(refusals)}
 	folder := filepath.Dir(s.ca)
-	registry, err := os.ReadFile(filepath.Join(folder, "registry.db"))
+	files, err := os.ReadDir(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts["the registry"] = registry
+	for _, file := range files {
+		if ext := filepath.Ext(file.Name()); ext == ".pem" || ext == ".yaml" || !file.Type().IsRegular() { // what its operator wrote
+			continue
+		}
+		if texts[file.Name()], err = os.ReadFile(filepath.Join(folder, file.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	registry := texts["registry.db"]
 	if !bytes.Contains(registry, []byte(created.ID)) || !strings.Contains(log, "stopped") {
 		t.Fatal("the registry and the log are not what is looked at")
 	}
@@ -70,6 +102,31 @@ func TestCanaries(t *testing.T) {
 			}
 		}
 	}
+}
+
+// badPolls puts a code and its token where they do not belong, and returns the answers.
+func (s *served) badPolls(t *testing.T, seat client.CreatedSeat) (answers string) {
+	t.Helper()
+	typed, token := seat.Code.Format(), base64.StdEncoding.EncodeToString(seat.Keys.JoinToken[:])
+	for _, body := range []string{
+		typed, `{"frames":["` + typed + `"]}`, `{"frames":[{"` + typed + `":{}}]}`, `{"` + token + `":[]}`,
+		`{"frames":[{"join":{"token":"` + typed + `","epoch":"` + token + `"}}]}`,
+		`{"frames":[{"join":{"token":"` + token + `","epoch":"` + typed + `"}}]}`,
+		`{"frames":[{"join":{"token":"` + token + `=","epoch":""}}]}`,
+		`{"frames":[{"resume":{"session":"` + token + `","received":0}}]}`,
+	} {
+		response, err := s.https(t).Post(s.url+"v1/signal", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || !strings.Contains(string(text), `"error"`) {
+			t.Errorf("%.20s: %s, %v", body, text, err)
+		}
+		answers += string(text)
+	}
+	return answers
 }
 
 // callAPI makes requests of the admin API, good and bad, with secrets in them and in
