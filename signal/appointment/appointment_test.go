@@ -76,24 +76,27 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Appointment){
-		"no id":              func(a *Appointment) { a.ID = "" },
-		"an id for a path":   func(a *Appointment) { a.ID = "../../../etc/" },
-		"an id with a dot":   func(a *Appointment) { a.ID = "abcdefghijk.l" },
-		"closes before":      func(a *Appointment) { a.Closes = a.Opens },
-		"open for ever":      func(a *Appointment) { a.Closes = a.Opens.AddDate(1, 0, 0) },
-		"one seat":           func(a *Appointment) { a.Seats = a.Seats[:1] },
-		"three seats":        func(a *Appointment) { a.Seats = append(a.Seats, a.Seats[0]) },
-		"a seat twice":       func(a *Appointment) { a.Seats[1].Name = Doctor },
-		"one code for both":  func(a *Appointment) { a.Seats[1].Lookup = a.Seats[0].Lookup },
-		"no wrapped key":     func(a *Appointment) { a.Seats[1].RoomKey = nil },
-		"a long wrapped key": func(a *Appointment) { a.Seats[1].RoomKey = make([]byte, 61) },
-		"a name for a ref":   func(a *Appointment) { a.Ref = "M. Muster" },
-		"a long ref":         func(a *Appointment) { a.Ref = strings.Repeat("x", 65) },
+		"no id":             func(a *Appointment) { a.ID = "" },
+		"an id for a path":  func(a *Appointment) { a.ID = "../../../etc/" },
+		"an id with a dot":  func(a *Appointment) { a.ID = "abcdefghijk.l" },
+		"closes before":     func(a *Appointment) { a.Closes = a.Opens },
+		"open for ever":     func(a *Appointment) { a.Closes = a.Opens.AddDate(1, 0, 0) },
+		"one seat":          func(a *Appointment) { a.Seats = a.Seats[:1] },
+		"three seats":       func(a *Appointment) { a.Seats = append(a.Seats, a.Seats[0]) },
+		"a seat twice":      func(a *Appointment) { a.Seats[1].Name = Doctor },
+		"one code for both": func(a *Appointment) { a.Seats[1].Lookup = a.Seats[0].Lookup },
+		"a name for a ref":  func(a *Appointment) { a.Ref = "M. Muster" },
+		"a long ref":        func(a *Appointment) { a.Ref = strings.Repeat("x", 65) },
 	} {
 		a := sample(1, day)
 		spoil(&a)
 		if a.Validate() == nil {
 			t.Errorf("%s is valid", name)
+		}
+	}
+	for size, valid := range map[int]bool{0: false, 59: false, 60: true, 61: false} {
+		if err := CheckRoomKey(make([]byte, size)); (err == nil) != valid {
+			t.Errorf("a wrapped key of %d bytes: %v", size, err)
 		}
 	}
 }
