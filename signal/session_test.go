@@ -192,7 +192,9 @@ func (l *lab) gone(session string) {
 
 func (l *lab) eventually(what string, holds func() bool) {
 	l.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); <-ticker.C {
 		if time.Now().After(deadline) {
 			l.Fatalf("%s: not within 10 s", what)
 		}

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -288,76 +287,4 @@ func (s *Session) report(ctx context.Context, frame protocol.FromServer) error {
 		}
 	}
 	return nil
-}
-
-// How connections are tried: a socket that does not open in openTime, or that is lost
-// within earlyTime twice, is given up for long polling.
-const (
-	openTime  = 5 * time.Second
-	earlyTime = 30 * time.Second
-	firstWait = 500 * time.Millisecond
-	longWait  = 10 * time.Second
-)
-
-// errNoSocket says that something on the way lets no WebSocket through.
-var errNoSocket = errors.New("no WebSocket")
-
-// run keeps the session connected until it is over.
-func (s *Session) run(ctx context.Context) {
-	defer close(s.done)
-	poll, early := s.dialer.Poll, 0
-	for wait := firstWait; ; {
-		began := time.Now()
-		connect := s.overSocket
-		if poll {
-			connect = s.overPolls
-		}
-		opened, err := connect(ctx)
-		if opened {
-			wait = firstWait
-		}
-		if s.final(ctx, err) {
-			s.err = err
-			return
-		}
-		switch {
-		case poll:
-			poll = opened || s.dialer.Poll // else the network is gone, whatever it lets through
-		case opened:
-			if early++; time.Since(began) >= earlyTime {
-				early = 0
-			}
-			poll = early >= 2
-		default:
-			poll = errors.Is(err, errNoSocket)
-		}
-		select {
-		case <-time.After(rand.N(wait)):
-		case <-ctx.Done():
-		}
-		wait = min(2*wait, longWait)
-	}
-}
-
-// final tells whether an error is the end, rather than of one connection.
-func (s *Session) final(ctx context.Context, err error) bool {
-	switch {
-	case errors.Is(err, errLeft), errors.Is(err, seal.ErrOpen), ctx.Err() != nil:
-		return true
-	case errors.Is(err, errNoSocket):
-		return false
-	}
-	failure, ok := errors.AsType[*protocol.Error](err)
-	switch {
-	case !ok:
-		select {
-		case <-s.joined:
-			return false
-		default:
-			return true // whoever calls Join decides whether to try again
-		}
-	case failure.Code == protocol.UnknownSession, failure.Code == protocol.TooSlow, failure.Code == protocol.Unavailable:
-		return false
-	}
-	return true
 }

@@ -1,0 +1,90 @@
+package signal
+
+import (
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/protocol"
+)
+
+// handle does what a frame of a seated client asks for. One that comes too early is not
+// taken: then wait says when to offer it again. The error, if there is one, ends the
+// session.
+func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) (wait time.Duration, over *protocol.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.over != nil {
+		return 0, s.over
+	}
+	if wait := s.paceLocked(now, frame); wait > 0 {
+		return wait, nil
+	}
+	if frame.Numbered() {
+		switch {
+		case frame.N <= s.received:
+			return 0, nil // it came before
+		case frame.N != s.received+1:
+			r.endLocked(s, protocol.BadRequest, "frames are numbered from 1 and without gaps")
+			return 0, s.over
+		}
+		s.received = frame.N
+	}
+	switch {
+	case frame.Send != nil:
+		r.carryLocked(s, *frame.Send)
+	case frame.Admit != nil:
+		r.admitLocked(s, *frame.Admit)
+	case frame.ICE != nil && s.admitted:
+		r.deliverICELocked(s)
+	case frame.Ack != nil:
+		if !s.forgetLocked(*frame.Ack) {
+			r.endLocked(s, protocol.BadRequest, "a frame was acknowledged that was not sent")
+		} else if s.link != nil {
+			s.link.ack = true
+		}
+	case frame.Leave != nil:
+		r.endLocked(s, protocol.UnknownSession, "the client has left")
+	}
+	if s.received-s.acked >= protocol.AckEvery || frame.Ack != nil {
+		s.wakeLocked()
+	}
+	return 0, s.over
+}
+
+// carryLocked hands a sealed message to the session it was sealed for.
+func (r *rooms) carryLocked(s *session, send protocol.Send) {
+	to := r.byID[s.appointment].seats[send.To]
+	if to == nil || to == s || to.epoch != send.Epoch {
+		r.deliverLocked(s, protocol.FromServer{Absent: &protocol.Absent{To: send.To, Epoch: send.Epoch, Seq: send.Seq}})
+		return
+	}
+	r.deliverLocked(to, protocol.FromServer{Message: &protocol.Message{
+		From: s.seat, Epoch: s.epoch, Seq: send.Seq, Sealed: send.Sealed,
+	}})
+}
+
+// admitLocked lets a waiting session in. One that is gone by now is let in when it
+// waits again.
+func (r *rooms) admitLocked(s *session, admit protocol.Admit) {
+	if s.seat != appointment.Doctor {
+		r.endLocked(s, protocol.BadRequest, "the doctor alone lets others in")
+		return
+	}
+	in := r.byID[s.appointment]
+	waiting := in.seats[admit.Seat]
+	if waiting == nil || waiting.epoch != admit.Epoch || waiting.admitted {
+		return
+	}
+	waiting.admitted = true
+	r.deliverICELocked(waiting)
+	r.tellLocked(in, waiting, protocol.FromServer{Joined: new(waiting.present())})
+}
+
+func (r *rooms) deliverICELocked(s *session) {
+	ice, err := r.ice(s.appointment, s.seat)
+	if err != nil {
+		r.endLocked(s, protocol.Unavailable, faulty)
+		return
+	}
+	r.deliverLocked(s, protocol.FromServer{ICE: &ice})
+}
