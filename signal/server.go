@@ -136,6 +136,9 @@ func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener)
 	case <-ctx.Done():
 	case failed = <-failures:
 	}
+	if ctx.Err() != nil {
+		failed = nil // whoever stops the server may have closed its listeners already
+	}
 	close(s.stopping)
 	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
 	defer cancel()
