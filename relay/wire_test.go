@@ -78,7 +78,8 @@ func (w *wire) send(b []byte) {
 // receive returns the next message, or nil when the relay has closed the connection.
 func (w *wire) receive() []byte {
 	w.Helper()
-	_ = w.SetReadDeadline(time.Now().Add(5 * time.Second))
+	// Bytes that happen to begin a message are waited for by the relay before it gives up.
+	_ = w.SetReadDeadline(time.Now().Add(firstMessageTime + 5*time.Second))
 	if w.transport == core.UDP {
 		b := make([]byte, 4096)
 		n, err := w.Read(b)
