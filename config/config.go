@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 )
@@ -14,18 +15,25 @@ import (
 // the files that hold them.
 type Config struct {
 	// Name is the DNS name (or address) under which clients reach the appliance.
-	Name   string `yaml:"name"`
-	Listen Listen `yaml:"listen"`
-	TLS    TLS    `yaml:"tls"`
-	Relay  Relay  `yaml:"relay"`
-	Signal Signal `yaml:"signal"`
+	Name    string  `yaml:"name"`
+	Listen  Listen  `yaml:"listen"`
+	TLS     TLS     `yaml:"tls"`
+	Relay   Relay   `yaml:"relay"`
+	Signal  Signal  `yaml:"signal"`
+	Metrics Metrics `yaml:"metrics"`
+	Log     Log     `yaml:"log"`
+	// DrainTimeout is how long a stop waits for running consultations to end.
+	DrainTimeout time.Duration `yaml:"drain_timeout"`
 }
 
 // Listen holds addresses to listen on, as "host:port"; ":port" is every address
 // of the host. Browsers use TURN on the ports 53, 80, 443 and from 1024 up only.
 type Listen struct {
 	// HTTPS serves the page, the signaling and TURN over TLS on one port.
-	HTTPS   string   `yaml:"https"`
+	HTTPS string `yaml:"https"`
+	// HTTP answers ACME's HTTP-01 challenges and sends all else to HTTPS. Empty:
+	// nothing is served there.
+	HTTP    string   `yaml:"http"`
 	TURNUDP []string `yaml:"turn_udp"`
 	TURNTCP []string `yaml:"turn_tcp"`
 	TURNTLS []string `yaml:"turn_tls"`
@@ -40,10 +48,30 @@ type Listen struct {
 	MaxHandshakes           int `yaml:"max_handshakes"`
 }
 
-// TLS names the certificate chain and its key, both PEM.
+// TLS names the certificate chain and its key, both PEM, or who issues them.
 type TLS struct {
 	Certificate string `yaml:"certificate"`
 	Key         string `yaml:"key"`
+	ACME        ACME   `yaml:"acme"`
+}
+
+// ACME has the certificate issued and renewed by an authority (RFC 8555), in place
+// of files. To name the authority is to accept its terms of service.
+type ACME struct {
+	// Directory is the URL of the authority. Empty: ACME is not used.
+	Directory string `yaml:"directory"`
+	// Email is where the authority writes about the account. It may be empty.
+	Email string `yaml:"email"`
+	// CAFile holds the roots (PEM) that vouch for the directory's own certificate.
+	// Empty: those of the system.
+	CAFile string `yaml:"ca_file"`
+	// EABKeyID and EABKeyFile bind the account to one that exists elsewhere (RFC
+	// 8555, section 7.3.4), where the authority asks for that. The file holds the
+	// key in base64url.
+	EABKeyID   string `yaml:"eab_key_id"`
+	EABKeyFile string `yaml:"eab_key_file"`
+	// Cache is the folder of the account's key and the certificates.
+	Cache string `yaml:"cache"`
 }
 
 // Relay configures the STUN/TURN relay.
@@ -127,6 +155,29 @@ const (
 	None     = "none"
 )
 
+// Metrics configures what monitoring reads.
+type Metrics struct {
+	// Listen is where Prometheus' metrics, /healthz and /readyz are served without
+	// TLS, as "host:port". Empty: nowhere.
+	Listen string `yaml:"listen"`
+}
+
+// Log configures what is logged, to standard error.
+type Log struct {
+	// Level is debug, info, warn or error: what is below is left out.
+	Level slog.Level `yaml:"level"`
+	// Addresses is Pseudonym, Prefix or Full.
+	Addresses string `yaml:"addresses"`
+}
+
+// How clients' addresses are logged: as a pseudonym that is another one every day,
+// cut to the network (/24, /48), or as they are.
+const (
+	Pseudonym = "pseudonym"
+	Prefix    = "prefix"
+	Full      = "full"
+)
+
 // Default returns the configuration that a file changes.
 func Default() Config {
 	return Config{
@@ -140,6 +191,7 @@ func Default() Config {
 			MaxConnectionsPerPrefix: 6_000,
 			MaxHandshakes:           1_000,
 		},
+		TLS: TLS{ACME: ACME{Cache: "/var/lib/praxisrelay/acme"}},
 		Relay: Relay{
 			SecretFiles:         []string{"/etc/praxisrelay/turn.secret"},
 			Peers:               Paired,
@@ -161,5 +213,8 @@ func Default() Config {
 			Admission:   ByDoctor,
 			MaxMessage:  16 << 10,
 		},
+		Metrics:      Metrics{Listen: "127.0.0.1:9478"},
+		Log:          Log{Level: slog.LevelInfo, Addresses: Pseudonym},
+		DrainTimeout: time.Minute,
 	}
 }

@@ -18,7 +18,7 @@ func TestDefaultsHoldForWhatTheFileDoesNotSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Name, want.TLS = "relay.example.org", TLS{"c.pem", "k.pem"}
+	want.Name, want.TLS.Certificate, want.TLS.Key = "relay.example.org", "c.pem", "k.pem"
 	want.Relay.MaxSession, want.Listen.TURNUDP = 2*time.Hour, []string{"[::]:3478"}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v, want %+v", c, want)
@@ -33,7 +33,7 @@ func TestExampleEqualsTheDefaults(t *testing.T) {
 	}
 	want := Default()
 	want.Name = "relay.example.org"
-	want.TLS = TLS{"/etc/praxisrelay/tls/fullchain.pem", "/etc/praxisrelay/tls/privkey.pem"}
+	want.TLS.Certificate, want.TLS.Key = "/etc/praxisrelay/tls/fullchain.pem", "/etc/praxisrelay/tls/privkey.pem"
 	// An empty list is as good as none.
 	for _, list := range []*[]netip.Prefix{&c.Relay.Allow, &c.Relay.Deny, &c.Listen.ProxyProtocolFrom} {
 		if len(*list) == 0 {
@@ -56,11 +56,11 @@ func TestMistakes(t *testing.T) {
 	}{
 		"empty": {"", []string{
 			"x.yaml: name: missing: set it to the DNS name that clients use, like relay.example.org",
-			"x.yaml: tls.certificate: missing: set it to the file of the certificate chain (PEM)",
+			"x.yaml: tls.certificate: missing: set it to the file of the certificate chain (PEM), or set tls.acme.directory",
 			"x.yaml: tls.key: missing: set it to the file of the certificate's private key (PEM)",
 		}},
 		"unknown keys": {least + "nam: x\nrelay:\n  secret: hunter2\n", []string{
-			"x.yaml:3: nam: unknown key: use one of name, listen, tls, relay, signal",
+			"x.yaml:3: nam: unknown key: use one of name, listen, tls, relay, signal, metrics, log, drain_timeout",
 			"x.yaml:5: relay.secret: unknown key: use one of " + strings.Join(namesOf(reflect.ValueOf(Relay{})), ", "),
 		}},
 		"values": {strings.Replace(least, "relay.example.org", "https://relay.example.org/", 1) +
@@ -106,6 +106,19 @@ func TestMistakes(t *testing.T) {
 		"signal": {least + "signal: {admission: yes, max_message: 1000}\n", []string{
 			`x.yaml:3: signal.admission: "yes" is neither doctor (patients wait until the doctor lets them in) nor none`,
 			"x.yaml:3: signal.max_message: 1000 is out of bounds: use 16384 to 65536",
+		}},
+		"ACME": {"name: 192.0.2.1\ntls:\n  key: k.pem\n  acme: {directory: acme.example.org, eab_key_id: x, cache: ''}\n", []string{
+			"x.yaml:1: name: 192.0.2.1 is an address: ACME needs a DNS name",
+			`x.yaml:4: tls.acme.directory: "acme.example.org" is not the URL of an ACME directory: write it like https://acme-v02.api.letsencrypt.org/directory`,
+			"x.yaml:4: tls.acme.directory: tls.certificate or tls.key is set too: keep the files or ACME",
+			"x.yaml:4: tls.acme.eab_key_id: belongs to tls.acme.eab_key_file: set both, or none",
+			"x.yaml:4: tls.acme.cache: missing: set it to a folder for the account's key and the certificates",
+		}},
+		"operations": {least + "metrics: {listen: 9478}\nlog: {level: loud, addresses: all}\ndrain_timeout: 48h\n", []string{
+			`x.yaml:3: metrics.listen: "9478": not host:port: write ":3478" for every address of the host, or "192.0.2.10:3478"`,
+			"x.yaml:4: log.level: none of debug, info, warn, error",
+			`x.yaml:4: log.addresses: "all" is none of pseudonym, prefix, full`,
+			"x.yaml:5: drain_timeout: 48h0m0s is out of bounds: use 0s to 24h0m0s",
 		}},
 		"ports": {least + "relay: {ports: 80-90x}\n", []string{"x.yaml:3: relay.ports: not a range of ports: write it like 49152-65535"}},
 		"range": {least + "relay: {ports: 9000-8000}\n", []string{"x.yaml:3: relay.ports: 9000-8000 cannot be used: write first-last, from 1024 up"}},

@@ -162,6 +162,8 @@ func expected(t reflect.Type) string {
 		return "not a network: write it like 192.0.2.0/24 or 2001:db8::/32"
 	case "config.Ports":
 		return "not a range of ports: write it like 49152-65535"
+	case "slog.Level":
+		return "none of debug, info, warn, error"
 	case "int":
 		return "not a whole number"
 	case "string":

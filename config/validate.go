@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -40,13 +41,18 @@ func (c *Config) validate(d *decoder) {
 			listen(fmt.Sprintf("%s[%d]", list.key, i), list.network, address, checkTURNAddress)
 		}
 	}
-	if c.Signal.AdminListen != "" {
-		listen("signal.admin_listen", "tcp", c.Signal.AdminListen, checkAddress)
+	for key, address := range map[string]string{
+		"listen.http":         c.Listen.HTTP,
+		"signal.admin_listen": c.Signal.AdminListen,
+		"metrics.listen":      c.Metrics.Listen,
+	} {
+		if address != "" {
+			listen(key, "tcp", address, checkAddress)
+		}
 	}
+	c.validateTLS(d)
 
 	needed := []struct{ key, value, what string }{
-		{"tls.certificate", c.TLS.Certificate, "the file of the certificate chain (PEM)"},
-		{"tls.key", c.TLS.Key, "the file of the certificate's private key (PEM)"},
 		{"signal.registry", c.Signal.Registry, "the file that appointments are kept in"},
 		{"signal.pepper_file", c.Signal.PepperFile, "the file of the pepper"},
 		{"signal.admin_socket", c.Signal.AdminSocket, "the unix socket of the commands"},
@@ -109,6 +115,39 @@ func (c *Config) validate(d *decoder) {
 	between(d, "listen.max_connections", c.Listen.MaxConnections, 10, 1_000_000)
 	between(d, "listen.max_connections_per_prefix", c.Listen.MaxConnectionsPerPrefix, 10, 1_000_000)
 	between(d, "listen.max_handshakes", c.Listen.MaxHandshakes, 8, 100_000)
+	if a := c.Log.Addresses; a != Pseudonym && a != Prefix && a != Full {
+		d.wrong("log.addresses", "%q is none of %s, %s, %s", a, Pseudonym, Prefix, Full)
+	}
+	between(d, "drain_timeout", c.DrainTimeout, 0, 24*time.Hour)
+}
+
+// validateTLS looks at where the certificate comes from: files, or an authority.
+func (c *Config) validateTLS(d *decoder) {
+	acme := c.TLS.ACME
+	if acme.Directory == "" {
+		if c.TLS.Certificate == "" {
+			d.wrong("tls.certificate", "missing: set it to the file of the certificate chain (PEM), or set tls.acme.directory")
+		}
+		if c.TLS.Key == "" {
+			d.wrong("tls.key", "missing: set it to the file of the certificate's private key (PEM)")
+		}
+		return
+	}
+	if directory, err := url.Parse(acme.Directory); err != nil || directory.Scheme != "https" || directory.Host == "" {
+		d.wrong("tls.acme.directory", "%q is not the URL of an ACME directory: write it like https://acme-v02.api.letsencrypt.org/directory", acme.Directory)
+	}
+	if c.TLS.Certificate != "" || c.TLS.Key != "" {
+		d.wrong("tls.acme.directory", "tls.certificate or tls.key is set too: keep the files or ACME")
+	}
+	if net.ParseIP(c.Name) != nil {
+		d.wrong("name", "%s is an address: ACME needs a DNS name", c.Name)
+	}
+	if (acme.EABKeyID == "") != (acme.EABKeyFile == "") {
+		d.wrong("tls.acme.eab_key_id", "belongs to tls.acme.eab_key_file: set both, or none")
+	}
+	if acme.Cache == "" {
+		d.wrong("tls.acme.cache", "missing: set it to a folder for the account's key and the certificates")
+	}
 }
 
 // validatePeers looks at what only the open relay, or a relay behind a NAT, needs.
