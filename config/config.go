@@ -122,6 +122,9 @@ const (
 // Ports is a range of ports, written "first-last".
 type Ports struct{ First, Last uint16 }
 
+// MarshalText writes "first-last".
+func (p Ports) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%d-%d", p.First, p.Last), nil }
+
 // UnmarshalText reads "first-last".
 func (p *Ports) UnmarshalText(text []byte) error {
 	var rest string

@@ -14,28 +14,40 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Load reads, decodes and validates a file. The error names every mistake, one a
-// line, as "file:line: key: what is wrong: what to do".
+// Load reads, decodes and validates a file. The error is Mistakes, all of them.
 func Load(file string) (Config, error) {
+	c, _, err := Read(file)
+	return c, err
+}
+
+// Read is Load that also tells where the values come from, in spite of mistakes too.
+func Read(file string) (Config, *Source, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return Config{}, fmt.Errorf("%w: name the configuration with --config FILE", err)
+		return Config{}, &Source{file: file}, fmt.Errorf("%w: name the configuration with --config FILE", err)
 	}
-	return Parse(file, text)
+	return read(file, text)
 }
 
 // Parse is Load for a text; file is its name in errors.
 func Parse(file string, text []byte) (Config, error) {
-	d := decoder{file: file, lines: map[string]int{}}
+	c, _, err := read(file, text)
+	return c, err
+}
+
+func read(file string, text []byte) (Config, *Source, error) {
+	d := decoder{Source: Source{
+		file: file, lines: strings.Split(string(text), "\n"), at: map[string]position{}, hidden: map[int]bool{},
+	}}
 	c := Default()
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		d.problem(yamlLine(err), "", "%s", firstLine(yaml.FormatError(err, false, false)))
-		return Config{}, d.err()
+		d.problem(yamlPosition(err), "", "%s", firstLine(yaml.FormatError(err, false, false)))
+		return Config{}, &d.Source, d.err()
 	}
 	for i, document := range tree.Docs {
 		if i > 0 {
-			d.problem(line(document.Body), "", "a second document: use one, without \"---\" between")
+			d.problem(positionOf(document.Body), "", "a second document: use one, without \"---\" between")
 			break
 		}
 		if document.Body != nil {
@@ -44,62 +56,49 @@ func Parse(file string, text []byte) (Config, error) {
 	}
 	c.validate(&d)
 	if err := d.err(); err != nil {
-		return Config{}, err
+		return Config{}, &d.Source, err
 	}
-	return c, nil
+	return c, &d.Source, nil
 }
 
 // decoder walks the file's tree beside the types, so that it can go on after a
 // mistake.
 type decoder struct {
-	file     string
-	lines    map[string]int // key -> line, of what the file sets
+	Source
 	failed   map[string]bool
-	problems []problem
-}
-
-type problem struct {
-	line int // 0: nowhere, since it is missing
-	text string
+	mistakes Mistakes
 }
 
 // problem notes a mistake. key may be empty.
-func (d *decoder) problem(line int, key, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if key != "" {
-		text = key + ": " + text
-	}
-	where := d.file
-	if line > 0 {
-		where = fmt.Sprintf("%s:%d", d.file, line)
-	}
-	d.problems = append(d.problems, problem{line, where + ": " + text})
+func (d *decoder) problem(at position, key, format string, args ...any) {
+	d.mistakes = append(d.mistakes, Mistake{Line: at.line, Column: at.column, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
 // wrong notes that the value of a key is unusable. A key that could not be
 // decoded has been complained about already.
 func (d *decoder) wrong(key, format string, args ...any) {
 	if !d.failed[key] {
-		d.problem(d.lines[key], key, format, args...)
+		d.problem(d.at[key], key, format, args...)
 	}
 }
 
 func (d *decoder) err() error {
-	if len(d.problems) == 0 {
+	if len(d.mistakes) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(d.problems, func(a, b problem) int { return a.line - b.line })
-	var lines []string
-	for _, p := range d.problems {
-		lines = append(lines, p.text)
+	// Only now is it known which lines are hidden.
+	for i, m := range d.mistakes {
+		d.mistakes[i] = d.mistake(position{m.Line, m.Column}, m.Key, m.Text)
 	}
-	return errors.New(strings.Join(lines, "\n"))
+	slices.SortStableFunc(d.mistakes, func(a, b Mistake) int { return a.Line - b.Line })
+	return d.mistakes
 }
 
 func (d *decoder) decode(node ast.Node, v reflect.Value, key string) {
-	d.lines[key] = line(node)
-	_, text := v.Addr().Interface().(encoding.TextUnmarshaler)
-	if text || v.Kind() != reflect.Struct {
+	if _, noted := d.at[key]; !noted {
+		d.at[key] = positionOf(node)
+	}
+	if !isSection(v) {
 		d.leaf(node, v, key)
 		return
 	}
@@ -108,6 +107,7 @@ func (d *decoder) decode(node ast.Node, v reflect.Value, key string) {
 	}
 	mapping, ok := node.(ast.MapNode)
 	if !ok {
+		d.hidden[positionOf(node).line] = true // whatever it is, it is not what belongs here
 		d.fail(node, key, "a section was expected here: write its keys below it, indented")
 		return
 	}
@@ -118,14 +118,24 @@ func (d *decoder) decode(node ast.Node, v reflect.Value, key string) {
 		field, known := fields[name]
 		switch {
 		case !known:
-			d.problem(line(entries.Key()), path, "unknown key: use one of %s", strings.Join(namesOf(v), ", "))
+			d.hidden[positionOf(entries.Key()).line] = true
+			d.problem(positionOf(entries.Key()), path, "unknown key: use one of %s", strings.Join(namesOf(v), ", "))
 		case seen[name]:
-			d.problem(line(entries.Key()), path, "set a second time: keep one")
+			d.problem(positionOf(entries.Key()), path, "set a second time: keep one")
 		default:
 			seen[name] = true
+			if isSection(field) { // it is where its name is
+				d.at[path] = positionOf(entries.Key())
+			}
 			d.decode(entries.Value(), field, path)
 		}
 	}
+}
+
+// isSection tells a struct of keys from one that is written as a text.
+func isSection(v reflect.Value) bool {
+	_, text := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return !text && v.Kind() == reflect.Struct
 }
 
 // leaf decodes a value, and a list's values one by one.
@@ -148,7 +158,7 @@ func (d *decoder) fail(node ast.Node, key, format string, args ...any) {
 		d.failed = map[string]bool{}
 	}
 	d.failed[key] = true
-	d.problem(line(node), key, format, args...)
+	d.problem(positionOf(node), key, format, args...)
 }
 
 // expected says what a value of a type looks like.
@@ -187,19 +197,21 @@ func namesOf(v reflect.Value) (names []string) {
 	return names
 }
 
-func line(node ast.Node) int {
+func positionOf(node ast.Node) position {
 	if node == nil || node.GetToken() == nil {
-		return 0
+		return position{}
 	}
-	return node.GetToken().Position.Line
+	p := node.GetToken().Position
+	return position{p.Line, p.Column}
 }
 
-func yamlLine(err error) int {
+func yamlPosition(err error) position {
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil {
-		return e.GetToken().Position.Line
+		p := e.GetToken().Position
+		return position{p.Line, p.Column}
 	}
-	return 0
+	return position{}
 }
 
 // firstLine leaves out the position, which is in front already, and the excerpt.

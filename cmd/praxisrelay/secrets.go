@@ -29,8 +29,10 @@ func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
 	note(err)
 	s.peppers, err = readPeppers(c.Signal.PepperFile)
 	note(err)
-	s.certificate, err = readCertificate(c, now)
-	note(err)
+	if c.TLS.ACME.Directory == "" {
+		s.certificate, err = readCertificate(c, now)
+		note(err)
+	}
 	if len(problems) == 0 {
 		note(s.distinct())
 	}

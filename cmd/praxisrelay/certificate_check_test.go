@@ -1,0 +1,69 @@
+package main
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestCertificateWarnings: what clients would stumble over is said, judged with the
+// roots of the host, and of a good certificate nothing.
+func TestCertificateWarnings(t *testing.T) {
+	authority := func(name string) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.IsCA, c.Subject = true, pkix.Name{CommonName: name} }
+	}
+	root := issue(t, nil, authority("The root"))
+	between := issue(t, &root, authority("The one between"))
+	leaf := func(change func(*x509.Certificate)) (certificate, key string) {
+		made := issue(t, &between, func(c *x509.Certificate) {
+			c.Subject, c.IPAddresses = pkix.Name{CommonName: "The leaf"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+			change(c)
+		})
+		return encodePEM(t, made)
+	}
+	rootPEM, _ := encodePEM(t, root)
+	betweenPEM, _ := encodePEM(t, between)
+	roots := filepath.Join(t.TempDir(), "roots.pem")
+	writeFile(t, roots, rootPEM, 0o600)
+	noChange := func(*x509.Certificate) {}
+	for name, test := range map[string]struct {
+		change func(*x509.Certificate)
+		more   string
+		roots  string
+		want   string
+	}{
+		"good":           {noChange, betweenPEM, roots, ""},
+		"with the root":  {noChange, betweenPEM + rootPEM, roots, ""},
+		"incomplete":     {noChange, "", roots, `cert.pem: the chain ends at "The leaf", whose issuer "The one between" this host does not know: append`},
+		"an unknown one": {noChange, betweenPEM + rootPEM, "/nonexistent", `cert.pem: this host does not know the authority "The root"`},
+		"soon over":      {func(c *x509.Certificate) { c.NotAfter = time.Now().Add(20 * 24 * time.Hour) }, betweenPEM, roots, "renew it"},
+		"not begun":      {func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, betweenPEM, roots, "is this host's clock right?"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, folder := writeConfig(t)
+			certificate, key := leaf(test.change)
+			writeFile(t, filepath.Join(folder, "cert.pem"), certificate+test.more, 0o600)
+			writeFile(t, filepath.Join(folder, "key.pem"), key, 0o600)
+			c := program("config", "check", "--config", file)
+			c.Env = append(c.Env, "SSL_CERT_FILE="+test.roots, "SSL_CERT_DIR=/nonexistent")
+			out, err := c.CombinedOutput()
+			said := strings.Count(string(out), ": tls.")
+			if err != nil || said > 1 || (said == 0) != (test.want == "") || !strings.Contains(string(out), test.want) {
+				t.Errorf("%v\n%s\nwant %q", err, out, test.want)
+			}
+		})
+	}
+	file, folder := writeConfig(t)
+	key := filepath.Join(folder, "key.pem")
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, _, err := run(t, "config", "check", "--config", file); err != nil || !strings.Contains(stdout, "tls.key: everybody on this host may read "+key) {
+		t.Errorf("%v %s", err, stdout)
+	}
+}

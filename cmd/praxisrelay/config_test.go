@@ -1,0 +1,116 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"praxisrelay/config"
+)
+
+// TestConfigCheckNamesEveryMistake, with its line and place, and what is in the files
+// that the configuration names is not said.
+func TestConfigCheckNamesEveryMistake(t *testing.T) {
+	file, folder := writeConfig(t)
+	stdout, stderr, err := run(t, "config", "check", "--config", file)
+	if err != nil || !strings.HasSuffix(stdout, file+": no mistakes\n") {
+		t.Fatalf("%q %q", stdout, stderr)
+	}
+	for _, want := range []string{
+		"warning: " + file + ":4: listen.https: not on port 443",
+		"    4 |   https: 127.0.0.1:0\n      |          ^\n",
+		"tls.certificate: " + filepath.Join(folder, "cert.pem") + " ends on ",
+		"cert.pem: it vouches for itself",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is not in\n%s", want, stdout)
+		}
+	}
+
+	const canary = "a-secret-that-is-in-a-file"
+	replace := func(pairs ...string) func() { return func() { edit(t, file, pairs...) } }
+	write := func(name, text string, mode os.FileMode) func() {
+		return func() { writeFile(t, filepath.Join(folder, name), text, mode) }
+	}
+	another, key := encodePEM(t, signedFor(t, "relay.example.org"))
+	for name, test := range map[string]struct {
+		spoil func()
+		want  []string
+	}{
+		"the file": {replace("turn_udp: [", "turn_udp: [':444', ", "relay: {", "relay: {peers: any, "), []string{
+			":5: listen.turn_udp[0]: \":444\": browsers use TURN", "    5 |   turn_udp: [':444', 127.0.0.1:0]\n      |              ^\n",
+			":9: relay.peers: \"any\" is neither", "2 mistakes in "}},
+		"secrets": {func() {
+			write("turn.secret", canary, 0o604)()
+			write("pepper.secret", canary[:4], 0o600)()
+		}, []string{":9: relay.secret_files[0]: everybody", ":10: signal.pepper_file: ", "holds 4 characters", "    9 | relay: {secret_files: [" + os.TempDir(), "2 mistakes in "}},
+		"one secret": {func() {
+			write("turn.secret", canary, 0o600)()
+			write("pepper.secret", canary, 0o600)()
+		}, []string{":10: signal.pepper_file: holds the same as relay.secret_files[0]", "1 mistake in "}},
+		"nothing there":                          {func() { os.Remove(filepath.Join(folder, "key.pem")) }, []string{":8: tls: ", "key.pem", "    8 | tls: {certificate: "}},
+		"another name":                           {func() { write("cert.pem", another, 0o600)(); write("key.pem", key, 0o600)() }, []string{":8: tls.certificate: ", "is for relay.example.org and not for 127.0.0.1"}},
+		"another key":                            {write("key.pem", key, 0o600), []string{":8: tls: ", "does not match"}},
+		"a secret in place of the configuration": {write("praxisrelay.yaml", canary+"\n", 0o600), []string{"a section was expected"}},
+		"no configuration":                       {func() { os.Remove(file) }, []string{"no such file", "--config"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, folder = writeConfig(t)
+			test.spoil()
+			stdout, stderr, err := run(t, "config", "check", "--config", file)
+			if err == nil {
+				t.Errorf("no mistake: %q", stdout)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stdout+stderr, want) {
+					t.Errorf("%q is not in\n%s%s", want, stdout, stderr)
+				}
+			}
+			if strings.Contains(stdout+stderr, canary[:4]) || strings.Contains(stdout, "warning: ") {
+				t.Errorf("said\n%s%s", stdout, stderr)
+			}
+		})
+	}
+}
+
+// TestConfigShow: what it prints is the same configuration.
+func TestConfigShow(t *testing.T) {
+	file, folder := writeConfig(t)
+	stdout, stderr, err := run(t, "config", "show", "--config", file)
+	if err != nil {
+		t.Fatal(stderr)
+	}
+	for _, want := range []string{"name: 127.0.0.1 # " + file + ":2\n", "  peers: paired # default\n", "pepper_file: " + folder} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("%q is not in\n%s", want, stdout)
+		}
+	}
+	shown := filepath.Join(folder, "shown.yaml")
+	writeFile(t, shown, stdout, 0o600)
+	again, _, err := run(t, "config", "show", "--config", shown)
+	if err != nil || !strings.Contains(again, "  peers: paired # "+shown+":") {
+		t.Errorf("%v\n%s", err, again)
+	}
+}
+
+// TestUnusual: each is said of its key, and of the defaults nothing is.
+func TestUnusual(t *testing.T) {
+	if got := unusual(config.Default()); len(got) != 0 {
+		t.Errorf("the defaults: %v", got)
+	}
+	for change, want := range map[string]string{
+		"listen: {https: ':8443'}": "listen.https: ", "listen: {turn_udp: []}": "listen.turn_udp: ",
+		"relay: {peers: open}": "relay.peers: ", "relay: {allow: [10.0.0.0/8]}": "relay.allow[0]: ",
+		"signal: {admission: none}": "signal.admission: ", "metrics: {listen: ':9478'}": "metrics.listen: ",
+		"log: {addresses: full}": "log.addresses: ",
+	} {
+		c, err := config.Parse("x.yaml", []byte("name: relay.example.org\ntls: {certificate: c, key: k}\n"+change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := unusual(c); len(got) != 1 || !strings.HasPrefix(got[0].Error(), want) {
+			t.Errorf("%s: %v", change, got)
+		}
+	}
+}
