@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
 SKIPPED = $(CURDIR)/build/skipped
 
-.PHONY: help run build test lint fuzz bench tools
+.PHONY: help run build generate test lint fuzz bench tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ run: build ## Build and start a complete demo on loopback
 
 build: ## Build the program as build/praxisrelay
 	CGO_ENABLED=0 go build -trimpath -o build/praxisrelay ./cmd/praxisrelay
+
+generate: ## Write the documents that are made of the code
+	go generate ./...
 
 test: tools lint build ## Run everything that CI runs; what had to be skipped is said at the end
 	@rm -f $(SKIPPED)
@@ -26,7 +29,7 @@ tools: ## Install what the tests need, where that is possible (Debian, as root)
 	@./.ci/tools
 
 lint: ## Check formatting and run the linters
-	@unformatted=$$(gofmt -l cmd config relay signal systemd); \
+	@unformatted=$$(gofmt -l cmd config docs relay signal systemd); \
 	if [ -n "$$unformatted" ]; then echo "gofmt differs: $$unformatted"; exit 1; fi
 	go vet ./...
 	GOOS=windows go build -o /dev/null ./cmd/... && GOOS=darwin go build -o /dev/null ./cmd/...

@@ -13,11 +13,14 @@ import (
 
 // Config is everything that the operator decides. Secrets are not in it, only
 // the files that hold them.
+//
+// The comments of the fields are the operator's documentation too: the shipped
+// example and docs/configuration.md are made of them (TestDocuments).
 type Config struct {
 	// Name is the DNS name (or address) under which clients reach the appliance.
 	Name    string  `yaml:"name"`
-	Listen  Listen  `yaml:"listen"`
 	TLS     TLS     `yaml:"tls"`
+	Listen  Listen  `yaml:"listen"`
 	Relay   Relay   `yaml:"relay"`
 	Signal  Signal  `yaml:"signal"`
 	Metrics Metrics `yaml:"metrics"`
@@ -26,90 +29,106 @@ type Config struct {
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
 }
 
-// Listen holds addresses to listen on, as "host:port"; ":port" is every address
-// of the host. Browsers use TURN on the ports 53, 80, 443 and from 1024 up only.
-type Listen struct {
-	// HTTPS serves the page, the signaling and TURN over TLS on one port.
-	HTTPS string `yaml:"https"`
-	// HTTP answers ACME's HTTP-01 challenges and sends all else to HTTPS. Empty:
-	// nothing is served there.
-	HTTP    string   `yaml:"http"`
-	TURNUDP []string `yaml:"turn_udp"`
-	TURNTCP []string `yaml:"turn_tcp"`
-	TURNTLS []string `yaml:"turn_tls"`
-	// ProxyProtocolFrom are the proxies whose connections begin with a PROXY
-	// protocol v2 header that names the client.
-	ProxyProtocolFrom []netip.Prefix `yaml:"proxy_protocol_from"`
-	// What is open at once on the stream listeners, in all and per source prefix
-	// (an IPv4 address or an IPv6 /64), and of it what has not finished its TLS
-	// handshake; of those a quarter per prefix.
-	MaxConnections          int `yaml:"max_connections"`
-	MaxConnectionsPerPrefix int `yaml:"max_connections_per_prefix"`
-	MaxHandshakes           int `yaml:"max_handshakes"`
-}
-
-// TLS names the certificate chain and its key, both PEM, or who issues them.
+// TLS is the certificate for the name: a chain and its key, both PEM, or the
+// authority that issues them, in acme.directory.
 type TLS struct {
+	// Certificate is the file of the chain, the server's own certificate first.
 	Certificate string `yaml:"certificate"`
-	Key         string `yaml:"key"`
-	ACME        ACME   `yaml:"acme"`
+	// Key is the file of its private key.
+	Key  string `yaml:"key"`
+	ACME ACME   `yaml:"acme"`
 }
 
-// ACME has the certificate issued and renewed by an authority (RFC 8555), in place
-// of files. To name the authority is to accept its terms of service.
+// ACME is who issues and renews the certificate in place of files (RFC 8555).
 type ACME struct {
-	// Directory is the URL of the authority. Empty: ACME is not used.
+	// Directory is the authority's URL, whose terms you accept with it; empty: none.
 	Directory string `yaml:"directory"`
-	// Email is where the authority writes about the account. It may be empty.
+	// Email is where it writes to about the account.
 	Email string `yaml:"email"`
-	// CAFile holds the roots (PEM) that vouch for the directory's own certificate.
-	// Empty: those of the system.
+	// CAFile holds the roots (PEM) for the directory's own certificate; empty: the
+	// system's.
 	CAFile string `yaml:"ca_file"`
-	// EABKeyID and EABKeyFile bind the account to one that exists elsewhere (RFC
-	// 8555, section 7.3.4), where the authority asks for that. The file holds the
-	// key in base64url.
-	EABKeyID   string `yaml:"eab_key_id"`
+	// EABKeyID is the name of the key that binds the account to one elsewhere (RFC
+	// 8555, section 7.3.4), where the authority asks for that.
+	EABKeyID string `yaml:"eab_key_id"`
+	// EABKeyFile holds that key, in base64url.
 	EABKeyFile string `yaml:"eab_key_file"`
 	// Cache is the folder of the account's key and the certificates.
 	Cache string `yaml:"cache"`
 }
 
-// Relay configures the STUN/TURN relay.
+// Listen holds addresses to listen on, host:port; ":port" is every address of this
+// host. Browsers use TURN on the ports 53, 80, 443 and from 1024 up only.
+type Listen struct {
+	// HTTPS is for the page, signaling, and TURN over TLS, all on one port.
+	HTTPS string `yaml:"https"`
+	// HTTP answers ACME's HTTP-01 challenges, on ":80", and sends all else to https;
+	// empty: nothing is served there.
+	HTTP string `yaml:"http"`
+	// TURNUDP is for media at its best quality.
+	TURNUDP []string `yaml:"turn_udp"`
+	// TURNTCP is for media where UDP is blocked.
+	TURNTCP []string `yaml:"turn_tcp"`
+	// TURNTLS is for media over TLS apart from the page.
+	TURNTLS []string `yaml:"turn_tls"`
+	// ProxyProtocolFrom are networks of proxies that name the client with PROXY
+	// protocol v2.
+	ProxyProtocolFrom []netip.Prefix `yaml:"proxy_protocol_from"`
+	// MaxConnections is how many TCP and TLS connections are open at once.
+	MaxConnections int `yaml:"max_connections"`
+	// MaxConnectionsPerPrefix is how many of them are from one IPv4 address or IPv6
+	// /64: a clinic behind a NAT is one.
+	MaxConnectionsPerPrefix int `yaml:"max_connections_per_prefix"`
+	// MaxHandshakes is how many of them are within their TLS handshake or PROXY
+	// header, a quarter from one prefix.
+	MaxHandshakes int `yaml:"max_handshakes"`
+}
+
+// Relay is the STUN/TURN relay.
 type Relay struct {
-	// SecretFiles hold the secrets of TURN credentials. The first signs, all
-	// verify, so that a secret can be replaced while calls go on.
+	// SecretFiles hold what signs TURN credentials. The first signs, all verify, so
+	// that one can be replaced while calls go on: then systemctl reload praxisrelay.
 	SecretFiles []string `yaml:"secret_files"`
-	// Peers is Paired or Open.
+	// Peers is whom clients reach. paired: the other seat of their appointment; open:
+	// any public peer too.
 	Peers string `yaml:"peers"`
-	// Addresses are what relayed addresses are made of, at most one for IPv4 and
-	// one for IPv6. Empty: the host's own.
+	// Addresses are what relayed addresses are made of, at most one for IPv4 and one
+	// for IPv6; empty: this host's own.
 	Addresses []netip.Addr `yaml:"addresses"`
-	// PublicAddress takes the place of the host's own in what clients are told,
-	// where a NAT translates one to the other.
+	// PublicAddress is what clients are told in place of this host's own, where a NAT
+	// translates the one to the other.
 	PublicAddress netip.Addr `yaml:"public_address"`
-	// PublicAddressFrom is a STUN server, "host:port", that is asked for it at start.
+	// PublicAddressFrom is a STUN server, host:port, that is asked for it at start.
 	PublicAddressFrom string `yaml:"public_address_from"`
-	// Ports of relayed addresses of the open relay.
+	// Ports are those of relayed addresses, over UDP; the open relay alone uses them.
 	Ports Ports `yaml:"ports"`
-	// Allow and Deny change which peers the open relay reaches.
+	// Allow are networks that the open relay reaches although they are not public.
 	Allow []netip.Prefix `yaml:"allow"`
-	Deny  []netip.Prefix `yaml:"deny"`
-	// CredentialLifetime is how long a client may make allocations after it
-	// joined. An allocation outlives its credential.
+	// Deny are networks that it does not reach although they are.
+	Deny []netip.Prefix `yaml:"deny"`
+	// CredentialLifetime is how long a client may make allocations after it joined.
+	// An allocation outlives its credential.
 	CredentialLifetime time.Duration `yaml:"credential_lifetime"`
-	// MaxSession ends an allocation.
+	// MaxSession is how long an allocation lives at most.
 	MaxSession time.Duration `yaml:"max_session"`
-	// Live allocations: of one seat, of one appointment, from one source prefix,
-	// and in all.
-	MaxPerSeat        int `yaml:"max_per_seat"`
+	// MaxPerSeat is how many live allocations a seat has; then its longest idle one
+	// makes room. A browser makes up to six, and others when its network changes.
+	MaxPerSeat int `yaml:"max_per_seat"`
+	// MaxPerAppointment is how many of them an appointment has.
 	MaxPerAppointment int `yaml:"max_per_appointment"`
-	MaxPerPrefix      int `yaml:"max_per_prefix"`
-	MaxAllocations    int `yaml:"max_allocations"`
-	// Bytes of media per second, of one allocation and in all. 0: no limit.
+	// MaxPerPrefix is how many of them are from one IPv4 address or IPv6 /64: 500
+	// seats behind one NAT.
+	MaxPerPrefix int `yaml:"max_per_prefix"`
+	// MaxAllocations is how many of them there are in all.
+	MaxAllocations int `yaml:"max_allocations"`
+	// AllocationRate is how many bytes of media per second one of them carries: 12
+	// Mbit/s, several times a good picture. What is above is dropped, video before
+	// sound. 0: no limit.
 	AllocationRate int `yaml:"allocation_rate"`
-	TotalRate      int `yaml:"total_rate"`
-	// UnauthenticatedRate is how many answers per second a source prefix gets over
-	// UDP without credentials.
+	// TotalRate is how many they carry together: 80 % of a line of 1 Gbit/s. 0: no limit.
+	TotalRate int `yaml:"total_rate"`
+	// UnauthenticatedRate is how many answers per second a prefix gets over UDP that
+	// shows no credential.
 	UnauthenticatedRate int `yaml:"unauthenticated_rate"`
 }
 
@@ -135,20 +154,21 @@ func (p *Ports) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Signal configures appointments and signaling.
+// Signal is appointments and signaling.
 type Signal struct {
 	// Registry is the file of the appointments.
 	Registry string `yaml:"registry"`
-	// PepperFile holds the key without which the registry says nothing about codes.
+	// PepperFile holds the key without which the registry says nothing of codes. A
+	// second line, the former pepper, still finds its codes; after a change:
+	// systemctl reload praxisrelay.
 	PepperFile string `yaml:"pepper_file"`
-	// AdminSocket is the unix socket that the commands talk to.
+	// AdminSocket is the unix socket of praxisrelay code and token.
 	AdminSocket string `yaml:"admin_socket"`
-	// AdminListen is where the same is served over TLS to who has a token, as
-	// "host:port". Empty: nowhere.
+	// AdminListen is where the admin API is served with TLS and tokens; empty: nowhere.
 	AdminListen string `yaml:"admin_listen"`
-	// Admission is ByDoctor or None.
+	// Admission is who lets patients in. doctor: they wait for that; none: they do not.
 	Admission string `yaml:"admission"`
-	// MaxMessage bounds a frame of a client, in bytes.
+	// MaxMessage is how many bytes a sealed message has with its frame, at most.
 	MaxMessage int `yaml:"max_message"`
 }
 
@@ -158,18 +178,19 @@ const (
 	None     = "none"
 )
 
-// Metrics configures what monitoring reads.
+// Metrics is what monitoring reads.
 type Metrics struct {
-	// Listen is where Prometheus' metrics, /healthz and /readyz are served without
-	// TLS, as "host:port". Empty: nowhere.
+	// Listen is where Prometheus' metrics, /healthz and /readyz are served, without
+	// TLS; empty: nowhere.
 	Listen string `yaml:"listen"`
 }
 
-// Log configures what is logged, to standard error.
+// Log is what is logged, to standard error.
 type Log struct {
-	// Level is debug, info, warn or error: what is below is left out.
+	// Level is the least that is logged: debug, info, warn or error.
 	Level slog.Level `yaml:"level"`
-	// Addresses is Pseudonym, Prefix or Full.
+	// Addresses is how clients' addresses are logged. pseudonym: another one every
+	// day; prefix: the network (/24, /48); full: as they are.
 	Addresses string `yaml:"addresses"`
 }
 

@@ -66,7 +66,7 @@ func TestMistakes(t *testing.T) {
 			"x.yaml: tls.key: missing: set it to the file of the certificate's private key (PEM)",
 		}},
 		"unknown keys": {least + "nam: x\nrelay:\n  secret: hunter2\n", []string{
-			"x.yaml:3: nam: unknown key: use one of name, listen, tls, relay, signal, metrics, log, drain_timeout",
+			"x.yaml:3: nam: unknown key: use one of name, tls, listen, relay, signal, metrics, log, drain_timeout",
 			"x.yaml:5: relay.secret: unknown key: use one of " + strings.Join(namesOf(reflect.ValueOf(Relay{})), ", "),
 		}},
 		"values": {strings.Replace(least, "relay.example.org", "https://relay.example.org/", 1) +

@@ -14,6 +14,7 @@ import (
 func TestImportDirections(t *testing.T) {
 	rules := []struct{ from, not, why string }{
 		{"config", "praxisrelay/", "types and their validation are everybody's ground"},
+		{"docs", "praxisrelay/", "they are read, and do nothing"},
 		{"systemd", "praxisrelay/", "the service manager knows nothing of TURN or HTTP"},
 		{"relay", "praxisrelay/signal", "either can be understood, and replaced, without the other"},
 		{"signal", "praxisrelay/relay", "either can be understood, and replaced, without the other"},
