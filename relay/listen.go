@@ -28,11 +28,12 @@ type Options struct {
 // before Serve.
 func Listen(o Options) (_ *Relay, err error) {
 	r := &Relay{
-		now:        o.Now,
-		streams:    rcu.New[uint64, *stream](),
-		relayed:    rcu.New[netip.AddrPort, *net.UDPConn](),
-		open:       newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
-		handshakes: newConnections(o.Listen.MaxHandshakes, (o.Listen.MaxHandshakes+3)/4),
+		now:             o.Now,
+		mostAllocations: o.Relay.MaxAllocations,
+		streams:         rcu.New[uint64, *stream](),
+		relayed:         rcu.New[netip.AddrPort, *net.UDPConn](),
+		open:            newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
+		handshakes:      newConnections(o.Listen.MaxHandshakes, (o.Listen.MaxHandshakes+3)/4),
 	}
 	defer func() {
 		if err != nil {

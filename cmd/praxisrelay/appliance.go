@@ -19,6 +19,7 @@ import (
 	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/health"
 	"praxisrelay/signal/protocol"
 )
 
@@ -32,22 +33,35 @@ type secrets struct {
 // appliance is everything that serves, wired: the one place where the relay and the
 // signaling meet.
 type appliance struct {
-	relay     *relay.Relay
-	keys      *credential.Keyring
-	pepper    *appointment.Pepper
-	signal    *signal.Server
-	registry  appointment.Registry
-	admin     net.Listener
-	api       net.Listener // nil: the admin API is on the socket alone
-	addresses relay.Addresses
-	url       string
-	urls      []string // of the ICE servers
-	lifetime  time.Duration
+	relay      *relay.Relay
+	keys       *credential.Keyring
+	pepper     *appointment.Pepper
+	signal     *signal.Server
+	registry   appointment.Registry
+	admin      net.Listener
+	api        net.Listener // nil: the admin API is on the socket alone
+	monitoring net.Listener // nil: there are no metrics
+	addresses  relay.Addresses
+	url        string
+	urls       []string // of the ICE servers
+	lifetime   time.Duration
+
+	certificateEnds func() time.Time // of the certificate that clients are shown
+	reloads         *reloads
+	health          health.Checks // filled before anything is served
 }
 
 // listen binds everything that the configuration says, or nothing.
 func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (_ *appliance, err error) {
-	a := &appliance{lifetime: c.Relay.CredentialLifetime}
+	ends, err := notAfter(s.certificate)
+	if err != nil {
+		return nil, err
+	}
+	a := &appliance{
+		lifetime:        c.Relay.CredentialLifetime,
+		certificateEnds: func() time.Time { return ends },
+		reloads:         newReloads(time.Now()),
+	}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -82,7 +96,10 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
 	}
-	a.signal, err = signal.New(ctx, signal.Options{
+	if a.monitoring, err = listenMetrics(c.Metrics.Listen); err != nil {
+		return nil, fmt.Errorf("metrics.listen: %w", err)
+	}
+	if a.signal, err = signal.New(ctx, signal.Options{
 		Name:       c.Name,
 		URL:        a.url,
 		Rounds:     code.Rounds,
@@ -91,10 +108,14 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		Registry:   a.registry,
 		Pepper:     a.pepper,
 		Relay:      a,
+		Health:     a.health.Handler(),
 		Now:        time.Now,
 		Log:        log,
-	})
-	return a, err
+	}); err != nil {
+		return nil, err
+	}
+	a.health = a.checks()
+	return a, nil
 }
 
 // serve serves until ctx is done or a part fails, and closes everything.
@@ -102,10 +123,11 @@ func (a *appliance) serve(ctx context.Context) error {
 	defer a.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failures := make(chan error, 2)
+	failures := make(chan error, 3)
 	go func() { failures <- a.relay.Serve(ctx); cancel() }()
 	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
-	return errors.Join(<-failures, <-failures)
+	go func() { failures <- a.serveMetrics(ctx); cancel() }()
+	return errors.Join(<-failures, <-failures, <-failures)
 }
 
 func (a *appliance) close() {
@@ -117,6 +139,9 @@ func (a *appliance) close() {
 	}
 	if a.api != nil {
 		a.api.Close()
+	}
+	if a.monitoring != nil {
+		a.monitoring.Close()
 	}
 	if a.registry != nil {
 		a.registry.Close()

@@ -78,6 +78,7 @@ func demoCommand() *cobra.Command {
 		settings.Listen.TURNTCP = []string{hostPort(demoHost, ports.tcp)}
 		settings.Listen.TURNTLS = []string{hostPort(demoHost, ports.tls)}
 		settings.Relay.Addresses = []netip.Addr{netip.MustParseAddr(demoHost)}
+		settings.Metrics.Listen = ""
 		settings.Signal.Registry = filepath.Join(folder, "registry.db")
 		settings.Signal.AdminSocket = filepath.Join(folder, "admin.sock")
 		secrets, err := demoSecrets()

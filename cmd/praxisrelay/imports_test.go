@@ -25,6 +25,7 @@ func TestImportDirections(t *testing.T) {
 		{"signal", "praxisrelay/config", "its options are few: the program hands them over"},
 		{"relay/core", "net", "a pure state machine has no sockets"},
 		{"relay/core", "os", "a pure state machine has no files"},
+		{"relay/core", "github.com/prometheus/client_golang/prometheus", "it counts; who is told is the relay's business"},
 		{"relay/core", "log/slog", "the packet path logs nothing"},
 		{"relay/core", "sync", "one goroutine owns its state"},
 		{"relay/core", "praxisrelay/config", "it is handed what it needs"},

@@ -45,6 +45,9 @@ func serveCommand() *cobra.Command {
 			return err
 		}
 		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
+		if a.monitoring != nil {
+			where = append(where, "metrics", a.monitoring.Addr())
+		}
 		if a.api != nil {
 			where = append(where, "admin", a.api.Addr())
 		}
@@ -110,9 +113,11 @@ func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file st
 		}
 		s, err := a.replaceSecrets(file)
 		if err != nil {
+			a.reloads.failed()
 			log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
 			continue
 		}
+		a.reloads.succeeded(time.Now())
 		log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
 	}
 }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"praxisrelay/signal/health"
+)
+
+// checks are what /healthz and /readyz ask.
+func (a *appliance) checks() health.Checks {
+	return health.Checks{
+		Alive: []health.Check{
+			{Name: "relay", Test: a.relay.Alive},
+			{Name: "signaling", Test: a.signal.Alive},
+		},
+		Ready: []health.Check{
+			{Name: "registry", Test: a.signal.CheckRegistry},
+			{Name: "certificate", Test: a.checkCertificate},
+			{Name: "capacity", Test: a.checkCapacity},
+		},
+	}
+}
+
+func (a *appliance) checkCertificate() error {
+	if ends := a.certificateEnds(); !time.Now().Before(ends) {
+		return fmt.Errorf("the certificate ended on %s: renew it", ends.UTC().Format(time.DateOnly))
+	}
+	return nil
+}
+
+func (a *appliance) checkCapacity() error {
+	if a.relay.Full() {
+		return errors.New("relay.max_allocations is reached: wait until calls end, or raise it")
+	}
+	if free, all := a.relay.Ports(); all > 0 && free == 0 {
+		return errors.New("no relayed port is free: wait until calls end, or widen relay.ports")
+	}
+	return nil
+}
+
+// notAfter returns when a certificate ends.
+func notAfter(c tls.Certificate) (time.Time, error) {
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		return time.Time{}, fmt.Errorf("tls.certificate: %w", err)
+	}
+	return leaf.NotAfter, nil
+}
