@@ -42,6 +42,8 @@ type Options struct {
 	Registry appointment.Registry
 	Pepper   *appointment.Pepper
 	Relay    Relay
+	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
+	Firewall http.Handler
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -52,6 +54,7 @@ type Server struct {
 	registry   appointment.Registry
 	pepper     *appointment.Pepper
 	relay      Relay
+	firewall   http.Handler
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
@@ -79,6 +82,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		registry:   o.Registry,
 		pepper:     o.Pepper,
 		relay:      o.Relay,
+		firewall:   o.Firewall,
 		now:        o.Now,
 		log:        o.Log,
 		guesses:    newLimiter(),
@@ -111,6 +115,10 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/info", s.serveInfo)
 	mux.HandleFunc("GET /v1/signal", s.serveSocket)
 	mux.HandleFunc("POST /v1/signal", s.servePoll)
+	if s.firewall != nil {
+		mux.Handle("GET /firewall", s.firewall)
+		mux.Handle("GET /firewall.css", s.firewall)
+	}
 	mux.Handle("GET /", page.Handler())
 	return secured(mux)
 }

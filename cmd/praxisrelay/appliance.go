@@ -91,6 +91,7 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		Registry:   a.registry,
 		Pepper:     a.pepper,
 		Relay:      a,
+		Firewall:   firewallPage(c, a.addresses, time.Now),
 		Now:        time.Now,
 		Log:        log,
 	})

@@ -83,22 +83,26 @@ func parseAll[T any](list []string, parse func(string) (T, error)) (values []T, 
 }
 
 // clientAddresses looks up where clients go. The view from here may be another than
-// theirs: where a public address is configured, that is the one.
-func clientAddresses(ctx context.Context, c config.Config) ([]netip.Addr, error) {
-	if c.Relay.PublicAddress.IsValid() {
-		return []netip.Addr{c.Relay.PublicAddress}, nil
-	}
+// theirs: a public address that is configured takes the place of what is found of its
+// family, and is enough where nothing is.
+func clientAddresses(ctx context.Context, c config.Config) (addresses []netip.Addr, err error) {
 	if addr, err := netip.ParseAddr(c.Name); err == nil {
 		return []netip.Addr{addr}, nil
+	}
+	public := c.Relay.PublicAddress
+	if public.IsValid() {
+		addresses = append(addresses, public)
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", c.Name)
-	if err != nil {
+	if err != nil && !public.IsValid() {
 		return nil, fmt.Errorf("%s does not resolve here (%w)", c.Name, err)
 	}
-	for i := range found {
-		found[i] = found[i].Unmap()
+	for _, addr := range found {
+		if addr = addr.Unmap(); !public.IsValid() || addr.Is4() != public.Is4() {
+			addresses = append(addresses, addr)
+		}
 	}
-	return found, nil
+	return addresses, nil
 }

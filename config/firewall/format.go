@@ -15,6 +15,14 @@ var formats = []struct {
 	write func(Plan, io.Writer, Language) error
 }{
 	{"text", Plan.writeText},
+	{"markdown", Plan.writeMarkdown},
+	{"csv", Plan.writeCSV},
+	{"json", Plan.writeJSON},
+	{"html", Plan.writeHTML},
+	{"nftables", Plan.writeNFTables},
+	{"iptables", Plan.writeIPTables},
+	{"firewalld", Plan.writeFirewalld},
+	{"ufw", Plan.writeUFW},
 }
 
 // Formats returns the names of the formats.
@@ -41,22 +49,26 @@ func (p Plan) asOf(l Language) string {
 	return texts.AsOf.label(l) + " " + p.AsOf.Format(time.DateOnly)
 }
 
-// in writes an endpoint for people: its name, or who it is, and its addresses.
+// in writes an endpoint for people: who it is, and its addresses.
 func (e Endpoint) in(l Language) string {
-	name := e.Name
-	if name == "" {
-		name = e.Party.in(l)
-	} else if e.Party != Appliance {
-		name = e.Party.in(l) + " " + name
+	if at := e.at(); at != "" && at != e.Name {
+		return e.who(l) + " (" + at + ")"
 	}
-	at := e.at()
-	if at == "" || at == name {
-		return name
-	}
-	return name + " (" + at + ")"
+	return e.who(l)
 }
 
-// at lists an endpoint's addresses and networks, without its name where that is one.
+// who is an endpoint's name and what it is. The appliance's own name says that.
+func (e Endpoint) who(l Language) string {
+	switch {
+	case e.Name == "":
+		return e.Party.in(l)
+	case e.Party == Appliance:
+		return e.Name
+	}
+	return e.Party.in(l) + " " + e.Name
+}
+
+// at lists an endpoint's addresses and networks.
 func (e Endpoint) at() string {
 	var list []string
 	for _, addr := range e.Addresses {
@@ -64,9 +76,6 @@ func (e Endpoint) at() string {
 	}
 	for _, network := range e.Networks {
 		list = append(list, network.String())
-	}
-	if len(list) == 1 && list[0] == e.Name {
-		return ""
 	}
 	return strings.Join(list, ", ")
 }
@@ -95,14 +104,17 @@ var columns = []column{
 	{texts.Forwarded, Row.forwarded},
 	{texts.Initiator, func(r Row, l Language) string { return r.Source.Party.in(l) }},
 	{texts.TLS, func(r Row, l Language) string { return yes(r.TLS, l) }},
-	{texts.Exempt, func(r Row, l Language) string {
-		if !r.TLS {
-			return texts.None.in(l)
-		}
-		return yes(r.Exempt, l)
-	}},
+	{texts.Exempt, exempt},
 	{texts.Idle, Row.idle},
 	{texts.Purpose, Row.Purpose},
+}
+
+// exempt says whether to leave a row out of TLS inspection, where it has TLS.
+func exempt(r Row, l Language) string {
+	if !r.TLS {
+		return texts.None.in(l)
+	}
+	return yes(r.Exempt, l)
 }
 
 func (r Row) sourcePort(_ Language) string {

@@ -47,15 +47,15 @@ func (n Need) in(l Language) string  { return texts.Needs[n].in(l) }
 
 // texts is everything that is said, once.
 var texts = struct {
-	Title, Titled, AsOf, Arrow, Page, Print text
+	Titled, AsOf, Arrow, Page, Back text
 
 	Titles, Intros map[Table]text
 	Parties        map[Party]text
 	Needs          map[Need]text
 
-	Table, ID, Source, Destination, Addresses, Protocol, Port, SourcePort, Initiator, TLS, Purpose, Need, Exempt, Idle, Forwarded text
+	Table, ID, Source, SourceAddresses, Destination, DestinationAddresses, Protocol, Port, SourcePort, Initiator, TLS, Purpose, Need, Exempt, Idle, Forwarded text
 
-	Yes, No, None, Seconds, Any text
+	Yes, No, None, Seconds text
 
 	PurposeHTTPS, PurposeUDP, PurposeUDP443, PurposeTCP, PurposeOther                       text
 	PurposeRelayed, PurposeHTTP, PurposeHTTPACME, PurposeAdmin, PurposeMetrics, PurposeSSH  text
@@ -63,8 +63,9 @@ var texts = struct {
 	Alone, Best, UDP443, WithTCP, Without, Others, Unusual, NotNeeded, Direct               text
 	IngressAlone, IngressPaired, IngressOpen, IngressNAT, IngressACME, IngressACMEHTTP, SSH text
 	EgressPaired, EgressOpen, EgressSystem                                                  text
+
+	RuleSet, NFTables, IPTables, Firewalld, NotInService, UFW, UFWPublic, UFWManagement, UFWEgress text
 }{
-	Title:  text{"Firewall-Freigaben", "Firewall rules"},
 	Titled: text{"Firewall-Freigaben für %s", "Firewall rules for %s"},
 	AsOf:   text{"Stand", "as of"},
 	Arrow:  text{"Was links vom Pfeil steht, baut die Verbindung auf; Antworten kommen auf ihr zurück.", "What is left of the arrow opens the connection; answers come back on it."},
@@ -72,7 +73,7 @@ var texts = struct {
 		"Diese Seite ist für die IT-Abteilung: Sie nennt, was die Firewall einer Praxis, einer Klinik oder eines Gastnetzes nach außen erlauben muss, damit Videosprechstunden über diesen Server gelingen.",
 		"This page is for IT staff: it lists what the firewall of a practice, a hospital or a guest network must let out for video consultations over this server.",
 	},
-	Print: text{"Zur Videosprechstunde", "To the consultation"},
+	Back: text{"Zur Videosprechstunde", "To the consultation"},
 
 	Titles: map[Table]text{
 		ClientEgress:     {"Ausgehend bei den Teilnehmern", "Outgoing, where the participants are"},
@@ -102,27 +103,27 @@ var texts = struct {
 		Optional:    {"freiwillig", "optional"},
 	},
 
-	Table:       text{"Tabelle", "table"},
-	ID:          text{"Kennung", "id"},
-	Source:      text{"Quelle", "source"},
-	Destination: text{"Ziel", "destination"},
-	Addresses:   text{"Zieladressen", "destination addresses"},
-	Protocol:    text{"Protokoll", "protocol"},
-	Port:        text{"Zielport", "port"},
-	SourcePort:  text{"Quellport", "source port"},
-	Initiator:   text{"baut auf", "initiated by"},
-	TLS:         text{"TLS", "TLS"},
-	Purpose:     text{"Zweck", "purpose"},
-	Need:        text{"Bedarf", "need"},
-	Exempt:      text{"von TLS-Prüfung ausnehmen", "exempt from TLS inspection"},
-	Idle:        text{"Leerlaufzeit mindestens", "idle time-out at least"},
-	Forwarded:   text{"weitergeleitet von", "forwarded from"},
+	Table:                text{"Tabelle", "table"},
+	ID:                   text{"Kennung", "id"},
+	Source:               text{"Quelle", "source"},
+	Destination:          text{"Ziel", "destination"},
+	SourceAddresses:      text{"Quelladressen", "source addresses"},
+	DestinationAddresses: text{"Zieladressen", "destination addresses"},
+	Protocol:             text{"Protokoll", "protocol"},
+	Port:                 text{"Zielport", "port"},
+	SourcePort:           text{"Quellport", "source port"},
+	Initiator:            text{"baut auf", "initiated by"},
+	TLS:                  text{"TLS", "TLS"},
+	Purpose:              text{"Zweck", "purpose"},
+	Need:                 text{"Bedarf", "need"},
+	Exempt:               text{"von TLS-Prüfung ausnehmen", "exempt from TLS inspection"},
+	Idle:                 text{"Leerlaufzeit mindestens", "idle time-out at least"},
+	Forwarded:            text{"weitergeleitet von", "forwarded from"},
 
 	Yes:     text{"ja", "yes"},
 	No:      text{"nein", "no"},
 	None:    text{"-", "-"},
 	Seconds: text{"%d s", "%d s"},
-	Any:     text{"alle Adressen", "all addresses"},
 
 	PurposeHTTPS: text{
 		"Seite, Signalisierung (HTTPS, WebSocket) und, wo sonst nichts offen ist, Bild und Ton (TURN über TLS)",
@@ -224,5 +225,46 @@ var texts = struct {
 	EgressSystem: text{
 		"Was das Betriebssystem für sich braucht, etwa Aktualisierungen, steht hier nicht.",
 		"What the operating system needs for itself, such as updates, is not listed here.",
+	},
+
+	RuleSet: text{
+		"Alles, was hier nicht steht, wird verworfen, in beiden Richtungen. Tragen Sie vor dem Laden ein,\nwas der Server sonst braucht: Aktualisierungen, Sicherung, Überwachung, eine andere Verwaltung als SSH.",
+		"Whatever is not listed is dropped, in both directions. Before you load this add what else the server\nneeds: updates, backups, monitoring, an administration other than SSH.",
+	},
+	NFTables: text{
+		"Laden: nft -f DATEI. Entfernen: nft delete table inet praxisrelay. Andere Tabellen bleiben, wie sie sind.",
+		"To load: nft -f FILE. To remove: nft delete table inet praxisrelay. Other tables stay as they are.",
+	},
+	IPTables: text{
+		`Laden, beide Familien; alle anderen Regeln bleiben, wie sie sind:
+  for f in iptables ip6tables; do
+    $f-restore --noflush < DATEI
+    $f -C INPUT -j PRAXISRELAY-IN 2>/dev/null || $f -I INPUT -j PRAXISRELAY-IN
+    $f -C OUTPUT -j PRAXISRELAY-OUT 2>/dev/null || $f -I OUTPUT -j PRAXISRELAY-OUT
+  done`,
+		`To load, for both families; all other rules stay as they are:
+  for f in iptables ip6tables; do
+    $f-restore --noflush < FILE
+    $f -C INPUT -j PRAXISRELAY-IN 2>/dev/null || $f -I INPUT -j PRAXISRELAY-IN
+    $f -C OUTPUT -j PRAXISRELAY-OUT 2>/dev/null || $f -I OUTPUT -j PRAXISRELAY-OUT
+  done`,
+	},
+	Firewalld: text{
+		"Videosprechstunden: Seite, Signalisierung und Relay. Ablegen als /etc/firewalld/services/praxisrelay.xml, dann firewall-cmd mit den Optionen reload, permanent und add-service=praxisrelay.",
+		"Video consultations: page, signaling and relay. Put it into /etc/firewalld/services/praxisrelay.xml, then use firewall-cmd with its options reload, permanent and add-service=praxisrelay.",
+	},
+	NotInService: text{
+		"Nicht Teil des Dienstes, weil nur für das Verwaltungsnetz oder ausgehend:",
+		"Not part of the service, being for the management network alone or outgoing:",
+	},
+	UFW: text{
+		"Ablegen als /etc/ufw/applications.d/praxisrelay, dann: ufw allow praxisrelay\nund: ufw allow from VERWALTUNGSNETZ to any app praxisrelay-management",
+		"Put it into /etc/ufw/applications.d/praxisrelay, then: ufw allow praxisrelay\nand: ufw allow from MANAGEMENT-NETWORK to any app praxisrelay-management",
+	},
+	UFWPublic:     text{"Was jeder erreichen darf: Seite, Signalisierung, Relay", "What anyone may reach: page, signaling, relay"},
+	UFWManagement: text{"Nur aus dem Verwaltungsnetz", "From the management network alone"},
+	UFWEgress: text{
+		"Ausgehend, wo ufw auch das sperrt (ufw default deny outgoing):",
+		"Outgoing, where ufw blocks that too (ufw default deny outgoing):",
 	},
 }
