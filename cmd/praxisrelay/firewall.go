@@ -12,6 +12,7 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
+	"praxisrelay/relay/probe"
 )
 
 // lookupTime is how long the name may take to resolve.
@@ -55,7 +56,7 @@ func firewallCommand() *cobra.Command {
 			return fmt.Errorf("--management: %w: write it like 192.0.2.0/24", err)
 		}
 		if len(addresses) == 0 {
-			if site.Addresses, err = clientAddresses(c.Context(), settings); err != nil {
+			if site.Addresses, err = clientAddresses(c.Context(), net.DefaultResolver, settings); err != nil {
 				fmt.Fprintf(c.ErrOrStderr(), "praxisrelay: %v: the tables lack its addresses; name them with --address\n", err)
 			}
 		}
@@ -85,7 +86,7 @@ func parseAll[T any](list []string, parse func(string) (T, error)) (values []T, 
 // clientAddresses looks up where clients go. The view from here may be another than
 // theirs: a public address that is configured takes the place of what is found of its
 // family, and is enough where nothing is.
-func clientAddresses(ctx context.Context, c config.Config) (addresses []netip.Addr, err error) {
+func clientAddresses(ctx context.Context, resolver probe.Resolver, c config.Config) (addresses []netip.Addr, err error) {
 	if addr, err := netip.ParseAddr(c.Name); err == nil {
 		return []netip.Addr{addr}, nil
 	}
@@ -95,7 +96,7 @@ func clientAddresses(ctx context.Context, c config.Config) (addresses []netip.Ad
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", c.Name)
+	found, err := resolver.LookupNetIP(ctx, "ip", c.Name)
 	if err != nil && !public.IsValid() {
 		return nil, fmt.Errorf("%s does not resolve here (%w)", c.Name, err)
 	}

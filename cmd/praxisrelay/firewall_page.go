@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay"
+	"praxisrelay/relay/probe"
 )
 
 // renewPage is how old the page's view of the DNS may be, so that whoever asks for the
@@ -18,14 +20,15 @@ const renewPage = 10 * time.Minute
 
 // firewallPage serves what clients need of this appliance, as it listens now.
 func firewallPage(c config.Config, bound relay.Addresses, now func() time.Time) http.Handler {
-	p := &pagePlan{config: asBound(c, bound), now: now}
+	p := &pagePlan{config: asBound(c, bound), resolver: net.DefaultResolver, now: now}
 	return firewall.Handler(p.plan)
 }
 
 // pagePlan is the plan that the page shows.
 type pagePlan struct {
-	config config.Config
-	now    func() time.Time
+	config   config.Config
+	resolver probe.Resolver
+	now      func() time.Time
 
 	mu    sync.Mutex // held while the name is looked up: others wait for the same answer
 	shown firewall.Plan
@@ -41,7 +44,7 @@ func (p *pagePlan) plan(ctx context.Context) firewall.Plan {
 	}
 	// Whoever asks first may leave: the answer is for the others too. Without one the
 	// page names no addresses.
-	addresses, _ := clientAddresses(context.WithoutCancel(ctx), p.config)
+	addresses, _ := clientAddresses(context.WithoutCancel(ctx), p.resolver, p.config)
 	// It cannot fail, since every listener is bound to a port.
 	p.shown, _ = firewall.New(p.config, firewall.Site{Addresses: addresses, AsOf: now})
 	p.until = now.Add(renewPage)

@@ -75,6 +75,9 @@ type service struct {
 func (b *builder) services() ([]service, error) {
 	l := b.config.Listen
 	https, err := listener("listen.https", l.HTTPS)
+	if err == nil {
+		err = https.numbered("listen.https")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +96,11 @@ func (b *builder) services() ([]service, error) {
 	} {
 		var found []service
 		for i, address := range list.addresses {
-			s, err := listener(fmt.Sprintf("%s[%d]", list.key, i), address)
+			key := fmt.Sprintf("%s[%d]", list.key, i)
+			s, err := listener(key, address)
+			if err == nil {
+				err = s.numbered(key)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -130,15 +137,20 @@ func listener(key, address string) (s service, err error) {
 	if err != nil {
 		return s, fmt.Errorf("%s: %q has no port: write host:port", key, address)
 	}
-	if n == 0 {
-		return s, fmt.Errorf("%s: port 0 is another one at every start, which no firewall can be told: give it a number", key)
-	}
 	s.port = uint16(n)
 	// Unspecified addresses are all of the host, of both families.
 	if addr, err := netip.ParseAddr(host); err == nil && !addr.IsUnspecified() {
 		s.on = []netip.Addr{addr.Unmap().WithZone("")}
 	}
 	return s, nil
+}
+
+// numbered refuses the port that the system chooses.
+func (s service) numbered(key string) error {
+	if s.port == 0 {
+		return fmt.Errorf("%s: port 0 is another one at every start, which no firewall can be told: give it a number", key)
+	}
+	return nil
 }
 
 func (b *builder) add(r Row) { b.plan.Rows = append(b.plan.Rows, r) }
@@ -228,6 +240,9 @@ func (b *builder) administration() error {
 		}
 		if len(s.on) > 0 && s.on[0].IsLoopback() {
 			continue
+		}
+		if err := s.numbered(l.key); err != nil {
+			return err
 		}
 		s.protocol, s.need, s.tls, s.purpose = "tcp", l.need, l.tls, l.purpose
 		if l.id == "in-http" {
