@@ -46,11 +46,8 @@ func (p Plan) Advice(t Table, l Language) (sentences []string) {
 		if p.nat {
 			say(texts.IngressNAT)
 		}
-		switch {
-		case p.acme && p.httpPort != 0:
-			say(texts.IngressACMEHTTP, https, port("tcp", config.Ports{First: p.httpPort, Last: p.httpPort}))
-		case p.acme:
-			say(texts.IngressACME, https)
+		if p.acme {
+			say(p.challenges(https))
 		}
 		say(texts.SSH)
 	case ApplianceEgress:
@@ -64,10 +61,26 @@ func (p Plan) Advice(t Table, l Language) (sentences []string) {
 	return sentences
 }
 
-// first returns the port of the first row whose id begins like that, or nothing.
+// challenges says where the authority checks the name: nowhere but on these ports (RFC
+// 8555, section 8.3; RFC 8737, section 3).
+func (p Plan) challenges(https string) text {
+	tls, http := https == "443/TCP", p.first("in-http") == "80/TCP"
+	switch {
+	case tls && http:
+		return texts.ACMEBoth
+	case tls:
+		return texts.ACMETLS
+	case http:
+		return texts.ACMEHTTP
+	}
+	return texts.ACMENeither
+}
+
+// first returns the port of the first row with that id or, where it ends with a hyphen,
+// beginning; or nothing.
 func (p Plan) first(id string) string {
 	for _, row := range p.Rows {
-		if strings.HasPrefix(row.ID, id) {
+		if row.ID == id || strings.HasSuffix(id, "-") && strings.HasPrefix(row.ID, id) {
 			return row.port()
 		}
 	}

@@ -113,10 +113,9 @@ type Plan struct {
 	AsOf      time.Time
 	Rows      []Row
 
-	open     bool // the relay reaches public peers
-	nat      bool // something translates a public address to the host's own
-	acme     bool
-	httpPort uint16 // of ACME's HTTP-01; 0: none
+	open bool // the relay reaches public peers
+	nat  bool // something translates a public address to the host's own
+	acme bool
 }
 
 // Table returns a table's rows.

@@ -108,12 +108,12 @@ func TestRows(t *testing.T) {
 			[]string{"client-https 443/TCP required to 203.0.113.7"}, nil},
 		"other ports": {func(c *config.Config) {
 			c.Listen.HTTPS, c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = ":8443", []string{":53", ":443"}, nil, nil
-			c.TLS.ACME.Directory = "https://acme.example.org/directory"
+			c.TLS.ACME.Directory, c.Listen.HTTP = "https://acme.example.org/directory", ":80"
 		}, both, []string{
 			"client-https 8443/TCP required to 192.0.2.10, 2001:db8::10",
 			"client-turn-udp-53 53/UDP recommended to 192.0.2.10, 2001:db8::10",
 			"client-turn-udp-443 443/UDP fallback to 192.0.2.10, 2001:db8::10",
-			"out-acme 443/TCP required",
+			"in-http 80/TCP required", "out-acme 443/TCP required",
 		}, []string{"client-turn-tcp", "client-turn-tls"}},
 		"IPv6 alone": {nil, []string{"2001:db8::10"}, []string{"client-https 443/TCP required to 2001:db8::10"}, nil},
 		"an address as name": {func(c *config.Config) { c.Name = "2001:db8::7" }, nil,
@@ -234,8 +234,13 @@ func TestAdvice(t *testing.T) {
 		"one other port": {func(c *config.Config) {
 			c.Listen.HTTPS, c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = ":8443", nil, nil, nil
 			c.TLS.ACME.Directory = "https://acme.example.org/directory"
-		}, []string{"With 8443/TCP alone everything works.", "8443/TCP will be closed there", "over 8443/TCP (TLS-ALPN-01) from"},
-			[]string{"quality is best", "without UDP", "What is optional", "HTTP-01) from"}},
+		}, []string{"With 8443/TCP alone everything works.", "8443/TCP will be closed there", "and the server listens on neither"},
+			[]string{"quality is best", "without UDP", "What is optional", "ALPN"}},
+		"ACME on 443": {func(c *config.Config) { c.TLS.ACME.Directory = "https://acme.example.org/directory" },
+			[]string{"checks the name over 443/TCP (TLS-ALPN-01) from"}, []string{"HTTP-01"}},
+		"ACME on 80": {func(c *config.Config) {
+			c.TLS.ACME.Directory, c.Listen.HTTPS, c.Listen.HTTP = "https://acme.example.org/directory", ":8443", ":80"
+		}, []string{"checks the name over 80/TCP (HTTP-01) from"}, []string{"ALPN"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := planOf(t, test.change, "192.0.2.10")

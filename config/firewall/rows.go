@@ -245,10 +245,10 @@ func (b *builder) administration() error {
 			return err
 		}
 		s.protocol, s.need, s.tls, s.purpose = "tcp", l.need, l.tls, l.purpose
-		if l.id == "in-http" {
-			b.plan.httpPort = s.port
-			if b.plan.acme {
-				s.purpose = texts.PurposeHTTPACME
+		if l.id == "in-http" && b.plan.acme {
+			s.purpose = texts.PurposeHTTPACME
+			if b.plan.first("in-https") != "443/TCP" {
+				s.need = Required // the authority's only way
 			}
 		}
 		b.ingress(l.id, s, l.source, l.public)

@@ -57,12 +57,13 @@ var texts = struct {
 
 	Yes, No, None, Seconds text
 
-	PurposeHTTPS, PurposeUDP, PurposeUDP443, PurposeTCP, PurposeOther                       text
-	PurposeRelayed, PurposeHTTP, PurposeHTTPACME, PurposeAdmin, PurposeMetrics, PurposeSSH  text
-	PurposeDNS, PurposeDNSTCP, PurposeNTP, PurposeACME, PurposeSTUN, PurposeRelayedOut      text
-	Alone, Best, UDP443, WithTCP, Without, Others, Unusual, NotNeeded, Direct               text
-	IngressAlone, IngressPaired, IngressOpen, IngressNAT, IngressACME, IngressACMEHTTP, SSH text
-	EgressPaired, EgressOpen, EgressSystem                                                  text
+	PurposeHTTPS, PurposeUDP, PurposeUDP443, PurposeTCP, PurposeOther                      text
+	PurposeRelayed, PurposeHTTP, PurposeHTTPACME, PurposeAdmin, PurposeMetrics, PurposeSSH text
+	PurposeDNS, PurposeDNSTCP, PurposeNTP, PurposeACME, PurposeSTUN, PurposeRelayedOut     text
+	Alone, Best, UDP443, WithTCP, Without, Others, Unusual, NotNeeded, Direct              text
+	IngressAlone, IngressPaired, IngressOpen, IngressNAT, SSH                              text
+	ACMEBoth, ACMETLS, ACMEHTTP, ACMENeither                                               text
+	EgressPaired, EgressOpen, EgressSystem                                                 text
 
 	RuleSet, NFTables, IPTables, Firewalld, NotInService, UFW, UFWPublic, UFWManagement, UFWEgress text
 }{
@@ -201,13 +202,21 @@ var texts = struct {
 		"Vor dem Server steht ein NAT: Es leitet jeden Port, bei dem eine öffentliche Adresse steht, auf denselben Port des Servers weiter, UDP und TCP, und lässt die Absenderadresse, wie sie ist.",
 		"A NAT is in front of the server: it forwards each port that has a public address beside it to the same port of the server, UDP and TCP, and leaves the sender's address as it is.",
 	},
-	IngressACME: text{
-		"Die Zertifizierungsstelle prüft den Namen über %[1]s (TLS-ALPN-01) von Adressen aus, die sie nicht nennt: Dort muss jeder hinkommen.",
-		"The certificate authority checks the name over %[1]s (TLS-ALPN-01) from addresses that it does not tell: everybody must get there.",
+	ACMEBoth: text{
+		"Die Zertifizierungsstelle prüft den Namen über 443/TCP (TLS-ALPN-01) oder 80/TCP (HTTP-01) von Adressen aus, die sie nicht nennt: Zu einem von beiden muss jeder hinkommen.",
+		"The certificate authority checks the name over 443/TCP (TLS-ALPN-01) or 80/TCP (HTTP-01) from addresses that it does not tell: everybody must get to one of them.",
 	},
-	IngressACMEHTTP: text{
-		"Die Zertifizierungsstelle prüft den Namen über %[1]s (TLS-ALPN-01) oder %[2]s (HTTP-01) von Adressen aus, die sie nicht nennt: Zu einem von beiden muss jeder hinkommen.",
-		"The certificate authority checks the name over %[1]s (TLS-ALPN-01) or %[2]s (HTTP-01) from addresses that it does not tell: everybody must get to one of them.",
+	ACMETLS: text{
+		"Die Zertifizierungsstelle prüft den Namen über 443/TCP (TLS-ALPN-01) von Adressen aus, die sie nicht nennt: Dort muss jeder hinkommen.",
+		"The certificate authority checks the name over 443/TCP (TLS-ALPN-01) from addresses that it does not tell: everybody must get there.",
+	},
+	ACMEHTTP: text{
+		"Die Zertifizierungsstelle prüft den Namen über 80/TCP (HTTP-01) von Adressen aus, die sie nicht nennt: Dort muss jeder hinkommen.",
+		"The certificate authority checks the name over 80/TCP (HTTP-01) from addresses that it does not tell: everybody must get there.",
+	},
+	ACMENeither: text{
+		"Die Zertifizierungsstelle prüft den Namen nur über 443/TCP oder 80/TCP, und auf beiden lauscht der Server nicht: Leiten Sie 443 auf listen.https oder 80 auf listen.http weiter.",
+		"The certificate authority checks the name over 443/TCP or 80/TCP alone, and the server listens on neither: forward 443 to listen.https or 80 to listen.http.",
 	},
 	SSH: text{
 		"Was aus dem Verwaltungsnetz kommt, gehört nicht ins Internet.",
