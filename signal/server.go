@@ -45,8 +45,10 @@ type Options struct {
 	Relay    Relay
 	// Health serves /healthz and /readyz to clients. Nil: nothing does.
 	Health http.Handler
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
+	Firewall http.Handler
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Server serves HTTP to clients and to the commands.
@@ -55,6 +57,7 @@ type Server struct {
 	registry   appointment.Registry
 	pepper     *appointment.Pepper
 	relay      Relay
+	firewall   http.Handler
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
@@ -86,6 +89,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		registry:   o.Registry,
 		pepper:     o.Pepper,
 		relay:      o.Relay,
+		firewall:   o.Firewall,
 		now:        o.Now,
 		log:        o.Log,
 		guesses:    newLimiter(),
@@ -123,6 +127,10 @@ func (s *Server) Handler() http.Handler {
 	if s.health != nil {
 		mux.Handle("GET /healthz", s.health)
 		mux.Handle("GET /readyz", s.health)
+	}
+	if s.firewall != nil {
+		mux.Handle("GET /firewall", s.firewall)
+		mux.Handle("GET /firewall.css", s.firewall)
 	}
 	mux.Handle("GET /", page.Handler())
 	return secured(mux)

@@ -109,6 +109,7 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		Pepper:     a.pepper,
 		Relay:      a,
 		Health:     a.health.Handler(),
+		Firewall:   firewallPage(c, a.addresses, time.Now),
 		Now:        time.Now,
 		Log:        log,
 	}); err != nil {
