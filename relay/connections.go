@@ -14,12 +14,11 @@ import (
 // A prefix gets no more than what is still free for others: those who open as many as
 // they can leave room for one who wants a few.
 type connections struct {
+	mu                  sync.Mutex
 	most, mostPerPrefix int
-
-	mu       sync.Mutex
-	open     int
-	prefixes map[netip.Addr]int
-	refused  refused
+	open                int
+	prefixes            map[netip.Addr]int
+	refused             refused
 }
 
 // refused counts what was not admitted, since there was too much in all or of a prefix.
@@ -27,6 +26,13 @@ type refused struct{ all, prefix uint64 }
 
 func newConnections(most, mostPerPrefix int) *connections {
 	return &connections{most: most, mostPerPrefix: mostPerPrefix, prefixes: map[netip.Addr]int{}}
+}
+
+// limit takes other limits for what comes from now on.
+func (c *connections) limit(most, mostPerPrefix int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.most, c.mostPerPrefix = most, mostPerPrefix
 }
 
 // admit counts one more from an address, unless there are too many. What it

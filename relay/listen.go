@@ -28,13 +28,13 @@ type Options struct {
 // before Serve.
 func Listen(o Options) (_ *Relay, err error) {
 	r := &Relay{
-		now:             o.Now,
-		mostAllocations: o.Relay.MaxAllocations,
-		streams:         rcu.New[uint64, *stream](),
-		relayed:         rcu.New[netip.AddrPort, *net.UDPConn](),
-		open:            newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
-		handshakes:      newConnections(o.Listen.MaxHandshakes, (o.Listen.MaxHandshakes+3)/4),
+		now:        o.Now,
+		streams:    rcu.New[uint64, *stream](),
+		relayed:    rcu.New[netip.AddrPort, *net.UDPConn](),
+		open:       newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
+		handshakes: newConnections(o.Listen.MaxHandshakes, handshakesPerPrefix(o.Listen)),
 	}
+	r.mostAllocations.Store(int64(o.Relay.MaxAllocations))
 	defer func() {
 		if err != nil {
 			r.Close()
@@ -76,15 +76,7 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 	c := core.Config{
 		Keys:       o.Keys,
 		MaxSession: o.Relay.MaxSession,
-		Limits: core.Limits{
-			PerSeat:         o.Relay.MaxPerSeat,
-			PerAppointment:  o.Relay.MaxPerAppointment,
-			PerPrefix:       o.Relay.MaxPerPrefix,
-			Total:           o.Relay.MaxAllocations,
-			AllocationRate:  o.Relay.AllocationRate,
-			TotalRate:       o.Relay.TotalRate,
-			Unauthenticated: o.Relay.UnauthenticatedRate,
-		},
+		Limits:     coreLimits(o.Relay),
 	}
 	public := o.Relay.PublicAddress
 	if !public.IsValid() { // else the addresses that RFC 5780 asks for are a NAT's

@@ -98,7 +98,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 			count(packetsDesc, f.packets, transport, direction)
 		}
 	}
-	gauge(mostAllocationsDesc, r.mostAllocations)
+	gauge(mostAllocationsDesc, int(r.mostAllocations.Load()))
 
 	for why, n := range stats.Drops {
 		count(droppedDesc, n, core.Drop(why).String())

@@ -9,6 +9,7 @@
 //	stream.go, frame.go, queue.go        messages on a connection
 //	peers.go                             sockets of the open relay
 //	traffic.go, metrics.go               what is counted
+//	reconfigure.go                       what changes while it serves
 //	core                                 the protocol, without any of this
 //
 // A packet's way is read -> [Relay.process] -> send. ChannelData passes without a
@@ -31,7 +32,7 @@ import (
 // Relay is a running or startable relay; see [Listen].
 type Relay struct {
 	now             func() time.Time
-	mostAllocations int // as configured
+	mostAllocations atomic.Int64 // as configured
 
 	mu   sync.Mutex // guards the core, but for Forward, and writes to streams
 	core *core.Core
@@ -154,7 +155,7 @@ func (r *Relay) Revoked(appointment, seat string) time.Time {
 }
 
 // Full tells whether no more allocations are made, since there are too many.
-func (r *Relay) Full() bool { return r.Allocations() >= r.mostAllocations }
+func (r *Relay) Full() bool { return int64(r.Allocations()) >= r.mostAllocations.Load() }
 
 // Allocations returns the number of live allocations.
 func (r *Relay) Allocations() int {

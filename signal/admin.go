@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,14 @@ func (s *Server) AdminHandler() http.Handler {
 // adminHandler serves the admin API to those whom authorize lets in.
 func (s *Server) adminHandler(authorize func(*http.Request, token.Scope) (caller, *refusal)) http.Handler {
 	mux := http.NewServeMux()
-	for _, route := range append(routes, route{"/", token.ReadAppointments, (*Server).unknownResource}) {
+	served := append(slices.Clone(routes), route{"/", token.ReadAppointments, (*Server).unknownResource})
+	for pattern, operation := range s.operations {
+		served = append(served, route{pattern, "", func(_ *Server, w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+			operation(w, r)
+			return nil
+		}})
+	}
+	for _, route := range served {
 		mux.HandleFunc(route.pattern, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-store") // answers hold codes
 			w.Header().Set("X-Content-Type-Options", "nosniff")

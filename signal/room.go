@@ -15,12 +15,11 @@ import (
 // any time; clients come back and it is there again.
 type rooms struct {
 	// ice makes the credential of a seat that is admitted.
-	ice func(appointment, seat string) (protocol.ICE, error)
-	// waiting says that patients wait until the doctor lets them in.
-	waiting bool
+	ice     func(appointment, seat string) (protocol.ICE, error)
 	metrics *metrics
 
 	mu       sync.Mutex
+	waiting  bool                // patients wait until the doctor lets them in
 	byID     map[string]*room    // appointment -> room, while somebody is in it
 	sessions map[string]*session // token -> session
 }

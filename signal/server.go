@@ -47,8 +47,11 @@ type Options struct {
 	Health http.Handler
 	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
 	Firewall http.Handler
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Operations are requests of the admin API that the program serves itself, on the
+	// socket alone, by their patterns as of [http.ServeMux].
+	Operations map[string]http.HandlerFunc
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Server serves HTTP to clients and to the commands.
@@ -58,6 +61,7 @@ type Server struct {
 	pepper     *appointment.Pepper
 	relay      Relay
 	firewall   http.Handler
+	operations map[string]http.HandlerFunc
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
@@ -90,6 +94,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		pepper:     o.Pepper,
 		relay:      o.Relay,
 		firewall:   o.Firewall,
+		operations: o.Operations,
 		now:        o.Now,
 		log:        o.Log,
 		guesses:    newLimiter(),
@@ -234,6 +239,14 @@ func secured(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-cache")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// SetWaiting makes the patients that join from now on wait until the doctor lets them in,
+// or not.
+func (s *Server) SetWaiting(waiting bool) {
+	s.rooms.mu.Lock()
+	defer s.rooms.mu.Unlock()
+	s.rooms.waiting = waiting
 }
 
 func (s *Server) serveInfo(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.info) }

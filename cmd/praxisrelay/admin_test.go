@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/config"
-	"praxisrelay/relay/credential"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -99,11 +97,7 @@ func TestReissuedSeatChangesHands(t *testing.T) {
 // one from after it is not, though both would expire within one second.
 func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
 	file, _ := writeConfig(t)
-	settings, err := config.Load(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := readSecrets(settings, time.Now())
+	settings, s, err := loadAll(file, fromDisk, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +113,7 @@ func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
 			t.Fatal(err)
 		}
 		// As late as the credential that was just made.
-		a.Revoke("x", "doctor", before.Expires.Add(-a.lifetime))
+		a.Revoke("x", "doctor", before.Expires.Add(-a.lifetime.now()))
 		after, err := a.mint("x", "doctor")
 		if err != nil {
 			t.Fatal(err)
@@ -129,7 +123,7 @@ func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
 		}
 		last = a.relay.Revoked("x", "doctor")
 	}
-	if c, err := a.mint("x", "patient"); err != nil || c.Expires.After(time.Now().Add(a.lifetime)) {
+	if c, err := a.mint("x", "patient"); err != nil || c.Expires.After(time.Now().Add(a.lifetime.now())) {
 		t.Errorf("the other seat's credential expires %v, %v", c.Expires, err)
 	}
 }
@@ -224,17 +218,15 @@ func TestBackupIsWholeAndItsOwnersAlone(t *testing.T) {
 func TestPepperIsReloaded(t *testing.T) {
 	file, folder := writeConfig(t)
 	pepper := filepath.Join(folder, "pepper.secret")
-	before, err := rereadSecrets(file)
+	settings, before, err := loadAll(file, fromDisk, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := new(appliance)
-	if a.keys, err = credential.NewKeyring(before.turn...); err != nil {
+	a, err := listen(t.Context(), settings, before, slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if a.pepper, err = appointment.NewPepper(before.peppers...); err != nil {
-		t.Fatal(err)
-	}
+	defer a.close()
 	old, turn := string(before.peppers[0]), string(before.turn[0])
 	first := a.pepper.Lookup([32]byte{1})
 	for _, step := range []struct {
@@ -251,7 +243,7 @@ func TestPepperIsReloaded(t *testing.T) {
 		{"the new pepper of this appliance\n", true, 1},
 	} {
 		writeFile(t, pepper, step.text, 0o600)
-		_, err := a.replaceSecrets(file)
+		_, err := a.reload(file, fromDisk)
 		if (err == nil) != step.right || err != nil && (strings.Contains(err.Error(), "this appliance") || strings.Contains(err.Error(), old)) {
 			t.Errorf("%q: %v", step.text, err)
 		}

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"praxisrelay/config"
@@ -44,11 +46,17 @@ type appliance struct {
 	addresses  relay.Addresses
 	url        string
 	urls       []string // of the ICE servers
-	lifetime   time.Duration
+	lifetime   lifetime
+	log        *slog.Logger
+	level      *slog.LevelVar // of log
 
 	certificateEnds func() time.Time // of the certificate that clients are shown
 	reloads         *reloads
 	health          health.Checks // filled before anything is served
+
+	reloading sync.Mutex    // guards what is below
+	settings  config.Config // that are in effect
+	secrets   secrets       // likewise
 }
 
 // listen binds everything that the configuration says, or nothing.
@@ -58,10 +66,11 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		return nil, err
 	}
 	a := &appliance{
-		lifetime:        c.Relay.CredentialLifetime,
+		log: log, level: new(slog.LevelVar), settings: c, secrets: s,
 		certificateEnds: func() time.Time { return ends },
 		reloads:         newReloads(time.Now()),
 	}
+	a.lifetime.set(c.Relay.CredentialLifetime)
 	defer func() {
 		if err != nil {
 			a.close()
@@ -110,6 +119,7 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		Relay:      a,
 		Health:     a.health.Handler(),
 		Firewall:   firewallPage(c, a.addresses, time.Now),
+		Operations: a.operations(),
 		Now:        time.Now,
 		Log:        log,
 	}); err != nil {
@@ -152,7 +162,7 @@ func (a *appliance) close() {
 // mint makes a seat's credential. It expires after those that were revoked, within the
 // same second too, so that a seat's new holder is not taken for the former.
 func (a *appliance) mint(appointment, seat string) (credential.Credential, error) {
-	expires := time.Now().Add(a.lifetime)
+	expires := time.Now().Add(a.lifetime.now())
 	if revoked := a.relay.Revoked(appointment, seat); !expires.Truncate(time.Second).After(revoked) {
 		expires = revoked.Add(time.Second)
 	}
@@ -167,7 +177,20 @@ func (a *appliance) ICEServers(appointment, seat string) ([]protocol.ICEServer, 
 
 // Revoke is signaling's view of the relay.
 func (a *appliance) Revoke(appointment, seat string, revoked time.Time) {
-	a.relay.Revoke(appointment, seat, revoked.Add(a.lifetime))
+	a.relay.Revoke(appointment, seat, revoked.Add(a.lifetime.longest()))
+}
+
+// lifetime is that of credentials, and the longest that any has had. The zero value is
+// none.
+type lifetime struct{ present, most atomic.Int64 }
+
+func (l *lifetime) now() time.Duration     { return time.Duration(l.present.Load()) }
+func (l *lifetime) longest() time.Duration { return time.Duration(l.most.Load()) }
+
+// set is called by one at a time.
+func (l *lifetime) set(d time.Duration) {
+	l.most.Store(max(l.most.Load(), int64(d)))
+	l.present.Store(int64(d))
 }
 
 // tlsConfig is BSI TR-02102-2's choice: TLS 1.3, and 1.2 with forward secrecy and

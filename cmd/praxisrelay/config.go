@@ -35,7 +35,7 @@ func configCheckCommand(file *string) *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		settings, source, err := config.Read(*file)
 		if err == nil {
-			_, err = readSecrets(settings, time.Now())
+			_, err = readSecrets(settings, fromDisk, time.Now())
 		}
 		mistakes := source.Mistakes(err)
 		if err == nil {

@@ -38,7 +38,7 @@ func edit(t testing.TB, file string, pairs ...string) {
 // minted is a doctor's credential under the secret of a configuration's folder.
 func minted(t *testing.T, folder, appointment string) credential.Credential {
 	t.Helper()
-	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret)
+	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, fromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func startLoaded(t *testing.T, settings string) *loaded {
 	}
 	file, folder := writeConfig(t)
 	edit(t, file, "relay: {", "relay: {"+settings)
-	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret)
+	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, fromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,7 +176,7 @@ func (s *served) serving(line string) bool {
 
 func readPepper(t testing.TB, folder string) *appointment.Pepper {
 	t.Helper()
-	keys, err := readPeppers(filepath.Join(folder, "pepper.secret"))
+	keys, err := readPeppers(filepath.Join(folder, "pepper.secret"), fromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}

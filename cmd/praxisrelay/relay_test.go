@@ -36,7 +36,7 @@ import (
 // passwordOf is a user name's password under the secret in a file.
 func passwordOf(t *testing.T, file, username string) string {
 	t.Helper()
-	secret, err := readSecret("secret", file, credential.MinSecret)
+	secret, err := readSecret("secret", file, credential.MinSecret, fromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}

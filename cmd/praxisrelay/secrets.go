@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,19 +17,19 @@ import (
 )
 
 // readSecrets reads what the configuration names, and reports every mistake.
-func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
+func readSecrets(c config.Config, read source, now time.Time) (s secrets, err error) {
 	var problems []error
 	note := func(err error) {
 		if err != nil {
 			problems = append(problems, err)
 		}
 	}
-	s.turn, err = readTURNSecrets(c)
+	s.turn, err = readTURNSecrets(c, read)
 	note(err)
-	s.peppers, err = readPeppers(c.Signal.PepperFile)
+	s.peppers, err = readPeppers(c.Signal.PepperFile, read)
 	note(err)
 	if c.TLS.ACME.Directory == "" {
-		s.certificate, err = readCertificate(c, now)
+		s.certificate, err = readCertificate(c, read, now)
 		note(err)
 	}
 	if len(problems) == 0 {
@@ -49,10 +48,10 @@ func (s secrets) distinct() error {
 	return nil
 }
 
-func readTURNSecrets(c config.Config) (secrets [][]byte, err error) {
+func readTURNSecrets(c config.Config, read source) (secrets [][]byte, err error) {
 	var problems []error
 	for i, file := range c.Relay.SecretFiles {
-		secret, err := readSecret(fmt.Sprintf("relay.secret_files[%d]", i), file, credential.MinSecret)
+		secret, err := readSecret(fmt.Sprintf("relay.secret_files[%d]", i), file, credential.MinSecret, read)
 		problems = append(problems, err)
 		secrets = append(secrets, secret)
 	}
@@ -60,9 +59,9 @@ func readTURNSecrets(c config.Config) (secrets [][]byte, err error) {
 }
 
 // readPeppers reads a file of one line, or two while a pepper is being replaced.
-func readPeppers(file string) (peppers [][]byte, err error) {
+func readPeppers(file string, read source) (peppers [][]byte, err error) {
 	const key = "signal.pepper_file"
-	text, err := readSecret(key, file, appointment.MinPepper)
+	text, err := readSecret(key, file, appointment.MinPepper, read)
 	if err != nil {
 		return nil, err
 	}
@@ -76,17 +75,14 @@ func readPeppers(file string) (peppers [][]byte, err error) {
 }
 
 // readSecret reads a file and trims it. Errors never repeat what is in it.
-func readSecret(key, file string, least int) ([]byte, error) {
+func readSecret(key, file string, least int, read source) ([]byte, error) {
 	make := fmt.Sprintf("make one with: (umask 077; openssl rand -base64 32 > %s)", file)
-	text, err := os.ReadFile(file)
+	text, err := read(file, true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %s does not exist: %s", key, file, make)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o007 != 0 {
-		return nil, fmt.Errorf("%s: everybody on this host may read %s: chmod o= %s", key, file, file)
 	}
 	secret := bytes.TrimSpace(text)
 	if len(secret) < least {
@@ -95,8 +91,16 @@ func readSecret(key, file string, least int) ([]byte, error) {
 	return secret, nil
 }
 
-func readCertificate(c config.Config, now time.Time) (tls.Certificate, error) {
-	certificate, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
+func readCertificate(c config.Config, read source, now time.Time) (tls.Certificate, error) {
+	chain, err := read(c.TLS.Certificate, false)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("tls: %w", err)
+	}
+	key, err := read(c.TLS.Key, false)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("tls: %w", err)
+	}
+	certificate, err := tls.X509KeyPair(chain, key)
 	if err != nil {
 		return certificate, fmt.Errorf("tls: %w", err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -28,15 +27,14 @@ func serveCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		settings, err := config.Load(file)
+		settings, secrets, err := loadAll(file, fromCredentials, time.Now())
 		if err != nil {
 			return err
 		}
-		secrets, err := readSecrets(settings, time.Now())
-		if err != nil {
-			return err
-		}
-		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+		level := new(slog.LevelVar)
+		level.Set(settings.Log.Level)
+		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+		configured := settings
 		if err := findPublicAddress(c.Context(), &settings.Relay); err != nil {
 			return err
 		}
@@ -44,6 +42,7 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		a.settings, a.level = configured, level
 		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
 		if a.monitoring != nil {
 			where = append(where, "metrics", a.monitoring.Addr())
@@ -55,7 +54,7 @@ func serveCommand() *cobra.Command {
 		go checkName(c.Context(), settings, log)
 		hangup := make(chan os.Signal, 1)
 		ossignal.Notify(hangup, syscall.SIGHUP)
-		go a.reload(c.Context(), hangup, file, log)
+		go a.reloadOn(c.Context(), hangup, file)
 		go a.watchPorts(c.Context(), log)
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
@@ -100,51 +99,6 @@ func leadsHere(ctx context.Context, c config.Config) error {
 		return err
 	}
 	return probe.CheckName(ctx, net.DefaultResolver, c.Name, append(reached, c.Relay.PublicAddress))
-}
-
-// reload takes the TURN secrets and the pepper anew at every SIGHUP, without touching
-// a call.
-func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file string, log *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangup:
-		}
-		s, err := a.replaceSecrets(file)
-		if err != nil {
-			a.reloads.failed()
-			log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
-			continue
-		}
-		a.reloads.succeeded(time.Now())
-		log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
-	}
-}
-
-// replaceSecrets reads them anew and takes all of them, or none.
-func (a *appliance) replaceSecrets(file string) (secrets, error) {
-	s, err := rereadSecrets(file)
-	if err != nil {
-		return s, err
-	}
-	// Neither fails, since reading has checked them.
-	return s, errors.Join(a.keys.Replace(s.turn...), a.pepper.Replace(s.peppers...))
-}
-
-// rereadSecrets reads what is reloaded: all of it, or an error.
-func rereadSecrets(file string) (s secrets, err error) {
-	settings, err := config.Load(file)
-	if err != nil {
-		return s, err
-	}
-	if s.turn, err = readTURNSecrets(settings); err != nil {
-		return s, err
-	}
-	if s.peppers, err = readPeppers(settings.Signal.PepperFile); err != nil {
-		return s, err
-	}
-	return s, s.distinct()
 }
 
 // watchPorts warns once when the open relay's ports run out, and again after they were free.

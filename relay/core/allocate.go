@@ -60,6 +60,7 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		seat:        r.identity.Seat,
 		relayed:     relayed,
 		created:     c.now,
+		ends:        c.now.Add(c.config.MaxSession),
 		transaction: r.id,
 	}
 	a.granted = c.lifetime(a)
@@ -129,6 +130,5 @@ func (c *Core) lifetime(a *allocation) time.Duration {
 		wish := time.Duration(c.request.lifetime) * time.Second
 		lifetime = min(max(wish, DefaultLifetime), MaxLifetime)
 	}
-	left := a.created.Add(c.config.MaxSession).Sub(c.now)
-	return min(lifetime, left).Truncate(time.Second)
+	return min(lifetime, a.ends.Sub(c.now)).Truncate(time.Second)
 }

@@ -18,6 +18,7 @@ type allocation struct {
 	relayed     netip.AddrPort
 
 	created time.Time
+	ends    time.Time // whatever refreshes ask for
 	expires time.Time
 	index   int // in the heap of expiries
 

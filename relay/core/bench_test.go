@@ -21,9 +21,10 @@ func BenchmarkForward(b *testing.B) {
 		b.Run(fmt.Sprintf("%d-allocations-%d-talk", 2*pairs, 2*c.talking), func(b *testing.B) {
 			before := heapBytes()
 			l := newLab(b)
-			l.config.Limits.Total, l.config.Limits.PerPrefix = 2*pairs, 2*pairs
-			l.config.Limits.AllocationRate, l.config.Limits.TotalRate = 1<<40, 1<<40
-			l.config.Limits.Unauthenticated = 1e9
+			l.limit(func(limits *Limits) {
+				limits.Total, limits.PerPrefix, limits.Unauthenticated = 2*pairs, 2*pairs, 1e9
+				limits.AllocationRate, limits.TotalRate = 1<<40, 1<<40
+			})
 			var doctors []*peer
 			for i := range pairs {
 				name := fmt.Sprint(i)

@@ -65,7 +65,7 @@ type Config struct {
 	// RelayedIPv4 and RelayedIPv6 are what relayed addresses are made of. A
 	// family whose address is not valid is not served (440).
 	RelayedIPv4, RelayedIPv6 netip.Addr
-	// MaxSession ends an allocation, whatever its refreshes ask for.
+	// MaxSession ends an allocation, whatever its refreshes ask for. See SetLimits.
 	MaxSession time.Duration
 	Limits     Limits
 	// Open makes the relay an open one. Nil: it is paired.
@@ -103,6 +103,7 @@ type Core struct {
 	strangers    *budgets[netip.Addr] // of unauthenticated answers, by source prefix
 	users        *budgets[user]       // of requests
 	total        meter
+	rates        rates
 	alternates   []*alternate // by UDP listener
 	stats        Stats        // but for Drops
 	dropped      *dropCounts
@@ -122,12 +123,6 @@ func New(config Config) (*Core, error) {
 	if !config.RelayedIPv4.Is4() && !config.RelayedIPv6.Is6() {
 		return nil, errors.New("the relay needs an IPv4 or IPv6 address to make relayed addresses of")
 	}
-	if config.MaxSession <= 0 {
-		return nil, errors.New("the relay needs a limit for sessions")
-	}
-	if err := config.Limits.check(); err != nil {
-		return nil, err
-	}
 	c := &Core{
 		config:       config,
 		allocations:  map[FiveTuple]*allocation{},
@@ -140,6 +135,9 @@ func New(config Config) (*Core, error) {
 		alternates:   alternates(config.Listeners),
 		stats:        newStats(),
 		dropped:      new(dropCounts),
+	}
+	if err := c.SetLimits(config.Limits, config.MaxSession); err != nil {
+		return nil, err
 	}
 	if open := config.Open; open != nil {
 		if open.Permits == nil || open.Bind == nil || open.Release == nil || open.FirstPort > open.LastPort {

@@ -52,6 +52,16 @@ func newLabWith(t testing.TB, config Config, keys *credential.Keyring) *lab {
 	return &lab{t, c, keys, start, make([]byte, MaxOutput)}
 }
 
+// limit changes limits while the core is in use.
+func (l *lab) limit(change func(*Limits)) {
+	l.Helper()
+	changed := l.config.Limits
+	change(&changed)
+	if err := l.SetLimits(changed, l.config.MaxSession); err != nil {
+		l.Fatal(err)
+	}
+}
+
 // peer is a TURN client of the lab.
 type peer struct {
 	*lab

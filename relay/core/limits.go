@@ -25,10 +25,22 @@ type Limits struct {
 	Unauthenticated int
 }
 
-func (l Limits) check() error {
+// rates are the limits of media, which Forward reads while others change them.
+type rates struct{ allocation, total atomic.Int64 }
+
+// SetLimits takes other limits, or changes nothing where one is out of bounds. They
+// hold for what is asked for from now on, the rates at once: no allocation ends for
+// them, and each keeps the longest life that it began with.
+func (c *Core) SetLimits(l Limits, maxSession time.Duration) error {
+	if maxSession <= 0 {
+		return errors.New("the relay needs a limit for sessions")
+	}
 	if min(l.PerSeat, l.PerAppointment, l.PerPrefix, l.Total, l.Unauthenticated) <= 0 || min(l.AllocationRate, l.TotalRate) < 0 {
 		return errors.New("the relay needs limits above zero")
 	}
+	c.config.Limits, c.config.MaxSession = l, maxSession
+	c.rates.allocation.Store(int64(l.AllocationRate))
+	c.rates.total.Store(int64(l.TotalRate))
 	return nil
 }
 

@@ -194,7 +194,7 @@ func TestAForgerDoesNotStarveARefresh(t *testing.T) {
 func TestAllocationsOfAnAppointmentShareARate(t *testing.T) {
 	l := newLab(t)
 	const rate = 100_000
-	l.config.Limits.AllocationRate = rate
+	l.limit(func(limits *Limits) { limits.AllocationRate = rate })
 	var all []*peer
 	for i := range 32 {
 		p := l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", []string{"doctor", "patient"}[i%2])
@@ -326,7 +326,7 @@ func TestShapingDegradesACallAndDoesNotCutIt(t *testing.T) {
 			const rate = 100_000
 			a, to := test.lab(t)
 			l := a.lab
-			test.limit(&l.config.Limits, rate)
+			l.limit(func(limits *Limits) { test.limit(limits, rate) })
 			a.bind(0x4000, to)
 			video, sound := strings.Repeat("v", 1000), strings.Repeat("s", 160)
 			var passed, lost int
@@ -354,5 +354,69 @@ func TestShapingDegradesACallAndDoesNotCutIt(t *testing.T) {
 			}
 			l.dropped(a.send(to, video))
 		})
+	}
+}
+
+// TestLimitsChangeUnderACall: what runs goes on as it began, and what is asked for next
+// finds the new limits. A wrong one changes nothing.
+func TestLimitsChangeUnderACall(t *testing.T) {
+	l := newLab(t)
+	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	a.bind(0x4000, b.relayed)
+	b.bind(0x4000, a.relayed)
+	before := l.config.Limits
+	wrong := before
+	wrong.PerSeat = 0
+	if l.SetLimits(wrong, time.Hour) == nil || l.SetLimits(before, 0) == nil || l.config.Limits != before {
+		t.Fatal("a limit of zero was taken")
+	}
+	few := before
+	few.PerSeat, few.PerAppointment, few.PerPrefix, few.Total = 1, 1, 1, 1
+	if err := l.SetLimits(few, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	l.now = l.now.Add(5 * time.Minute) // past the new longest life
+	talk := func() {
+		for _, p := range []*peer{a, b} {
+			p.bind(0x4000, map[*peer]*peer{a: b, b: a}[p].relayed)
+		}
+		for _, p := range []*peer{a, b} {
+			if _, out := p.channelData(0x4000, "voice"); len(out) == 0 {
+				t.Fatal("the call was cut")
+			}
+		}
+	}
+	a.ok(stun.MethodRefresh, lifetime(3600))
+	b.ok(stun.MethodRefresh, lifetime(3600))
+	l.now = l.now.Add(50 * time.Minute)
+	talk()
+	udp := requestedTransport(protocolUDP)
+	if got := l.peer("198.51.100.3:1000", "x", "patient").refused(stun.MethodAllocate, udp); got != 486 {
+		t.Errorf("a second allocation of a seat that may have one: %d", got)
+	}
+	if err := l.SetLimits(before, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	short := l.allocated("198.51.100.3:1000", "x", "patient")
+	l.now = l.now.Add(time.Minute)
+	l.Sweep(l.now)
+	if l.Holds(short.tuple) || l.Allocations() != 2 {
+		t.Error("a new allocation outlived the new longest life, or an old one did not")
+	}
+	passed := func() (n int) {
+		for range 100 {
+			if _, out := a.channelData(0x4000, strings.Repeat("v", 1000)); len(out) > 0 {
+				n++
+			}
+		}
+		return n
+	}
+	talk()
+	if n := passed(); n != 100 {
+		t.Fatalf("%d of 100 pass without a rate", n)
+	}
+	l.limit(func(limits *Limits) { limits.AllocationRate = 10_000 })
+	if n := passed(); n > 10 {
+		t.Errorf("%d of 100 pass at 10000 bytes per second", n)
 	}
 }

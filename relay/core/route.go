@@ -169,10 +169,10 @@ const appointmentShare = 4
 
 // admit shapes media: of one allocation, of its appointment, and of all.
 func (c *Core) admit(own, shared *meter, now time.Time, size int) bool {
-	at, limits := now.UnixNano(), &c.config.Limits
-	return (own.take(at, size, limits.AllocationRate) || c.drop(DropAllocationRate)) &&
-		(shared.take(at, size, appointmentShare*limits.AllocationRate) || c.drop(DropAppointmentRate)) &&
-		(c.total.take(at, size, limits.TotalRate) || c.drop(DropTotalRate))
+	at, rate := now.UnixNano(), int(c.rates.allocation.Load())
+	return (own.take(at, size, rate) || c.drop(DropAllocationRate)) &&
+		(shared.take(at, size, appointmentShare*rate) || c.drop(DropAppointmentRate)) &&
+		(c.total.take(at, size, int(c.rates.total.Load())) || c.drop(DropTotalRate))
 }
 
 // send forwards a Send indication (RFC 8656, section 11.2). Nobody is told when

@@ -20,15 +20,15 @@ type state struct {
 }
 
 type allocationState struct {
-	Tuple                      FiveTuple
-	Username, Appointment      string
-	Seat                       string
-	Relayed                    netip.AddrPort
-	Created, Expires, LastUsed time.Time
-	Transaction                []byte
-	Granted                    time.Duration
-	Permissions                []permissionState
-	Channels                   []channelState
+	Tuple                            FiveTuple
+	Username, Appointment            string
+	Seat                             string
+	Relayed                          netip.AddrPort
+	Created, Ends, Expires, LastUsed time.Time
+	Transaction                      []byte
+	Granted                          time.Duration
+	Permissions                      []permissionState
+	Channels                         []channelState
 }
 
 type permissionState struct {
@@ -70,7 +70,7 @@ func (c *Core) Save(w io.Writer) error {
 		for _, a := range p.members {
 			out := allocationState{
 				Tuple: a.tuple, Username: a.username, Appointment: name, Seat: a.seat, Relayed: a.relayed,
-				Created: a.created, Expires: a.expires, LastUsed: time.Unix(0, max(a.sent.last.Load(), a.received.last.Load())),
+				Created: a.created, Ends: a.ends, Expires: a.expires, LastUsed: time.Unix(0, max(a.sent.last.Load(), a.received.last.Load())),
 				Transaction: a.transaction[:], Granted: a.granted,
 			}
 			for _, p := range a.permissions {
@@ -112,7 +112,7 @@ func (c *Core) Restore(r io.Reader) error {
 		p := c.appointment(in.Appointment)
 		a := &allocation{
 			tuple: in.Tuple, username: in.Username, appointment: p, seat: in.Seat, relayed: in.Relayed,
-			created: in.Created, expires: in.Expires, granted: in.Granted,
+			created: in.Created, ends: in.Ends, expires: in.Expires, granted: in.Granted,
 		}
 		copy(a.transaction[:], in.Transaction)
 		a.sent.last.Store(in.LastUsed.UnixNano())

@@ -215,7 +215,7 @@ func stateOf(t *testing.T, c *Core) string {
 
 // Every field of an allocation is either in the state or known to be derived.
 func TestStateIsWhole(t *testing.T) {
-	known := []string{"tuple", "username", "appointment", "seat", "relayed", "created", "expires", "transaction", "granted",
+	known := []string{"tuple", "username", "appointment", "seat", "relayed", "created", "ends", "expires", "transaction", "granted",
 		"permissions", "channels", "sent", "received", // written
 		"index", "refusals"} // derived; full again within seconds
 	for field := range reflect.TypeFor[allocation]().Fields() {

@@ -146,6 +146,11 @@ func (a *Admin) Reissue(ctx context.Context, id, name, otherName string, other c
 	return made, a.call(ctx, http.MethodPut, seats+url.PathEscape(name), request, &protocol.ReissuedSeat{})
 }
 
+// Reload hands over a configuration and the files that it names.
+func (a *Admin) Reload(ctx context.Context, handed protocol.Reload) (got protocol.Reloaded, err error) {
+	return got, a.call(ctx, http.MethodPost, "/v1/reload", handed, &got)
+}
+
 // Backup writes a copy of the daemon's registry, as of one moment.
 func (a *Admin) Backup(ctx context.Context, w io.Writer) error {
 	return a.call(ctx, http.MethodGet, "/v1/backup", nil, w)

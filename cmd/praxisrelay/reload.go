@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"praxisrelay/config"
+	"praxisrelay/signal/protocol"
+)
+
+// reloadable are the keys that take effect while calls go on, as docs/operation.md says.
+// A restart is needed for all others: what is bound, and what clients were told.
+var reloadable = []string{
+	"listen.max_connections", "listen.max_connections_per_prefix", "listen.max_handshakes",
+	"tls.certificate", "tls.key",
+	"relay.secret_files", "relay.allow", "relay.deny", "relay.credential_lifetime", "relay.max_session",
+	"relay.max_per_seat", "relay.max_per_appointment", "relay.max_per_prefix", "relay.max_allocations",
+	"relay.allocation_rate", "relay.total_rate", "relay.unauthenticated_rate",
+	"signal.pepper_file", "signal.admission",
+	"log.level", "log.addresses",
+	"drain_timeout",
+}
+
+// reloadOn reads everything anew at every SIGHUP.
+func (a *appliance) reloadOn(ctx context.Context, hangup <-chan os.Signal, file string) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			_, _ = a.reload(file, fromCredentials) // it is logged
+		}
+	}
+}
+
+// serveReload takes what praxisrelay reload has read: root may read what the daemon may
+// not.
+func (a *appliance) serveReload(w http.ResponseWriter, r *http.Request) {
+	const most = 4 << 20 // bytes of all files, in base64
+	var handed protocol.Reload
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(&handed); err != nil {
+		http.Error(w, "the body is not what praxisrelay reload sends", http.StatusBadRequest)
+		return
+	}
+	done, err := a.reload(handed.File, fromMemory(handed.Files))
+	if err != nil {
+		done.Mistakes = strings.Split(err.Error(), "\n")
+	}
+	answerOperation(w, done)
+}
+
+func answerOperation(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// reload takes the configuration and all that it names, or leaves everything as it is.
+func (a *appliance) reload(file string, read source) (done protocol.Reloaded, err error) {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	c, s, err := loadAll(file, read, time.Now())
+	if err == nil {
+		done, err = a.takeLocked(c, s)
+	}
+	if err != nil {
+		a.reloads.failed()
+		a.log.Error("not reloaded: everything is as before", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return done, err
+	}
+	a.reloads.succeeded(time.Now())
+	a.log.Info("reloaded", "changed", strings.Join(done.Changed, " "), "after_restart", strings.Join(done.Restart, " "))
+	return done, nil
+}
+
+// takeLocked applies what may change under running calls.
+func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reloaded, err error) {
+	done = protocol.Reloaded{Changed: []string{}, Restart: []string{}}
+	next := a.settings
+	for _, key := range config.Changes(a.settings, c) {
+		if slices.Contains(reloadable, key) {
+			done.Changed = append(done.Changed, key)
+			config.Take(&next, c, key)
+		} else {
+			done.Restart = append(done.Restart, key)
+		}
+	}
+	for _, key := range a.secrets.changes(s) {
+		if !slices.Contains(done.Changed, key) {
+			done.Changed = append(done.Changed, key)
+		}
+	}
+	// This fails before anything is changed. Secrets were checked when they were read.
+	if err := a.relay.Reconfigure(next.Listen, next.Relay); err != nil {
+		return done, err
+	}
+	if err := a.keys.Replace(s.turn...); err != nil {
+		return done, err
+	}
+	if err := a.pepper.Replace(s.peppers...); err != nil {
+		return done, err
+	}
+	a.lifetime.set(next.Relay.CredentialLifetime)
+	a.signal.SetWaiting(next.Signal.Admission == config.ByDoctor)
+	a.level.Set(next.Log.Level)
+	a.settings, a.secrets = next, s
+	return done, nil
+}
+
+// changes returns the keys that name files which hold something else than before.
+func (s secrets) changes(next secrets) (keys []string) {
+	if !slices.EqualFunc(s.turn, next.turn, bytes.Equal) {
+		keys = append(keys, "relay.secret_files")
+	}
+	if !slices.EqualFunc(s.peppers, next.peppers, bytes.Equal) {
+		keys = append(keys, "signal.pepper_file")
+	}
+	return keys
+}
+
+// operations are the requests of the admin socket that are the program's.
+func (a *appliance) operations() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"POST /v1/reload": a.serveReload,
+	}
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"praxisrelay/config"
+	"praxisrelay/signal/token"
+)
+
+// TestReloadCommand: what changed is said, what needs a restart too, and a mistake
+// anywhere changes nothing.
+func TestReloadCommand(t *testing.T) {
+	s := startServe(t, nil)
+	folder := filepath.Dir(s.ca)
+	file := filepath.Join(folder, "praxisrelay.yaml")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(pairs ...string) {
+		writeFile(t, file, strings.NewReplacer(pairs...).Replace(string(before)), 0o600)
+	}
+	const relaySection = "relay: {"
+	for _, step := range []struct {
+		what  string
+		edit  func()
+		right bool
+		want  []string // what is said
+	}{
+		{"nothing", func() {}, true, []string{"nothing has changed\n"}},
+		{"limits, and what is bound", func() {
+			edit(relaySection, relaySection+"max_session: 2h, max_per_seat: 8, peers: open, ", "turn_udp: [127.0.0.1:0]", "turn_udp: []")
+		}, true, []string{
+			"in effect now: relay.max_session, relay.max_per_seat\n",
+			"listen.turn_udp changed: takes effect after a restart\n", "relay.peers changed: takes effect after a restart\n",
+		}},
+		{"the same again", func() {}, true, []string{"listen.turn_udp changed: takes effect after a restart\n", "relay.peers changed"}},
+		{"three mistakes, and a change", func() {
+			edit(relaySection, relaySection+"max_session: 2s, max_per_seats: 8, allocation_rate: 5, credential_lifetime: 1h, ")
+		}, false, []string{"not reloaded: everything is as before", "relay.max_session: 2s is out of bounds", "relay.max_per_seats: unknown key", "relay.allocation_rate: 5 bytes per second"}},
+		{"a secret that is too short", func() {
+			edit()
+			writeFile(t, filepath.Join(folder, "turn.secret"), "short", 0o600)
+		}, false, []string{"not reloaded", "turn.secret holds 5 characters"}},
+		{"one that everybody may read", func() {
+			writeFile(t, filepath.Join(folder, "turn.secret"), "another secret of this appliance", 0o600)
+			if err := os.Chmod(filepath.Join(folder, "turn.secret"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, false, []string{"not reloaded", "everybody on this host may read"}},
+		{"a good one, and all limits as at first", func() {
+			if err := os.Chmod(filepath.Join(folder, "turn.secret"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, true, []string{"in effect now: relay.max_session, relay.max_per_seat, relay.secret_files\n"}},
+	} {
+		step.edit()
+		stdout, stderr, err := run(t, "reload", "--config", file)
+		for _, want := range step.want {
+			if !strings.Contains(stdout+stderr, want) {
+				t.Errorf("%s: said %q and %q, want %q", step.what, stdout, stderr, want)
+			}
+		}
+		if (err == nil) != step.right {
+			t.Errorf("%s: %v", step.what, err)
+		}
+	}
+}
+
+// TestOnlyTheSocketReloads: no token allows it.
+func TestOnlyTheSocketReloads(t *testing.T) {
+	s := startServe(t, nil)
+	made, err := s.admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.api+"/v1/reload", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+made.Token)
+	response, err := s.https(t).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusForbidden {
+		t.Errorf("with a token: %s", response.Status)
+	}
+}
+
+// TestSecretsAreHandedOver: the daemon has credentials of its service manager, which do
+// not change; the command reads what lies at the paths.
+func TestSecretsAreHandedOver(t *testing.T) {
+	file, folder := writeConfig(t)
+	credentials := t.TempDir()
+	for _, name := range []string{"turn.secret", "pepper.secret"} {
+		text, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(credentials, name), string(text), 0o444) // nobody else gets into the folder
+		if err := os.Rename(filepath.Join(folder, name), filepath.Join(folder, "first."+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newServed(folder)
+	c := program("serve", "--config", file)
+	c.Env = append(c.Env, "CREDENTIALS_DIRECTORY="+credentials)
+	s.daemon = start(t, c, true, s.serving)
+	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signedBy := func(secret string) bool {
+		ice := s.ice(t, created.Seats[0].Keys)
+		return ice.Credential == passwordOf(t, secret, ice.Username)
+	}
+	if !signedBy(filepath.Join(folder, "first.turn.secret")) {
+		t.Error("the credential did not serve at the start")
+	}
+	if _, stderr, err := run(t, "reload", "--config", file); err == nil || !strings.Contains(stderr, "does not exist") {
+		t.Errorf("without files at the paths: %q", stderr)
+	}
+	writeFile(t, filepath.Join(folder, "turn.secret"), "the new secret of this appliance\n", 0o600)
+	text, err := os.ReadFile(filepath.Join(credentials, "pepper.secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(folder, "pepper.secret"), string(text), 0o600)
+	c = program("reload", "--config", file)
+	c.Env = append(c.Env, "CREDENTIALS_DIRECTORY="+credentials) // as a unit's commands may have it
+	if out, err := c.CombinedOutput(); err != nil || string(out) != "in effect now: relay.secret_files\n" {
+		t.Fatalf("%s, %v", out, err)
+	}
+	if !signedBy(filepath.Join(folder, "turn.secret")) {
+		t.Error("the new secret was not handed over")
+	}
+}
+
+// TestDocumentTellsWhatIsReloaded of every key.
+func TestDocumentTellsWhatIsReloaded(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "operation.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[a-z_.`, ]+) \\| (reload|restart) \\|").FindAllStringSubmatch(string(text), -1) {
+		for _, key := range regexp.MustCompile("`([a-z_.]+)`").FindAllStringSubmatch(row[1], -1) {
+			said[key[1]] = row[2] == "reload"
+		}
+	}
+	keys := config.Keys()
+	for _, key := range keys {
+		if reload, ok := said[key]; !ok || reload != slices.Contains(reloadable, key) {
+			t.Errorf("docs/operation.md says of %s: reload %v, %v", key, reload, ok)
+		}
+	}
+	if len(said) != len(keys) {
+		t.Errorf("it tells of %d keys, and there are %d", len(said), len(keys))
+	}
+	for _, key := range reloadable {
+		if !slices.Contains(keys, key) {
+			t.Errorf("%s is no key", key)
+		}
+	}
+}

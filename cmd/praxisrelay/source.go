@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"praxisrelay/config"
+)
+
+// source is where the configuration and the files that it names are read from. It
+// refuses a secret that everybody on this host may read.
+type source func(file string, secret bool) ([]byte, error)
+
+// loadAll reads the configuration and what it names: all of it, or an error with every
+// mistake.
+func loadAll(file string, read source, now time.Time) (c config.Config, s secrets, err error) {
+	text, err := read(file, false)
+	if err != nil {
+		return c, s, fmt.Errorf("%w: name the configuration with --config FILE", err)
+	}
+	if c, err = config.Parse(file, text); err != nil {
+		return c, s, err
+	}
+	s, err = readSecrets(c, read, now)
+	return c, s, err
+}
+
+// fromDisk reads files where they are.
+func fromDisk(file string, secret bool) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(file); secret && err == nil && info.Mode().Perm()&0o007 != 0 {
+		return nil, fmt.Errorf("everybody on this host may read %s: chmod o= %s", file, file)
+	}
+	return text, nil
+}
+
+// fromCredentials reads what the service manager hands over (LoadCredential in the unit)
+// under the base name of a file in its place, and all else where it is.
+func fromCredentials(file string, secret bool) ([]byte, error) {
+	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
+		text, err := os.ReadFile(filepath.Join(folder, filepath.Base(file)))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return text, err
+		}
+	}
+	return fromDisk(file, secret)
+}
+
+// fromMemory reads what somebody has read before.
+func fromMemory(files map[string][]byte) source {
+	return func(file string, _ bool) ([]byte, error) {
+		text, ok := files[file]
+		if !ok {
+			return nil, fmt.Errorf("%s was not handed over", file)
+		}
+		return text, nil
+	}
+}
+
+// noting notes what is read from another source.
+func noting(read source, files map[string][]byte) source {
+	return func(file string, secret bool) ([]byte, error) {
+		text, err := read(file, secret)
+		if err == nil {
+			files[file] = text
+		}
+		return text, err
+	}
+}

@@ -1,0 +1,39 @@
+package relay
+
+import (
+	"praxisrelay/config"
+	"praxisrelay/relay/core"
+)
+
+// Reconfigure takes the limits and the policy of another configuration, or nothing of
+// it where a limit is out of bounds. No allocation or connection ends for it: limits
+// hold for what comes from now on, rates at once, and a peer that Deny has now is
+// refused when its permission or channel is to be refreshed. All else in the
+// configuration needs another relay.
+func (r *Relay) Reconfigure(l config.Listen, c config.Relay) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.core.SetLimits(coreLimits(c), c.MaxSession); err != nil {
+		return err
+	}
+	r.mostAllocations.Store(int64(c.MaxAllocations))
+	r.peers.policy.Allow, r.peers.policy.Deny = c.Allow, c.Deny
+	r.open.limit(l.MaxConnections, l.MaxConnectionsPerPrefix)
+	r.handshakes.limit(l.MaxHandshakes, handshakesPerPrefix(l))
+	return nil
+}
+
+func coreLimits(c config.Relay) core.Limits {
+	return core.Limits{
+		PerSeat:         c.MaxPerSeat,
+		PerAppointment:  c.MaxPerAppointment,
+		PerPrefix:       c.MaxPerPrefix,
+		Total:           c.MaxAllocations,
+		AllocationRate:  c.AllocationRate,
+		TotalRate:       c.TotalRate,
+		Unauthenticated: c.UnauthenticatedRate,
+	}
+}
+
+// handshakesPerPrefix is a quarter of all.
+func handshakesPerPrefix(l config.Listen) int { return (l.MaxHandshakes + 3) / 4 }

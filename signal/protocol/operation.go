@@ -1,0 +1,31 @@
+package protocol
+
+import "time"
+
+// Reload is the body of POST /v1/reload, on the admin socket only: what the command
+// could read and the daemon may not.
+type Reload struct {
+	File  string            `json:"file"`  // the configuration's name
+	Files map[string][]byte `json:"files"` // what is in it, and in the files that it names
+}
+
+// Reloaded is the answer. With Mistakes nothing was taken; else Changed are the keys
+// that are in effect, Restart those that a restart will bring into effect.
+type Reloaded struct {
+	Mistakes []string `json:"mistakes,omitempty"`
+	Changed  []string `json:"changed"`
+	Restart  []string `json:"restart"`
+}
+
+// Drain is the body of PUT /v1/drain, on the admin socket only.
+type Drain struct {
+	Until time.Time `json:"until,omitzero"` // when it will be over, as far as is known
+}
+
+// Drained is the answer to it, and that of GET and DELETE /v1/drain.
+type Drained struct {
+	Draining bool      `json:"draining"`
+	Until    time.Time `json:"until,omitzero"`
+	Calls    int       `json:"calls"`         // that run
+	Next     time.Time `json:"next,omitzero"` // when the next appointment opens; zero: there is none
+}
