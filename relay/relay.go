@@ -9,7 +9,7 @@
 //	stream.go, frame.go, queue.go        messages on a connection
 //	peers.go                             sockets of the open relay
 //	traffic.go, metrics.go               what is counted
-//	reconfigure.go                       what changes while it serves
+//	reconfigure.go, drain.go             what changes while it serves
 //	core                                 the protocol, without any of this
 //
 // A packet's way is read -> [Relay.process] -> send. ChannelData passes without a

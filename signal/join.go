@@ -39,11 +39,19 @@ func (s *Server) join(ctx context.Context, client netip.Addr, over transport, jo
 		return nil, nil, failure
 	}
 	session.transport = over
-	link, failure := s.rooms.join(s.now(), session, welcome, func() error {
-		_, _, err := s.registry.Find(ctx, session.lookup)
-		return err
-	})
+	link, failure := s.rooms.join(s.now(), session, welcome, func() *protocol.Error { return s.refuses(ctx, session) })
 	return session, link, failure
+}
+
+// refuses says why a session that was just admitted may not be any more.
+func (s *Server) refuses(ctx context.Context, session *session) *protocol.Error {
+	switch _, _, err := s.registry.Find(ctx, session.lookup); {
+	case errors.Is(err, appointment.ErrUnknown):
+		return &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
+	case err != nil:
+		return &protocol.Error{Code: protocol.Unavailable, Message: faulty}
+	}
+	return s.maintenance(session.appointment)
 }
 
 // admit finds the seat that a token opens.
@@ -84,6 +92,9 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	case err != nil:
 		s.failed("the registry cannot be read", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
+	}
+	if failure := s.maintenance(found.ID); failure != nil {
+		return nil, welcome, failure
 	}
 	s.registry.MarkUsed(ctx, seat.Lookup)
 	wrapped, err := s.pepper.Reveal(found.ID, seat.Name, seat.RoomKey)

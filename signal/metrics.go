@@ -41,7 +41,7 @@ func newMetrics() *metrics {
 	codes := []string{
 		string(protocol.BadRequest), string(protocol.UnknownCode), string(protocol.TooEarly), string(protocol.Over), string(protocol.Limited),
 		string(protocol.UnknownSession), string(protocol.Replaced), string(protocol.Revoked), string(protocol.TooSlow), string(protocol.TooFast),
-		string(protocol.Unavailable),
+		string(protocol.Unavailable), string(protocol.Maintenance),
 	}
 	answers := []string{succeeded}
 	for _, k := range kinds {

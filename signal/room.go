@@ -2,7 +2,6 @@ package signal
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -51,17 +50,14 @@ func newRooms(waiting bool, ice func(appointment, seat string) (protocol.ICE, er
 // join seats a session, welcomes it and tells the others. An older session of the
 // seat is replaced; if it is the same client's, that one's admission stays.
 //
-// valid tells whether the code still opens the seat: who withdraws it ends the seat's
-// session next, and then the credentials made until then. A join that came between
-// would have one that was made later.
-func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, valid func() error) (*link, *protocol.Error) {
+// refused tells whether the code does not open the seat any more: who withdraws it ends
+// the seat's session next, and then the credentials made until then. A join that came
+// between would have one that was made later. So it is with who begins maintenance.
+func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refused func() *protocol.Error) (*link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch err := valid(); {
-	case errors.Is(err, appointment.ErrUnknown):
-		return nil, &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
-	case err != nil:
-		return nil, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
+	if failure := refused(); failure != nil {
+		return nil, failure
 	}
 	in := r.byID[s.appointment]
 	if in == nil {
@@ -209,11 +205,15 @@ func (r *rooms) tellLocked(in *room, about *session, frame protocol.FromServer) 
 
 // endLocked ends a session and tells the others, unless it has lost its seat before.
 func (r *rooms) endLocked(s *session, code protocol.Code, message string) {
+	r.endWithLocked(s, &protocol.Error{Code: code, Message: message})
+}
+
+func (r *rooms) endWithLocked(s *session, over *protocol.Error) {
 	if s.over != nil {
 		return
 	}
-	s.over = &protocol.Error{Code: code, Message: message}
-	r.metrics.ended.WithLabelValues(string(code)).Inc()
+	s.over = over
+	r.metrics.ended.WithLabelValues(string(over.Code)).Inc()
 	delete(r.sessions, s.token)
 	s.wakeLocked()
 	in := r.byID[s.appointment]

@@ -47,6 +47,9 @@ type Options struct {
 	Health http.Handler
 	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
 	Firewall http.Handler
+	// Maintenance tells whether no consultation may begin in an appointment for now and,
+	// as far as is known, until when. Nil: any may. See [Server.SendAway].
+	Maintenance func(appointment string) (until time.Time, closed bool)
 	// Operations are requests of the admin API that the program serves itself, on the
 	// socket alone, by their patterns as of [http.ServeMux].
 	Operations map[string]http.HandlerFunc
@@ -61,6 +64,7 @@ type Server struct {
 	pepper     *appointment.Pepper
 	relay      Relay
 	firewall   http.Handler
+	closed     func(appointment string) (until time.Time, closed bool)
 	operations map[string]http.HandlerFunc
 	now        func() time.Time
 	log        *slog.Logger
@@ -94,6 +98,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		pepper:     o.Pepper,
 		relay:      o.Relay,
 		firewall:   o.Firewall,
+		closed:     o.Maintenance,
 		operations: o.Operations,
 		now:        o.Now,
 		log:        o.Log,

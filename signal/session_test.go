@@ -678,7 +678,10 @@ func TestACodeThatIsWithdrawnWhileItJoins(t *testing.T) {
 		t.Fatal(failure)
 	}
 	minted := l.relay.minted
-	_, failure = l.rooms.join(day, session, welcome, func() error { return appointment.ErrUnknown })
+	if _, err := l.registry.Revoke(t.Context(), welcome.Appointment, day); err != nil {
+		t.Fatal(err)
+	}
+	_, failure = l.rooms.join(day, session, welcome, func() *protocol.Error { return l.refuses(t.Context(), session) })
 	if failure == nil || failure.Code != protocol.UnknownCode || l.relay.minted != minted {
 		t.Errorf("got %v, and %d credentials", failure, l.relay.minted-minted)
 	}

@@ -2,7 +2,12 @@
 // units it is run by.
 package systemd
 
-import "github.com/coreos/go-systemd/v22/daemon"
+import (
+	"fmt"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
 
 // Ready tells the service manager, if there is one, that everything is bound and
 // served.
@@ -10,6 +15,15 @@ func Ready() error { return notify(daemon.SdNotifyReady) }
 
 // Stopping tells it that the daemon ends.
 func Stopping() error { return notify(daemon.SdNotifyStopping) }
+
+// Status tells it in one line what the daemon does, for systemctl status.
+func Status(text string) error { return notify("STATUS=" + text) }
+
+// ExtendTimeout makes it wait for so long from now, at least, until what is under way is
+// done, a start or a stop; see EXTEND_TIMEOUT_USEC in sd_notify(3).
+func ExtendTimeout(d time.Duration) error {
+	return notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds()))
+}
 
 func notify(state string) error {
 	_, err := daemon.SdNotify(false, state)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTheServiceManagerIsTold(t *testing.T) {
@@ -17,7 +18,11 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 	}
 	defer conn.Close()
 	t.Setenv("NOTIFY_SOCKET", path)
-	for want, tell := range map[string]func() error{"READY=1": Ready, "STOPPING=1": Stopping} {
+	for want, tell := range map[string]func() error{
+		"READY=1": Ready, "STOPPING=1": Stopping,
+		"STATUS=2 calls":              func() error { return Status("2 calls") },
+		"EXTEND_TIMEOUT_USEC=1500000": func() error { return ExtendTimeout(1500 * time.Millisecond) },
+	} {
 		if err := tell(); err != nil {
 			t.Fatal(err)
 		}

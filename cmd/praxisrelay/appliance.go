@@ -47,6 +47,7 @@ type appliance struct {
 	url        string
 	urls       []string // of the ICE servers
 	lifetime   lifetime
+	drain      drain
 	log        *slog.Logger
 	level      *slog.LevelVar // of log
 
@@ -109,19 +110,20 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		return nil, fmt.Errorf("metrics.listen: %w", err)
 	}
 	if a.signal, err = signal.New(ctx, signal.Options{
-		Name:       c.Name,
-		URL:        a.url,
-		Rounds:     code.Rounds,
-		MaxMessage: c.Signal.MaxMessage,
-		Waiting:    c.Signal.Admission == config.ByDoctor,
-		Registry:   a.registry,
-		Pepper:     a.pepper,
-		Relay:      a,
-		Health:     a.health.Handler(),
-		Firewall:   firewallPage(c, a.addresses, time.Now),
-		Operations: a.operations(),
-		Now:        time.Now,
-		Log:        log,
+		Name:        c.Name,
+		URL:         a.url,
+		Rounds:      code.Rounds,
+		MaxMessage:  c.Signal.MaxMessage,
+		Waiting:     c.Signal.Admission == config.ByDoctor,
+		Registry:    a.registry,
+		Pepper:      a.pepper,
+		Relay:       a,
+		Health:      a.health.Handler(),
+		Firewall:    firewallPage(c, a.addresses, time.Now),
+		Maintenance: a.maintenance,
+		Operations:  a.operations(),
+		Now:         time.Now,
+		Log:         log,
 	}); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ func (a *appliance) checks() health.Checks {
 			{Name: "registry", Test: a.signal.CheckRegistry},
 			{Name: "certificate", Test: a.checkCertificate},
 			{Name: "capacity", Test: a.checkCapacity},
+			{Name: "drain", Test: a.checkDrain},
 		},
 	}
 }
@@ -38,6 +39,13 @@ func (a *appliance) checkCapacity() error {
 	}
 	if free, all := a.relay.Ports(); all > 0 && free == 0 {
 		return errors.New("no relayed port is free: wait until calls end, or widen relay.ports")
+	}
+	return nil
+}
+
+func (a *appliance) checkDrain() error {
+	if reason := a.drainReason(); reason != "" {
+		return errors.New(reason + ": praxisrelay drain --cancel ends that")
 	}
 	return nil
 }

@@ -211,6 +211,7 @@ tls: {certificate: DIR/cert.pem, key: DIR/key.pem}
 relay: {secret_files: [DIR/turn.secret]}
 signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock, admin_listen: 127.0.0.1:0}
 metrics: {listen: 127.0.0.1:0}
+drain_timeout: 0s # tests stop in the middle of calls
 `, "DIR", folder),
 	} {
 		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {

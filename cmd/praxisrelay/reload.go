@@ -126,6 +126,9 @@ func (s secrets) changes(next secrets) (keys []string) {
 // operations are the requests of the admin socket that are the program's.
 func (a *appliance) operations() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		"POST /v1/reload": a.serveReload,
+		"POST /v1/reload":  a.serveReload,
+		"GET /v1/drain":    a.serveDrain,
+		"PUT /v1/drain":    a.serveStartDrain,
+		"DELETE /v1/drain": a.serveEndDrain,
 	}
 }

@@ -59,8 +59,18 @@ func serveCommand() *cobra.Command {
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}
-		context.AfterFunc(c.Context(), func() { _ = systemd.Stopping() })
-		err = a.serve(c.Context())
+		_ = systemd.Status("serving")
+		serving, stop := context.WithCancel(context.WithoutCancel(c.Context()))
+		defer stop()
+		context.AfterFunc(c.Context(), func() {
+			_ = systemd.Stopping()
+			again := make(chan os.Signal, 1)
+			ossignal.Notify(again, os.Interrupt, syscall.SIGTERM)
+			a.finishCalls(again)
+			ossignal.Stop(again)
+			stop()
+		})
+		err = a.serve(serving)
 		log.Info("stopped")
 		return err
 	}

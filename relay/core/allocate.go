@@ -22,6 +22,9 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 	if r.authentication != AuthOK {
 		return c.fail(from, errExpired)
 	}
+	if !c.Admits(c.now, r.identity.Appointment) {
+		return c.fail(from, errDraining)
+	}
 	switch {
 	case !r.hasTransport, r.reservation && (r.evenPort || r.family != 0),
 		r.additional != 0 && (r.additional != familyIPv6 || r.family != 0 || r.reserve || r.reservation):

@@ -35,12 +35,13 @@ var (
 	errFamilyMismatch    = failure{stun.CodePeerAddrFamilyMismatch, "Peer address family differs"}
 	errQuota             = failure{stun.CodeAllocQuotaReached, "Too many allocations of this appointment"}
 	errCapacity          = failure{stun.CodeInsufficientCapacity, "Insufficient Capacity"}
+	errDraining          = failure{stun.CodeInsufficientCapacity, "Maintenance: no new allocations"}
 )
 
 // failures are all of them.
 var failures = []failure{
 	errBadRequest, errUnauthorized, errExpired, errForbidden, errUnknownAttribute, errNoAllocation, errAllocated,
-	errStaleNonce, errFamilyUnsupported, errWrongCredentials, errTransport, errFamilyMismatch, errQuota, errCapacity,
+	errStaleNonce, errFamilyUnsupported, errWrongCredentials, errTransport, errFamilyMismatch, errQuota, errCapacity, errDraining,
 }
 
 // begin starts the answer to the request in work.

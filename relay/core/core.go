@@ -98,7 +98,8 @@ type Core struct {
 	open         *space             // of the open relay
 	prefixes     map[netip.Addr]int // source prefix -> live allocations
 	expiries     expiries
-	revoked      map[seat]time.Time // -> when the last credential that is refused is over
+	revoked      map[seat]time.Time   // -> when the last credential that is refused is over
+	calls        map[string]time.Time // while draining: appointments that may allocate, and until when
 	routes       *rcu.Map[routeKey, *route]
 	strangers    *budgets[netip.Addr] // of unauthenticated answers, by source prefix
 	users        *budgets[user]       // of requests
@@ -270,6 +271,7 @@ func (c *Core) Close(now time.Time) {
 // Sweep ends what is over. Call it about once a second.
 func (c *Core) Sweep(now time.Time) {
 	c.expire(now)
+	c.noteCalls(now)
 	for seat, until := range c.revoked {
 		if now.After(until) {
 			delete(c.revoked, seat)

@@ -151,6 +151,21 @@ func (a *Admin) Reload(ctx context.Context, handed protocol.Reload) (got protoco
 	return got, a.call(ctx, http.MethodPost, "/v1/reload", handed, &got)
 }
 
+// StartDrain lets no consultation begin; until may be zero.
+func (a *Admin) StartDrain(ctx context.Context, until time.Time) (got protocol.Drained, err error) {
+	return got, a.call(ctx, http.MethodPut, "/v1/drain", protocol.Drain{Until: until}, &got)
+}
+
+// Drained tells how far a drain is.
+func (a *Admin) Drained(ctx context.Context) (got protocol.Drained, err error) {
+	return got, a.call(ctx, http.MethodGet, "/v1/drain", nil, &got)
+}
+
+// EndDrain lets consultations begin again.
+func (a *Admin) EndDrain(ctx context.Context) (got protocol.Drained, err error) {
+	return got, a.call(ctx, http.MethodDelete, "/v1/drain", nil, &got)
+}
+
 // Backup writes a copy of the daemon's registry, as of one moment.
 func (a *Admin) Backup(ctx context.Context, w io.Writer) error {
 	return a.call(ctx, http.MethodGet, "/v1/backup", nil, w)

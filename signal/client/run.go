@@ -70,14 +70,20 @@ func (s *Session) final(ctx context.Context, err error) bool {
 	failure, ok := errors.AsType[*protocol.Error](err)
 	switch {
 	case !ok:
-		select {
-		case <-s.joined:
-			return false
-		default:
-			return true // whoever calls Join decides whether to try again
-		}
+		return !s.isJoined() // whoever calls Join decides whether to try again
 	case failure.Code == protocol.UnknownSession, failure.Code == protocol.TooSlow, failure.Code == protocol.Unavailable:
 		return false
+	case failure.Code == protocol.Maintenance:
+		return !s.isJoined() // whoever calls Join learns that it may take hours
 	}
 	return true
+}
+
+func (s *Session) isJoined() bool {
+	select {
+	case <-s.joined:
+		return true
+	default:
+		return false
+	}
 }

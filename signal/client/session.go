@@ -244,7 +244,7 @@ func (s *Session) note(frame protocol.FromServer) (news bool, err error) {
 	case frame.Ack != nil:
 		s.acknowledgedLocked(*frame.Ack)
 	case frame.Error != nil:
-		if c := frame.Error.Code; c == protocol.UnknownSession || c == protocol.TooSlow {
+		if c := frame.Error.Code; c == protocol.UnknownSession || c == protocol.TooSlow || c == protocol.Maintenance {
 			s.token = ""
 		}
 		err = frame.Error

@@ -40,8 +40,8 @@ function complain(key, argument) {
   $('code').toggleAttribute('aria-invalid', key?.startsWith('codeErrors') ?? false);
 }
 
-function inform(key) {
-  complain(key);
+function inform(key, argument) {
+  complain(key, argument);
   $('message').classList.add('calm');
 }
 
@@ -64,7 +64,7 @@ async function enter(event) {
     complain('');
     signaling = new Signaling(
       keys,
-      { welcome, ice, joined, left, message, tampered, back, lost, ended },
+      { welcome, ice, joined, left, message, tampered, back, lost, maintenance, ended },
       options.get('signaling') === 'poll',
     );
   } catch (error) {
@@ -258,6 +258,13 @@ function lost() {
   unreachable = true;
   if ($('consultation').hidden) complain('offline');
   else if (!connected) show('status', 'offline');
+}
+
+// maintenance is of no concern to a call that is there.
+function maintenance(error) {
+  unreachable = true;
+  if ($('consultation').hidden) inform('maintenance', error);
+  else if (!connected) show('status', 'maintenance', error);
 }
 
 function ended(error) {

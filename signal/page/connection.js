@@ -9,6 +9,7 @@ const earlyTime = 30000; // a socket that is lost before that twice is given up
 const soon = 200; // apart from each other, where many come back
 const firstPause = 500;
 const longestPause = 10000;
+const maintenancePause = 20000; // at most: who waits for its end has time
 const checkTime = 3000; // to an answer after something happened to the network
 
 // After these errors the client comes back by itself; after others that would do harm
@@ -25,7 +26,8 @@ export class Connection {
   #listening = new AbortController();
 
   // With poll it never opens a socket. Handlers: back() when a new connection carries,
-  // lost() when it cannot come back at once, ended(error) when it does not come back.
+  // lost() when it cannot come back at once, maintenance(error) when it may not yet,
+  // ended(error) when it does not come back.
   constructor(session, poll, handlers) {
     this.#session = session;
     this.#forced = this.#poll = poll;
@@ -70,7 +72,10 @@ export class Connection {
       return;
     }
     this.#link.close();
-    if (passing.includes(error.code)) this.#again(error.code === 'unavailable');
+    if (error.code === 'maintenance') {
+      this.#handlers.maintenance(error);
+      this.#later(maintenancePause * (0.5 + Math.random() / 2));
+    } else if (passing.includes(error.code)) this.#again(error.code === 'unavailable');
     else if (error.code === 'limited' && this.#session.welcomed) this.#later(1000 * error.retry_after);
     else {
       this.close();

@@ -7,7 +7,7 @@ import { toBase64 } from './seal.js';
 export const ackEvery = 16;
 
 // After these errors there is nothing to resume: the next connection joins.
-const forgotten = ['unknown-session', 'too-slow'];
+const forgotten = ['unknown-session', 'too-slow', 'maintenance'];
 
 export class Session {
   received = 0; // the number of the last frame that came

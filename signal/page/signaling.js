@@ -14,6 +14,7 @@ import { Session } from './session.js';
 //   tampered()               a message was altered on its way
 //   back()                   the server can be reached, for the first time or again
 //   lost()                   the server cannot be reached; another try follows
+//   maintenance(error)       no consultation begins for now; another try follows
 //   ended(error)             it is over; error is the protocol's
 export class Signaling {
   #keys; #handlers; #connection; #session; #welcome; #roomKey; #receiver;
@@ -31,6 +32,7 @@ export class Signaling {
     this.#connection = new Connection(this.#session, poll, {
       back: () => handlers.back(),
       lost: () => handlers.lost(),
+      maintenance: (error) => handlers.maintenance(error),
       ended: (error) => {
         this.#closed = true;
         handlers.ended(error);

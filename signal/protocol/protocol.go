@@ -165,6 +165,8 @@ type Error struct {
 	Message string `json:"message"` // for people who write clients
 	// Opens is set with TooEarly.
 	Opens *time.Time `json:"opens,omitempty"`
+	// Until may be set with Maintenance.
+	Until *time.Time `json:"until,omitempty"`
 	// RetryAfter is set with Limited, in seconds.
 	RetryAfter int `json:"retry_after,omitempty"`
 }
@@ -185,6 +187,7 @@ const (
 	TooSlow        Code = "too-slow"        // frames were not taken in time
 	TooFast        Code = "too-fast"        // frames came faster than they may
 	Unavailable    Code = "unavailable"     // the server stops or has a fault; try again
+	Maintenance    Code = "maintenance"     // no consultation begins until it is over; try again
 )
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/systemd"
+)
+
+// drain is whether no consultation may begin, so that the appliance can be stopped
+// once those that run are over.
+type drain struct {
+	mu    sync.Mutex
+	on    bool
+	until time.Time // when it will be over; zero: not known
+}
+
+func (d *drain) set(on bool, until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.on, d.until = on, until
+}
+
+// get forgets an end that has passed: drains end by a command or a restart.
+func (d *drain) get(now time.Time) (on bool, until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.until.After(now) {
+		d.until = time.Time{}
+	}
+	return d.on, d.until
+}
+
+// draining tells whether no consultation may begin.
+func (a *appliance) draining() bool {
+	on, _ := a.drain.get(time.Now())
+	return on
+}
+
+// drainReason says why no consultation may begin, for who asks whether the appliance is
+// ready; empty: any may.
+func (a *appliance) drainReason() string {
+	if !a.draining() {
+		return ""
+	}
+	return "draining: " + countCalls(a.relay.Calls())
+}
+
+// startDrain lets no consultation begin, and sends away who waits for one.
+func (a *appliance) startDrain(until time.Time) {
+	a.drain.set(true, until)
+	a.relay.Drain(true)
+	a.signal.SendAway()
+	_ = systemd.Status(a.drainReason())
+	a.log.Info("draining", "calls", a.relay.Calls())
+}
+
+func (a *appliance) endDrain() {
+	a.relay.Drain(false)
+	a.drain.set(false, time.Time{})
+	_ = systemd.Status("serving")
+	a.log.Info("not draining any more")
+}
+
+// maintenance is signaling's view of the drain.
+func (a *appliance) maintenance(appointment string) (until time.Time, closed bool) {
+	on, until := a.drain.get(time.Now())
+	return until, on && !a.relay.Admits(appointment)
+}
+
+func (a *appliance) serveStartDrain(w http.ResponseWriter, r *http.Request) {
+	var wanted protocol.Drain
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&wanted); err != nil {
+		http.Error(w, "the body is not what praxisrelay drain sends", http.StatusBadRequest)
+		return
+	}
+	a.startDrain(wanted.Until)
+	a.serveDrain(w, r)
+}
+
+func (a *appliance) serveEndDrain(w http.ResponseWriter, r *http.Request) {
+	a.endDrain()
+	a.serveDrain(w, r)
+}
+
+func (a *appliance) serveDrain(w http.ResponseWriter, r *http.Request) {
+	now := time.Now()
+	on, until := a.drain.get(now)
+	answerOperation(w, protocol.Drained{Draining: on, Until: until, Calls: a.relay.Calls(), Next: a.nextOpening(r.Context(), now)})
+}
+
+// nextOpening is when the next appointment opens; zero: there is none.
+func (a *appliance) nextOpening(ctx context.Context, now time.Time) time.Time {
+	list, err := a.registry.List(ctx) // in the order in which they open; what cannot be read is left out
+	if err != nil {
+		a.log.Error("appointments cannot be read", "error", err)
+	}
+	for _, row := range list {
+		if row.Opens.After(now) && row.Revoked.IsZero() {
+			return row.Opens
+		}
+	}
+	return time.Time{}
+}
+
+// finishCalls drains for as long as drain_timeout says, or until nobody talks any more or
+// somebody is impatient. The service manager is told, so that it waits too.
+func (a *appliance) finishCalls(impatient <-chan os.Signal) {
+	a.reloading.Lock()
+	most := a.settings.DrainTimeout
+	a.reloading.Unlock()
+	calls := a.relay.Calls()
+	if most == 0 || calls == 0 {
+		return
+	}
+	if !a.draining() {
+		a.startDrain(time.Time{})
+	}
+	a.log.Info("stops when the last call is over", "calls", calls, "at_most", most)
+	second, last := time.NewTicker(time.Second), time.NewTimer(most)
+	defer second.Stop()
+	defer last.Stop()
+	for ; calls > 0; calls = a.relay.Calls() {
+		_ = systemd.ExtendTimeout(15 * time.Second)
+		_ = systemd.Status("stops when the last call is over: " + countCalls(calls))
+		select {
+		case <-second.C:
+		case <-impatient:
+			a.log.Warn("stopped at once", "calls", calls)
+			return
+		case <-last.C:
+			a.log.Warn("stopped with calls: drain_timeout is over", "calls", calls)
+			return
+		}
+	}
+}
+
+func countCalls(n int) string {
+	switch n {
+	case 0:
+		return "no call"
+	case 1:
+		return "1 call"
+	}
+	return fmt.Sprintf("%d calls", n)
+}
+
+// forDrain tells a time to people who know which day it is.
+func forDrain(t, now time.Time, where *time.Location) string {
+	t, now = t.In(where), now.In(where)
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04 MST")
+	}
+	return forPeople(t, where)
+}
+
+// readUntil reads when a drain will be over: a duration, a time of day, or what opens
+// appointments.
+func readUntil(text string, now time.Time, where *time.Location) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return later(now.Add(d), now)
+	}
+	if clock, err := time.Parse("15:04", text); err == nil {
+		today := now.In(where)
+		at := time.Date(today.Year(), today.Month(), today.Day(), clock.Hour(), clock.Minute(), 0, 0, where)
+		if !at.After(now) {
+			at = time.Date(today.Year(), today.Month(), today.Day()+1, clock.Hour(), clock.Minute(), 0, 0, where)
+		}
+		return at, nil
+	}
+	at, err := appointment.ParseStart(text, appointment.DefaultZone, now)
+	if err != nil {
+		return at, errors.New("--until is not understood: write it like 30m, 14:20 or \"2026-12-01 14:20\"")
+	}
+	return later(at, now)
+}
+
+func later(t, now time.Time) (time.Time, error) {
+	if !t.After(now) {
+		return t, errors.New("--until is over already: name a time to come, like 30m or 14:20")
+	}
+	return t, nil
+}
