@@ -25,6 +25,13 @@ func ExtendTimeout(d time.Duration) error {
 	return notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds()))
 }
 
+// Watchdog returns how long the service manager waits for the next Feed before it ends
+// the daemon; zero: it does not. An interval that cannot be read is an error.
+func Watchdog() (time.Duration, error) { return daemon.SdWatchdogEnabled(false) }
+
+// Feed tells it that the daemon lives.
+func Feed() error { return notify(daemon.SdNotifyWatchdog) }
+
 func notify(state string) error {
 	_, err := daemon.SdNotify(false, state)
 	return err

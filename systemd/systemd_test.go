@@ -19,7 +19,7 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 	defer conn.Close()
 	t.Setenv("NOTIFY_SOCKET", path)
 	for want, tell := range map[string]func() error{
-		"READY=1": Ready, "STOPPING=1": Stopping,
+		"READY=1": Ready, "STOPPING=1": Stopping, "WATCHDOG=1": Feed,
 		"STATUS=2 calls":              func() error { return Status("2 calls") },
 		"EXTEND_TIMEOUT_USEC=1500000": func() error { return ExtendTimeout(1500 * time.Millisecond) },
 	} {

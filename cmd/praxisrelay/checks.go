@@ -44,8 +44,8 @@ func (a *appliance) checkCapacity() error {
 }
 
 func (a *appliance) checkDrain() error {
-	if reason := a.drainReason(); reason != "" {
-		return errors.New(reason + ": praxisrelay drain --cancel ends that")
+	if a.draining() {
+		return errors.New("draining, so no consultation begins: praxisrelay drain --cancel or a restart ends that")
 	}
 	return nil
 }

@@ -45,21 +45,12 @@ func (a *appliance) draining() bool {
 	return on
 }
 
-// drainReason says why no consultation may begin, for who asks whether the appliance is
-// ready; empty: any may.
-func (a *appliance) drainReason() string {
-	if !a.draining() {
-		return ""
-	}
-	return "draining: " + countCalls(a.relay.Calls())
-}
-
 // startDrain lets no consultation begin, and sends away who waits for one.
 func (a *appliance) startDrain(until time.Time) {
 	a.drain.set(true, until)
 	a.relay.Drain(true)
 	a.signal.SendAway()
-	_ = systemd.Status(a.drainReason())
+	_ = systemd.Status("draining: " + countCalls(a.relay.Calls()))
 	a.log.Info("draining", "calls", a.relay.Calls())
 }
 

@@ -70,6 +70,11 @@ func serveCommand() *cobra.Command {
 			ossignal.Stop(again)
 			stop()
 		})
+		if allowed, err := systemd.Watchdog(); err != nil {
+			log.Warn("the watchdog is not fed", "error", err)
+		} else if allowed > 0 {
+			go feedWatchdog(serving, allowed, a.selfProbe(), log)
+		}
 		err = a.serve(serving)
 		log.Info("stopped")
 		return err
