@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pires/go-proxyproto"
 	"github.com/pion/stun/v3"
+	"github.com/pires/go-proxyproto"
 )
 
 // Self asks the own listeners, as clients do, whether anything answers there.
