@@ -35,6 +35,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), configCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand(), firewallCommand())
+	root.AddCommand(initCommand(), serveCommand(), configCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand(), firewallCommand())
 	return root
 }
