@@ -31,10 +31,11 @@ func (s *setup) write(text []byte, settings config.Config, secrets []string) (ma
 		return c.made, nil
 	}
 	if s.acme.Directory == "" {
-		for link, target := range map[string]string{settings.TLS.Certificate: s.certificate, settings.TLS.Key: s.key} {
-			if err := c.link(target, link); err != nil {
-				return nil, err
-			}
+		if err := c.link(s.certificate, settings.TLS.Certificate); err != nil {
+			return nil, err
+		}
+		if err := c.link(s.key, settings.TLS.Key); err != nil {
+			return nil, err
 		}
 	}
 	if _, err := readSecrets(settings, time.Now()); err != nil {
