@@ -52,8 +52,8 @@ configuration is written last, so that with it everything is there. After a fail
 what was made is taken away. Where a configuration exists it is kept: then only the
 secrets that it names and that do not exist are made.
 
-The certificate's files are linked to from the folder tls beside the configuration,
-where the service finds them: they stay where they are renewed.`,
+The files of the certificate, or of the EAB key, are linked to from beside the
+configuration, where the service finds them: they stay where they are renewed.`,
 		Example: `  sudo praxisrelay init
   sudo praxisrelay init --non-interactive --name relay.example.org --acme --acme-email it@example.org
   sudo praxisrelay init --non-interactive --name relay.example.org --public-address 203.0.113.10 \
@@ -74,7 +74,7 @@ where the service finds them: they stay where they are renewed.`,
 	f.StringVar(&s.acme.Directory, "acme", "", "have the certificate issued and renewed instead, and accept the terms of who does; a directory other than Let's Encrypt's is written --acme=`URL`")
 	f.Lookup("acme").NoOptDefVal = letsEncrypt
 	f.StringVar(&s.acme.Email, "acme-email", "", "the `address` that the authority writes to")
-	f.StringVar(&s.acme.CAFile, "acme-ca", "", "the `file` of the roots (PEM) for the directory's own certificate; left out: the system's")
+	f.StringVar(&s.acme.CAFile, "acme-ca", "", "a `file` for all to read with the roots (PEM) for the directory's own certificate; left out: the system's")
 	f.StringVar(&s.acme.EABKeyID, "eab-key-id", "", "the `name` of the key for external account binding")
 	f.StringVar(&s.acme.EABKeyFile, "eab-key-file", "", "the `file` of that key, in base64url")
 	f.StringVar(&s.public, "public-address", "", "the `address` that a NAT translates to this host; auto: the one that --stun says or that the name resolves to, if it is not this host's")
@@ -164,6 +164,10 @@ func (s *setup) fresh(ctx context.Context, ask *questions) (text []byte, setting
 	}
 	if s.acme.Directory == "" {
 		err = s.checkCertificate()
+	} else if file := s.acme.EABKeyFile; file != "" {
+		if _, err = os.Stat(file); err != nil {
+			err = fmt.Errorf("--eab-key-file: %w", err)
+		}
 	}
 	return text, settings, err
 }
@@ -187,7 +191,7 @@ func (s *setup) configuration(public netip.Addr) ([]byte, config.Config, error) 
 		"tls.acme.email":        s.acme.Email,
 		"tls.acme.ca_file":      s.acme.CAFile,
 		"tls.acme.eab_key_id":   s.acme.EABKeyID,
-		"tls.acme.eab_key_file": s.acme.EABKeyFile,
+		"tls.acme.eab_key_file": "",
 		"relay.secret_files":    []string{filepath.Join(folder, "turn.secret")},
 		"relay.public_address":  public,
 		"signal.pepper_file":    filepath.Join(folder, "pepper.secret"),
@@ -195,6 +199,9 @@ func (s *setup) configuration(public netip.Addr) ([]byte, config.Config, error) 
 	if s.acme.Directory == "" {
 		values["tls.certificate"] = filepath.Join(folder, "tls", "fullchain.pem")
 		values["tls.key"] = filepath.Join(folder, "tls", "privkey.pem")
+	}
+	if s.acme.EABKeyFile != "" {
+		values["tls.acme.eab_key_file"] = filepath.Join(folder, "eab.key")
 	}
 	text, err := config.Edit(docs.Example, values)
 	if err != nil {

@@ -32,6 +32,12 @@ func (s *setup) report(ctx context.Context, out io.Writer, c config.Config, made
 		fmt.Fprintf(out, "  %s exists and is kept: edit it, or move it away to begin anew\n", s.file)
 	}
 	next := "systemctl enable --now praxisrelay"
+	if _, port, _ := net.SplitHostPort(c.Listen.HTTP); port == "80" {
+		next += " praxisrelay-http.socket"
+	}
+	if slices.Contains(c.Listen.TURNUDP, ":443") {
+		next += " praxisrelay-udp443.socket"
+	}
 	if s.file != "/etc/praxisrelay/praxisrelay.yaml" {
 		next = "praxisrelay serve --config " + s.file
 	}

@@ -169,6 +169,7 @@ func TestInitRefuses(t *testing.T) {
 		"no key":             {append(name, "--cert", certificate), nothing, "--cert and --key are missing"},
 		"both":               {append(all, "--acme"), nothing, "leave out --cert and --key"},
 		"half an account":    {append(name, "--acme", "--eab-key-id", "x"), nothing, "tls.acme.eab_key_id: belongs to tls.acme.eab_key_file"},
+		"no account's key":   {append(name, "--acme", "--eab-key-id", "x", "--eab-key-file", "/nonexistent"), nothing, "--eab-key-file: stat /nonexistent: no such file"},
 		"no directory":       {append(all, "--acme-email", "it@example.org"), nothing, "--acme is missing"},
 		"a directory apart":  {append(name, "--acme", "https://acme.example.org/"), nothing, "--acme=URL"},
 		"a bad directory":    {append(name, "--acme=acme.example.org"), nothing, "is not the URL of an ACME directory"},
@@ -265,6 +266,12 @@ func TestInitAsksWhomItIsToldTo(t *testing.T) {
 	}
 	if record := "  relay.invalid.  A     203.0.113.9      ; to make\n"; !strings.Contains(said, record) {
 		t.Errorf("%q is not in\n%s", record, said)
+	}
+	account := filepath.Join(t.TempDir(), "account.key")
+	writeFile(t, account, "a-secret-of-an-account", 0o600)
+	said, c = ask("/directory", "--acme-ca", roots, "--eab-key-id", "x", "--eab-key-file", account)
+	if text, err := os.ReadFile(c.TLS.ACME.EABKeyFile); err != nil || string(text) != "a-secret-of-an-account" || filepath.Base(c.TLS.ACME.EABKeyFile) != "eab.key" || strings.Contains(said, string(text)) {
+		t.Errorf("the account's key: %v, %+v", err, c.TLS.ACME)
 	}
 	if said, c := ask("/directory", "--acme-ca", roots, "--public-address", "auto", "--stun", stunServer(t, "127.0.0.1")); c.Relay.PublicAddress.IsValid() {
 		t.Errorf("this host's own address became public:\n%s", said)

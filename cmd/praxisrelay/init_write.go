@@ -13,8 +13,8 @@ import (
 	"praxisrelay/config"
 )
 
-// write makes the secrets, the links to the certificate and, at the end, the
-// configuration, unless it is kept; or nothing. It returns what it made.
+// write makes the secrets, links to what is kept elsewhere and, at the
+// end, the configuration, unless it is kept; or nothing. It returns what it made.
 func (s *setup) write(text []byte, settings config.Config, secrets []string) (made []string, err error) {
 	c := new(creation)
 	defer func() {
@@ -30,11 +30,13 @@ func (s *setup) write(text []byte, settings config.Config, secrets []string) (ma
 	if s.kept {
 		return c.made, nil
 	}
-	if s.acme.Directory == "" {
-		if err := c.link(s.certificate, settings.TLS.Certificate); err != nil {
-			return nil, err
+	for _, link := range []struct{ target, path string }{
+		{s.certificate, settings.TLS.Certificate}, {s.key, settings.TLS.Key}, {s.acme.EABKeyFile, settings.TLS.ACME.EABKeyFile},
+	} {
+		if link.target == "" {
+			continue
 		}
-		if err := c.link(s.key, settings.TLS.Key); err != nil {
+		if err := c.link(link.target, link.path); err != nil {
 			return nil, err
 		}
 	}

@@ -91,6 +91,9 @@ func (s *setup) warnings(ctx context.Context, c config.Config) (warnings []error
 	if s.certificate != "" { // where it is now
 		c.TLS.Certificate, c.TLS.Key = s.certificate, s.key
 	}
+	if _, err := readCertificate(c, time.Now()); err != nil {
+		warnings = append(warnings, err)
+	}
 	return append(warnings, certificateWarnings(c, time.Now())...)
 }
 
