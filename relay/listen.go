@@ -22,6 +22,24 @@ type Options struct {
 	// TLS has the certificate for the TLS and HTTPS listeners.
 	TLS *tls.Config
 	Now func() time.Time
+	// Sockets binds the listeners; nil: they are bound as package net does it.
+	Sockets Sockets
+}
+
+// Sockets binds listeners, or has them from who started the process.
+type Sockets interface {
+	Listen(network, address string) (net.Listener, error)
+	ListenPacket(network, address string) (net.PacketConn, error)
+}
+
+type ownSockets struct{}
+
+func (ownSockets) Listen(network, address string) (net.Listener, error) {
+	return net.Listen(network, address)
+}
+
+func (ownSockets) ListenPacket(network, address string) (net.PacketConn, error) {
+	return net.ListenPacket(network, address)
 }
 
 // Listen binds every socket of the configuration, or none. Nothing is served
@@ -35,13 +53,16 @@ func Listen(o Options) (_ *Relay, err error) {
 		open:            newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
 		handshakes:      newConnections(o.Listen.MaxHandshakes, (o.Listen.MaxHandshakes+3)/4),
 	}
+	if o.Sockets == nil {
+		o.Sockets = ownSockets{}
+	}
 	defer func() {
 		if err != nil {
 			r.Close()
 		}
 	}()
 	for _, address := range o.Listen.TURNUDP {
-		if err := r.listenUDP(address); err != nil {
+		if err := r.listenUDP(o.Sockets, address); err != nil {
 			return nil, fmt.Errorf("listen.turn_udp: %w", err)
 		}
 	}
@@ -52,18 +73,17 @@ func Listen(o Options) (_ *Relay, err error) {
 	if r.core, err = core.New(settings); err != nil {
 		return nil, err
 	}
-	proxies := o.Listen.ProxyProtocolFrom
 	for _, address := range o.Listen.TURNTCP {
-		if _, err := r.listenStream(address, core.TCP, nil, proxies); err != nil {
+		if _, err := r.listenStream(o, address, core.TCP); err != nil {
 			return nil, fmt.Errorf("listen.turn_tcp: %w", err)
 		}
 	}
 	for _, address := range o.Listen.TURNTLS {
-		if _, err := r.listenStream(address, core.TLS, o.TLS, proxies); err != nil {
+		if _, err := r.listenStream(o, address, core.TLS); err != nil {
 			return nil, fmt.Errorf("listen.turn_tls: %w", err)
 		}
 	}
-	if r.https, err = r.listenStream(o.Listen.HTTPS, core.TLS, o.TLS, proxies); err != nil {
+	if r.https, err = r.listenStream(o, o.Listen.HTTPS, core.TLS); err != nil {
 		return nil, fmt.Errorf("listen.https: %w", err)
 	}
 	r.https.http = &httpListener{conns: make(chan net.Conn), closed: make(chan struct{}), addr: r.https.Addr()}
@@ -129,8 +149,8 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 	return c, nil
 }
 
-func (r *Relay) listenUDP(address string) error {
-	conn, err := net.ListenPacket("udp", address)
+func (r *Relay) listenUDP(sockets Sockets, address string) error {
+	conn, err := sockets.ListenPacket("udp", address)
 	if err != nil {
 		return err
 	}
@@ -143,14 +163,14 @@ func (r *Relay) listenUDP(address string) error {
 	return nil
 }
 
-func (r *Relay) listenStream(address string, transport core.Transport, config *tls.Config, proxies []netip.Prefix) (*streamListener, error) {
-	listener, err := net.Listen("tcp", address)
+func (r *Relay) listenStream(o Options, address string, transport core.Transport) (*streamListener, error) {
+	listener, err := o.Sockets.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	l := &streamListener{Listener: listener, transport: transport, proxies: proxies}
+	l := &streamListener{Listener: listener, transport: transport, proxies: o.Listen.ProxyProtocolFrom}
 	if transport == core.TLS {
-		l.tls = config.Clone()
+		l.tls = o.TLS.Clone()
 		l.tls.NextProtos = []string{"http/1.1", "stun.turn", "stun.nat-discovery"}
 	}
 	r.stream = append(r.stream, l)

@@ -21,6 +21,7 @@ import (
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/health"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/systemd"
 )
 
 // secrets are what the configuration names files for.
@@ -52,7 +53,7 @@ type appliance struct {
 }
 
 // listen binds everything that the configuration says, or nothing.
-func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (_ *appliance, err error) {
+func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.Sockets, log *slog.Logger) (_ *appliance, err error) {
 	ends, err := notAfter(s.certificate)
 	if err != nil {
 		return nil, err
@@ -74,11 +75,12 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		return nil, fmt.Errorf("signal.pepper_file: %w", err)
 	}
 	if a.relay, err = relay.Listen(relay.Options{
-		Listen: c.Listen,
-		Relay:  c.Relay,
-		Keys:   a.keys,
-		TLS:    tlsConfig(s.certificate),
-		Now:    time.Now,
+		Listen:  c.Listen,
+		Relay:   c.Relay,
+		Keys:    a.keys,
+		TLS:     tlsConfig(s.certificate),
+		Now:     time.Now,
+		Sockets: sockets,
 	}); err != nil {
 		return nil, remedy(err)
 	}
@@ -92,11 +94,13 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		return nil, err
 	}
 	if c.Signal.AdminListen != "" {
-		if a.api, err = tls.Listen("tcp", c.Signal.AdminListen, tlsConfig(s.certificate)); err != nil {
+		listener, err := sockets.Listen("tcp", c.Signal.AdminListen)
+		if err != nil {
 			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
+		a.api = tls.NewListener(listener, tlsConfig(s.certificate))
 	}
-	if a.monitoring, err = listenMetrics(c.Metrics.Listen); err != nil {
+	if a.monitoring, err = listenMetrics(sockets, c.Metrics.Listen); err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w", err)
 	}
 	if a.signal, err = signal.New(ctx, signal.Options{

@@ -24,6 +24,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
+	"praxisrelay/systemd"
 )
 
 // demoHost is the only address that the demo is reached at.
@@ -85,7 +86,7 @@ func demoCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a, err := listen(c.Context(), settings, secrets, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+		a, err := listen(c.Context(), settings, secrets, new(systemd.Sockets), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
 		if err != nil {
 			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
 		}

@@ -33,6 +33,7 @@ func rootCommand() *cobra.Command {
 		Short:         "Video consultations through restrictive firewalls",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       programVersion(),
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(initCommand(), serveCommand(), configCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand(), firewallCommand())

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"praxisrelay/signal/health"
+	"praxisrelay/systemd"
 )
 
 // metrics returns everything that Prometheus is told.
@@ -66,11 +67,11 @@ func (a *appliance) serveMetrics(ctx context.Context) error {
 }
 
 // listenMetrics opens metrics' own listener, unless there is to be none.
-func listenMetrics(address string) (net.Listener, error) {
+func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := sockets.Listen("tcp", address)
 	if err != nil {
 		return nil, remedy(err)
 	}

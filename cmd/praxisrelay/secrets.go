@@ -117,8 +117,8 @@ func remedy(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: stop what has the port (ss -lptun shows it) or choose another", err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%w: ports below 1024 need the service manager, root or CAP_NET_BIND_SERVICE", err)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return fmt.Errorf("%w: a port below 1024 needs a socket unit that is bound to the same address, root or CAP_NET_BIND_SERVICE", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%w: use an address of this host, or none for all", err)
 	}

@@ -40,7 +40,11 @@ func serveCommand() *cobra.Command {
 		if err := findPublicAddress(c.Context(), &settings.Relay); err != nil {
 			return err
 		}
-		a, err := listen(c.Context(), settings, secrets, log)
+		sockets := systemd.Inherit()
+		a, err := listen(c.Context(), settings, secrets, sockets, log)
+		for _, name := range sockets.CloseUnused() {
+			log.Warn("no listener of the configuration wants this socket of the service manager", "socket", name)
+		}
 		if err != nil {
 			return err
 		}
