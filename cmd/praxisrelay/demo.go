@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/netip"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -85,7 +85,10 @@ func demoCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a, err := listen(c.Context(), settings, secrets, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+		written := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
+		defer written.Close()
+		go written.Run(c.Context())
+		a, err := listen(c.Context(), settings, secrets, written.Logger())
 		if err != nil {
 			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
 		}

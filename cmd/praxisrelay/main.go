@@ -13,6 +13,8 @@ import (
 	_ "time/tzdata" // a server without zone files must still know when an appointment opens
 
 	"github.com/spf13/cobra"
+
+	"praxisrelay/systemd"
 )
 
 func main() {
@@ -20,8 +22,12 @@ func main() {
 	ctx, stop := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
+		prefix := "praxisrelay: "
+		if systemd.JournalReads() {
+			prefix = "<3>" // an error; the journal knows of whom
+		}
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(os.Stderr, "praxisrelay: %s\n", strings.TrimSuffix(line, "\n"))
+			fmt.Fprintf(os.Stderr, "%s%s\n", prefix, strings.TrimSuffix(line, "\n"))
 		}
 		os.Exit(1)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay"
 	"praxisrelay/relay/probe"
@@ -36,7 +37,10 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+		written := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
+		defer written.Close()
+		go written.Run(c.Context())
+		log := written.Logger()
 		if err := findPublicAddress(c.Context(), &settings.Relay); err != nil {
 			return err
 		}
@@ -44,7 +48,7 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
+		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS, "version", programVersion()}
 		if a.monitoring != nil {
 			where = append(where, "metrics", a.monitoring.Addr())
 		}
