@@ -35,6 +35,7 @@ var routes = []route{
 	{"POST /v1/tokens", "", (*Server).createToken},
 	{"DELETE /v1/tokens/{id}", "", (*Server).revokeToken},
 	{"GET /v1/backup", "", (*Server).backup},
+	{"GET /v1/status", "", (*Server).serveStatus},
 }
 
 // caller is who makes a request of the admin API.

@@ -48,8 +48,11 @@ type Options struct {
 	Health http.Handler
 	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
 	Firewall http.Handler
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Status is what the program says of itself and of the relay to who asks on the
+	// admin socket. The server adds what it knows: sessions and appointments.
+	Status func() protocol.Status
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Server serves HTTP to clients and to the commands.
@@ -59,6 +62,7 @@ type Server struct {
 	pepper     *appointment.Pepper
 	relay      Relay
 	firewall   http.Handler
+	status     func() protocol.Status
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
@@ -91,6 +95,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		pepper:     o.Pepper,
 		relay:      o.Relay,
 		firewall:   o.Firewall,
+		status:     o.Status,
 		now:        o.Now,
 		log:        o.Log,
 		guesses:    newLimiter(),

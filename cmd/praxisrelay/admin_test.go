@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/appointment"
@@ -107,7 +108,7 @@ func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := listen(t.Context(), settings, s, slog.New(slog.DiscardHandler))
+	a, err := listen(t.Context(), settings, s, logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,10 +85,10 @@ func demoCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		written := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
-		defer written.Close()
-		go written.Run(c.Context())
-		a, err := listen(c.Context(), settings, secrets, written.Logger())
+		log := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
+		defer log.Close()
+		go log.Run(c.Context())
+		a, err := listen(c.Context(), settings, secrets, log)
 		if err != nil {
 			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
 		}

@@ -39,6 +39,9 @@ func TestEveryMessageIsDocumented(t *testing.T) {
 	}
 }
 
+// handsOn are the functions that log what they are called with.
+var handsOn = map[string]bool{"failed": true, "fault": true, "unwritten": true}
+
 // loggedMessages returns level and message of every call in the tree that logs, and
 // where it is.
 func loggedMessages(t *testing.T) map[string]string {
@@ -70,9 +73,9 @@ func loggedMessages(t *testing.T) map[string]string {
 			}
 			of, _ := called.X.(*ast.Ident)
 			switch name := called.Sel.Name; {
-			case name == "fault":
+			case handsOn[function.Name.Name], of != nil && of.Name == "http": // or http.Error
+			case handsOn[name]:
 				note("error", call)
-			case function.Name.Name == "fault", of != nil && of.Name == "http": // it hands on what it is given; http.Error
 			case name == "Debug" || name == "Info" || name == "Warn" || name == "Error":
 				note(strings.ToLower(name), call)
 			}

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	ossignal "os/signal"
@@ -22,6 +23,9 @@ func main() {
 	ctx, stop := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
+		if code, said := errors.AsType[exitCode](err); said {
+			os.Exit(int(code))
+		}
 		prefix := "praxisrelay: "
 		if systemd.JournalReads() {
 			prefix = "<3>" // an error; the journal knows of whom
@@ -33,6 +37,11 @@ func main() {
 	}
 }
 
+// exitCode ends the program after everything was said.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "praxisrelay",
@@ -41,6 +50,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), configCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand(), firewallCommand())
+	root.AddCommand(serveCommand(), statusCommand(), configCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand(), firewallCommand())
 	return root
 }

@@ -37,10 +37,9 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		written := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
-		defer written.Close()
-		go written.Run(c.Context())
-		log := written.Logger()
+		log := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
+		defer log.Close()
+		go log.Run(c.Context())
 		if err := findPublicAddress(c.Context(), &settings.Relay); err != nil {
 			return err
 		}
@@ -56,11 +55,11 @@ func serveCommand() *cobra.Command {
 			where = append(where, "admin", a.api.Addr())
 		}
 		log.Info("serving", where...)
-		go checkName(c.Context(), settings, log)
+		go checkName(c.Context(), settings, log.Logger)
 		hangup := make(chan os.Signal, 1)
 		ossignal.Notify(hangup, syscall.SIGHUP)
-		go a.reload(c.Context(), hangup, file, log)
-		go a.watchPorts(c.Context(), log)
+		go a.reload(c.Context(), hangup, file)
+		go a.watchPorts(c.Context(), log.Logger)
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}
@@ -108,7 +107,7 @@ func leadsHere(ctx context.Context, c config.Config) error {
 
 // reload takes the TURN secrets and the pepper anew at every SIGHUP, without touching
 // a call.
-func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file string, log *slog.Logger) {
+func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file string) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -116,13 +115,14 @@ func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file st
 		case <-hangup:
 		}
 		s, err := a.replaceSecrets(file)
+		a.noteReload(err)
 		if err != nil {
 			a.reloads.failed()
-			log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
+			a.log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
 			continue
 		}
 		a.reloads.succeeded(time.Now())
-		log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
+		a.log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
 	}
 }
 

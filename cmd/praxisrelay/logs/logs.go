@@ -18,8 +18,9 @@ import (
 	"time"
 )
 
-// Log takes records. It is written to through [Log.Logger].
+// Log is a logger that does what this package is for.
 type Log struct {
+	*slog.Logger
 	// Level is what is written at least. It may be changed at any time.
 	Level slog.LevelVar
 
@@ -37,13 +38,18 @@ type Log struct {
 // as config.Pseudonym, Prefix or Full.
 func New(w io.Writer, level slog.Level, addresses string, now func() time.Time) *Log {
 	l := &Log{now: now, w: w, format: formatFor(w), repeats: repeats{}}
-	l.addresses.kind = addresses
+	l.Logger = slog.New(handler{log: l})
 	l.Level.Set(level)
+	l.SetAddresses(addresses)
 	return l
 }
 
-// Logger returns a logger that writes to l.
-func (l *Log) Logger() *slog.Logger { return slog.New(handler{log: l}) }
+// SetAddresses changes how clients' addresses are written, from now on.
+func (l *Log) SetAddresses(kind string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.addresses.kind = kind
+}
 
 // Run sums up what repeats, every few seconds until ctx is done.
 func (l *Log) Run(ctx context.Context) {

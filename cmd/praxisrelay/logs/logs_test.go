@@ -16,7 +16,6 @@ import (
 // lab is a log with a clock that the test moves.
 type lab struct {
 	*Log
-	*slog.Logger
 	out strings.Builder
 	at  time.Time
 }
@@ -24,7 +23,6 @@ type lab struct {
 func newLab(level slog.Level) *lab {
 	l := &lab{at: time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)}
 	l.Log = New(&l.out, level, config.Pseudonym, func() time.Time { return l.at })
-	l.Logger = l.Log.Logger()
 	return l
 }
 
@@ -233,7 +231,7 @@ func TestProblemsAreTheLast(t *testing.T) {
 }
 
 func BenchmarkRepeated(b *testing.B) {
-	l := New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now).Logger()
+	l := New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now)
 	for b.Loop() {
 		l.Warn("guessing is refused to a network", "guessed", "codes", "network", address(1))
 	}
