@@ -60,6 +60,7 @@ func serveCommand() *cobra.Command {
 		ossignal.Notify(hangup, syscall.SIGHUP)
 		go a.reload(c.Context(), hangup, file)
 		go a.watchPorts(c.Context(), log.Logger)
+		go a.watchLimits(c.Context())
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}

@@ -86,7 +86,7 @@ const (
 func (c *Core) affordable(from FiveTuple, held *allocation) bool {
 	affordable := c.affords(from, held)
 	if !affordable {
-		c.stats.Limits[LimitUnauthenticated]++
+		c.limited(from, LimitUnauthenticated)
 	}
 	return affordable
 }

@@ -32,11 +32,11 @@ type AllocationCounts struct {
 
 // AppointmentCounts are the appointments in the registry by their state.
 type AppointmentCounts struct {
-	Upcoming  int       `json:"upcoming"`
-	Open    int       `json:"open"`
-	Over    int       `json:"over"`
-	Revoked int       `json:"revoked"`
-	Next    time.Time `json:"next,omitzero"` // when the next one opens; zero: there is none
+	Upcoming int       `json:"upcoming"`
+	Open     int       `json:"open"`
+	Over     int       `json:"over"`
+	Revoked  int       `json:"revoked"`
+	Next     time.Time `json:"next,omitzero"` // when the next one opens; zero: there is none
 }
 
 // LimitUse is a limit of the configuration and what of it is in use.

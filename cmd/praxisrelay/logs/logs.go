@@ -75,7 +75,11 @@ func (l *Log) Problems() []Problem {
 	return l.problems.list()
 }
 
-// event is what records of the same kind have in common: all but the network.
+// timesKey is the attribute, an uint64, of a record that stands for so many events.
+const timesKey = "times"
+
+// event is what records of the same kind have in common: all but the network and the
+// times.
 type event struct {
 	level   slog.Level
 	message string
@@ -89,19 +93,22 @@ func (l *Log) take(level slog.Level, message string, attrs []slog.Attr) {
 	now := l.now()
 	var network string
 	var others []slog.Attr
+	times := uint64(1)
 	for i, attr := range attrs {
 		if client, ok := attr.Value.Any().(netip.Addr); ok {
 			network = l.addresses.name(now, client)
 			attrs[i].Value = slog.StringValue(network)
+		} else if attr.Key == timesKey && attr.Value.Kind() == slog.KindUint64 {
+			times = attr.Value.Uint64()
 		} else {
 			others = append(others, attr)
 		}
 	}
 	e := event{level, message, text(others)}
 	if level >= slog.LevelWarn {
-		l.problems.note(now, e, attrs)
+		l.problems.note(now, e, attrs, times)
 	}
-	if level >= l.Level.Level() && l.repeats.note(now, e, network) {
+	if level >= l.Level.Level() && l.repeats.note(now, e, network, times) {
 		l.write(now, level, message, text(attrs))
 	}
 }

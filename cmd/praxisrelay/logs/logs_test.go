@@ -209,6 +209,21 @@ func TestFloodIsBounded(t *testing.T) {
 	}
 }
 
+// TestCountedEventsAreSummedUp: who counts for itself has one line in the period.
+func TestCountedEventsAreSummedUp(t *testing.T) {
+	l := newLab(slog.LevelInfo)
+	for times := range uint64(4) {
+		l.Warn("a limit is reached", "limit", "relay.total_rate", "times", times+10)
+	}
+	l.expect(t, `level=WARN msg="a limit is reached" limit=relay.total_rate times=10`)
+	l.at = l.at.Add(time.Minute)
+	l.sumUp(period)
+	l.expect(t, `level=WARN msg="a limit is reached" limit=relay.total_rate more=36 within=1m0s`)
+	if got := l.Problems(); len(got) != 1 || got[0].Count != 46 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestProblemsAreTheLast(t *testing.T) {
 	l := newLab(slog.LevelInfo)
 	l.Info("serving")

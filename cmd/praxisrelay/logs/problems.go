@@ -30,7 +30,7 @@ type keptProblem struct {
 	attrs []slog.Attr // the last one's
 }
 
-func (p *problems) note(now time.Time, e event, attrs []slog.Attr) {
+func (p *problems) note(now time.Time, e event, attrs []slog.Attr, times uint64) {
 	one := keptProblem{event: e, Problem: Problem{Level: e.level, Message: e.message, First: now}}
 	if at := slices.IndexFunc(p.kept, func(k keptProblem) bool { return k.event == e }); at >= 0 {
 		one = p.kept[at]
@@ -39,7 +39,7 @@ func (p *problems) note(now time.Time, e event, attrs []slog.Attr) {
 		p.kept = slices.Delete(p.kept, 0, 1)
 	}
 	one.attrs, one.Last = attrs, now
-	one.Count++
+	one.Count += int(times)
 	p.kept = append(p.kept, one)
 }
 

@@ -24,12 +24,13 @@ type repeats map[event]*repeat
 type repeat struct {
 	since    time.Time
 	written  int
-	more     int             // that were not written
+	more     uint64          // that were not written
 	networks map[string]bool // of all; true: written
 }
 
-// note tells whether an event is to be written, and counts it otherwise.
-func (r repeats) note(now time.Time, e event, network string) bool {
+// note tells whether an event is to be written, and counts it otherwise. One that was
+// counted elsewhere is written once.
+func (r repeats) note(now time.Time, e event, network string, times uint64) bool {
 	if r[e] == nil && len(r) >= maxEvents {
 		e.details = ""
 	}
@@ -38,14 +39,14 @@ func (r repeats) note(now time.Time, e event, network string) bool {
 		seen = &repeat{since: now, networks: map[string]bool{}}
 		r[e] = seen
 	}
-	if seen.written < written && !seen.networks[network] {
+	if (seen.written == 0 || seen.written < written && times == 1) && !seen.networks[network] {
 		seen.written++
 		if network != "" {
 			seen.networks[network] = true
 		}
 		return true
 	}
-	seen.more++
+	seen.more += times
 	if network != "" && len(seen.networks) < maxNetworks {
 		seen.networks[network] = seen.networks[network]
 	}
@@ -64,7 +65,7 @@ func (r repeats) sums(now time.Time, after time.Duration) (sums []event) {
 			delete(r, e)
 			continue
 		}
-		sum := text([]slog.Attr{slog.Int("more", seen.more), slog.Duration("within", past.Round(time.Second))})
+		sum := text([]slog.Attr{slog.Uint64("more", seen.more), slog.Duration("within", past.Round(time.Second))})
 		if n := len(seen.networks); n >= maxNetworks {
 			sum += fmt.Sprintf(" networks=%d-or-more", n)
 		} else if n > 0 {
