@@ -4,7 +4,7 @@ import "praxisrelay/relay/core"
 
 // Snapshot is what a relay holds at one moment, and what it may hold.
 type Snapshot struct {
-	Calls                       int // appointments whose media is relayed
+	Calls                       int // see core.Core.Calls
 	UDP, TCP, TLS               int // allocations, by their clients' transport
 	Allocations, MaxAllocations int
 	Connections, MaxConnections int // on the stream listeners, HTTP's too

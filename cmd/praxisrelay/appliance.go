@@ -48,7 +48,7 @@ type appliance struct {
 	urls       []string // of the ICE servers
 	lifetime   time.Duration
 	log        *logs.Log
-	leaf       *x509.Certificate                     // that clients are shown
+	leaf       func() *x509.Certificate              // of the certificate that clients are shown
 	since      time.Time                             // when it began to serve
 	reloaded   atomic.Pointer[protocol.ReloadStatus] // nil: never
 
@@ -66,7 +66,7 @@ func listen(ctx context.Context, c config.Config, s secrets, log *logs.Log) (_ *
 	a := &appliance{
 		lifetime:        c.Relay.CredentialLifetime,
 		log:             log,
-		leaf:            s.certificate.Leaf,
+		leaf:            func() *x509.Certificate { return s.certificate.Leaf },
 		certificateEnds: func() time.Time { return ends },
 		reloads:         newReloads(time.Now()),
 	}

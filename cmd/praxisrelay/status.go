@@ -40,8 +40,8 @@ func (a *appliance) status() protocol.Status {
 			s.Limits = append(s.Limits, limit)
 		}
 	}
-	if a.leaf != nil {
-		s.Certificates = append(s.Certificates, certificateStatus(a.leaf))
+	if leaf := a.leaf(); leaf != nil {
+		s.Certificates = append(s.Certificates, certificateStatus(leaf))
 	}
 	for _, problem := range a.log.Problems() {
 		s.Problems = append(s.Problems, protocol.LoggedProblem{

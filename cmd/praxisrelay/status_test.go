@@ -175,12 +175,12 @@ func TestStatusOfARunningCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := ask(); got.Calls != 0 {
+		t.Errorf("%d calls of one seat", got.Calls)
+	}
 	patient, err := overTLS.Allocate()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if got := ask(); got.Calls != 0 {
-		t.Errorf("%d calls before there is media", got.Calls)
 	}
 	if err := overTLS.CreatePermission(doctor.LocalAddr()); err != nil {
 		t.Fatal(err)

@@ -2,16 +2,26 @@ package core
 
 import "time"
 
-// MaxAllocations is how many there may be.
-func (c *Core) MaxAllocations() int { return c.config.Limits.Total }
-
-// Calls returns the number of appointments whose media is relayed. One that found a
-// direct way holds allocations beside, which are idle.
-func (c *Core) Calls(now time.Time) (calls int) {
+// Calls returns how many appointments have a call: what the end of the relay would cut.
+func (c *Core) Calls(now time.Time) (n int) {
 	for _, p := range c.appointments {
-		if now.UnixNano()-p.meter.last.Load() < int64(idle) {
-			calls++
+		if c.isCall(now, p) {
+			n++
 		}
 	}
-	return calls
+	return n
+}
+
+// isCall tells whether two seats hold allocations. In the open relay the partner may be
+// elsewhere: there it is a call where media flows.
+func (c *Core) isCall(now time.Time, p *appointment) bool {
+	if c.open != nil && now.UnixNano()-p.meter.last.Load() < int64(idle) {
+		return true
+	}
+	for _, a := range p.members {
+		if a.seat != p.members[0].seat {
+			return true
+		}
+	}
+	return false
 }

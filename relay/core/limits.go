@@ -32,6 +32,9 @@ func (l Limits) check() error {
 	return nil
 }
 
+// MaxAllocations is how many may live.
+func (c *Core) MaxAllocations() int { return c.config.Limits.Total }
+
 // Prefix is the network that a client is counted under: an IPv4 address, or the
 // /64 of an IPv6 address, within which one host takes as many as it likes.
 func Prefix(client netip.Addr) netip.Addr {

@@ -11,7 +11,7 @@ type Status struct {
 	NotReady []string `json:"not_ready"`
 	Draining bool     `json:"draining"`
 
-	Calls        int               `json:"calls"`    // whose media is relayed
+	Calls        int               `json:"calls"`    // whose two seats hold allocations
 	Sessions     int               `json:"sessions"` // of signaling
 	Allocations  AllocationCounts  `json:"allocations"`
 	Appointments AppointmentCounts `json:"appointments"`

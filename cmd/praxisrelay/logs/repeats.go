@@ -47,8 +47,8 @@ func (r repeats) note(now time.Time, e event, network string, times uint64) bool
 		return true
 	}
 	seen.more += times
-	if network != "" && len(seen.networks) < maxNetworks {
-		seen.networks[network] = seen.networks[network]
+	if _, known := seen.networks[network]; network != "" && !known && len(seen.networks) < maxNetworks {
+		seen.networks[network] = false
 	}
 	return false
 }
