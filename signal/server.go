@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -47,8 +48,11 @@ type Options struct {
 	Health http.Handler
 	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
 	Firewall http.Handler
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Status is what the program says of itself and of the relay to who asks on the
+	// admin socket. The server adds what it knows: sessions and appointments.
+	Status func() protocol.Status
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Server serves HTTP to clients and to the commands.
@@ -58,6 +62,7 @@ type Server struct {
 	pepper     *appointment.Pepper
 	relay      Relay
 	firewall   http.Handler
+	status     func() protocol.Status
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
@@ -90,6 +95,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		pepper:     o.Pepper,
 		relay:      o.Relay,
 		firewall:   o.Firewall,
+		status:     o.Status,
 		now:        o.Now,
 		log:        o.Log,
 		guesses:    newLimiter(),
@@ -139,10 +145,10 @@ func (s *Server) Handler() http.Handler {
 // Serve serves clients on one listener, the commands on another and, unless it is
 // nil, the admin API on the third until ctx is done; it closes all.
 func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener) error {
-	servers := []*http.Server{httpServer(s.Handler()), httpServer(s.AdminHandler())}
+	servers := []*http.Server{s.httpServer(s.Handler()), s.httpServer(s.AdminHandler())}
 	listeners := []net.Listener{clients, commands}
 	if api != nil {
-		servers, listeners = append(servers, httpServer(s.APIHandler())), append(listeners, api)
+		servers, listeners = append(servers, s.httpServer(s.APIHandler())), append(listeners, api)
 	}
 	failures := make(chan error, len(servers))
 	for i, listener := range listeners {
@@ -207,7 +213,7 @@ func (s *Server) failed(what string, err error) {
 	s.metrics.faults.Inc()
 }
 
-func httpServer(handler http.Handler) *http.Server {
+func (s *Server) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second, // against clients that send a header a day
@@ -215,7 +221,7 @@ func httpServer(handler http.Handler) *http.Server {
 		WriteTimeout:      time.Minute,      // and so are answers
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
+		ErrorLog:          log.New(faults{s.log}, "", 0),
 	}
 }
 

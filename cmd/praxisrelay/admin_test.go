@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/appointment"
@@ -108,7 +109,7 @@ func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := listen(t.Context(), settings, s, new(systemd.Sockets), slog.New(slog.DiscardHandler))
+	a, err := listen(t.Context(), settings, s, new(systemd.Sockets), logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,16 +3,18 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay"
 	"praxisrelay/relay/credential"
@@ -46,6 +48,10 @@ type appliance struct {
 	url        string
 	urls       []string // of the ICE servers
 	lifetime   time.Duration
+	log        *logs.Log
+	leaf       func() *x509.Certificate              // of the certificate that clients are shown
+	since      time.Time                             // when it began to serve
+	reloaded   atomic.Pointer[protocol.ReloadStatus] // nil: never
 
 	certificateEnds func() time.Time // of the certificate that clients are shown
 	reloads         *reloads
@@ -53,13 +59,15 @@ type appliance struct {
 }
 
 // listen binds everything that the configuration says, or nothing.
-func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.Sockets, log *slog.Logger) (_ *appliance, err error) {
+func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.Sockets, log *logs.Log) (_ *appliance, err error) {
 	ends, err := notAfter(s.certificate)
 	if err != nil {
 		return nil, err
 	}
 	a := &appliance{
 		lifetime:        c.Relay.CredentialLifetime,
+		log:             log,
+		leaf:            func() *x509.Certificate { return s.certificate.Leaf },
 		certificateEnds: func() time.Time { return ends },
 		reloads:         newReloads(time.Now()),
 	}
@@ -115,7 +123,8 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		Health:     a.health.Handler(),
 		Firewall:   firewallPage(c, a.addresses, time.Now),
 		Now:        time.Now,
-		Log:        log,
+		Status:     a.status,
+		Log:        log.Logger,
 	}); err != nil {
 		return nil, err
 	}
@@ -126,6 +135,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 // serve serves until ctx is done or a part fails, and closes everything.
 func (a *appliance) serve(ctx context.Context) error {
 	defer a.close()
+	a.since = time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failures := make(chan error, 3)

@@ -32,7 +32,7 @@ func TestCanaries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	canaries := map[string][]byte{"the client's address": []byte("127.0.0.1:")}
+	canaries := map[string][]byte{"the client's address": []byte("127.0.0.1")}
 	sessions, servers := s.join(t, created.Seats)
 	const name = "a name that only the doctor may read"
 	canaries["the patient's name"] = []byte(name)
@@ -98,6 +98,15 @@ func TestCanaries(t *testing.T) {
 	registry := texts["registry.db"]
 	if !bytes.Contains(registry, []byte(created.ID)) || !strings.Contains(log, "stopped") {
 		t.Fatal("the registry and the log are not what is looked at")
+	}
+	for _, line := range []string{ // that the canaries went through
+		`msg="an appointment was made" by=socket sealed_by=caller`, `msg="a token was made" by=socket token=`,
+		`sealed_by=server`, `msg="a seat was given another code" by=`, `msg="an appointment was revoked" by=socket`,
+		`guessed=codes network=net-`, `guessed=tokens network=net-`, `msg="a token was revoked" by=socket token=`,
+	} {
+		if !strings.Contains(log, line) {
+			t.Errorf("the log lacks %s:\n%s", line, log)
+		}
 	}
 	for where, text := range texts {
 		for what, canary := range canaries {
@@ -212,6 +221,12 @@ func (s *served) callAPI(t *testing.T, canaries map[string][]byte) (refusals str
 		if status, text := ask(bad.bearer, bad.method, bad.path, bad.body); status < 400 {
 			t.Errorf("%s %s: %d %s", bad.method, bad.path, status, text)
 		}
+	}
+	for range 10 { // until it is taken for guessing
+		ask(secret, "GET", "/v1/appointments", "")
+	}
+	if _, stderr, err := run(t, "token", "revoke", token.ID, "--socket", s.socket); err != nil {
+		t.Error(stderr)
 	}
 	return refusals
 }

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/netip"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -86,7 +86,10 @@ func demoCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a, err := listen(c.Context(), settings, secrets, new(systemd.Sockets), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+		log := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
+		defer log.Close()
+		go log.Run(c.Context())
+		a, err := listen(c.Context(), settings, secrets, new(systemd.Sockets), log)
 		if err != nil {
 			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
 		}

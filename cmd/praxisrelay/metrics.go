@@ -150,9 +150,8 @@ func (r *reloads) collectors() []prometheus.Collector {
 
 // buildInfo says which program this is.
 func buildInfo() prometheus.Collector {
-	version, revision := "unknown", "unknown"
+	version, revision := programVersion(), "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
 				revision = setting.Value

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay"
 	"praxisrelay/relay/probe"
@@ -36,7 +37,9 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+		log := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
+		defer log.Close()
+		go log.Run(c.Context())
 		if err := findPublicAddress(c.Context(), &settings.Relay); err != nil {
 			return err
 		}
@@ -48,7 +51,7 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
+		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS, "version", programVersion()}
 		if a.monitoring != nil {
 			where = append(where, "metrics", a.monitoring.Addr())
 		}
@@ -56,11 +59,12 @@ func serveCommand() *cobra.Command {
 			where = append(where, "admin", a.api.Addr())
 		}
 		log.Info("serving", where...)
-		go checkName(c.Context(), settings, log)
+		go checkName(c.Context(), settings, log.Logger)
 		hangup := make(chan os.Signal, 1)
 		ossignal.Notify(hangup, syscall.SIGHUP)
-		go a.reload(c.Context(), hangup, file, log)
-		go a.watchPorts(c.Context(), log)
+		go a.reload(c.Context(), hangup, file)
+		go a.watchPorts(c.Context(), log.Logger)
+		go a.watchLimits(c.Context())
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}
@@ -108,7 +112,7 @@ func leadsHere(ctx context.Context, c config.Config) error {
 
 // reload takes the TURN secrets and the pepper anew at every SIGHUP, without touching
 // a call.
-func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file string, log *slog.Logger) {
+func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file string) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -116,13 +120,14 @@ func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file st
 		case <-hangup:
 		}
 		s, err := a.replaceSecrets(file)
+		a.noteReload(err)
 		if err != nil {
 			a.reloads.failed()
-			log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
+			a.log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
 			continue
 		}
 		a.reloads.succeeded(time.Now())
-		log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
+		a.log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
 	}
 }
 

@@ -1,0 +1,27 @@
+package core
+
+import "time"
+
+// Calls returns how many appointments have a call: what the end of the relay would cut.
+func (c *Core) Calls(now time.Time) (n int) {
+	for _, p := range c.appointments {
+		if c.isCall(now, p) {
+			n++
+		}
+	}
+	return n
+}
+
+// isCall tells whether two seats hold allocations. In the open relay the partner may be
+// elsewhere: there it is a call where media flows.
+func (c *Core) isCall(now time.Time, p *appointment) bool {
+	if c.open != nil && now.UnixNano()-p.meter.last.Load() < int64(idle) {
+		return true
+	}
+	for _, a := range p.members {
+		if a.seat != p.members[0].seat {
+			return true
+		}
+	}
+	return false
+}
