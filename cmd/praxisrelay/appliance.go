@@ -15,6 +15,7 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/relay"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
@@ -24,10 +25,13 @@ import (
 
 // secrets are what the configuration names files for.
 type secrets struct {
-	turn        [][]byte
-	peppers     [][]byte
-	certificate tls.Certificate
+	turn    [][]byte
+	peppers [][]byte
+	pair    pemPair
 }
+
+// pemPair is a certificate's chain and its key.
+type pemPair struct{ chain, key []byte }
 
 // appliance is everything that serves, wired: the one place where the relay and the
 // signaling meet.
@@ -35,6 +39,7 @@ type appliance struct {
 	relay     *relay.Relay
 	keys      *credential.Keyring
 	pepper    *appointment.Pepper
+	pair      *certificate.Store
 	signal    *signal.Server
 	registry  appointment.Registry
 	admin     net.Listener
@@ -59,11 +64,15 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 	if a.pepper, err = appointment.NewPepper(s.peppers...); err != nil {
 		return nil, fmt.Errorf("signal.pepper_file: %w", err)
 	}
+	a.pair = certificate.NewStore(c.Name, time.Now, log)
+	if err = a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
+		return nil, fmt.Errorf("tls.certificate: %w", err)
+	}
 	if a.relay, err = relay.Listen(relay.Options{
 		Listen: c.Listen,
 		Relay:  c.Relay,
 		Keys:   a.keys,
-		TLS:    tlsConfig(s.certificate),
+		TLS:    tlsConfig(a.pair),
 		Now:    time.Now,
 	}); err != nil {
 		return nil, remedy(err)
@@ -78,7 +87,7 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		return nil, err
 	}
 	if c.Signal.AdminListen != "" {
-		if a.api, err = tls.Listen("tcp", c.Signal.AdminListen, tlsConfig(s.certificate)); err != nil {
+		if a.api, err = tls.Listen("tcp", c.Signal.AdminListen, tlsConfig(a.pair)); err != nil {
 			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
 	}
@@ -146,10 +155,10 @@ func (a *appliance) Revoke(appointment, seat string, revoked time.Time) {
 
 // tlsConfig is BSI TR-02102-2's choice: TLS 1.3, and 1.2 with forward secrecy and
 // AEAD alone. The key exchange is the library's, post-quantum hybrid first.
-func tlsConfig(certificate tls.Certificate) *tls.Config {
+func tlsConfig(pair *certificate.Store) *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{certificate},
-		MinVersion:   tls.VersionTLS12,
+		GetCertificate: pair.GetCertificate,
+		MinVersion:     tls.VersionTLS12,
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,

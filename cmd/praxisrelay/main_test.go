@@ -193,9 +193,8 @@ func writeConfig(t testing.TB) (file, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, key := encodePEM(t, s.certificate)
 	for name, text := range map[string]string{
-		"cert.pem": certificate, "key.pem": key,
+		"cert.pem": string(s.pair.chain), "key.pem": string(s.pair.key),
 		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.peppers[0]) + "\n",
 		"praxisrelay.yaml": strings.ReplaceAll(`
 name: 127.0.0.1

@@ -2,17 +2,16 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/appointment"
 )
@@ -30,7 +29,7 @@ func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
 	s.peppers, err = readPeppers(c.Signal.PepperFile)
 	note(err)
 	if c.TLS.ACME.Directory == "" {
-		s.certificate, err = readCertificate(c, now)
+		s.pair, err = readGoodPair(c, now)
 		note(err)
 	}
 	if len(problems) == 0 {
@@ -95,21 +94,26 @@ func readSecret(key, file string, least int) ([]byte, error) {
 	return secret, nil
 }
 
-func readCertificate(c config.Config, now time.Time) (tls.Certificate, error) {
-	certificate, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
-	if err != nil {
-		return certificate, fmt.Errorf("tls: %w", err)
+// readPair reads the certificate's chain and its key, both PEM.
+func readPair(c config.Config) (chain, key []byte, err error) {
+	if chain, err = os.ReadFile(c.TLS.Certificate); err != nil {
+		return nil, nil, fmt.Errorf("tls.certificate: %w", err)
 	}
-	leaf := certificate.Leaf
-	if err := leaf.VerifyHostname(c.Name); err != nil {
-		return certificate, fmt.Errorf("tls.certificate: %s is for %s and not for %s: get one for it, or correct name",
-			c.TLS.Certificate, strings.Join(leaf.DNSNames, ", "), c.Name)
+	if key, err = os.ReadFile(c.TLS.Key); err != nil {
+		return nil, nil, fmt.Errorf("tls.key: %w", err)
 	}
-	if now.After(leaf.NotAfter) {
-		return certificate, fmt.Errorf("tls.certificate: %s ended on %s: renew it",
-			c.TLS.Certificate, leaf.NotAfter.Format(time.DateOnly))
+	return chain, key, nil
+}
+
+// readGoodPair is readPair at the start, when there is no other pair to go on with.
+func readGoodPair(c config.Config, now time.Time) (p pemPair, err error) {
+	if p.chain, p.key, err = readPair(c); err != nil {
+		return p, err
 	}
-	return certificate, nil
+	if err := certificate.Check(c.Name, p.chain, p.key, now); err != nil {
+		return p, fmt.Errorf("tls.certificate: %s: %w", c.TLS.Certificate, err)
+	}
+	return p, nil
 }
 
 // remedy says what to do about the usual reasons why a port cannot be bound.

@@ -15,9 +15,13 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/relay"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/probe"
 	"praxisrelay/systemd"
 )
+
+// certificatePoll is how often the certificate's files are looked at; tests hurry.
+var certificatePoll = certificate.PollInterval
 
 func serveCommand() *cobra.Command {
 	var file string
@@ -54,6 +58,8 @@ func serveCommand() *cobra.Command {
 		ossignal.Notify(hangup, syscall.SIGHUP)
 		go a.reload(c.Context(), hangup, file, log)
 		go a.watchPorts(c.Context(), log)
+		go a.pair.Report(c.Context())
+		go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return readPair(settings) })
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}

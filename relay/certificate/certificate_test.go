@@ -1,0 +1,252 @@
+package certificate
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const name = "relay.example.org"
+
+// authority issues certificates for tests.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newAuthority(t testing.TB) authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(10 * 365 * day), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authority{certificate, key}
+}
+
+// issue makes a chain of the leaf and the authority, and the leaf's key.
+func (a authority) issue(t testing.TB, change func(*x509.Certificate)) (chain, key []byte) {
+	t.Helper()
+	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90*day - time.Hour),
+	}
+	if change != nil {
+		change(template)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, leafKey.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})...)
+	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+}
+
+// journal is a log that tests read.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) Write(line []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, string(line))
+	return len(line), nil
+}
+
+// count tells how many lines hold text.
+func (j *journal) count(text string) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, line := range j.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.lines, "")
+}
+
+func newStore() (*Store, *journal) {
+	j := new(journal)
+	return NewStore(name, time.Now, slog.New(slog.NewTextHandler(j, nil))), j
+}
+
+// serial is which certificate serves.
+func serial(t *testing.T, s *Store) string {
+	t.Helper()
+	c, err := s.GetCertificate(&tls.ClientHelloInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Leaf.SerialNumber.String()
+}
+
+func TestBadPairsAreNotTaken(t *testing.T) {
+	a := newAuthority(t)
+	chain, key := a.issue(t, nil)
+	other, otherKey := a.issue(t, nil)
+	dated := func(begin, end time.Duration) []byte {
+		c, k := a.issue(t, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now().Add(begin), time.Now().Add(end) })
+		return append(c, k...)
+	}
+	named := func(change func(*x509.Certificate)) []byte { c, k := a.issue(t, change); return append(c, k...) }
+	for _, row := range []struct {
+		what       string
+		chain, key []byte
+		want       string
+	}{
+		{"another's key", chain, otherKey, "are no pair"},
+		{"another's chain", other, key, "are no pair"},
+		{"nothing", nil, nil, "are no pair"},
+		{"no key", chain, []byte("hello"), "are no pair"},
+		{"a key with a passphrase", chain, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), "without a passphrase"},
+		{"the authority first", append(chain[bytes.Index(chain[1:], []byte("-----BEGIN"))+1:], chain...), key, "own certificate first"},
+		{"a broken chain", append(bytes.Clone(chain), []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")...), key, "certificate 3 of the chain"},
+		{"one that has ended", dated(-2*day, -day), nil, "renew it"},
+		{"one that has not begun", dated(day, 2*day), nil, "correct this host's clock"},
+		{"another name", named(func(c *x509.Certificate) { c.DNSNames = []string{"www.example.org"} }), nil, "is for www.example.org and not for relay.example.org"},
+		{"an address", named(func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, []net.IP{{192, 0, 2, 1}} }), nil, "is for 192.0.2.1 and not for"},
+		{"no name", named(func(c *x509.Certificate) { c.DNSNames, c.Subject.CommonName = nil, name }), nil, "is for no name and not for"},
+	} {
+		if row.key == nil {
+			row.key = row.chain // both in one file
+		}
+		s, _ := newStore()
+		if err := s.Replace(chain, key); err != nil {
+			t.Fatal(err)
+		}
+		before := serial(t, s)
+		if err := s.Replace(row.chain, row.key); err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %q", row.what, err, row.want)
+		}
+		if serial(t, s) != before {
+			t.Errorf("%s was taken", row.what)
+		}
+	}
+}
+
+func TestDoubtsAreSaidOnce(t *testing.T) {
+	for what, row := range map[string]struct {
+		make func(t *testing.T, a authority) (chain, key []byte)
+		want string
+	}{
+		"a good one": {func(t *testing.T, a authority) ([]byte, []byte) { return a.issue(t, nil) }, ""},
+		"must-staple": {func(t *testing.T, a authority) ([]byte, []byte) {
+			return a.issue(t, func(c *x509.Certificate) {
+				c.ExtraExtensions = []pkix.Extension{{Id: mustStaple, Value: []byte{0x30, 3, 2, 1, 5}}}
+			})
+		}, "must-staple"},
+		"signed by itself": {func(t *testing.T, a authority) ([]byte, []byte) { return selfSigned(t) }, "signed by itself"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, j := newStore()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				go s.Report(ctx)
+				chain, key := row.make(t, newAuthority(t))
+				for range 2 {
+					if err := s.Replace(chain, key); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(day)
+				}
+				synctest.Wait()
+				if n := j.count("level=WARN"); (n > 0) != (row.want != "") || n > 1 || j.count(row.want) == 0 || j.count("certificate taken") != 1 {
+					t.Error(j)
+				}
+			})
+		})
+	}
+}
+
+// selfSigned makes a leaf that nobody vouches for.
+func selfSigned(t *testing.T) (chain, key []byte) {
+	t.Helper()
+	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := authority{&x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{name}, NotAfter: time.Now().Add(90 * day)}, leafKey}
+	der, err := x509.CreateCertificate(rand.Reader, a.certificate, a.certificate, leafKey.Public(), leafKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+}
+
+func TestReadiness(t *testing.T) {
+	now := time.Now()
+	j := new(journal)
+	s := NewStore(name, func() time.Time { return now }, slog.New(slog.NewTextHandler(j, nil)))
+	if err := s.Ready(); err == nil || !s.NotAfter().IsZero() {
+		t.Errorf("without a certificate: %v, ends %v", err, s.NotAfter())
+	}
+	if _, err := s.GetCertificate(&tls.ClientHelloInfo{}); err == nil {
+		t.Error("a handshake without a certificate")
+	}
+	s.noteProblem(fmt.Errorf("nobody issues one"))
+	if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "nobody issues one") {
+		t.Errorf("while none is issued: %v", err)
+	}
+	if err := s.Replace(newAuthority(t).issue(t, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(); err != nil || s.Problem() != nil {
+		t.Errorf("with a certificate: %v, %v", err, s.Problem())
+	}
+	now = s.NotAfter().Add(time.Second)
+	if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "ended") {
+		t.Errorf("behind its end: %v", err)
+	}
+}
