@@ -27,7 +27,8 @@ import (
 type secrets struct {
 	turn    [][]byte
 	peppers [][]byte
-	pair    pemPair
+	pair    pemPair // not with ACME
+	acme    certificate.ACMEOptions
 }
 
 // pemPair is a certificate's chain and its key.
@@ -40,6 +41,7 @@ type appliance struct {
 	keys      *credential.Keyring
 	pepper    *appointment.Pepper
 	pair      *certificate.Store
+	acme      *certificate.ACME // nil: the certificate is in files
 	signal    *signal.Server
 	registry  appointment.Registry
 	admin     net.Listener
@@ -65,16 +67,24 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		return nil, fmt.Errorf("signal.pepper_file: %w", err)
 	}
 	a.pair = certificate.NewStore(c.Name, time.Now, log)
-	if err = a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
-		return nil, fmt.Errorf("tls.certificate: %w", err)
-	}
-	if a.relay, err = relay.Listen(relay.Options{
+	options := relay.Options{
 		Listen: c.Listen,
 		Relay:  c.Relay,
 		Keys:   a.keys,
 		TLS:    tlsConfig(a.pair),
 		Now:    time.Now,
-	}); err != nil {
+	}
+	if c.TLS.ACME.Directory == "" {
+		if err = a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
+			return nil, fmt.Errorf("tls.certificate: %w", err)
+		}
+	} else {
+		if a.acme, err = certificate.NewACME(a.pair, s.acme); err != nil {
+			return nil, err
+		}
+		options.Validation = a.acme.Validation
+	}
+	if a.relay, err = relay.Listen(options); err != nil {
 		return nil, remedy(err)
 	}
 	a.addresses = a.relay.Addresses()
@@ -111,10 +121,11 @@ func (a *appliance) serve(ctx context.Context) error {
 	defer a.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failures := make(chan error, 2)
+	failures := make(chan error, 3)
 	go func() { failures <- a.relay.Serve(ctx); cancel() }()
 	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
-	return errors.Join(<-failures, <-failures)
+	go func() { failures <- a.servePlainHTTP(ctx); cancel() }()
+	return errors.Join(<-failures, <-failures, <-failures)
 }
 
 func (a *appliance) close() {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,8 +33,10 @@ func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
 	note(err)
 	if c.TLS.ACME.Directory == "" {
 		s.pair, err = readGoodPair(c, now)
-		note(err)
+	} else {
+		s.acme, err = readACME(c)
 	}
+	note(err)
 	if len(problems) == 0 {
 		note(s.distinct())
 	}
@@ -77,9 +82,21 @@ func readPeppers(file string) (peppers [][]byte, err error) {
 // readSecret reads a file and trims it. Errors never repeat what is in it.
 func readSecret(key, file string, least int) ([]byte, error) {
 	make := fmt.Sprintf("make one with: (umask 077; openssl rand -base64 32 > %s)", file)
+	secret, err := readPrivate(key, file, make)
+	if err == nil && len(secret) < least {
+		err = fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file, len(secret), least, make)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return secret, nil
+}
+
+// readPrivate reads a file that is not for everybody, and trims it.
+func readPrivate(key, file, remedy string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %s does not exist: %s", key, file, make)
+		return nil, fmt.Errorf("%s: %s does not exist: %s", key, file, remedy)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
@@ -87,11 +104,33 @@ func readSecret(key, file string, least int) ([]byte, error) {
 	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o007 != 0 {
 		return nil, fmt.Errorf("%s: everybody on this host may read %s: chmod o= %s", key, file, file)
 	}
-	secret := bytes.TrimSpace(text)
-	if len(secret) < least {
-		return nil, fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file, len(secret), least, make)
+	return bytes.TrimSpace(text), nil
+}
+
+// readACME reads what the authority's account and directory need.
+func readACME(c config.Config) (o certificate.ACMEOptions, err error) {
+	o.ACME, o.HTTP = c.TLS.ACME, c.Listen.HTTP != ""
+	if o.EABKeyFile != "" {
+		const key = "tls.acme.eab_key_file"
+		text, err := readPrivate(key, o.EABKeyFile, "write the key into it that the authority gave you")
+		if err != nil {
+			return o, err
+		}
+		o.EABKey, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(string(text), "="))
+		if err != nil || len(o.EABKey) == 0 {
+			return o, fmt.Errorf("%s: %s holds no base64url: write the key as the authority gave it", key, o.EABKeyFile)
+		}
 	}
-	return secret, nil
+	if o.CAFile != "" {
+		text, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return o, fmt.Errorf("tls.acme.ca_file: %w", err)
+		}
+		if o.Roots = x509.NewCertPool(); !o.Roots.AppendCertsFromPEM(text) {
+			return o, fmt.Errorf("tls.acme.ca_file: %s holds no certificate in PEM", o.CAFile)
+		}
+	}
+	return o, nil
 }
 
 // readPair reads the certificate's chain and its key, both PEM.

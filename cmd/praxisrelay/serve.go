@@ -49,6 +49,9 @@ func serveCommand() *cobra.Command {
 			return err
 		}
 		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
+		if http := a.addresses.HTTP; http.IsValid() {
+			where = append(where, "http", http)
+		}
 		if a.api != nil {
 			where = append(where, "admin", a.api.Addr())
 		}
@@ -59,7 +62,11 @@ func serveCommand() *cobra.Command {
 		go a.reload(c.Context(), hangup, file, log)
 		go a.watchPorts(c.Context(), log)
 		go a.pair.Report(c.Context())
-		go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return readPair(settings) })
+		if a.acme != nil {
+			go a.acme.Run(c.Context())
+		} else {
+			go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return readPair(settings) })
+		}
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}

@@ -6,6 +6,9 @@
 //	store.go         the pair that serves
 //	watch.go         new pairs from files
 //	expiry.go        what is logged of it, and warnings before its end
+//	acme.go          new pairs from an authority: when, and who is answered meanwhile
+//	order.go         one of them
+//	cache.go         what is kept of it
 //
 // A new pair is checked before it takes the place of one that works. Whatever is wrong
 // with it is said once, and the old pair serves on.
