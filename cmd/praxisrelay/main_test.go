@@ -21,9 +21,15 @@ import (
 // with the race detector in it.
 const asProgram = "PRAXISRELAY_TEST_AS_PROGRAM"
 
+// pollEvery names how often the program under test looks at the certificate's files.
+const pollEvery = "PRAXISRELAY_TEST_POLL_EVERY"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		tellMemory()
+		if interval, err := time.ParseDuration(os.Getenv(pollEvery)); err == nil {
+			certificatePoll = interval
+		}
 		main()
 		return
 	}

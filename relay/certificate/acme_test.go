@@ -21,7 +21,7 @@ import (
 	"golang.org/x/crypto/acme"
 
 	"praxisrelay/config"
-	"praxisrelay/relay/certificate/pebbletest"
+	"praxisrelay/relay/certificate/certificatetest"
 )
 
 const eabKey = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -33,7 +33,7 @@ type client struct {
 	log   *journal
 }
 
-func newClient(t *testing.T, a *pebbletest.Authority, change func(*ACMEOptions)) client {
+func newClient(t *testing.T, a *certificatetest.Pebble, change func(*ACMEOptions)) client {
 	t.Helper()
 	text, err := os.ReadFile(a.CAFile)
 	if err != nil {
@@ -65,10 +65,10 @@ func (c client) run(t *testing.T) (stop func()) {
 
 // serveTLS serves TLS at the authority's port for it, as the HTTPS listener does, until
 // the test ends or stop is called.
-func (c client) serveTLS(t *testing.T, a *pebbletest.Authority) (stop func()) {
+func (c client) serveTLS(t *testing.T, a *certificatetest.Pebble) (stop func()) {
 	t.Helper()
 	settings := &tls.Config{GetCertificate: c.store.GetCertificate, GetConfigForClient: c.Validation, NextProtos: []string{"http/1.1"}}
-	listener, err := tls.Listen("tcp", fmt.Sprintf("%s:%d", a.Address, pebbletest.TLSPort), settings)
+	listener, err := tls.Listen("tcp", fmt.Sprintf("%s:%d", a.Address, certificatetest.TLSPort), settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,9 +86,9 @@ func (c client) serveTLS(t *testing.T, a *pebbletest.Authority) (stop func()) {
 }
 
 // serveHTTP serves HTTP at the authority's port for it.
-func (c client) serveHTTP(t *testing.T, a *pebbletest.Authority) {
+func (c client) serveHTTP(t *testing.T, a *certificatetest.Pebble) {
 	t.Helper()
-	listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", a.Address, pebbletest.HTTPPort))
+	listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", a.Address, certificatetest.HTTPPort))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func until(t *testing.T, what string, j *journal, done func() bool) {
 func (c client) issued() bool { return !c.store.NotAfter().IsZero() }
 
 // verify checks what the store serves as a browser would.
-func (c client) verify(t *testing.T, a *pebbletest.Authority) {
+func (c client) verify(t *testing.T, a *certificatetest.Pebble) {
 	t.Helper()
 	served, err := c.store.GetCertificate(nil)
 	if err != nil {
@@ -126,7 +126,7 @@ func (c client) verify(t *testing.T, a *pebbletest.Authority) {
 		}
 		between.AddCert(parsed)
 	}
-	if _, err := served.Leaf.Verify(x509.VerifyOptions{DNSName: pebbletest.Name, Roots: a.Roots(), Intermediates: between}); err != nil {
+	if _, err := served.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: a.Roots(), Intermediates: between}); err != nil {
 		t.Error(err)
 	}
 }
@@ -134,7 +134,7 @@ func (c client) verify(t *testing.T, a *pebbletest.Authority) {
 // TestACMETriesTheOtherWay: one way is closed, the other is found, and the log says why
 // the first failed.
 func TestACMETriesTheOtherWay(t *testing.T) {
-	a := pebbletest.New(t, pebbletest.Options{})
+	a := certificatetest.NewPebble(t, certificatetest.Options{})
 	a.Start(t)
 	for name, way := range map[string]struct {
 		serve  func(*testing.T, client)
@@ -167,7 +167,7 @@ func TestACMETriesTheOtherWay(t *testing.T) {
 
 // TestACMEWaitsForTheDirectory: it is down at the start and comes back.
 func TestACMEWaitsForTheDirectory(t *testing.T) {
-	a := pebbletest.New(t, pebbletest.Options{})
+	a := certificatetest.NewPebble(t, certificatetest.Options{})
 	c := newClient(t, a, nil)
 	c.serveTLS(t, a)
 	c.run(t)
@@ -175,7 +175,7 @@ func TestACMEWaitsForTheDirectory(t *testing.T) {
 	if err := c.store.Ready(); err == nil || !strings.Contains(err.Error(), "the directory cannot be read") {
 		t.Errorf("readiness says %v", err)
 	}
-	conn, err := tls.Dial("tcp", fmt.Sprintf("%s:%d", a.Address, pebbletest.TLSPort), &tls.Config{InsecureSkipVerify: true})
+	conn, err := tls.Dial("tcp", fmt.Sprintf("%s:%d", a.Address, certificatetest.TLSPort), &tls.Config{InsecureSkipVerify: true})
 	if err == nil {
 		conn.Close()
 		t.Error("a handshake without a certificate")
@@ -190,7 +190,7 @@ func TestACMEWaitsForTheDirectory(t *testing.T) {
 
 // TestACMEBindsTheAccount: with the right key alone, and once.
 func TestACMEBindsTheAccount(t *testing.T) {
-	a := pebbletest.New(t, pebbletest.Options{EAB: map[string]string{"kid-1": eabKey}})
+	a := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}})
 	a.Start(t)
 	key, err := base64.RawURLEncoding.DecodeString(eabKey)
 	if err != nil {
@@ -228,7 +228,7 @@ func TestACMEBindsTheAccount(t *testing.T) {
 	}
 	again.run(t)
 	// One whose certificate is lost gets another for its account, which is not bound again.
-	if err := os.Remove(c.cache.path(pebbletest.Name + ".pem")); err != nil {
+	if err := os.Remove(c.cache.path(name + ".pem")); err != nil {
 		t.Fatal(err)
 	}
 	lost := newClient(t, a, func(o *ACMEOptions) { *o = c.options; o.EABKeyID, o.EABKey = "kid-9", nil })
@@ -242,7 +242,7 @@ func TestACMEBindsTheAccount(t *testing.T) {
 
 // TestACMERenews: certificates live for some seconds here.
 func TestACMERenews(t *testing.T) {
-	a := pebbletest.New(t, pebbletest.Options{Lifetime: 12 * time.Second})
+	a := certificatetest.NewPebble(t, certificatetest.Options{Lifetime: 12 * time.Second})
 	a.Start(t)
 	c := newClient(t, a, nil)
 	c.serveTLS(t, a)
@@ -262,11 +262,11 @@ func TestACMERenews(t *testing.T) {
 }
 
 func TestACMETakesItsTime(t *testing.T) {
-	a := newAuthority(t)
+	a := certificatetest.NewCA(t)
 	for _, lifetime := range []time.Duration{90 * day, 6 * day, time.Hour} {
 		s, _ := newStore()
 		begin := time.Now()
-		if err := s.Replace(a.issue(t, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = begin, begin.Add(lifetime) })); err != nil {
+		if err := s.Replace(a.Issue(t, name, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = begin, begin.Add(lifetime) })); err != nil {
 			t.Fatal(err)
 		}
 		earliest, latest := lifetime, time.Duration(0)

@@ -3,83 +3,22 @@ package certificate
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"praxisrelay/relay/certificate/certificatetest"
 )
 
 const name = "relay.example.org"
-
-// authority issues certificates for tests.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-func newAuthority(t testing.TB) authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(10 * 365 * day), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority{certificate, key}
-}
-
-// issue makes a chain of the leaf and the authority, and the leaf's key.
-func (a authority) issue(t testing.TB, change func(*x509.Certificate)) (chain, key []byte) {
-	t.Helper()
-	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, DNSNames: []string{name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90*day - time.Hour),
-	}
-	if change != nil {
-		change(template)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, leafKey.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	chain = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})...)
-	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-}
 
 // journal is a log that tests read.
 type journal struct {
@@ -128,14 +67,14 @@ func serial(t *testing.T, s *Store) string {
 }
 
 func TestBadPairsAreNotTaken(t *testing.T) {
-	a := newAuthority(t)
-	chain, key := a.issue(t, nil)
-	other, otherKey := a.issue(t, nil)
+	a := certificatetest.NewCA(t)
+	chain, key := a.Issue(t, name, nil)
+	other, otherKey := a.Issue(t, name, nil)
 	dated := func(begin, end time.Duration) []byte {
-		c, k := a.issue(t, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now().Add(begin), time.Now().Add(end) })
+		c, k := a.Issue(t, name, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now().Add(begin), time.Now().Add(end) })
 		return append(c, k...)
 	}
-	named := func(change func(*x509.Certificate)) []byte { c, k := a.issue(t, change); return append(c, k...) }
+	named := func(change func(*x509.Certificate)) []byte { c, k := a.Issue(t, name, change); return append(c, k...) }
 	for _, row := range []struct {
 		what       string
 		chain, key []byte
@@ -173,16 +112,16 @@ func TestBadPairsAreNotTaken(t *testing.T) {
 
 func TestDoubtsAreSaidOnce(t *testing.T) {
 	for what, row := range map[string]struct {
-		make func(t *testing.T, a authority) (chain, key []byte)
+		make func(t *testing.T, a certificatetest.CA) (chain, key []byte)
 		want string
 	}{
-		"a good one": {func(t *testing.T, a authority) ([]byte, []byte) { return a.issue(t, nil) }, ""},
-		"must-staple": {func(t *testing.T, a authority) ([]byte, []byte) {
-			return a.issue(t, func(c *x509.Certificate) {
+		"a good one": {func(t *testing.T, a certificatetest.CA) ([]byte, []byte) { return a.Issue(t, name, nil) }, ""},
+		"must-staple": {func(t *testing.T, a certificatetest.CA) ([]byte, []byte) {
+			return a.Issue(t, name, func(c *x509.Certificate) {
 				c.ExtraExtensions = []pkix.Extension{{Id: mustStaple, Value: []byte{0x30, 3, 2, 1, 5}}}
 			})
 		}, "must-staple"},
-		"signed by itself": {func(t *testing.T, a authority) ([]byte, []byte) { return selfSigned(t) }, "signed by itself"},
+		"signed by itself": {func(t *testing.T, a certificatetest.CA) ([]byte, []byte) { return certificatetest.SelfSigned(t, name) }, "signed by itself"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -190,7 +129,7 @@ func TestDoubtsAreSaidOnce(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				go s.Report(ctx)
-				chain, key := row.make(t, newAuthority(t))
+				chain, key := row.make(t, certificatetest.NewCA(t))
 				for range 2 {
 					if err := s.Replace(chain, key); err != nil {
 						t.Fatal(err)
@@ -204,25 +143,6 @@ func TestDoubtsAreSaidOnce(t *testing.T) {
 			})
 		})
 	}
-}
-
-// selfSigned makes a leaf that nobody vouches for.
-func selfSigned(t *testing.T) (chain, key []byte) {
-	t.Helper()
-	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := authority{&x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{name}, NotAfter: time.Now().Add(90 * day)}, leafKey}
-	der, err := x509.CreateCertificate(rand.Reader, a.certificate, a.certificate, leafKey.Public(), leafKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
 }
 
 func TestReadiness(t *testing.T) {
@@ -239,7 +159,7 @@ func TestReadiness(t *testing.T) {
 	if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "nobody issues one") {
 		t.Errorf("while none is issued: %v", err)
 	}
-	if err := s.Replace(newAuthority(t).issue(t, nil)); err != nil {
+	if err := s.Replace(certificatetest.NewCA(t).Issue(t, name, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Ready(); err != nil || s.Problem() != nil {

@@ -7,11 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"praxisrelay/relay/certificate/certificatetest"
 )
 
 // TestEndsAreWarnedOf lets certificates live to their end, and two days more.
 func TestEndsAreWarnedOf(t *testing.T) {
-	a := newAuthority(t)
+	a := certificatetest.NewCA(t)
 	for _, row := range []struct {
 		lifetime time.Duration
 		before   []time.Duration
@@ -29,7 +31,7 @@ func TestEndsAreWarnedOf(t *testing.T) {
 				begin := time.Now()
 				s, j := newStore()
 				lives := func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now(), time.Now().Add(row.lifetime) }
-				if err := s.Replace(a.issue(t, lives)); err != nil {
+				if err := s.Replace(a.Issue(t, name, lives)); err != nil {
 					t.Fatal(err)
 				}
 				ctx, cancel := context.WithCancel(t.Context())
@@ -52,7 +54,7 @@ func TestEndsAreWarnedOf(t *testing.T) {
 						t.Fatalf("%d days behind the end: %d errors, ready: %v\n%s", i, n, s.Ready(), j)
 					}
 				}
-				if err := s.Replace(a.issue(t, lives)); err != nil {
+				if err := s.Replace(a.Issue(t, name, lives)); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(row.lifetime - row.before[0] - 10*time.Minute)

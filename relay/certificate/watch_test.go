@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"praxisrelay/relay/certificate/certificatetest"
 )
 
 // pairFiles are read by the watcher under test.
@@ -34,11 +36,11 @@ func (f *pairFiles) write(chain, key []byte, err error) {
 
 func TestFilesAreWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAuthority(t)
-		old, oldKey := a.issue(t, nil)
-		renewed, renewedKey := a.issue(t, nil)
-		third, thirdKey := a.issue(t, nil)
-		other, _ := a.issue(t, nil)
+		a := certificatetest.NewCA(t)
+		old, oldKey := a.Issue(t, name, nil)
+		renewed, renewedKey := a.Issue(t, name, nil)
+		third, thirdKey := a.Issue(t, name, nil)
+		other, _ := a.Issue(t, name, nil)
 		s, j := newStore()
 		if err := s.Replace(old, oldKey); err != nil {
 			t.Fatal(err)
@@ -115,7 +117,7 @@ func TestFilesAreWatched(t *testing.T) {
 // TestHalfAChainIsNotTaken: the key is there, and the chain is being written.
 func TestHalfAChainIsNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		chain, key := newAuthority(t).issue(t, nil)
+		chain, key := certificatetest.NewCA(t).Issue(t, name, nil)
 		s, j := newStore()
 		f := &pairFiles{chain: chain[:bytes.LastIndex(chain, []byte("-----BEGIN"))], key: key}
 		if err := Check(name, f.chain, key, time.Now()); err != nil {
@@ -141,7 +143,7 @@ func TestHalfAChainIsNotTaken(t *testing.T) {
 
 // TestRealFiles: how files are replaced in practice.
 func TestRealFiles(t *testing.T) {
-	a := newAuthority(t)
+	a := certificatetest.NewCA(t)
 	folder := t.TempDir()
 	live, archive := filepath.Join(folder, "live"), filepath.Join(folder, "archive")
 	write := func(path string, text []byte) {
@@ -194,7 +196,7 @@ func TestRealFiles(t *testing.T) {
 			link("3", live)
 		}},
 	} {
-		way.replace(a.issue(t, nil))
+		way.replace(a.Issue(t, name, nil))
 		for range 2 {
 			chain, err := os.ReadFile(chainFile)
 			if err != nil {
