@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func (c client) run(t *testing.T) (stop func()) {
 func (c client) serveTLS(t *testing.T, a *certificatetest.Pebble) (stop func()) {
 	t.Helper()
 	settings := &tls.Config{GetCertificate: c.store.GetCertificate, GetConfigForClient: c.Validation, NextProtos: []string{"http/1.1"}}
-	listener, err := tls.Listen("tcp", fmt.Sprintf("%s:%d", a.Address, certificatetest.TLSPort), settings)
+	listener, err := tls.Listen("tcp", net.JoinHostPort(a.Address, strconv.Itoa(certificatetest.TLSPort)), settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func (c client) serveTLS(t *testing.T, a *certificatetest.Pebble) (stop func()) 
 // serveHTTP serves HTTP at the authority's port for it.
 func (c client) serveHTTP(t *testing.T, a *certificatetest.Pebble) {
 	t.Helper()
-	listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", a.Address, certificatetest.HTTPPort))
+	listener, err := net.Listen("tcp", net.JoinHostPort(a.Address, strconv.Itoa(certificatetest.HTTPPort)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func TestACMEWaitsForTheDirectory(t *testing.T) {
 	if err := c.store.Ready(); err == nil || !strings.Contains(err.Error(), "the directory cannot be read") {
 		t.Errorf("readiness says %v", err)
 	}
-	conn, err := tls.Dial("tcp", fmt.Sprintf("%s:%d", a.Address, certificatetest.TLSPort), &tls.Config{InsecureSkipVerify: true})
+	conn, err := tls.Dial("tcp", net.JoinHostPort(a.Address, strconv.Itoa(certificatetest.TLSPort)), &tls.Config{InsecureSkipVerify: true})
 	if err == nil {
 		conn.Close()
 		t.Error("a handshake without a certificate")

@@ -7,10 +7,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,4 +172,77 @@ func TestReadiness(t *testing.T) {
 	if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "ended") {
 		t.Errorf("behind its end: %v", err)
 	}
+}
+
+// TestReplacedUnderHandshakes: a thousand times, beside handshakes without a pause and a
+// connection that stays.
+func TestReplacedUnderHandshakes(t *testing.T) {
+	ca := certificatetest.NewCA(t)
+	s, _ := newStore()
+	if err := s.Replace(ca.Issue(t, name, nil)); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{GetCertificate: s.GetCertificate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(conn, conn); conn.Close() }()
+		}
+	}()
+	dial := func() (*tls.Conn, error) {
+		return tls.Dial("tcp", listener.Addr().String(), &tls.Config{
+			RootCAs: ca.Pool(), ServerName: name, CurvePreferences: []tls.CurveID{tls.X25519}, // the fastest
+		})
+	}
+	stays, err := dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stays.Close()
+	var handshakes atomic.Int64
+	ctx, cancel := context.WithCancel(t.Context())
+	var coming sync.WaitGroup
+	for range 2 {
+		coming.Go(func() {
+			for ctx.Err() == nil {
+				conn, err := dial()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conn.Close()
+				handshakes.Add(1)
+			}
+		})
+	}
+	for i := range 1000 {
+		var serial *big.Int
+		if err := s.Replace(ca.Issue(t, name, func(c *x509.Certificate) { serial = c.SerialNumber })); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := conn.ConnectionState().PeerCertificates[0].SerialNumber; got.Cmp(serial) != 0 {
+			t.Fatalf("replacement %d: certificate %v serves, want %v", i, got, serial)
+		}
+		conn.Close()
+		if _, err := stays.Write([]byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(stays, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	coming.Wait()
+	t.Logf("%d handshakes", handshakes.Load())
 }
