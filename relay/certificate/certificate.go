@@ -75,10 +75,10 @@ func names(leaf *x509.Certificate) string {
 // mustStaple is the TLS feature extension (RFC 7633, section 6).
 var mustStaple = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}
 
-// doubts are what some clients will not like about a pair that is taken all the same.
-func doubts(leaf *x509.Certificate) (list []string) {
-	if bytes.Equal(leaf.RawIssuer, leaf.RawSubject) && leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil {
-		list = append(list, "it is signed by itself: browsers warn of the page, and refuse TURN over TLS; get one from an authority that they know, your own or a public one")
+// Doubts are what some clients will not like about a certificate that is taken all the same.
+func Doubts(leaf *x509.Certificate) (list []string) {
+	if SelfSigned(leaf) {
+		list = append(list, "it vouches for itself: browsers warn of the page, and refuse TURN over TLS; get one from an authority that they know, your own or a public one")
 	}
 	for _, extension := range leaf.Extensions {
 		if extension.Id.Equal(mustStaple) {
@@ -86,4 +86,10 @@ func doubts(leaf *x509.Certificate) (list []string) {
 		}
 	}
 	return list
+}
+
+// SelfSigned tells whether a certificate vouches for itself alone.
+func SelfSigned(leaf *x509.Certificate) bool {
+	return bytes.Equal(leaf.RawIssuer, leaf.RawSubject) &&
+		leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil
 }

@@ -33,6 +33,9 @@ func urgency(leaf *x509.Certificate, now time.Time) (due int) {
 	return due
 }
 
+// EndsSoon tells whether a certificate should have been renewed by now.
+func EndsSoon(leaf *x509.Certificate, now time.Time) bool { return urgency(leaf, now) > 0 }
+
 // Report logs until ctx is done: which certificate is taken and what some clients will
 // not like about it; its end ahead, once at each of 21, 7 and 1 days before (of one that
 // lives shorter than 90 days, at the same parts of its life); and its end, every day.
@@ -65,7 +68,7 @@ func (r *reporter) look(leaf *x509.Certificate, now time.Time, log *slog.Logger)
 	if leaf != r.leaf {
 		*r = reporter{leaf: leaf}
 		log.Info("certificate taken", "ends", ends)
-		for _, doubt := range doubts(leaf) {
+		for _, doubt := range Doubts(leaf) {
 			log.Warn("not every client will trust the certificate", "reason", doubt)
 		}
 	}
