@@ -127,7 +127,12 @@ func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) 
 		return false
 	}
 	defer release()
-	return conn.HandshakeContext(context.Background()) == nil
+	if conn.HandshakeContext(context.Background()) != nil {
+		r.events.failedHandshakes.Add(1)
+		return false
+	}
+	r.events.handshakes.Add(1)
+	return true
 }
 
 // unproxied takes the header off a connection that a trusted proxy made, so that its

@@ -19,7 +19,11 @@ type connections struct {
 	mu       sync.Mutex
 	open     int
 	prefixes map[netip.Addr]int
+	refused  refused
 }
+
+// refused counts what was not admitted, since there was too much in all or of a prefix.
+type refused struct{ all, prefix uint64 }
 
 func newConnections(most, mostPerPrefix int) *connections {
 	return &connections{most: most, mostPerPrefix: mostPerPrefix, prefixes: map[netip.Addr]int{}}
@@ -31,7 +35,12 @@ func (c *connections) admit(client netip.Addr) (release func(), ok bool) {
 	prefix := core.Prefix(client)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if held := c.prefixes[prefix]; held >= min(c.mostPerPrefix, c.most-c.open) {
+	switch held := c.prefixes[prefix]; {
+	case held >= c.mostPerPrefix:
+		c.refused.prefix++
+		return nil, false
+	case held >= c.most-c.open:
+		c.refused.all++
 		return nil, false
 	}
 	c.open++
@@ -44,6 +53,13 @@ func (c *connections) admit(client netip.Addr) (release func(), ok bool) {
 			delete(c.prefixes, prefix)
 		}
 	}), true
+}
+
+// stats returns what is open, and what was refused since the start.
+func (c *connections) stats() (open int, refused refused) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open, c.refused
 }
 
 // countedConn is a connection that is counted until it is closed.

@@ -21,15 +21,17 @@ func newLane() *lane {
 	return l
 }
 
-// push copies a datagram, if there is room.
-func (l *lane) push(p packet) {
+// push copies a datagram, and returns false where there is no room.
+func (l *lane) push(p packet) bool {
 	if len(p.data) > core.MaxMessage {
-		return
+		return true // nothing that the core would look at
 	}
 	select {
 	case b := <-l.free:
 		l.waiting <- packet{p.client, b[:copy(b, p.data)]}
+		return true
 	default:
+		return false
 	}
 }
 

@@ -25,17 +25,39 @@ type Options struct {
 	// validates the name by TLS-ALPN-01.
 	Validation func(*tls.ClientHelloInfo) (*tls.Config, error)
 	Now        func() time.Time
+	// Sockets binds the listeners; nil: they are bound as package net does it.
+	Sockets Sockets
+}
+
+// Sockets binds listeners, or has them from who started the process.
+type Sockets interface {
+	Listen(network, address string) (net.Listener, error)
+	ListenPacket(network, address string) (net.PacketConn, error)
+}
+
+type ownSockets struct{}
+
+func (ownSockets) Listen(network, address string) (net.Listener, error) {
+	return net.Listen(network, address)
+}
+
+func (ownSockets) ListenPacket(network, address string) (net.PacketConn, error) {
+	return net.ListenPacket(network, address)
 }
 
 // Listen binds every socket of the configuration, or none. Nothing is served
 // before Serve.
 func Listen(o Options) (_ *Relay, err error) {
 	r := &Relay{
-		now:        o.Now,
-		streams:    rcu.New[uint64, *stream](),
-		relayed:    rcu.New[netip.AddrPort, *net.UDPConn](),
-		open:       newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
-		handshakes: newConnections(o.Listen.MaxHandshakes, (o.Listen.MaxHandshakes+3)/4),
+		now:             o.Now,
+		mostAllocations: o.Relay.MaxAllocations,
+		streams:         rcu.New[uint64, *stream](),
+		relayed:         rcu.New[netip.AddrPort, *net.UDPConn](),
+		open:            newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
+		handshakes:      newConnections(o.Listen.MaxHandshakes, (o.Listen.MaxHandshakes+3)/4),
+	}
+	if o.Sockets == nil {
+		o.Sockets = ownSockets{}
 	}
 	defer func() {
 		if err != nil {
@@ -43,7 +65,7 @@ func Listen(o Options) (_ *Relay, err error) {
 		}
 	}()
 	for _, address := range o.Listen.TURNUDP {
-		if err := r.listenUDP(address); err != nil {
+		if err := r.listenUDP(o.Sockets, address); err != nil {
 			return nil, fmt.Errorf("listen.turn_udp: %w", err)
 		}
 	}
@@ -54,24 +76,23 @@ func Listen(o Options) (_ *Relay, err error) {
 	if r.core, err = core.New(settings); err != nil {
 		return nil, err
 	}
-	proxies := o.Listen.ProxyProtocolFrom
 	for _, address := range o.Listen.TURNTCP {
-		if _, err := r.listenStream(address, core.TCP, nil, proxies); err != nil {
+		if _, err := r.listenStream(o, address, core.TCP); err != nil {
 			return nil, fmt.Errorf("listen.turn_tcp: %w", err)
 		}
 	}
 	for _, address := range o.Listen.TURNTLS {
-		if _, err := r.listenStream(address, core.TLS, o.TLS, proxies); err != nil {
+		if _, err := r.listenStream(o, address, core.TLS); err != nil {
 			return nil, fmt.Errorf("listen.turn_tls: %w", err)
 		}
 	}
-	if r.https, err = r.listenStream(o.Listen.HTTPS, core.TLS, o.TLS, proxies); err != nil {
+	if r.https, err = r.listenStream(o, o.Listen.HTTPS, core.TLS); err != nil {
 		return nil, fmt.Errorf("listen.https: %w", err)
 	}
 	r.https.http = newHTTPListener(r.https.Addr())
 	r.https.tls.GetConfigForClient = o.Validation
 	if o.Listen.HTTP != "" {
-		if r.plain, err = r.listenStream(o.Listen.HTTP, core.TCP, nil, proxies); err != nil {
+		if r.plain, err = r.listenStream(o, o.Listen.HTTP, core.TCP); err != nil {
 			return nil, fmt.Errorf("listen.http: %w", err)
 		}
 		r.plain.http = newHTTPListener(r.plain.Addr())
@@ -138,8 +159,8 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 	return c, nil
 }
 
-func (r *Relay) listenUDP(address string) error {
-	conn, err := net.ListenPacket("udp", address)
+func (r *Relay) listenUDP(sockets Sockets, address string) error {
+	conn, err := sockets.ListenPacket("udp", address)
 	if err != nil {
 		return err
 	}
@@ -152,14 +173,14 @@ func (r *Relay) listenUDP(address string) error {
 	return nil
 }
 
-func (r *Relay) listenStream(address string, transport core.Transport, config *tls.Config, proxies []netip.Prefix) (*streamListener, error) {
-	listener, err := net.Listen("tcp", address)
+func (r *Relay) listenStream(o Options, address string, transport core.Transport) (*streamListener, error) {
+	listener, err := o.Sockets.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	l := &streamListener{Listener: listener, transport: transport, proxies: proxies}
+	l := &streamListener{Listener: listener, transport: transport, proxies: o.Listen.ProxyProtocolFrom}
 	if transport == core.TLS {
-		l.tls = config.Clone()
+		l.tls = o.TLS.Clone()
 		l.tls.NextProtos = []string{"http/1.1", "stun.turn", "stun.nat-discovery"}
 	}
 	r.stream = append(r.stream, l)

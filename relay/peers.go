@@ -106,8 +106,12 @@ func (r *Relay) receive(relayed netip.AddrPort, conn *net.UDPConn) {
 		if err != nil {
 			return
 		}
-		out[0].client, out[0].data = r.core.Receive(r.now(), relayed, plain(peer), in[:n], scratch)
+		from := packet{core.FiveTuple{Client: plain(peer), Transport: core.Relayed}, in[:n]}
+		out[0].client, out[0].data = r.core.Receive(r.now(), relayed, from.client.Client, from.data, scratch)
 		if len(out[0].data) > 0 {
+			var counted tally
+			counted.forwarded(from, out[0])
+			r.traffic.add(out[0].client, &counted)
 			r.send(out)
 		}
 	}

@@ -63,24 +63,26 @@ func (f *frame) free() {
 }
 
 // media tells ChannelData and Data indications from answers, which a client waits for.
-func (f *frame) media() bool { return f.data[0]&0xC0 == 0x40 || f.data[0] == 0 && f.data[1] == 0x17 }
+func (f *frame) media() bool { return f.data[0]&0xC0 == 0x40 || dataIndication(f.data) }
 
 func newQueue(start func()) *queue { return &queue{ready: make(chan struct{}, 1), start: start} }
 
-// push copies a message into the queue.
-func (q *queue) push(message []byte) {
+// push copies a message into the queue, and returns false when another one had to make
+// room for it.
+func (q *queue) push(message []byte) (room bool) {
 	f := newFrame(message)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		f.free()
-		return
+		return true
 	}
 	if q.start != nil {
 		q.start()
 		q.start = nil
 	}
-	if len(q.frames) >= queueLength {
+	room = len(q.frames) < queueLength
+	if !room {
 		q.dropOldest()
 	}
 	q.frames = append(q.frames, f)
@@ -88,6 +90,7 @@ func (q *queue) push(message []byte) {
 	case q.ready <- struct{}{}:
 	default:
 	}
+	return room
 }
 
 // dropOldest drops the oldest media, or the oldest answer of a client that asks

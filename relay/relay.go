@@ -8,6 +8,7 @@
 //	accept.go, connections.go            connections, from accept to the first message; the shared HTTPS port
 //	stream.go, frame.go, queue.go        messages on a connection
 //	peers.go                             sockets of the open relay
+//	traffic.go, metrics.go               what is counted
 //	core                                 the protocol, without any of this
 //
 // A packet's way is read -> [Relay.process] -> send. ChannelData passes without a
@@ -16,6 +17,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -28,7 +30,8 @@ import (
 
 // Relay is a running or startable relay; see [Listen].
 type Relay struct {
-	now func() time.Time
+	now             func() time.Time
+	mostAllocations int // as configured
 
 	mu   sync.Mutex // guards the core, but for Forward, and writes to streams
 	core *core.Core
@@ -46,6 +49,10 @@ type Relay struct {
 	peers    peers // of the open relay
 	relayed  *rcu.Map[netip.AddrPort, *net.UDPConn]
 	relaying sync.WaitGroup
+
+	traffic traffic
+	events  events
+	swept   atomic.Int64 // Unix nanoseconds, of the last sweep
 }
 
 // packet is a datagram or a framed message, with the client that it came from or
@@ -58,10 +65,19 @@ type packet struct {
 // media tells ChannelData, which passes without the lock, from STUN and all else.
 func (p packet) media() bool { return len(p.data) > 0 && p.data[0]&0xC0 == 0x40 }
 
+// relayed tells what is from another client or a peer from the answers.
+func (p packet) relayed() bool {
+	return p.client.Transport == core.Relayed || p.media() || dataIndication(p.data)
+}
+
+// dataIndication tells whether a STUN message is one (RFC 8656, section 17).
+func dataIndication(message []byte) bool { return message[0] == 0 && message[1] == 0x17 }
+
 // process asks the core about each packet of a batch and sends what results.
 // scratch holds one buffer of core.MaxOutput bytes per packet.
 func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
 	now, out := r.now(), out[:0]
+	var counted tally
 	for i, p := range in {
 		var result packet
 		if p.media() {
@@ -73,7 +89,13 @@ func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
 		}
 		if result.data != nil { // a peer outside may be sent an empty datagram
 			out = append(out, result)
+			if result.relayed() {
+				counted.forwarded(p, result)
+			}
 		}
+	}
+	if len(out) > 0 {
+		r.traffic.add(in[0].client, &counted)
 	}
 	r.send(out)
 }
@@ -86,13 +108,17 @@ func (r *Relay) send(out []packet) {
 		switch first.Transport {
 		case core.TCP, core.TLS:
 			if s, ok := r.streams.Load(first.Conn); ok {
-				s.queue.push(out[0].data)
+				if !s.queue.push(out[0].data) {
+					r.events.queueFull.Add(1)
+				}
 			}
 			out = out[1:]
 			continue
 		case core.Relayed:
 			if conn, ok := r.relayed.Load(first.Server); ok {
-				_, _ = conn.WriteToUDPAddrPort(out[0].data, first.Client) // lost, as datagrams are
+				if _, err := conn.WriteToUDPAddrPort(out[0].data, first.Client); err != nil {
+					r.events.unsent.Add(1) // lost, as datagrams are
+				}
 			}
 			out = out[1:]
 			continue
@@ -101,7 +127,9 @@ func (r *Relay) send(out []packet) {
 		for run < len(out) && out[run].client.Transport == core.UDP && out[run].client.Listener == first.Listener {
 			run++
 		}
-		r.udp[first.Listener].write(out[:run])
+		if unsent := r.udp[first.Listener].write(out[:run]); unsent > 0 {
+			r.events.unsent.Add(uint64(unsent))
+		}
 		out = out[run:]
 	}
 }
@@ -126,11 +154,25 @@ func (r *Relay) Revoked(appointment, seat string) time.Time {
 	return r.core.Revoked(appointment, seat)
 }
 
+// Full tells whether no more allocations are made, since there are too many.
+func (r *Relay) Full() bool { return r.Allocations() >= r.mostAllocations }
+
 // Allocations returns the number of live allocations.
 func (r *Relay) Allocations() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.core.Allocations()
+}
+
+// aliveTime is how long ago the last sweep may have been, of one a second.
+const aliveTime = 30 * time.Second
+
+// Alive returns an error when the relay does not get to its work any more, or not yet.
+func (r *Relay) Alive() error {
+	if ago := r.now().UnixNano() - r.swept.Load(); ago > int64(aliveTime) {
+		return errors.New("the relay does not get to its work: restart it")
+	}
+	return nil
 }
 
 // Serve relays until ctx is done or a socket fails, and then closes everything.
@@ -151,6 +193,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	for _, listener := range r.stream {
 		start(func() error { return listener.serve(r) })
 	}
+	r.swept.Store(r.now().UnixNano())
 	running.Go(func() { r.sweep(ctx) })
 
 	<-ctx.Done()
@@ -183,6 +226,7 @@ func (r *Relay) sweep(ctx context.Context) {
 			r.mu.Lock()
 			r.core.Sweep(r.now())
 			r.mu.Unlock()
+			r.swept.Store(r.now().UnixNano())
 		case <-minute.C:
 			own, err := HostAddresses() // they may have changed
 			if err != nil {

@@ -58,8 +58,8 @@ func (s *udpSocket) serve(r *Relay) error {
 			p.client.Transport, p.client.Listener = core.UDP, s.index
 			if p.media() {
 				media = append(media, p)
-			} else {
-				lane.push(p)
+			} else if !lane.push(p) {
+				r.events.laneFull.Add(1)
 			}
 		}
 		r.process(media, scratch, out)
@@ -67,8 +67,8 @@ func (s *udpSocket) serve(r *Relay) error {
 }
 
 // write sends what the kernel takes. A datagram that it does not take is lost, as
-// datagrams are.
-func (s *udpSocket) write(run []packet) { s.batch.write(run) }
+// datagrams are; it returns how many.
+func (s *udpSocket) write(run []packet) (unsent int) { return s.batch.write(run) }
 
 // buffers returns n buffers of the given size in one piece of memory.
 func buffers(n, size int) [][]byte {

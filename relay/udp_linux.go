@@ -152,8 +152,9 @@ func (b *batchReader) read(in []packet) (int, error) {
 	}
 }
 
-// write sends a run of packets and drops what the kernel does not take.
-func (b *batchConn) write(run []packet) {
+// write sends a run of packets, drops what the kernel does not take, and returns how
+// many that were.
+func (b *batchConn) write(run []packet) (unsent int) {
 	m := b.writers.Get().(*messages)
 	defer b.writers.Put(m)
 	if m.call == nil {
@@ -170,14 +171,16 @@ func (b *batchConn) write(run []packet) {
 		for m.first = 0; m.first < n; m.first += m.done {
 			m.count = n - m.first
 			if b.raw.Control(m.call) != nil { // Write would make writers wait for each other
-				return
+				return unsent
 			}
 			if m.errno != 0 || m.done <= 0 {
 				m.done = 1 // the first one failed: too large, or no way there
+				unsent++
 			}
 		}
 		run = run[n:]
 	}
+	return unsent
 }
 
 // prepare describes one packet to the kernel.

@@ -41,10 +41,13 @@ func (b *batchReader) read(in []packet) (int, error) {
 	}
 }
 
-func (b *batchConn) write(run []packet) {
+func (b *batchConn) write(run []packet) (unsent int) {
 	for _, p := range run {
-		_, _ = b.conn.WriteToUDPAddrPort(p.data, p.client.Client)
+		if _, err := b.conn.WriteToUDPAddrPort(p.data, p.client.Client); err != nil {
+			unsent++
+		}
 	}
+	return unsent
 }
 
 // forbidBroadcast is not available everywhere. relay.deny can name the networks'

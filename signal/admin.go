@@ -64,6 +64,7 @@ func (s *Server) adminHandler(authorize func(*http.Request, token.Scope) (caller
 			if refused == nil {
 				refused = route.serve(s, w, r, caller)
 			}
+			s.metrics.answered(refused)
 			if refused != nil {
 				refused.write(w)
 			}

@@ -72,7 +72,7 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, _ cal
 	case errors.Is(err, appointment.ErrUnknown):
 		return unknownAppointment()
 	case err != nil:
-		return s.fault("an appointment cannot be revoked", err)
+		return s.unwritten("an appointment cannot be revoked", err)
 	}
 	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
 	s.relay.Revoke(a.ID, "", a.Revoked)

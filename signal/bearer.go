@@ -20,6 +20,7 @@ func (s *Server) APIHandler() http.Handler {
 			// A right token is never locked out by wrong ones of its network: 256
 			// bits are not guessed.
 			if wait := failures.wait(s.now(), network); wait > 0 {
+				s.metrics.hit(limitWrongTokens)
 				return caller{}, limitedKind.says("too many wrong tokens came from this network", "correct the token and wait").after(wait)
 			}
 			failures.fail(s.now(), network)

@@ -70,7 +70,7 @@ func (s *Server) create(ctx context.Context, body []byte, once *once) ([]byte, *
 	case errors.Is(err, appointment.ErrExists):
 		return nil, existsKind.says(err.Error(), "make another id and other codes")
 	case err != nil:
-		return nil, s.fault("an appointment cannot be kept", err)
+		return nil, s.unwritten("an appointment cannot be kept", err)
 	}
 	return text, nil
 }

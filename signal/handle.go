@@ -17,8 +17,10 @@ func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) (wa
 		return 0, s.over
 	}
 	if wait := s.paceLocked(now, frame); wait > 0 {
+		r.metrics.hit(limitFrames)
 		return wait, nil
 	}
+	r.metrics.frames.WithLabelValues(received).Inc()
 	if frame.Numbered() {
 		switch {
 		case frame.N <= s.received:

@@ -18,19 +18,27 @@ const (
 	unknownCode = "no appointment has this code"
 )
 
-// open takes a client's first frame: a join or a resume. Where a session has ended
-// meanwhile the error says why.
-func (s *Server) open(ctx context.Context, client netip.Addr, frame protocol.FromClient) (*session, *link, *protocol.Error) {
+// open takes a client's first frame, which came over one of the transports: a join or a
+// resume. Where a session has ended meanwhile the error says why.
+func (s *Server) open(ctx context.Context, client netip.Addr, over transport, frame protocol.FromClient) (*session, *link, *protocol.Error) {
 	switch {
 	case frame.Resume != nil:
-		return s.rooms.resume(s.now(), *frame.Resume)
+		return s.rooms.resume(s.now(), over, *frame.Resume)
 	case frame.Join == nil:
 		return nil, nil, badRequest("the first frame must be a join or a resume")
 	}
-	session, welcome, failure := s.admit(ctx, client, *frame.Join)
+	began := s.now()
+	session, link, failure := s.join(ctx, client, over, *frame.Join)
+	s.metrics.joined(s.now().Sub(began), failure)
+	return session, link, failure
+}
+
+func (s *Server) join(ctx context.Context, client netip.Addr, over transport, join protocol.Join) (*session, *link, *protocol.Error) {
+	session, welcome, failure := s.admit(ctx, client, join)
 	if failure != nil {
 		return nil, nil, failure
 	}
+	session.transport = over
 	link, failure := s.rooms.join(s.now(), session, welcome, func() error {
 		_, _, err := s.registry.Find(ctx, session.lookup)
 		return err
@@ -50,6 +58,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
 	lookups := s.pepper.Lookups(code.Verifier(token))
 	if wait := s.guesses.wait(now, client); wait > 0 && !s.guesses.knows(now, client, lookups[0]) {
+		s.metrics.hit(limitWrongCodes)
 		return nil, welcome, &protocol.Error{
 			Code:       protocol.Limited,
 			Message:    "too many wrong codes",
@@ -73,13 +82,13 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	case errors.Is(err, appointment.ErrOver):
 		return nil, welcome, &protocol.Error{Code: protocol.Over, Message: "the appointment is over"}
 	case err != nil:
-		s.log.Error("the registry cannot be read", "error", err)
+		s.failed("the registry cannot be read", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
 	s.registry.MarkUsed(ctx, seat.Lookup)
 	wrapped, err := s.pepper.Reveal(found.ID, seat.Name, seat.RoomKey)
 	if err != nil {
-		s.log.Error("a seat cannot be read", "error", err)
+		s.failed("a seat cannot be read", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
 	return newSession(found, seat, join.Epoch), protocol.Welcome{

@@ -43,7 +43,7 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 
 // poll handles a client's frames and waits for some to answer with.
 func (s *Server) poll(r *http.Request, frames []protocol.FromClient) (texts []json.RawMessage, over *protocol.Error) {
-	session, link, failure := s.open(r.Context(), clientAddr(r), frames[0])
+	session, link, failure := s.open(r.Context(), clientAddr(r), overPoll, frames[0])
 	if failure != nil {
 		return nil, failure
 	}
@@ -61,6 +61,8 @@ func (s *Server) poll(r *http.Request, frames []protocol.FromClient) (texts []js
 	}
 	held := time.NewTimer(hold)
 	defer held.Stop()
+	s.metrics.polls.Inc()
+	defer s.metrics.polls.Dec()
 	for last := false; ; {
 		texts, last, over = s.rooms.take(session, link)
 		if last || len(texts) > 0 {

@@ -38,16 +38,23 @@ var (
 	faultKind        = kind{"fault", "The server has a fault", http.StatusInternalServerError}
 )
 
+// kinds are all of them.
+var kinds = []kind{
+	badRequestKind, tooLargeKind, invalidKind, unauthorizedKind, scopeKind, socketKind, resourceKind, appointmentKind, seatKind,
+	tokenKind, existsKind, endedKind, inProgressKind, keyReusedKind, wrongCodeKind, limitedKind, busyKind, faultKind,
+}
+
 // refusal is an answer of the admin API that says what went wrong.
 type refusal struct {
 	protocol.Problem
+	kind       kind
 	retryAfter time.Duration // zero: the same request will not do
 }
 
 // says makes a refusal: what happened, to what, and what to do. Neither text repeats
 // what the request holds.
 func (k kind) says(detail, remedy string) *refusal {
-	return &refusal{Problem: protocol.Problem{
+	return &refusal{kind: k, Problem: protocol.Problem{
 		Type: "/problems/" + k.name, Title: k.title, Status: k.status, Detail: detail, Remedy: remedy,
 	}}
 }
@@ -73,6 +80,12 @@ func (r *refusal) write(w http.ResponseWriter) {
 
 // fault answers an error of the registry, which the log explains.
 func (s *Server) fault(what string, err error) *refusal {
-	s.log.Error(what, "error", err)
+	s.failed(what, err)
 	return faultKind.says(what, "see the server's log")
+}
+
+// unwritten is fault where something was to be written.
+func (s *Server) unwritten(what string, err error) *refusal {
+	s.writing.fail(s.now())
+	return s.fault(what, err)
 }

@@ -82,6 +82,7 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 	now, limited := s.now(), from.network.IsValid()
 	if limited {
 		if wait := s.guesses.wait(now, from.network); wait > 0 {
+			s.metrics.hit(limitWrongCodes)
 			return room, limitedKind.says("too many wrong codes came from this network", "wait before you try again").after(wait)
 		}
 	}
@@ -117,7 +118,7 @@ func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) 
 	case errors.Is(err, appointment.ErrExists):
 		return existsKind.says("there is a seat with this code already", "make another code")
 	case err != nil:
-		return s.fault("a seat cannot be reissued", err)
+		return s.unwritten("a seat cannot be reissued", err)
 	}
 	s.rooms.endAll(id, seat.Name, protocol.Revoked, "the seat was given another code")
 	s.relay.Revoke(id, seat.Name, seat.Reissued)

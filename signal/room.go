@@ -18,6 +18,7 @@ type rooms struct {
 	ice func(appointment, seat string) (protocol.ICE, error)
 	// waiting says that patients wait until the doctor lets them in.
 	waiting bool
+	metrics *metrics
 
 	mu       sync.Mutex
 	byID     map[string]*room    // appointment -> room, while somebody is in it
@@ -44,8 +45,8 @@ const (
 	joinBurst    = 10
 )
 
-func newRooms(waiting bool, ice func(appointment, seat string) (protocol.ICE, error)) *rooms {
-	return &rooms{ice: ice, waiting: waiting, byID: map[string]*room{}, sessions: map[string]*session{}}
+func newRooms(waiting bool, ice func(appointment, seat string) (protocol.ICE, error), m *metrics) *rooms {
+	return &rooms{ice: ice, waiting: waiting, metrics: m, byID: map[string]*room{}, sessions: map[string]*session{}}
 }
 
 // join seats a session, welcomes it and tells the others. An older session of the
@@ -74,6 +75,7 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, valid 
 		in.joins[s.seat] = joins
 	}
 	if wait := joins.wait(now, joinInterval, joinBurst); wait > 0 {
+		r.metrics.hit(limitJoins)
 		return nil, &protocol.Error{Code: protocol.Limited, Message: "the seat was taken too often", RetryAfter: int(wait/time.Second) + 1}
 	}
 	joins.add(now, joinInterval)
@@ -115,7 +117,7 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, valid 
 
 // resume brings a client back to its session. A request that was overtaken by a later
 // one gets no link.
-func (r *rooms) resume(now time.Time, resume protocol.Resume) (*session, *link, *protocol.Error) {
+func (r *rooms) resume(now time.Time, over transport, resume protocol.Resume) (*session, *link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sessions[resume.Session]
@@ -123,12 +125,14 @@ func (r *rooms) resume(now time.Time, resume protocol.Resume) (*session, *link, 
 		return nil, nil, &protocol.Error{Code: protocol.UnknownSession, Message: "there is nothing to resume: join with the same epoch"}
 	}
 	if s.paceLocked(now, protocol.FromClient{}) > 0 {
+		r.metrics.hit(limitFrames)
 		r.endLocked(s, protocol.TooFast, "the session was resumed too often")
 		return s, nil, s.over
 	}
 	if resume.Received < s.forgottenLocked() {
 		return s, nil, nil
 	}
+	s.transport = over
 	return s, s.attachLocked(resume.Received), nil
 }
 
@@ -188,7 +192,12 @@ func (r *rooms) take(s *session, l *link) (texts []json.RawMessage, last bool, o
 
 // deliverLocked queues a frame without ever waiting.
 func (r *rooms) deliverLocked(s *session, frame protocol.FromServer) {
-	if s.over == nil && !s.enqueueLocked(frame) {
+	if s.over != nil {
+		return
+	}
+	r.metrics.frames.WithLabelValues(queued).Inc()
+	if !s.enqueueLocked(frame) {
+		r.metrics.hit(limitQueue)
 		r.endLocked(s, protocol.TooSlow, "frames were not taken in time: join with the same epoch")
 	}
 }
@@ -205,6 +214,7 @@ func (r *rooms) endLocked(s *session, code protocol.Code, message string) {
 		return
 	}
 	s.over = &protocol.Error{Code: code, Message: message}
+	r.metrics.ended.WithLabelValues(string(code)).Inc()
 	delete(r.sessions, s.token)
 	s.wakeLocked()
 	in := r.byID[s.appointment]

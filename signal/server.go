@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"praxisrelay/signal/appointment"
@@ -42,6 +43,10 @@ type Options struct {
 	Registry appointment.Registry
 	Pepper   *appointment.Pepper
 	Relay    Relay
+	// Health serves /healthz and /readyz to clients. Nil: nothing does.
+	Health http.Handler
+	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
+	Firewall http.Handler
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -52,6 +57,7 @@ type Server struct {
 	registry   appointment.Registry
 	pepper     *appointment.Pepper
 	relay      Relay
+	firewall   http.Handler
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
@@ -59,6 +65,10 @@ type Server struct {
 	answers    inProgress
 	stretching stretching
 	stopping   chan struct{}
+	health     http.Handler
+	metrics    *metrics
+	writing    writing
+	swept      atomic.Int64 // Unix nanoseconds, of the last sweep
 }
 
 // New returns a Server and revokes anew in the relay what was revoked before.
@@ -79,13 +89,16 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		registry:   o.Registry,
 		pepper:     o.Pepper,
 		relay:      o.Relay,
+		firewall:   o.Firewall,
 		now:        o.Now,
 		log:        o.Log,
 		guesses:    newLimiter(),
 		stretching: newStretching(),
 		stopping:   make(chan struct{}),
+		health:     o.Health,
+		metrics:    newMetrics(),
 	}
-	s.rooms = newRooms(o.Waiting, s.makeICE)
+	s.rooms = newRooms(o.Waiting, s.makeICE, s.metrics)
 	list, err := s.registry.List(ctx)
 	if errors.Is(err, appointment.ErrDamaged) {
 		s.log.Error("appointments cannot be read", "error", err) // the others can
@@ -111,6 +124,14 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/info", s.serveInfo)
 	mux.HandleFunc("GET /v1/signal", s.serveSocket)
 	mux.HandleFunc("POST /v1/signal", s.servePoll)
+	if s.health != nil {
+		mux.Handle("GET /healthz", s.health)
+		mux.Handle("GET /readyz", s.health)
+	}
+	if s.firewall != nil {
+		mux.Handle("GET /firewall", s.firewall)
+		mux.Handle("GET /firewall.css", s.firewall)
+	}
 	mux.Handle("GET /", page.Handler())
 	return secured(mux)
 }
@@ -127,6 +148,7 @@ func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener)
 	for i, listener := range listeners {
 		go func() { failures <- servers[i].Serve(listener) }()
 	}
+	s.swept.Store(s.now().UnixNano())
 	sweeping, stopSweep := context.WithCancel(ctx)
 	defer stopSweep()
 	go s.sweep(sweeping)
@@ -163,6 +185,7 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		case <-seconds.C:
 			s.rooms.sweep(s.now())
+			s.swept.Store(s.now().UnixNano())
 		case <-hour.C:
 			s.sweepRegistry(ctx)
 		}
@@ -171,8 +194,17 @@ func (s *Server) sweep(ctx context.Context) {
 
 func (s *Server) sweepRegistry(ctx context.Context) {
 	if err := s.registry.Sweep(ctx, s.now()); err != nil {
-		s.log.Error("the registry cannot be swept", "error", err)
+		s.failed("the registry cannot be swept", err)
+		if !errors.Is(err, appointment.ErrDamaged) {
+			s.writing.fail(s.now())
+		}
 	}
+}
+
+// failed logs and counts a fault, which is one of the registry nearly always.
+func (s *Server) failed(what string, err error) {
+	s.log.Error(what, "error", err)
+	s.metrics.faults.Inc()
 }
 
 func httpServer(handler http.Handler) *http.Server {

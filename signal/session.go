@@ -34,17 +34,26 @@ type session struct {
 	lookup      appointment.Lookup
 	ends        time.Time // when nobody could withdraw its appointment any more
 
-	admitted bool
-	sent     uint64            // the number of the last frame for the client
-	queue    []json.RawMessage // the last of these, as far as they are not acknowledged
-	waiting  int               // bytes in queue
-	received uint64            // the number of the last frame from the client
-	acked    uint64            // what of that the client was told
-	pace     bucket            // of frames from the client
-	link     *link             // nil while the client is away
-	away     time.Time         // since when
-	over     *protocol.Error   // why it has ended
+	admitted  bool
+	sent      uint64            // the number of the last frame for the client
+	queue     []json.RawMessage // the last of these, as far as they are not acknowledged
+	waiting   int               // bytes in queue
+	received  uint64            // the number of the last frame from the client
+	acked     uint64            // what of that the client was told
+	pace      bucket            // of frames from the client
+	link      *link             // nil while the client is away
+	away      time.Time         // since when
+	transport transport         // of the last link
+	over      *protocol.Error   // why it has ended
 }
+
+// transport is what carries a session's frames.
+type transport string
+
+const (
+	overSocket transport = "socket"
+	overPoll   transport = "poll"
+)
 
 // link is the connection that carries a session's frames now.
 type link struct {

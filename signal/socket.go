@@ -55,7 +55,7 @@ func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.R
 	if failure != nil || frame == nil {
 		return failure
 	}
-	session, link, failure := s.open(ctx, clientAddr(r), *frame)
+	session, link, failure := s.open(ctx, clientAddr(r), overSocket, *frame)
 	if failure != nil || link == nil {
 		return failure
 	}

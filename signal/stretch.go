@@ -28,6 +28,7 @@ func (s *Server) derive(ctx context.Context, c code.Code) (code.Keys, *refusal) 
 	case s.stretching.turns <- struct{}{}:
 		defer func() { <-s.stretching.turns }()
 	case <-waiting.Done():
+		s.metrics.hit(limitStretching)
 		return code.Keys{}, busyKind.says("too many codes are made at once", "try again in a moment, or make codes at the caller").after(5 * time.Second)
 	}
 	keys, err := c.Derive(s.info.Salt, s.info.Rounds)

@@ -23,7 +23,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request, _ caller) *
 		return invalidKind.says(err.Error(), "correct it")
 	}
 	if err := s.registry.AddToken(r.Context(), made); err != nil {
-		return s.fault("a token cannot be kept", err)
+		return s.unwritten("a token cannot be kept", err)
 	}
 	answer(w, http.StatusCreated, protocol.CreatedToken{ListedToken: listedToken(made), Token: text})
 	return nil
@@ -48,7 +48,7 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, _ caller) *
 	case errors.Is(err, appointment.ErrUnknown):
 		return tokenKind.says("no token has this id", "see praxisrelay token list")
 	case err != nil:
-		return s.fault("a token cannot be revoked", err)
+		return s.unwritten("a token cannot be revoked", err)
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -21,6 +21,7 @@ import (
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/systemd"
 )
 
 // ice joins a seat and returns its TURN credential.
@@ -107,7 +108,7 @@ func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := listen(t.Context(), settings, s, slog.New(slog.DiscardHandler))
+	a, err := listen(t.Context(), settings, s, new(systemd.Sockets), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,9 @@ import (
 	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/health"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/systemd"
 )
 
 // secrets are what the configuration names files for.
@@ -37,24 +39,31 @@ type pemPair struct{ chain, key []byte }
 // appliance is everything that serves, wired: the one place where the relay and the
 // signaling meet.
 type appliance struct {
-	relay     *relay.Relay
-	keys      *credential.Keyring
-	pepper    *appointment.Pepper
-	pair      *certificate.Store
-	acme      *certificate.ACME // nil: the certificate is in files
-	signal    *signal.Server
-	registry  appointment.Registry
-	admin     net.Listener
-	api       net.Listener // nil: the admin API is on the socket alone
-	addresses relay.Addresses
-	url       string
-	urls      []string // of the ICE servers
-	lifetime  time.Duration
+	relay      *relay.Relay
+	keys       *credential.Keyring
+	pepper     *appointment.Pepper
+	pair       *certificate.Store
+	acme       *certificate.ACME // nil: the certificate is in files
+	signal     *signal.Server
+	registry   appointment.Registry
+	admin      net.Listener
+	api        net.Listener // nil: the admin API is on the socket alone
+	monitoring net.Listener // nil: there are no metrics
+	addresses  relay.Addresses
+	url        string
+	urls       []string // of the ICE servers
+	lifetime   time.Duration
+
+	reloads *reloads
+	health  health.Checks // filled before anything is served
 }
 
 // listen binds everything that the configuration says, or nothing.
-func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (_ *appliance, err error) {
-	a := &appliance{lifetime: c.Relay.CredentialLifetime}
+func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.Sockets, log *slog.Logger) (_ *appliance, err error) {
+	a := &appliance{
+		lifetime: c.Relay.CredentialLifetime,
+		reloads:  newReloads(time.Now()),
+	}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -68,11 +77,12 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 	}
 	a.pair = certificate.NewStore(c.Name, time.Now, log)
 	options := relay.Options{
-		Listen: c.Listen,
-		Relay:  c.Relay,
-		Keys:   a.keys,
-		TLS:    tlsConfig(a.pair),
-		Now:    time.Now,
+		Listen:  c.Listen,
+		Relay:   c.Relay,
+		Keys:    a.keys,
+		TLS:     tlsConfig(a.pair),
+		Now:     time.Now,
+		Sockets: sockets,
 	}
 	if c.TLS.ACME.Directory == "" {
 		if err = a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
@@ -97,11 +107,16 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		return nil, err
 	}
 	if c.Signal.AdminListen != "" {
-		if a.api, err = tls.Listen("tcp", c.Signal.AdminListen, tlsConfig(a.pair)); err != nil {
+		listener, err := sockets.Listen("tcp", c.Signal.AdminListen)
+		if err != nil {
 			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
+		a.api = tls.NewListener(listener, tlsConfig(a.pair))
 	}
-	a.signal, err = signal.New(ctx, signal.Options{
+	if a.monitoring, err = listenMetrics(sockets, c.Metrics.Listen); err != nil {
+		return nil, fmt.Errorf("metrics.listen: %w", err)
+	}
+	if a.signal, err = signal.New(ctx, signal.Options{
 		Name:       c.Name,
 		URL:        a.url,
 		Rounds:     code.Rounds,
@@ -110,10 +125,15 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		Registry:   a.registry,
 		Pepper:     a.pepper,
 		Relay:      a,
+		Health:     a.health.Handler(),
+		Firewall:   firewallPage(c, a.addresses, time.Now),
 		Now:        time.Now,
 		Log:        log,
-	})
-	return a, err
+	}); err != nil {
+		return nil, err
+	}
+	a.health = a.checks()
+	return a, nil
 }
 
 // serve serves until ctx is done or a part fails, and closes everything.
@@ -121,11 +141,12 @@ func (a *appliance) serve(ctx context.Context) error {
 	defer a.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failures := make(chan error, 3)
+	failures := make(chan error, 4)
 	go func() { failures <- a.relay.Serve(ctx); cancel() }()
 	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
 	go func() { failures <- a.servePlainHTTP(ctx); cancel() }()
-	return errors.Join(<-failures, <-failures, <-failures)
+	go func() { failures <- a.serveMetrics(ctx); cancel() }()
+	return errors.Join(<-failures, <-failures, <-failures, <-failures)
 }
 
 func (a *appliance) close() {
@@ -137,6 +158,9 @@ func (a *appliance) close() {
 	}
 	if a.api != nil {
 		a.api.Close()
+	}
+	if a.monitoring != nil {
+		a.monitoring.Close()
 	}
 	if a.registry != nil {
 		a.registry.Close()

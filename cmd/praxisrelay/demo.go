@@ -24,6 +24,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
+	"praxisrelay/systemd"
 )
 
 // demoHost is the only address that the demo is reached at.
@@ -78,13 +79,14 @@ func demoCommand() *cobra.Command {
 		settings.Listen.TURNTCP = []string{hostPort(demoHost, ports.tcp)}
 		settings.Listen.TURNTLS = []string{hostPort(demoHost, ports.tls)}
 		settings.Relay.Addresses = []netip.Addr{netip.MustParseAddr(demoHost)}
+		settings.Metrics.Listen = ""
 		settings.Signal.Registry = filepath.Join(folder, "registry.db")
 		settings.Signal.AdminSocket = filepath.Join(folder, "admin.sock")
 		secrets, err := demoSecrets()
 		if err != nil {
 			return err
 		}
-		a, err := listen(c.Context(), settings, secrets, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+		a, err := listen(c.Context(), settings, secrets, new(systemd.Sockets), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
 		if err != nil {
 			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
 		}

@@ -32,7 +32,11 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 		t.Fatalf("%d documents, %v", len(documents), err)
 	}
 	named := 0
-	for _, path := range append(documents, filepath.Join(root, "README.md")) {
+	german, err := filepath.Glob(filepath.Join(root, "docs", "de", "*.md"))
+	if err != nil || len(german) == 0 {
+		t.Fatalf("%d German documents, %v", len(german), err)
+	}
+	for _, path := range append(append(documents, german...), filepath.Join(root, "README.md")) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -33,8 +33,9 @@ func rootCommand() *cobra.Command {
 		Short:         "Video consultations through restrictive firewalls",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       programVersion(),
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), configCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand())
+	root.AddCommand(initCommand(), serveCommand(), configCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand(), firewallCommand())
 	return root
 }

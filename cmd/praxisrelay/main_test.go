@@ -134,11 +134,12 @@ func startDemo(t *testing.T) (info demoInfo, d *daemon) {
 // served is a daemon run by serve from a configuration file.
 type served struct {
 	*daemon
-	url    string
-	api    string // the admin API's URL
-	ca     string // its certificate
-	socket string
-	admin  *client.Admin
+	url        string
+	api        string // the admin API's URL
+	monitoring string // of the metrics and health
+	ca         string // its certificate
+	socket     string
+	admin      *client.Admin
 }
 
 // startServe runs an appliance with a configuration of its own. prepare, if any, may
@@ -172,7 +173,9 @@ func newServed(folder string) *served {
 func (s *served) serving(line string) bool {
 	_, rest, ok := strings.Cut(line, "msg=serving url=")
 	s.url, _, _ = strings.Cut(rest, " ")
-	_, api, _ := strings.Cut(rest, " admin=")
+	_, monitoring, _ := strings.Cut(rest, " metrics=")
+	monitoring, api, _ := strings.Cut(monitoring, " admin=")
+	s.monitoring = "http://" + monitoring
 	s.api = "https://" + api
 	return ok
 }
@@ -212,6 +215,7 @@ listen:
 tls: {certificate: DIR/cert.pem, key: DIR/key.pem}
 relay: {secret_files: [DIR/turn.secret]}
 signal: {registry: DIR/registry.db, pepper_file: DIR/pepper.secret, admin_socket: DIR/admin.sock, admin_listen: 127.0.0.1:0}
+metrics: {listen: 127.0.0.1:0}
 `, "DIR", folder),
 	} {
 		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {

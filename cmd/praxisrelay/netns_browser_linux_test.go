@@ -87,28 +87,31 @@ func tunnel(t *testing.T, namespace, address string) string {
 	return listener.Addr().String()
 }
 
-// dialOn connects from another host: a socket stays in the namespace that it was made in.
+// dialOn connects from another host.
 func dialOn(namespace, address string) (net.Conn, error) {
+	return onHost(namespace, func() (net.Conn, error) { return net.DialTimeout("tcp", address, 10*time.Second) })
+}
+
+// onHost opens a socket on another host: it stays in the namespace that it was made in.
+func onHost[T any](namespace string, open func() (T, error)) (T, error) {
 	type result struct {
-		conn net.Conn
-		err  error
+		socket T
+		err    error
 	}
 	results := make(chan result)
 	go func() {
+		var r result
+		defer func() { results <- r }()
 		runtime.LockOSThread() // the thread ends with this goroutine, in the other namespace
-		fd, err := unix.Open("/run/netns/"+namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			results <- result{nil, err}
+		var fd int
+		if fd, r.err = unix.Open("/run/netns/"+namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0); r.err != nil {
 			return
 		}
 		defer unix.Close(fd)
-		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-			results <- result{nil, err}
-			return
+		if r.err = unix.Setns(fd, unix.CLONE_NEWNET); r.err == nil {
+			r.socket, r.err = open()
 		}
-		conn, err := net.DialTimeout("tcp", address, 10*time.Second)
-		results <- result{conn, err}
 	}()
 	r := <-results
-	return r.conn, r.err
+	return r.socket, r.err
 }

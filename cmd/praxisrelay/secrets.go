@@ -32,7 +32,7 @@ func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
 	s.peppers, err = readPeppers(c.Signal.PepperFile)
 	note(err)
 	if c.TLS.ACME.Directory == "" {
-		s.pair, err = readGoodPair(c, now)
+		s.pair, err = readCertificate(c, now)
 	} else {
 		s.acme, err = readACME(c)
 	}
@@ -144,8 +144,8 @@ func readPair(c config.Config) (chain, key []byte, err error) {
 	return chain, key, nil
 }
 
-// readGoodPair is readPair at the start, when there is no other pair to go on with.
-func readGoodPair(c config.Config, now time.Time) (p pemPair, err error) {
+// readCertificate is readPair at the start, when there is no other pair to go on with.
+func readCertificate(c config.Config, now time.Time) (p pemPair, err error) {
 	if p.chain, p.key, err = readPair(c); err != nil {
 		return p, err
 	}
@@ -160,8 +160,8 @@ func remedy(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: stop what has the port (ss -lptun shows it) or choose another", err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%w: ports below 1024 need the service manager, root or CAP_NET_BIND_SERVICE", err)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return fmt.Errorf("%w: a port below 1024 needs a socket unit that is bound to the same address, root or CAP_NET_BIND_SERVICE", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%w: use an address of this host, or none for all", err)
 	}

@@ -44,13 +44,20 @@ func serveCommand() *cobra.Command {
 		if err := findPublicAddress(c.Context(), &settings.Relay); err != nil {
 			return err
 		}
-		a, err := listen(c.Context(), settings, secrets, log)
+		sockets := systemd.Inherit()
+		a, err := listen(c.Context(), settings, secrets, sockets, log)
+		for _, name := range sockets.CloseUnused() {
+			log.Warn("no listener of the configuration wants this socket of the service manager", "socket", name)
+		}
 		if err != nil {
 			return err
 		}
 		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
 		if http := a.addresses.HTTP; http.IsValid() {
 			where = append(where, "http", http)
+		}
+		if a.monitoring != nil {
+			where = append(where, "metrics", a.monitoring.Addr())
 		}
 		if a.api != nil {
 			where = append(where, "admin", a.api.Addr())
@@ -123,9 +130,11 @@ func (a *appliance) reload(ctx context.Context, hangup <-chan os.Signal, file st
 		}
 		s, err := a.replaceSecrets(file)
 		if err != nil {
+			a.reloads.failed()
 			log.Error("not reloaded: the TURN secrets and the pepper are as before", "error", err)
 			continue
 		}
+		a.reloads.succeeded(time.Now())
 		log.Info("reloaded", "turn_secrets", len(s.turn), "peppers", len(s.peppers))
 	}
 }

@@ -19,7 +19,7 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		}
 		return c.fail(from, errAllocated)
 	}
-	if c.refuses(r.identity) || !c.now.Before(r.identity.Expires) {
+	if r.authentication != AuthOK {
 		return c.fail(from, errExpired)
 	}
 	switch {
@@ -39,16 +39,19 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		return c.fail(from, errFamilyUnsupported)
 	}
 	p := c.appointment(r.identity.Appointment)
-	if !c.makeRoom(p, r.identity.Seat) || len(p.members) >= c.config.Limits.PerAppointment {
-		return c.fail(from, errQuota)
-	}
-	if len(c.allocations) >= c.config.Limits.Total ||
-		c.prefixes[Prefix(from.Client.Addr())] >= c.config.Limits.PerPrefix {
-		return c.fail(from, errCapacity)
+	switch {
+	case !c.makeRoom(p, r.identity.Seat):
+		return c.refuse(from, LimitPerSeat, errQuota)
+	case len(p.members) >= c.config.Limits.PerAppointment:
+		return c.refuse(from, LimitPerAppointment, errQuota)
+	case len(c.allocations) >= c.config.Limits.Total:
+		return c.refuse(from, LimitTotal, errCapacity)
+	case c.prefixes[Prefix(from.Client.Addr())] >= c.config.Limits.PerPrefix:
+		return c.refuse(from, LimitPerPrefix, errCapacity)
 	}
 	relayed, ok := c.freeAddress(p.space, ip)
 	if !ok {
-		return c.fail(from, errCapacity)
+		return c.refuse(from, LimitPorts, errCapacity)
 	}
 	a := &allocation{
 		tuple:       from,
@@ -62,6 +65,7 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 	a.granted = c.lifetime(a)
 	a.expires = c.now.Add(a.granted)
 	c.hold(a)
+	c.stats.Granted[from.Transport]++
 	return c.allocated(from, a)
 }
 
@@ -81,6 +85,7 @@ func (c *Core) hold(a *allocation) {
 	p.space.relayed[a.relayed] = a
 	c.prefixes[Prefix(a.tuple.Client.Addr())]++
 	heap.Push(&c.expiries, a)
+	c.stats.Live[a.tuple.Transport]++
 }
 
 // allocated answers a successful Allocate, the first time and again.

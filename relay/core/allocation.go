@@ -120,6 +120,7 @@ func (c *Core) end(now time.Time, a *allocation) {
 	}
 	delete(c.allocations, a.tuple)
 	heap.Remove(&c.expiries, a.index)
+	c.stats.Live[a.tuple.Transport]--
 }
 
 // expire ends every allocation whose time is over.

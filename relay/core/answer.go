@@ -35,8 +35,13 @@ var (
 	errFamilyMismatch    = failure{stun.CodePeerAddrFamilyMismatch, "Peer address family differs"}
 	errQuota             = failure{stun.CodeAllocQuotaReached, "Too many allocations of this appointment"}
 	errCapacity          = failure{stun.CodeInsufficientCapacity, "Insufficient Capacity"}
-	errTooBusy           = failure{} // gets no answer
 )
+
+// failures are all of them.
+var failures = []failure{
+	errBadRequest, errUnauthorized, errExpired, errForbidden, errUnknownAttribute, errNoAllocation, errAllocated,
+	errStaleNonce, errFamilyUnsupported, errWrongCredentials, errTransport, errFamilyMismatch, errQuota, errCapacity,
+}
 
 // begin starts the answer to the request in work.
 func (c *Core) begin(class stun.MessageClass) {
@@ -45,6 +50,7 @@ func (c *Core) begin(class stun.MessageClass) {
 	c.answer.Length = 0
 	c.answer.Type = stun.NewType(c.request.kind.Method, class)
 	c.answer.TransactionID = c.request.id
+	c.code = 0
 	c.answer.WriteHeader()
 }
 
@@ -75,6 +81,7 @@ func (c *Core) finish(from FiveTuple) []byte {
 	if !authenticated && !c.fits(from, 0) {
 		return nil
 	}
+	c.stats.Answers[c.code]++
 	return c.answer.Raw
 }
 
@@ -89,10 +96,17 @@ func (c *Core) fits(from FiveTuple, more int) bool {
 		(len(c.answer.Raw)+more+overhead)*100 <= (len(c.request.message.Raw)+overhead)*maxAmplification
 }
 
+// refuse answers that a limit is reached.
+func (c *Core) refuse(from FiveTuple, limit Limit, f failure) []byte {
+	c.stats.Limits[limit]++
+	return c.fail(from, f)
+}
+
 // fail answers with an error.
 func (c *Core) fail(from FiveTuple, f failure) []byte {
 	r := &c.request
 	c.begin(stun.ClassErrorResponse)
+	c.code = f.code
 	value := []byte{0, 0, byte(f.code / 100), byte(f.code % 100)}
 	if r.key != nil {
 		value = append(value, f.reason...)

@@ -21,31 +21,56 @@ import (
 // A user that asks for more than requestRate per second is not heard for a while:
 // checking is what a request costs. Its nonce is right by then, so nobody else asks
 // in its name from an address that is not its own.
-func (c *Core) authenticate(from FiveTuple) *failure {
+func (c *Core) authenticate(from FiveTuple, held *allocation) Authentication {
 	r := &c.request
 	switch {
 	case r.badCredentials:
-		return &errBadRequest
+		return AuthMalformed
 	case !r.integrity:
-		return &errUnauthorized
+		return AuthMissing
 	case r.username == "" || r.realm == "" || r.nonce == "":
-		return &errBadRequest
+		return AuthMalformed
 	case !c.nonces.valid(c.now, from.Client.Addr(), r.nonce):
-		return &errStaleNonce
+		return AuthStale
 	case !c.users.take(c.now, user{r.username, from.Client.Addr()}, requestRate):
-		return &errTooBusy
+		c.stats.Limits[LimitRequests]++
+		return AuthTooMany
 	}
 	identity, err := credential.Parse(r.username)
 	if err != nil || r.realm != Realm {
-		return &errUnauthorized
+		return AuthUnknown
 	}
 	for key := range c.config.Keys.Keys(r.username, Realm) {
 		if integrity := stun.MessageIntegrity(key[:]); integrity.Check(&r.message) == nil {
 			r.key, r.identity = integrity, identity
-			return nil
+			return c.standing(held)
 		}
 	}
-	return &errUnauthorized
+	return AuthWrong
+}
+
+// authFailures are what those are told who do not prove who they are.
+var authFailures = map[Authentication]failure{
+	AuthMissing:   errUnauthorized,
+	AuthMalformed: errBadRequest,
+	AuthStale:     errStaleNonce,
+	AuthUnknown:   errUnauthorized,
+	AuthWrong:     errUnauthorized,
+}
+
+// standing tells whether a credential that is right still makes an allocation, where
+// that is asked for.
+func (c *Core) standing(held *allocation) Authentication {
+	r := &c.request
+	switch {
+	case held != nil || r.kind.Method != stun.MethodAllocate:
+		return AuthOK
+	case c.refuses(r.identity):
+		return AuthRevoked
+	case !c.now.Before(r.identity.Expires):
+		return AuthExpired
+	}
+	return AuthOK
 }
 
 // A browser makes one request a second at most on average, and a few dozen when a

@@ -41,7 +41,7 @@ func (c *Core) channelBind(from FiveTuple, held *allocation) []byte {
 		}
 	}
 	if ch == nil && len(held.channels) >= maxChannels || !c.room(held, r.peers) {
-		return c.fail(from, errCapacity)
+		return c.refuse(from, LimitPeers, errCapacity)
 	}
 	if ch == nil {
 		ch = &channel{owner: held, number: r.channel, peer: peer}

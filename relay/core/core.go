@@ -104,11 +104,14 @@ type Core struct {
 	users        *budgets[user]       // of requests
 	total        meter
 	alternates   []*alternate // by UDP listener
+	stats        Stats        // but for Drops
+	dropped      *dropCounts
 
 	// Of the message in work.
 	now     time.Time
 	request request
 	answer  stun.Message
+	code    stun.ErrorCode // of the answer; zero: success
 }
 
 // New returns a Core without allocations.
@@ -135,6 +138,8 @@ func New(config Config) (*Core, error) {
 		strangers:    newBudgets[netip.Addr](),
 		users:        newBudgets[user](),
 		alternates:   alternates(config.Listeners),
+		stats:        newStats(),
+		dropped:      new(dropCounts),
 	}
 	if open := config.Open; open != nil {
 		if open.Permits == nil || open.Bind == nil || open.Release == nil || open.FirstPort > open.LastPort {
@@ -156,6 +161,7 @@ func (c *Core) Handle(now time.Time, from FiveTuple, in, buf []byte) (to FiveTup
 		return from, nil
 	}
 	c.now, c.answer.Raw = now, buf[:0]
+	c.stats.Requests[c.request.kind.Method]++
 	switch r := &c.request; r.kind.Method {
 	case stun.MethodSend:
 		return c.send(from, buf)
@@ -191,11 +197,13 @@ var methods = map[stun.Method]func(*Core, FiveTuple, *allocation) []byte{
 func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *allocation) []byte) []byte {
 	r := &c.request
 	held := c.allocations[from]
-	if failure := c.authenticate(from); failure != nil {
-		if *failure == errTooBusy || !c.affordable(from, held) {
+	r.authentication = c.authenticate(from, held)
+	c.stats.Authentications[r.authentication]++
+	if r.key == nil {
+		if r.authentication == AuthTooMany || !c.affordable(from, held) {
 			return nil
 		}
-		return c.fail(from, *failure)
+		return c.fail(from, authFailures[r.authentication])
 	}
 	if r.malformed {
 		return c.fail(from, errBadRequest)

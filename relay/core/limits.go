@@ -84,6 +84,14 @@ const (
 // affordable draws on the budget for unauthenticated answers. It guards third
 // parties whose address was forged, so only UDP has one.
 func (c *Core) affordable(from FiveTuple, held *allocation) bool {
+	affordable := c.affords(from, held)
+	if !affordable {
+		c.stats.Limits[LimitUnauthenticated]++
+	}
+	return affordable
+}
+
+func (c *Core) affords(from FiveTuple, held *allocation) bool {
 	switch {
 	case from.Transport != UDP:
 		return true

@@ -21,7 +21,7 @@ func (c *Core) createPermission(from FiveTuple, held *allocation) []byte {
 		}
 	}
 	if !c.room(held, r.peers) {
-		return c.fail(from, errCapacity)
+		return c.refuse(from, LimitPeers, errCapacity)
 	}
 	for _, peer := range r.peers {
 		c.permit(held, peer)

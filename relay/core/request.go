@@ -60,8 +60,9 @@ type request struct {
 	unknown        []stun.AttrType // comprehension-required ones
 
 	// Set by authentication; without a key the request is nobody's.
-	key      stun.MessageIntegrity
-	identity credential.Identity
+	authentication Authentication
+	key            stun.MessageIntegrity
+	identity       credential.Identity
 }
 
 // decode reads a whole STUN message. It returns false for what gets no answer: what

@@ -108,14 +108,20 @@ func (c *Core) unrouteInbound(a *allocation, peer netip.Addr) {
 // room for MaxOutput bytes; it neither locks nor allocates.
 func (c *Core) Forward(now time.Time, from FiveTuple, in, buf []byte) (to FiveTuple, out []byte) {
 	if len(in) < 4 {
+		c.drop(DropMalformed)
 		return from, nil
 	}
 	end := 4 + int(binary.BigEndian.Uint16(in[2:])) // what is behind it is padding
 	if end > len(in) || end > MaxMessage {
+		c.drop(DropMalformed)
 		return from, nil
 	}
 	r, ok := c.routes.Load(routeKey{from, binary.BigEndian.Uint16(in)})
-	if !ok || !now.Before(r.until) || !c.admit(r.meter, r.shared, now, end-4) {
+	if !ok || !now.Before(r.until) {
+		c.drop(DropNoRoute)
+		return from, nil
+	}
+	if !c.admit(r.meter, r.shared, now, end-4) {
 		return from, nil
 	}
 	if r.target != nil {
@@ -140,7 +146,14 @@ func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []
 		key.client.Client = netip.AddrPortFrom(peer.Addr(), 0)
 		r, ok = c.routes.Load(key)
 	}
-	if !ok || !now.Before(r.until) || len(data) > MaxMessage-4 || !c.admit(r.meter, r.shared, now, len(data)) {
+	switch {
+	case !ok || !now.Before(r.until):
+		c.drop(DropNoRoute)
+		return key.client, nil
+	case len(data) > MaxMessage-4:
+		c.drop(DropMalformed)
+		return key.client, nil
+	case !c.admit(r.meter, r.shared, now, len(data)):
 		return key.client, nil
 	}
 	if r.channel == 0 {
@@ -157,9 +170,9 @@ const appointmentShare = 4
 // admit shapes media: of one allocation, of its appointment, and of all.
 func (c *Core) admit(own, shared *meter, now time.Time, size int) bool {
 	at, limits := now.UnixNano(), &c.config.Limits
-	return own.take(at, size, limits.AllocationRate) &&
-		shared.take(at, size, appointmentShare*limits.AllocationRate) &&
-		c.total.take(at, size, limits.TotalRate)
+	return (own.take(at, size, limits.AllocationRate) || c.drop(DropAllocationRate)) &&
+		(shared.take(at, size, appointmentShare*limits.AllocationRate) || c.drop(DropAppointmentRate)) &&
+		(c.total.take(at, size, limits.TotalRate) || c.drop(DropTotalRate))
 }
 
 // send forwards a Send indication (RFC 8656, section 11.2). Nobody is told when
@@ -167,11 +180,16 @@ func (c *Core) admit(own, shared *meter, now time.Time, size int) bool {
 func (c *Core) send(from FiveTuple, buf []byte) (FiveTuple, []byte) {
 	r := &c.request
 	held := c.allocations[from]
-	if held == nil || r.malformed || len(r.unknown) > 0 || len(r.peers) != 1 || !r.hasData {
+	if r.malformed || len(r.unknown) > 0 || len(r.peers) != 1 || !r.hasData {
+		c.drop(DropMalformed)
 		return from, nil
 	}
 	peer := r.peers[0]
-	if !c.permits(held, peer.Addr()) || c.judge(held, peer) != nil || !c.admit(&held.sent, &held.appointment.meter, c.now, len(r.data)) {
+	if held == nil || !c.permits(held, peer.Addr()) || c.judge(held, peer) != nil {
+		c.drop(DropNoRoute)
+		return from, nil
+	}
+	if !c.admit(&held.sent, &held.appointment.meter, c.now, len(r.data)) {
 		return from, nil
 	}
 	target := held.appointment.space.relayed[peer]
@@ -179,6 +197,7 @@ func (c *Core) send(from FiveTuple, buf []byte) (FiveTuple, []byte) {
 		return outside(held, peer), r.data
 	}
 	if !c.permits(target, held.relayed.Addr()) {
+		c.drop(DropNoRoute)
 		return from, nil
 	}
 	target.received.note(c.now.UnixNano())

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"errors"
+
+	"praxisrelay/signal/health"
+)
+
+// checks are what /healthz and /readyz ask.
+func (a *appliance) checks() health.Checks {
+	return health.Checks{
+		Alive: []health.Check{
+			{Name: "relay", Test: a.relay.Alive},
+			{Name: "signaling", Test: a.signal.Alive},
+		},
+		Ready: []health.Check{
+			{Name: "registry", Test: a.signal.CheckRegistry},
+			{Name: "certificate", Test: a.pair.Ready},
+			{Name: "capacity", Test: a.checkCapacity},
+		},
+	}
+}
+
+func (a *appliance) checkCapacity() error {
+	if a.relay.Full() {
+		return errors.New("relay.max_allocations is reached: wait until calls end, or raise it")
+	}
+	if free, all := a.relay.Ports(); all > 0 && free == 0 {
+		return errors.New("no relayed port is free: wait until calls end, or widen relay.ports")
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"praxisrelay/config"
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/probe"
+)
+
+// lookupTime is how long the name may take to resolve.
+const lookupTime = 5 * time.Second
+
+func firewallCommand() *cobra.Command {
+	var file, format, language string
+	var addresses, management []string
+	c := &cobra.Command{
+		Use:   "firewall",
+		Short: "Print what firewalls must let through for this appliance",
+		Long: "Print what firewalls must let through for the appliance of a configuration:\n" +
+			"where its clients are, in front of it, and what it sends out itself.\n\n" +
+			"text, markdown, csv, json and html are tables for those who open ports.\n" +
+			"nftables and iptables are rule sets for the server itself, firewalld a service\n" +
+			"and ufw application profiles; each says in its first lines how it is loaded.",
+		Example: `  praxisrelay firewall
+  praxisrelay firewall --format csv --lang de > freigaben.csv
+  praxisrelay firewall --format nftables --management 192.0.2.0/24 > praxisrelay.nft`,
+		Args: cobra.NoArgs,
+	}
+	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
+	c.Flags().StringVar(&format, "format", "text", strings.Join(firewall.Formats(), ", "))
+	c.Flags().StringVar(&language, "lang", string(firewall.English), "`language`: de or en")
+	c.Flags().StringSliceVar(&addresses, "address", nil, "the `addresses` that clients reach the name at; left out: those that it resolves to here")
+	c.Flags().StringSliceVar(&management, "management", nil, "the `networks` from which the server is administered and monitored; left out: any")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		settings, err := config.Load(file)
+		if err != nil {
+			return err
+		}
+		l, err := firewall.ParseLanguage(language)
+		if err != nil {
+			return fmt.Errorf("--lang: %w", err)
+		}
+		site := firewall.Site{AsOf: time.Now()}
+		if site.Addresses, err = parseAll(addresses, netip.ParseAddr); err != nil {
+			return fmt.Errorf("--address: %w: write it like 192.0.2.10 or 2001:db8::10", err)
+		}
+		if site.Management, err = parseAll(management, netip.ParsePrefix); err != nil {
+			return fmt.Errorf("--management: %w: write it like 192.0.2.0/24", err)
+		}
+		if len(addresses) == 0 {
+			if site.Addresses, err = clientAddresses(c.Context(), net.DefaultResolver, settings); err != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "praxisrelay: %v: the tables lack its addresses; name them with --address\n", err)
+			}
+		}
+		plan, err := firewall.New(settings, site)
+		if err != nil {
+			return err
+		}
+		if err := plan.Write(c.OutOrStdout(), format, l); err != nil {
+			return fmt.Errorf("--format: %w", err)
+		}
+		return nil
+	}
+	return c
+}
+
+func parseAll[T any](list []string, parse func(string) (T, error)) (values []T, err error) {
+	for _, text := range list {
+		value, err := parse(text)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
+}
+
+// clientAddresses looks up where clients go. The view from here may be another than
+// theirs: a public address that is configured takes the place of what is found of its
+// family, and is enough where nothing is.
+func clientAddresses(ctx context.Context, resolver probe.Resolver, c config.Config) (addresses []netip.Addr, err error) {
+	if addr, err := netip.ParseAddr(c.Name); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	public := c.Relay.PublicAddress
+	if public.IsValid() {
+		addresses = append(addresses, public)
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	found, err := resolver.LookupNetIP(ctx, "ip", c.Name)
+	if err != nil && !public.IsValid() {
+		return nil, fmt.Errorf("%s does not resolve here (%w)", c.Name, err)
+	}
+	for _, addr := range found {
+		if addr = addr.Unmap(); !public.IsValid() || addr.Is4() != public.Is4() {
+			addresses = append(addresses, addr)
+		}
+	}
+	return addresses, nil
+}

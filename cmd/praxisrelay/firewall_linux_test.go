@@ -1,0 +1,364 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v3"
+	"github.com/pion/turn/v4"
+
+	"praxisrelay/config"
+	"praxisrelay/config/firewall"
+)
+
+// The appliance's host and that of the clients, with a cable between them.
+var (
+	guarded = []string{"10.78.0.1", "fd00:78::1"}
+	outside = []string{"10.78.0.2", "fd00:78::2"}
+)
+
+// loaders load a rule set on the appliance's host as its first lines say, in place of
+// the one before.
+var loaders = map[string]func(t *testing.T, h hosts, file string){
+	"nftables": func(t *testing.T, h hosts, file string) {
+		onGuarded(t, h, tool(t, "nft", "nftables"), "-f", file)
+	},
+	"iptables": func(t *testing.T, h hosts, file string) {
+		tool(t, "iptables", "iptables")
+		script := regexp.MustCompile(`(?s)for f in.*done`).FindString(readFile(t, file))
+		onGuarded(t, h, "sh", "-ec", strings.NewReplacer("\n#", "\n", "FILE", file).Replace(script))
+	},
+	"ufw": func(t *testing.T, h hosts, file string) {
+		tool(t, "ufw", "ufw")
+		settings := filepath.Join(t.TempDir(), "ufw")
+		if out, err := exec.Command("cp", "-a", "/etc/ufw", settings).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		// Only in the mount namespace that `ip netns exec` makes.
+		script := "mount --bind " + settings + " /etc/ufw\nufw --force disable\ncp " + file + " /etc/ufw/applications.d/praxisrelay\n" +
+			"ufw allow praxisrelay\nufw allow from " + outside[0] + " to any app praxisrelay-management\n" +
+			"ufw default deny outgoing\n"
+		for _, line := range regexp.MustCompile(`(?m)^# (ufw allow out .*)$`).FindAllStringSubmatch(readFile(t, file), -1) {
+			script += line[1] + "\n"
+		}
+		onGuarded(t, h, "sh", "-ec", script+"ufw --force enable")
+	},
+}
+
+func onGuarded(t *testing.T, h hosts, program string, args ...string) string {
+	t.Helper()
+	out, err := h.on(0, exec.Command(program, args...)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", program, args, err, out)
+	}
+	return string(out)
+}
+
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// guard runs an appliance on one of two hosts and returns what its rule set is made of.
+func guard(t *testing.T, settings ...string) (h hosts, folder string, plan firewall.Plan) {
+	t.Helper()
+	h = newHosts(t, [2]string{guarded[0] + "/24", outside[0] + "/24"})
+	for _, command := range []string{
+		h[0] + " link set lo up",
+		h[0] + " address add " + guarded[1] + "/64 dev cable nodad",
+		h[1] + " address add " + outside[1] + "/64 dev cable nodad",
+	} {
+		if out, err := exec.Command("ip", append([]string{"-netns"}, strings.Fields(command)...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	file, folder := writeConfig(t)
+	edit(t, file, append([]string{"https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478']",
+		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']"}, settings...)...)
+	start(t, h.on(0, program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	management := netip.PrefixFrom(netip.MustParseAddr(outside[0]), 32)
+	plan, err = firewall.New(c, firewall.Site{Management: []netip.Prefix{management}, AsOf: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, folder, plan
+}
+
+// load loads a plan's rule set without one of its rows.
+func load(t *testing.T, h hosts, plan firewall.Plan, format, without string) {
+	t.Helper()
+	all := len(plan.Rows)
+	plan.Rows = slices.DeleteFunc(slices.Clone(plan.Rows), func(r firewall.Row) bool { return r.ID == without })
+	if without != "" && len(plan.Rows) != all-1 {
+		t.Fatalf("%q is no row", without)
+	}
+	var text strings.Builder
+	if err := plan.Write(&text, format, firewall.English); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "rules")
+	writeFile(t, file, text.String(), 0o600)
+	loaders[format](t, h, file)
+}
+
+// listenOn accepts connections on a host until the test ends.
+func listenOn(t *testing.T, host, address string) {
+	t.Helper()
+	listener, err := onHost(host, func() (net.Listener, error) { return net.Listen("tcp", address) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+}
+
+// How long something that is open may take on a busy machine, and how long something
+// that is closed is waited for.
+const (
+	openTime   = 10 * time.Second
+	closedTime = time.Second
+)
+
+// opens tells whether a connection to a host can be made; over UDP, whether the relay
+// answers there.
+func opens(host, network, address string, patience time.Duration) bool {
+	conn, err := onHost(host, func() (net.Conn, error) { return net.DialTimeout(network, address, patience) })
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if network != "udp" {
+		return true
+	}
+	if _, err := conn.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.Fingerprint).Raw); err != nil {
+		return false
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_, err = conn.Read(make([]byte, 1500))
+	return err == nil
+}
+
+// TestRuleSetsLetCallsThrough: with the rule set of the server loaded on its host, calls
+// pass over every transport and family, what is not listed is closed in both directions,
+// and a transport whose row is left out is refused while the others are not.
+func TestRuleSetsLetCallsThrough(t *testing.T) {
+	uclient := tool(t, "turnutils_uclient", "coturn")
+	ways := []struct{ id, network, port string }{
+		{"in-https", "tcp", "443"}, {"in-turn-udp-3478", "udp", "3478"}, {"in-turn-tcp-3478", "tcp", "3478"}, {"in-turn-tls-5349", "tcp", "5349"},
+	}
+	for format := range loaders {
+		t.Run(format, func(t *testing.T) {
+			h, folder, plan := guard(t)
+			for _, port := range []string{"22", "8080"} {
+				listenOn(t, h[0], ":"+port)
+			}
+			for _, port := range []string{"53", "8081"} {
+				listenOn(t, h[1], ":"+port)
+			}
+			var running sync.WaitGroup
+			check := func(host, network, address string, want bool) {
+				running.Go(func() {
+					patience := map[bool]time.Duration{true: openTime, false: closedTime}[want]
+					if got := opens(host, network, address, patience); got != want {
+						t.Errorf("%s %s from %s: open is %v, want %v", network, address, host, got, want)
+					}
+				})
+			}
+			for i, server := range guarded {
+				check(h[1], "tcp", net.JoinHostPort(server, "8080"), true)
+				check(h[0], "tcp", net.JoinHostPort(outside[i], "8081"), true)
+			}
+			running.Wait()
+
+			load(t, h, plan, format, "")
+			for i, server := range guarded {
+				for _, way := range ways {
+					check(h[1], way.network, net.JoinHostPort(server, way.port), true)
+				}
+				check(h[1], "tcp", net.JoinHostPort(server, "8080"), false)
+				check(h[1], "tcp", net.JoinHostPort(server, "22"), i == 0) // the management network is of IPv4
+				check(h[0], "tcp", net.JoinHostPort(outside[i], "53"), true)
+				check(h[0], "tcp", net.JoinHostPort(outside[i], "8081"), false)
+			}
+			for i, server := range guarded {
+				for j, flags := range [][]string{{"-p", "3478"}, {"-p", "3478", "-t"}, {"-p", "5349", "-t", "-S", "-z", "100"}, {"-p", "443", "-t", "-S", "-z", "100"}} {
+					credential := minted(t, folder, fmt.Sprintf("a-%d-%d", i, j))
+					running.Go(func() {
+						args := append([]string{"-y", "-c", "-m", "2", "-n", "20", "-l", "200", "-u", credential.Username, "-w", credential.Password}, flags...)
+						out, err := h.on(1, exec.Command(uclient, append(args, server)...)).CombinedOutput()
+						if err != nil || !everythingArrived(string(out)) {
+							t.Errorf("a call over %v to %s: %v\n%s", flags, server, err, out)
+						}
+					})
+				}
+			}
+			running.Wait()
+
+			for _, out := range ways {
+				load(t, h, plan, format, out.id)
+				for _, way := range ways {
+					check(h[1], way.network, net.JoinHostPort(guarded[0], way.port), way != out)
+				}
+				running.Wait()
+			}
+			load(t, h, plan, format, "out-dns-tcp")
+			check(h[0], "tcp", net.JoinHostPort(outside[0], "53"), false)
+			running.Wait()
+		})
+	}
+}
+
+// TestRuleSetsOfTheOpenRelay: media to a peer, and of a peer that sends first, passes,
+// and does not where its row is left out.
+func TestRuleSetsOfTheOpenRelay(t *testing.T) {
+	for format := range loaders {
+		t.Run(format, func(t *testing.T) {
+			h, folder, plan := guard(t, "relay: {", "relay: {peers: open, allow: ["+outside[0]+"/32], addresses: ["+guarded[0]+"], ")
+			credential := minted(t, folder, "a")
+			for without, want := range map[string]struct{ out, in bool }{
+				"": {true, true}, "in-relayed": {true, false}, "out-relayed": {false, true},
+			} {
+				load(t, h, plan, format, without)
+				out, in := exchange(t, h[1], turn.ClientConfig{
+					TURNServerAddr: guarded[0] + ":3478", Username: credential.Username, Password: credential.Password, Realm: "praxisrelay",
+				}, want.out, want.in)
+				if out != want.out || in != want.in {
+					t.Errorf("without %q: media goes out %v, comes in %v; want %v, %v", without, out, in, want.out, want.in)
+				}
+			}
+		})
+	}
+}
+
+// exchange makes an allocation, sends to a peer, and has another send to it, and tells
+// what arrives.
+func exchange(t *testing.T, host string, c turn.ClientConfig, wantOut, wantIn bool) (out, in bool) {
+	t.Helper()
+	socket := func() net.PacketConn {
+		conn, err := onHost(host, func() (net.PacketConn, error) { return net.ListenPacket("udp4", outside[0]+":0") })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	c.Conn, c.RTO = socket(), time.Second
+	client, err := turn.NewClient(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	relayed, err := client.Allocate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer relayed.Close()
+	arrives := func(at, from net.PacketConn, to net.Addr, want bool) bool {
+		if _, err := from.WriteTo([]byte("media"), to); err != nil {
+			t.Fatal(err)
+		}
+		patience := map[bool]time.Duration{true: openTime, false: closedTime}[want]
+		_ = at.SetReadDeadline(time.Now().Add(patience))
+		_, _, err := at.ReadFrom(make([]byte, 100))
+		return err == nil
+	}
+	peer, caller := socket(), socket()
+	// The permission that this asks for is by address: it is the caller's too.
+	out = arrives(peer, relayed, peer.LocalAddr(), wantOut)
+	in = arrives(relayed, caller, relayed.LocalAddr(), wantIn)
+	return out, in
+}
+
+// TestRuleSetsLeaveOthersAlone: what else is in the kernel stays, and loading twice is
+// as good as once.
+func TestRuleSetsLeaveOthersAlone(t *testing.T) {
+	h, _, plan := guard(t)
+	nft := tool(t, "nft", "nftables")
+	onGuarded(t, h, nft, "add table inet other")
+	load(t, h, plan, "nftables", "")
+	once := onGuarded(t, h, nft, "list ruleset")
+	load(t, h, plan, "nftables", "")
+	if twice := onGuarded(t, h, nft, "list ruleset"); twice != once || !strings.Contains(once, "table inet other") {
+		t.Errorf("once:\n%s\ntwice:\n%s", once, twice)
+	}
+	onGuarded(t, h, nft, "delete table inet praxisrelay")
+
+	for _, f := range []string{"iptables", "ip6tables"} {
+		onGuarded(t, h, f, "-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP")
+	}
+	load(t, h, plan, "iptables", "")
+	for _, f := range []string{"iptables", "ip6tables"} {
+		once := onGuarded(t, h, f, "-S")
+		load(t, h, plan, "iptables", "")
+		if twice := onGuarded(t, h, f, "-S"); twice != once || !strings.Contains(once, "--dport 9 -j DROP") {
+			t.Errorf("%s once:\n%s\ntwice:\n%s", f, once, twice)
+		}
+	}
+}
+
+// TestFirewalldTakesTheService: firewalld reads the service with all its ports.
+func TestFirewalldTakesTheService(t *testing.T) {
+	offline := tool(t, "firewall-offline-cmd", "firewalld")
+	c, err := config.Load("../../docs/praxisrelay.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Relay.Peers, c.Listen.HTTP, c.Name = config.Open, ":80", "xn--praxis-kln-w5a.example.org"
+	plan, err := firewall.New(c, firewall.Site{AsOf: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, language := range []firewall.Language{firewall.German, firewall.English} {
+		var text strings.Builder
+		if err := plan.Write(&text, "firewalld", language); err != nil {
+			t.Fatal(err)
+		}
+		folder := t.TempDir()
+		file := filepath.Join(folder, "service.xml")
+		writeFile(t, file, text.String(), 0o600)
+		writeFile(t, filepath.Join(folder, "firewalld.conf"), "DefaultZone=public\n", 0o600)
+		run := func(args ...string) string {
+			t.Helper()
+			out, err := exec.Command(offline, append([]string{"--system-config", folder}, args...)...).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%q: %v\n%s\n%s", args, err, out, text.String())
+			}
+			return string(out)
+		}
+		run("--new-service-from-file="+file, "--name=praxisrelay")
+		run("--check-config")
+		if got := run("--info-service=praxisrelay"); !strings.Contains(got,
+			" ports: 443/tcp 3478/udp 3479/udp 3478/tcp 3479/tcp 5349/tcp 5350/tcp 49152-65535/udp 80/tcp\n") {
+			t.Errorf("firewalld understood\n%s", got)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"praxisrelay/signal/health"
+	"praxisrelay/systemd"
+)
+
+// metrics returns everything that Prometheus is told.
+func (a *appliance) metrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
+		a.relay.Collector(),
+		a.signal.Collector(),
+		checksCollector{&a.health},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "praxisrelay_certificate_expiry_timestamp_seconds",
+			Help: "When the certificate ends that clients are shown, in Unix seconds; 0 while there is none yet. It should be renewed weeks before: look at what does that, then systemctl reload praxisrelay.",
+		}, a.certificateEnds),
+		buildInfo(),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	r.MustRegister(a.reloads.collectors()...)
+	return r
+}
+
+// certificateEnds is in Unix seconds; 0 while there is no certificate.
+func (a *appliance) certificateEnds() float64 {
+	if ends := a.pair.NotAfter(); !ends.IsZero() {
+		return float64(ends.Unix())
+	}
+	return 0
+}
+
+// metricsServer serves the metrics, and the health to whoever may not reach HTTPS.
+func (a *appliance) metricsServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.Handle("GET /", a.health.Handler())
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,  // against who sends a header a day
+		ReadTimeout:       5 * time.Second,  // nobody has a body to send
+		WriteTimeout:      30 * time.Second, // three times what Prometheus waits
+		IdleTimeout:       5 * time.Minute,  // longer than the interval of who asks seldom
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
+	}
+}
+
+// serveMetrics serves until ctx is done.
+func (a *appliance) serveMetrics(ctx context.Context) error {
+	if a.monitoring == nil {
+		<-ctx.Done()
+		return nil
+	}
+	server := a.metricsServer()
+	context.AfterFunc(ctx, func() { server.Close() })
+	if err := server.Serve(a.monitoring); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// listenMetrics opens metrics' own listener, unless there is to be none.
+func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := sockets.Listen("tcp", address)
+	if err != nil {
+		return nil, remedy(err)
+	}
+	return listener, nil
+}
+
+var checkDesc = prometheus.NewDesc("praxisrelay_check_ok",
+	"1 where a check of /readyz passes, 0 where it does not; /readyz says why. draining is somebody's decision, each of the others needs somebody.",
+	[]string{"check"}, nil)
+
+// checksCollector tells how each check of /readyz ends.
+type checksCollector struct{ checks *health.Checks }
+
+// Describe is of prometheus.Collector.
+func (c checksCollector) Describe(descs chan<- *prometheus.Desc) { descs <- checkDesc }
+
+// Collect is of prometheus.Collector.
+func (c checksCollector) Collect(out chan<- prometheus.Metric) {
+	for _, list := range [][]health.Check{c.checks.Alive, c.checks.Ready} {
+		for _, check := range list {
+			ok := 1.0
+			if check.Test() != nil {
+				ok = 0
+			}
+			out <- prometheus.MustNewConstMetric(checkDesc, prometheus.GaugeValue, ok, check.Name)
+		}
+	}
+}
+
+// reloads counts what came of reloading the configuration. Any goroutine may use it.
+type reloads struct {
+	total      *prometheus.CounterVec // result: ok, failed
+	successful prometheus.Gauge
+	time       prometheus.Gauge
+}
+
+// newReloads begins with the configuration that the process started with.
+func newReloads(now time.Time) *reloads {
+	r := &reloads{
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "praxisrelay_config_reloads_total",
+			Help: "Reloads of the configuration, by result: ok, or failed, when all stays as it was.",
+		}, []string{"result"}),
+		successful: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "praxisrelay_config_last_reload_successful",
+			Help: "1 when the last reload, or the start, took the configuration; 0 when it was refused: praxisrelay config check says why.",
+		}),
+		time: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "praxisrelay_config_last_reload_success_timestamp_seconds",
+			Help: "When the configuration was last taken, in Unix seconds.",
+		}),
+	}
+	r.total.WithLabelValues("ok")
+	r.total.WithLabelValues("failed")
+	r.successful.Set(1)
+	r.time.Set(float64(now.Unix()))
+	return r
+}
+
+// succeeded notes that the configuration was taken.
+func (r *reloads) succeeded(now time.Time) {
+	r.total.WithLabelValues("ok").Inc()
+	r.successful.Set(1)
+	r.time.Set(float64(now.Unix()))
+}
+
+// failed notes that it was refused.
+func (r *reloads) failed() {
+	r.total.WithLabelValues("failed").Inc()
+	r.successful.Set(0)
+}
+
+func (r *reloads) collectors() []prometheus.Collector {
+	return []prometheus.Collector{r.total, r.successful, r.time}
+}
+
+// buildInfo says which program this is.
+func buildInfo() prometheus.Collector {
+	version, revision := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				revision = setting.Value
+			}
+		}
+	}
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name:        "praxisrelay_build_info",
+		Help:        "Always 1; its labels say which build of praxisrelay runs. Instances that differ were not all updated.",
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": runtime.Version()},
+	}, func() float64 { return 1 })
+}

@@ -1,0 +1,43 @@
+package firewall
+
+import (
+	"bufio"
+	"encoding/xml"
+	"fmt"
+	"io"
+)
+
+// writeFirewalld writes a service for firewalld: what everybody may reach. Services
+// have neither sources nor a direction, so the rest is named in a comment, in which
+// two hyphens must not meet.
+func (p Plan) writeFirewalld(w io.Writer, l Language) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, "%s<service>\n  <short>praxisrelay</short>\n  <description>", xml.Header)
+	if err := xml.EscapeText(out, []byte(p.title(l)+". "+p.asOf(l)+". "+texts.Firewalld.in(l))); err != nil {
+		return err
+	}
+	fmt.Fprint(out, "</description>\n")
+	public, rest := p.public()
+	for _, r := range public {
+		fmt.Fprintf(out, "  <port protocol=%q port=%q/> <!-- %s -->\n", r.Protocol, span(r.Ports, "-"), r.ID)
+	}
+	fmt.Fprintf(out, "  <!-- %s", texts.NotInService.in(l))
+	for _, r := range rest {
+		fmt.Fprintf(out, "\n       %s %s", r.ID, r.port())
+	}
+	fmt.Fprint(out, " -->\n</service>\n")
+	return out.Flush()
+}
+
+// public returns what anyone may reach at the appliance, and what else is about it.
+func (p Plan) public() (public, rest []Row) {
+	for _, r := range p.Rows {
+		switch {
+		case r.Table == ApplianceIngress && r.Source.Party != Management:
+			public = append(public, r)
+		case r.Table != ClientEgress:
+			rest = append(rest, r)
+		}
+	}
+	return public, rest
+}

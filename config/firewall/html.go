@@ -1,0 +1,60 @@
+package firewall
+
+import (
+	_ "embed"
+	"html/template"
+	"io"
+)
+
+//go:embed page.html
+var pageSource string
+
+//go:embed style.css
+var style string
+
+var pageTemplate = template.Must(template.New("page.html").Parse(pageSource))
+
+// sheet is what the template shows: a document to print, or the page.
+type sheet struct {
+	Language Language
+	Title    string
+	AsOf     string
+	Style    template.CSS // within a document; the page links to it
+	Intro    string       // of the page
+	Back     string       // the text of the page's link to the consultation
+	Tables   []sheetTable
+}
+
+type sheetTable struct {
+	Title, Intro string
+	Columns      []string
+	Rows         [][]string
+	Advice       []string
+}
+
+// writeHTML writes a document to print, with everything in it and nothing to load.
+func (p Plan) writeHTML(w io.Writer, l Language) error {
+	return pageTemplate.Execute(w, sheet{
+		Language: l, Title: p.title(l), AsOf: p.asOf(l), Style: template.CSS(style), Tables: p.sheetTables(l, Tables...),
+	})
+}
+
+func (p Plan) sheetTables(l Language, tables ...Table) (list []sheetTable) {
+	for _, t := range tables {
+		rows := p.Table(t)
+		shown := columnsOf(rows)
+		table := sheetTable{Title: texts.Titles[t].in(l), Intro: texts.Intros[t].in(l), Advice: p.Advice(t, l)}
+		for _, c := range shown {
+			table.Columns = append(table.Columns, c.title.in(l))
+		}
+		for _, r := range rows {
+			var cells []string
+			for _, c := range shown {
+				cells = append(cells, c.value(r, l))
+			}
+			table.Rows = append(table.Rows, cells)
+		}
+		list = append(list, table)
+	}
+	return list
+}

@@ -1,0 +1,91 @@
+package firewall
+
+import (
+	"encoding/json"
+	"io"
+	"net/netip"
+	"time"
+)
+
+// The JSON form. Names and codes in it do not depend on the language, and stay; fields
+// may be added. Lists are never null.
+type jsonPlan struct {
+	Version   int          `json:"version"`
+	Name      string       `json:"name"`
+	Addresses []netip.Addr `json:"addresses"`
+	AsOf      string       `json:"as_of"` // a day
+	Language  Language     `json:"language"`
+	Tables    []jsonTable  `json:"tables"`
+}
+
+type jsonTable struct {
+	ID     Table     `json:"id"`
+	Title  string    `json:"title"`
+	Rows   []jsonRow `json:"rows"`
+	Advice []string  `json:"advice"`
+}
+
+type jsonRow struct {
+	ID          string       `json:"id"`
+	Need        Need         `json:"need"`
+	Source      jsonEndpoint `json:"source"`
+	Destination jsonEndpoint `json:"destination"`
+	Initiator   Party        `json:"initiator"`
+	Protocol    string       `json:"protocol"`
+	Ports       jsonPorts    `json:"ports"`
+	SourcePorts *jsonPorts   `json:"source_ports,omitempty"` // left out: any
+	TLS         bool         `json:"tls"`
+	Exempt      bool         `json:"exempt_from_inspection"`
+	Idle        int          `json:"idle_seconds"` // 0: no matter
+	Forwarded   []netip.Addr `json:"forwarded_from"`
+	Purpose     string       `json:"purpose"`
+}
+
+type jsonEndpoint struct {
+	Party     Party          `json:"party"`
+	Name      string         `json:"name,omitempty"`
+	Addresses []netip.Addr   `json:"addresses"` // empty, like networks: any, or not known
+	Networks  []netip.Prefix `json:"networks"`
+}
+
+type jsonPorts struct {
+	First uint16 `json:"first"`
+	Last  uint16 `json:"last"`
+}
+
+func (p Plan) writeJSON(w io.Writer, l Language) error {
+	plan := jsonPlan{
+		Version: 1, Name: p.Name, Addresses: some(p.Addresses), AsOf: p.AsOf.Format(time.DateOnly), Language: l,
+	}
+	for _, t := range Tables {
+		table := jsonTable{ID: t, Title: texts.Titles[t].in(l), Rows: []jsonRow{}, Advice: p.Advice(t, l)}
+		for _, r := range p.Table(t) {
+			row := jsonRow{
+				ID: r.ID, Need: r.Need, Source: jsonEnd(r.Source), Destination: jsonEnd(r.Destination),
+				Initiator: r.Source.Party, Protocol: r.Protocol, Ports: jsonPorts(r.Ports), TLS: r.TLS, Exempt: r.Exempt,
+				Idle: int(r.Idle.Seconds()), Forwarded: some(r.Forwarded), Purpose: r.Purpose(l),
+			}
+			if r.SourcePorts.Last > 0 {
+				ports := jsonPorts(r.SourcePorts)
+				row.SourcePorts = &ports
+			}
+			table.Rows = append(table.Rows, row)
+		}
+		plan.Tables = append(plan.Tables, table)
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(plan)
+}
+
+func jsonEnd(e Endpoint) jsonEndpoint {
+	return jsonEndpoint{e.Party, e.Name, some(e.Addresses), some(e.Networks)}
+}
+
+// some makes an empty list of none.
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

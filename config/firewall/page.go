@@ -1,0 +1,44 @@
+package firewall
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"golang.org/x/text/language"
+)
+
+// Handler serves, at /firewall, the table of what clients need, for those who run the
+// firewall that they are behind, and its style at /firewall.css. It is asked for the plan at each request. The language is that of
+// the browser, or the page's address says it with ?lang=.
+func Handler(plan func(context.Context) Plan) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/firewall.css" {
+			w.Header().Set("Content-Type", "text/css; charset=utf-8")
+			_, _ = io.WriteString(w, style)
+			return
+		}
+		l := languageOf(r)
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Language", string(l))
+		w.Header().Set("Vary", "Accept-Language")
+		p := plan(r.Context())
+		// What fails here is the connection.
+		_ = pageTemplate.Execute(w, sheet{
+			Language: l, Title: p.title(l), AsOf: p.asOf(l), Intro: texts.Page.in(l), Back: texts.Back.in(l),
+			Tables: p.sheetTables(l, ClientEgress),
+		})
+	})
+}
+
+var matcher = language.NewMatcher([]language.Tag{language.English, language.German})
+
+func languageOf(r *http.Request) Language {
+	if l, err := ParseLanguage(r.URL.Query().Get("lang")); err == nil {
+		return l
+	}
+	if _, i := language.MatchStrings(matcher, r.Header.Get("Accept-Language")); i == 1 {
+		return German
+	}
+	return English
+}

@@ -1,0 +1,310 @@
+package firewall
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"praxisrelay/config"
+)
+
+// How long a firewall must remember what is silent. Clients send something every 25
+// seconds at the latest; a long poll is silent for as long.
+const (
+	idleUDP = 30 * time.Second
+	idleTCP = 60 * time.Second
+)
+
+// New returns the plan of a valid configuration. A port that is another one at every
+// start is an error: no firewall can be told it.
+func New(c config.Config, site Site) (Plan, error) {
+	b := builder{config: c, site: site}
+	p := Plan{
+		Name: c.Name, Addresses: site.Addresses, AsOf: site.AsOf,
+		open: c.Relay.Peers == config.Open,
+		nat:  c.Relay.PublicAddress.IsValid() || c.Relay.PublicAddressFrom != "",
+		acme: c.TLS.ACME.Directory != "",
+	}
+	if addr, err := netip.ParseAddr(c.Name); err == nil {
+		p.Addresses = []netip.Addr{addr}
+	}
+	if len(p.Addresses) == 0 && c.Relay.PublicAddress.IsValid() {
+		p.Addresses = []netip.Addr{c.Relay.PublicAddress}
+	}
+	b.plan = &p
+	services, err := b.services()
+	if err != nil {
+		return Plan{}, err
+	}
+	for _, s := range services {
+		b.client(s)
+	}
+	for _, s := range services {
+		b.ingress("in-"+s.id, s, Endpoint{Party: Anyone}, true)
+	}
+	if err := b.administration(); err != nil {
+		return Plan{}, err
+	}
+	b.egress()
+	return p, nil
+}
+
+// builder makes the rows of a plan.
+type builder struct {
+	config config.Config
+	site   Site
+	plan   *Plan
+}
+
+// service is what is served on one port, be it on several addresses.
+type service struct {
+	id       string
+	protocol string
+	port     uint16
+	on       []netip.Addr // empty: every address of the host
+	need     Need
+	tls      bool
+	purpose  text
+}
+
+// services are what clients use.
+func (b *builder) services() ([]service, error) {
+	l := b.config.Listen
+	https, err := listener("listen.https", l.HTTPS)
+	if err == nil {
+		err = https.numbered("listen.https")
+	}
+	if err != nil {
+		return nil, err
+	}
+	https.id, https.protocol, https.need, https.tls, https.purpose = "https", "tcp", Required, true, texts.PurposeHTTPS
+	all := []service{https}
+	for _, list := range []struct {
+		key, id, protocol string
+		addresses         []string
+		need              Need
+		tls               bool
+		purpose           text
+	}{
+		{"listen.turn_udp", "turn-udp", "udp", l.TURNUDP, Recommended, false, texts.PurposeUDP},
+		{"listen.turn_tcp", "turn-tcp", "tcp", l.TURNTCP, Fallback, false, texts.PurposeTCP},
+		{"listen.turn_tls", "turn-tls", "tcp", l.TURNTLS, Optional, true, texts.PurposeOther},
+	} {
+		var found []service
+		for i, address := range list.addresses {
+			key := fmt.Sprintf("%s[%d]", list.key, i)
+			s, err := listener(key, address)
+			if err == nil {
+				err = s.numbered(key)
+			}
+			if err != nil {
+				return nil, err
+			}
+			s.id, s.protocol, s.tls = fmt.Sprintf("%s-%d", list.id, s.port), list.protocol, list.tls
+			s.need, s.purpose = list.need, list.purpose
+			// The page is given the first of each kind, and UDP 443.
+			if i > 0 && s.port != found[0].port {
+				s.need, s.purpose = Optional, texts.PurposeOther
+				if s.protocol == "udp" && s.port == 443 {
+					s.need, s.purpose = Fallback, texts.PurposeUDP443
+				}
+			}
+			same := func(other service) bool { return other.port == s.port }
+			if j := slices.IndexFunc(found, same); j < 0 {
+				found = append(found, s)
+			} else if len(s.on) == 0 || len(found[j].on) == 0 {
+				found[j].on = nil
+			} else {
+				found[j].on = append(found[j].on, s.on...)
+			}
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// listener reads an address to listen on.
+func listener(key, address string) (s service, err error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", key, err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return s, fmt.Errorf("%s: %q has no port: write host:port", key, address)
+	}
+	s.port = uint16(n)
+	// Unspecified addresses are all of the host, of both families.
+	if addr, err := netip.ParseAddr(host); err == nil && !addr.IsUnspecified() {
+		s.on = []netip.Addr{addr.Unmap().WithZone("")}
+	}
+	return s, nil
+}
+
+// numbered refuses the port that the system chooses.
+func (s service) numbered(key string) error {
+	if s.port == 0 {
+		return fmt.Errorf("%s: port 0 is another one at every start, which no firewall can be told: give it a number", key)
+	}
+	return nil
+}
+
+func (b *builder) add(r Row) { b.plan.Rows = append(b.plan.Rows, r) }
+
+func (s service) row(t Table, id string) Row {
+	idle := idleTCP
+	if s.protocol == "udp" {
+		idle = idleUDP
+	}
+	return Row{
+		ID: id, Table: t, Need: s.need, Protocol: s.protocol, Ports: config.Ports{First: s.port, Last: s.port},
+		TLS: s.tls, Exempt: s.tls, Idle: idle, purpose: s.purpose,
+	}
+}
+
+// client adds what clients need to reach a service.
+func (b *builder) client(s service) {
+	r := s.row(ClientEgress, "client-"+s.id)
+	r.Source = Endpoint{Party: Clients}
+	r.Destination = Endpoint{Party: Appliance, Name: b.plan.Name, Addresses: b.reachable(s)}
+	b.add(r)
+}
+
+// reachable are those of the name's addresses at which a service can be there.
+func (b *builder) reachable(s service) (list []netip.Addr) {
+	if b.plan.nat || len(s.on) == 0 {
+		return b.plan.Addresses
+	}
+	for _, addr := range b.plan.Addresses {
+		if slices.ContainsFunc(s.on, func(on netip.Addr) bool { return on.Is4() == addr.Is4() }) {
+			list = append(list, addr)
+		}
+	}
+	return list
+}
+
+// ingress adds what the appliance must receive. What is public is forwarded by a NAT.
+func (b *builder) ingress(id string, s service, source Endpoint, public bool) {
+	r := s.row(ApplianceIngress, id)
+	r.Source, r.Destination = source, Endpoint{Party: Appliance, Addresses: s.on}
+	if public {
+		r.Forwarded = b.forwarded()
+	}
+	b.add(r)
+}
+
+// forwarded are the public addresses that a NAT translates.
+func (b *builder) forwarded() []netip.Addr {
+	switch {
+	case b.config.Relay.PublicAddress.IsValid():
+		return []netip.Addr{b.config.Relay.PublicAddress}
+	case b.plan.nat:
+		return slices.DeleteFunc(slices.Clone(b.plan.Addresses), netip.Addr.Is6)
+	}
+	return nil
+}
+
+// administration adds what comes in beside the clients.
+func (b *builder) administration() error {
+	c := b.config
+	if b.plan.open {
+		r := service{protocol: "udp", need: Required, purpose: texts.PurposeRelayed}.row(ApplianceIngress, "in-relayed")
+		r.Ports = c.Relay.Ports
+		r.Source, r.Destination = Endpoint{Party: Peers}, Endpoint{Party: Appliance, Addresses: c.Relay.Addresses}
+		r.Forwarded = b.forwarded()
+		b.add(r)
+	}
+	management := Endpoint{Party: Management, Networks: b.site.Management}
+	for _, l := range []struct {
+		key, id, address string
+		need             Need
+		source           Endpoint
+		public, tls      bool
+		purpose          text
+	}{
+		{"listen.http", "in-http", c.Listen.HTTP, Recommended, Endpoint{Party: Anyone}, true, false, texts.PurposeHTTP},
+		{"signal.admin_listen", "in-admin", c.Signal.AdminListen, Optional, management, false, true, texts.PurposeAdmin},
+		{"metrics.listen", "in-metrics", c.Metrics.Listen, Optional, management, false, false, texts.PurposeMetrics},
+		{"", "in-ssh", ":22", Optional, management, false, false, texts.PurposeSSH},
+	} {
+		if l.address == "" {
+			continue
+		}
+		s, err := listener(l.key, l.address)
+		if err != nil {
+			return err
+		}
+		if len(s.on) > 0 && s.on[0].IsLoopback() {
+			continue
+		}
+		if err := s.numbered(l.key); err != nil {
+			return err
+		}
+		s.protocol, s.need, s.tls, s.purpose = "tcp", l.need, l.tls, l.purpose
+		if l.id == "in-http" && b.plan.acme {
+			s.purpose = texts.PurposeHTTPACME
+			if b.plan.first("in-https") != "443/TCP" {
+				s.need = Required // the authority's only way
+			}
+		}
+		b.ingress(l.id, s, l.source, l.public)
+	}
+	return nil
+}
+
+// egress adds what the appliance sends out by itself.
+func (b *builder) egress() {
+	c := b.config
+	names := b.plan.acme || isName(c.Relay.PublicAddressFrom) // that it must look up
+	need := map[bool]Need{true: Required, false: Recommended}[names]
+	one := func(id, protocol string, port uint16, need Need, to Endpoint, purpose text) {
+		r := service{protocol: protocol, port: port, need: need, purpose: purpose}.row(ApplianceEgress, id)
+		r.Source, r.Destination, r.Idle = Endpoint{Party: Appliance}, to, 0
+		r.TLS = to.Party == Authority
+		r.Exempt = r.TLS
+		b.add(r)
+	}
+	one("out-dns-udp", "udp", 53, need, Endpoint{Party: Resolvers}, texts.PurposeDNS)
+	one("out-dns-tcp", "tcp", 53, need, Endpoint{Party: Resolvers}, texts.PurposeDNSTCP)
+	one("out-ntp", "udp", 123, Required, Endpoint{Party: Clocks}, texts.PurposeNTP)
+	if directory, err := url.Parse(c.TLS.ACME.Directory); err == nil && b.plan.acme {
+		port, err := strconv.ParseUint(directory.Port(), 10, 16)
+		if err != nil {
+			port = 443
+		}
+		one("out-acme", "tcp", uint16(port), Required, named(Authority, directory.Hostname()), texts.PurposeACME)
+	}
+	if host, port, err := net.SplitHostPort(c.Relay.PublicAddressFrom); err == nil {
+		n, err := net.LookupPort("udp", port) // of a number or a service's name
+		if err == nil {
+			one("out-stun", "udp", uint16(n), Required, named(STUNServer, host), texts.PurposeSTUN)
+		}
+	}
+	if b.plan.open {
+		r := service{protocol: "udp", need: Required, purpose: texts.PurposeRelayedOut}.row(ApplianceEgress, "out-relayed")
+		r.SourcePorts, r.Ports = c.Relay.Ports, config.Ports{First: 1024, Last: 65535}
+		r.Source, r.Destination = Endpoint{Party: Appliance, Addresses: c.Relay.Addresses}, Endpoint{Party: Peers}
+		b.add(r)
+	}
+}
+
+func named(party Party, host string) Endpoint {
+	e := Endpoint{Party: party, Name: host}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		e.Addresses = []netip.Addr{addr.Unmap().WithZone("")}
+	}
+	return e
+}
+
+func isName(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	_, err = netip.ParseAddr(host)
+	return err != nil
+}

@@ -1,0 +1,279 @@
+package firewall
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Language is what tables and sentences are written in: de or en.
+type Language string
+
+// The languages.
+const (
+	German  Language = "de"
+	English Language = "en"
+)
+
+// ParseLanguage reads a language.
+func ParseLanguage(name string) (Language, error) {
+	if l := Language(name); l == German || l == English {
+		return l, nil
+	}
+	return "", fmt.Errorf("language %q is unknown: use %s or %s", name, German, English)
+}
+
+// text is what is said, in each language, as a format of its arguments.
+type text struct{ de, en string }
+
+func (t text) in(l Language, args ...any) string {
+	format := t.en
+	if l == German {
+		format = t.de
+	}
+	if len(args) == 0 {
+		return format
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// label is a text that begins a line.
+func (t text) label(l Language) string {
+	s := t.in(l)
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func (p Party) in(l Language) string { return texts.Parties[p].in(l) }
+func (n Need) in(l Language) string  { return texts.Needs[n].in(l) }
+
+// texts is everything that is said, once.
+var texts = struct {
+	Titled, AsOf, Arrow, Page, Back text
+
+	Titles, Intros map[Table]text
+	Parties        map[Party]text
+	Needs          map[Need]text
+
+	Table, ID, Source, SourceAddresses, Destination, DestinationAddresses, Protocol, Port, SourcePort, Initiator, TLS, Purpose, Need, Exempt, Idle, Forwarded text
+
+	Yes, No, None, Seconds text
+
+	PurposeHTTPS, PurposeUDP, PurposeUDP443, PurposeTCP, PurposeOther                      text
+	PurposeRelayed, PurposeHTTP, PurposeHTTPACME, PurposeAdmin, PurposeMetrics, PurposeSSH text
+	PurposeDNS, PurposeDNSTCP, PurposeNTP, PurposeACME, PurposeSTUN, PurposeRelayedOut     text
+	Alone, Best, UDP443, WithTCP, Without, Others, Unusual, NotNeeded, Direct              text
+	IngressAlone, IngressPaired, IngressOpen, IngressNAT, SSH                              text
+	ACMEBoth, ACMETLS, ACMEHTTP, ACMENeither                                               text
+	EgressPaired, EgressOpen, EgressSystem                                                 text
+
+	RuleSet, NFTables, IPTables, Firewalld, NotInService, UFW, UFWPublic, UFWManagement, UFWEgress text
+}{
+	Titled: text{"Firewall-Freigaben für %s", "Firewall rules for %s"},
+	AsOf:   text{"Stand", "as of"},
+	Arrow:  text{"Was links vom Pfeil steht, baut die Verbindung auf; Antworten kommen auf ihr zurück.", "What is left of the arrow opens the connection; answers come back on it."},
+	Page: text{
+		"Diese Seite ist für die IT-Abteilung: Sie nennt, was die Firewall einer Praxis, einer Klinik oder eines Gastnetzes nach außen erlauben muss, damit Videosprechstunden über diesen Server gelingen.",
+		"This page is for IT staff: it lists what the firewall of a practice, a hospital or a guest network must let out for video consultations over this server.",
+	},
+	Back: text{"Zur Videosprechstunde", "To the consultation"},
+
+	Titles: map[Table]text{
+		ClientEgress:     {"Ausgehend bei den Teilnehmern", "Outgoing, where the participants are"},
+		ApplianceIngress: {"Eingehend am Server", "Incoming at the server"},
+		ApplianceEgress:  {"Ausgehend vom Server", "Outgoing from the server"},
+	},
+	Intros: map[Table]text{
+		ClientEgress:     {"Für die Firewall von Praxen, Kliniken und Gastnetzen.", "For the firewalls of practices, hospitals and guest networks."},
+		ApplianceIngress: {"Für die Firewall vor dem Server und die auf ihm.", "For the firewall in front of the server and the one on it."},
+		ApplianceEgress:  {"Was der Server von sich aus anspricht.", "What the server itself asks for."},
+	},
+	Parties: map[Party]text{
+		Clients:    {"Geräte der Teilnehmer", "participants' devices"},
+		Anyone:     {"beliebig", "anyone"},
+		Appliance:  {"Server", "server"},
+		Management: {"Verwaltungsnetz", "management network"},
+		Resolvers:  {"DNS-Server des Netzes", "the network's DNS servers"},
+		Clocks:     {"Zeitserver des Netzes", "the network's time servers"},
+		Authority:  {"Zertifizierungsstelle", "certificate authority"},
+		STUNServer: {"STUN-Server", "STUN server"},
+		Peers:      {"beliebige öffentliche Gegenstellen", "any public peers"},
+	},
+	Needs: map[Need]text{
+		Required:    {"erforderlich", "required"},
+		Recommended: {"empfohlen", "recommended"},
+		Fallback:    {"Ausweichweg", "fallback"},
+		Optional:    {"freiwillig", "optional"},
+	},
+
+	Table:                text{"Tabelle", "table"},
+	ID:                   text{"Kennung", "id"},
+	Source:               text{"Quelle", "source"},
+	Destination:          text{"Ziel", "destination"},
+	SourceAddresses:      text{"Quelladressen", "source addresses"},
+	DestinationAddresses: text{"Zieladressen", "destination addresses"},
+	Protocol:             text{"Protokoll", "protocol"},
+	Port:                 text{"Zielport", "port"},
+	SourcePort:           text{"Quellport", "source port"},
+	Initiator:            text{"baut auf", "initiated by"},
+	TLS:                  text{"TLS", "TLS"},
+	Purpose:              text{"Zweck", "purpose"},
+	Need:                 text{"Bedarf", "need"},
+	Exempt:               text{"von TLS-Prüfung ausnehmen", "exempt from TLS inspection"},
+	Idle:                 text{"Leerlaufzeit mindestens", "idle time-out at least"},
+	Forwarded:            text{"weitergeleitet von", "forwarded from"},
+
+	Yes:     text{"ja", "yes"},
+	No:      text{"nein", "no"},
+	None:    text{"-", "-"},
+	Seconds: text{"%d s", "%d s"},
+
+	PurposeHTTPS: text{
+		"Seite, Signalisierung (HTTPS, WebSocket) und, wo sonst nichts offen ist, Bild und Ton (TURN über TLS)",
+		"page, signaling (HTTPS, WebSocket) and, where nothing else is open, picture and sound (TURN over TLS)",
+	},
+	PurposeUDP:    text{"Bild und Ton in bester Qualität (TURN über UDP)", "picture and sound at their best quality (TURN over UDP)"},
+	PurposeUDP443: text{"Bild und Ton in bester Qualität, wo ein Netz UDP nur für HTTP/3 nach außen lässt (TURN über UDP)", "picture and sound at their best quality, where a network lets UDP out for HTTP/3 alone (TURN over UDP)"},
+	PurposeTCP:    text{"Bild und Ton, wo UDP gesperrt ist (TURN über TCP)", "picture and sound where UDP is blocked (TURN over TCP)"},
+	PurposeOther:  text{"andere Programme und Verbindungstests; die Seite benutzt es nicht", "other programs and connection tests; the page does not use it"},
+
+	PurposeRelayed:  text{"Bild und Ton von Gegenstellen, die nicht über diesen Server kommen", "picture and sound from peers that do not come through this server"},
+	PurposeHTTP:     text{"leitet auf HTTPS um", "redirects to HTTPS"},
+	PurposeHTTPACME: text{"Prüfung des Namens durch die Zertifizierungsstelle (HTTP-01); leitet sonst auf HTTPS um", "the certificate authority's check of the name (HTTP-01); else redirects to HTTPS"},
+	PurposeAdmin:    text{"Verwaltungsschnittstelle für Praxissoftware", "admin API for the practice's software"},
+	PurposeMetrics:  text{"Überwachung (Prometheus, Zustand)", "monitoring (Prometheus, health)"},
+	PurposeSSH:      text{"Verwaltung des Servers über SSH, falls benutzt", "administration of the server over SSH, where used"},
+
+	PurposeDNS:        text{"Namensauflösung", "name resolution"},
+	PurposeDNSTCP:     text{"Namensauflösung, lange Antworten", "name resolution, long answers"},
+	PurposeNTP:        text{"Uhrzeit: Codes, Zugangsdaten und Zertifikate gelten nach der Uhr", "the clock, which codes, credentials and certificates go by"},
+	PurposeACME:       text{"Zertifikat beziehen und erneuern (ACME)", "issuing and renewing the certificate (ACME)"},
+	PurposeSTUN:       text{"fragt beim Start nach der öffentlichen Adresse", "asks for the public address at start"},
+	PurposeRelayedOut: text{"Bild und Ton zu Gegenstellen, die nicht über diesen Server kommen", "picture and sound to peers that do not come through this server"},
+
+	Alone: text{
+		"Mit %[1]s allein geht alles. Auf verlustreichen Leitungen kann das Bild stocken, weil Verlorenes alles Spätere aufhält.",
+		"With %[1]s alone everything works. Video may stutter on lossy lines, since what was lost holds up what comes after it.",
+	},
+	Best: text{
+		"Mit %[1]s und %[2]s ist die Qualität am besten; mehr braucht die Seite nicht.",
+		"With %[1]s and %[2]s the quality is best; the page needs nothing more.",
+	},
+	UDP443: text{
+		"Wo %[1]s nicht geöffnet werden kann, leistet 443/UDP dasselbe; manche Netze lassen es für HTTP/3 schon hinaus.",
+		"Where %[1]s cannot be opened, 443/UDP does the same; some networks let it out already, for HTTP/3.",
+	},
+	WithTCP: text{
+		"Mit %[1]s und %[2]s, ohne UDP, ist die Qualität wie mit %[1]s allein. Der zweite Weg hilft, wo die TLS-Prüfung den ersten für Bild und Ton unbrauchbar macht.",
+		"With %[1]s and %[2]s, without UDP, the quality is that of %[1]s alone. The second way helps where TLS inspection spoils the first for picture and sound.",
+	},
+	Without: text{
+		"Ohne %[1]s geht nichts: Dort sind die Seite und die Signalisierung.",
+		"Without %[1]s nothing works: the page and signaling are there.",
+	},
+	Others: text{
+		"Was freiwillig ist, dient anderen Programmen und Verbindungstests; für Videosprechstunden im Browser kann es geschlossen bleiben.",
+		"What is optional serves other programs and connection tests; for consultations in a browser it can stay closed.",
+	},
+	Unusual: text{
+		"Viele Netze lassen nur 443/TCP nach außen: %[1]s wird dort gesperrt sein.",
+		"Many networks let out 443/TCP alone: %[1]s will be closed there.",
+	},
+	NotNeeded: text{
+		"Nicht nötig sind eingehende Regeln, Portweiterleitungen, UPnP, Portbereiche und STUN-Server Dritter: Alle Verbindungen werden von innen aufgebaut, Antworten kommen auf ihnen zurück.",
+		"Not needed are incoming rules, port forwards, UPnP, ranges of ports and STUN servers of third parties: all connections are opened from inside, and answers come back on them.",
+	},
+	Direct: text{
+		"Browser versuchen auch einen direkten Weg zum anderen Teilnehmer. Verbietet die Firewall ihn, trägt der Server das Gespräch; zu öffnen ist dafür nichts.",
+		"Browsers also try a direct way to the other participant. Where the firewall forbids it the server carries the call; nothing has to be opened for that.",
+	},
+
+	IngressAlone: text{
+		"Mit %[1]s allein geht alles; jede weitere Freigabe hilft denen, deren eigene Firewall sie hinauslässt.",
+		"With %[1]s alone everything works; each further row helps those whose own firewall lets it out.",
+	},
+	IngressPaired: text{
+		"Einen Portbereich braucht der Server nicht: Er vermittelt nur zwischen Teilnehmern, die ihre Verbindung selbst aufgebaut haben.",
+		"The server needs no range of ports: it relays only between participants who opened their connections themselves.",
+	},
+	IngressOpen: text{
+		"Weil relay.peers: open gilt, braucht der Server %[1]s in beiden Richtungen. Mit relay.peers: paired entfällt das.",
+		"Since relay.peers is open, the server needs %[1]s in both directions. With relay.peers: paired that goes away.",
+	},
+	IngressNAT: text{
+		"Vor dem Server steht ein NAT: Es leitet jeden Port, bei dem eine öffentliche Adresse steht, auf denselben Port des Servers weiter, UDP und TCP, und lässt die Absenderadresse, wie sie ist.",
+		"A NAT is in front of the server: it forwards each port that has a public address beside it to the same port of the server, UDP and TCP, and leaves the sender's address as it is.",
+	},
+	ACMEBoth: text{
+		"Die Zertifizierungsstelle prüft den Namen über 443/TCP (TLS-ALPN-01) oder 80/TCP (HTTP-01) von Adressen aus, die sie nicht nennt: Zu einem von beiden muss jeder hinkommen.",
+		"The certificate authority checks the name over 443/TCP (TLS-ALPN-01) or 80/TCP (HTTP-01) from addresses that it does not tell: everybody must get to one of them.",
+	},
+	ACMETLS: text{
+		"Die Zertifizierungsstelle prüft den Namen über 443/TCP (TLS-ALPN-01) von Adressen aus, die sie nicht nennt: Dort muss jeder hinkommen.",
+		"The certificate authority checks the name over 443/TCP (TLS-ALPN-01) from addresses that it does not tell: everybody must get there.",
+	},
+	ACMEHTTP: text{
+		"Die Zertifizierungsstelle prüft den Namen über 80/TCP (HTTP-01) von Adressen aus, die sie nicht nennt: Dort muss jeder hinkommen.",
+		"The certificate authority checks the name over 80/TCP (HTTP-01) from addresses that it does not tell: everybody must get there.",
+	},
+	ACMENeither: text{
+		"Die Zertifizierungsstelle prüft den Namen nur über 443/TCP oder 80/TCP, und auf beiden lauscht der Server nicht: Leiten Sie 443 auf listen.https oder 80 auf listen.http weiter.",
+		"The certificate authority checks the name over 443/TCP or 80/TCP alone, and the server listens on neither: forward 443 to listen.https or 80 to listen.http.",
+	},
+	SSH: text{
+		"Was aus dem Verwaltungsnetz kommt, gehört nicht ins Internet.",
+		"What comes from the management network does not belong on the Internet.",
+	},
+
+	EgressPaired: text{
+		"Sonst geht nichts hinaus: Der Server baut keine Verbindung zu Teilnehmern auf, sondern antwortet auf deren Verbindungen.",
+		"Nothing else goes out: the server opens no connection to participants but answers on theirs.",
+	},
+	EgressOpen: text{
+		"Weil relay.peers: open gilt, sendet der Server von %[1]s an öffentliche Gegenstellen. Teilnehmern antwortet er auf deren Verbindungen.",
+		"Since relay.peers is open, the server sends from %[1]s to public peers. It answers participants on their connections.",
+	},
+	EgressSystem: text{
+		"Was das Betriebssystem für sich braucht, etwa Aktualisierungen, steht hier nicht.",
+		"What the operating system needs for itself, such as updates, is not listed here.",
+	},
+
+	RuleSet: text{
+		"Alles, was hier nicht steht, wird verworfen, in beiden Richtungen. Tragen Sie vor dem Laden ein,\nwas der Server sonst braucht: Aktualisierungen, Sicherung, Überwachung, eine andere Verwaltung als SSH.",
+		"Whatever is not listed is dropped, in both directions. Before you load this add what else the server\nneeds: updates, backups, monitoring, an administration other than SSH.",
+	},
+	NFTables: text{
+		"Laden: nft -f DATEI. Entfernen: nft delete table inet praxisrelay. Andere Tabellen bleiben, wie sie sind.",
+		"To load: nft -f FILE. To remove: nft delete table inet praxisrelay. Other tables stay as they are.",
+	},
+	IPTables: text{
+		`Laden, beide Familien; alle anderen Regeln bleiben, wie sie sind:
+  for f in iptables ip6tables; do
+    $f-restore --noflush < DATEI
+    $f -C INPUT -j PRAXISRELAY-IN 2>/dev/null || $f -I INPUT -j PRAXISRELAY-IN
+    $f -C OUTPUT -j PRAXISRELAY-OUT 2>/dev/null || $f -I OUTPUT -j PRAXISRELAY-OUT
+  done`,
+		`To load, for both families; all other rules stay as they are:
+  for f in iptables ip6tables; do
+    $f-restore --noflush < FILE
+    $f -C INPUT -j PRAXISRELAY-IN 2>/dev/null || $f -I INPUT -j PRAXISRELAY-IN
+    $f -C OUTPUT -j PRAXISRELAY-OUT 2>/dev/null || $f -I OUTPUT -j PRAXISRELAY-OUT
+  done`,
+	},
+	Firewalld: text{
+		"Videosprechstunden: Seite, Signalisierung und Relay. Ablegen als /etc/firewalld/services/praxisrelay.xml, dann firewall-cmd mit den Optionen reload, permanent und add-service=praxisrelay.",
+		"Video consultations: page, signaling and relay. Put it into /etc/firewalld/services/praxisrelay.xml, then use firewall-cmd with its options reload, permanent and add-service=praxisrelay.",
+	},
+	NotInService: text{
+		"Nicht Teil des Dienstes, weil nur für das Verwaltungsnetz oder ausgehend:",
+		"Not part of the service, being for the management network alone or outgoing:",
+	},
+	UFW: text{
+		"Ablegen als /etc/ufw/applications.d/praxisrelay, dann: ufw allow praxisrelay\nund: ufw allow from VERWALTUNGSNETZ to any app praxisrelay-management",
+		"Put it into /etc/ufw/applications.d/praxisrelay, then: ufw allow praxisrelay\nand: ufw allow from MANAGEMENT-NETWORK to any app praxisrelay-management",
+	},
+	UFWPublic:     text{"Was jeder erreichen darf: Seite, Signalisierung, Relay", "What anyone may reach: page, signaling, relay"},
+	UFWManagement: text{"Nur aus dem Verwaltungsnetz", "From the management network alone"},
+	UFWEgress: text{
+		"Ausgehend, wo ufw auch das sperrt (ufw default deny outgoing):",
+		"Outgoing, where ufw blocks that too (ufw default deny outgoing):",
+	},
+}

@@ -1,0 +1,151 @@
+package relay
+
+import (
+	"strconv"
+
+	"github.com/pion/stun/v3"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"praxisrelay/relay/core"
+)
+
+// metrics is the relay to Prometheus. Every series is there from the start, and their
+// number depends on nothing that clients do.
+type metrics struct{ relay *Relay }
+
+// Collector returns the relay's metrics.
+func (r *Relay) Collector() prometheus.Collector { return metrics{r} }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("praxisrelay_relay_"+name, help, labels, nil)
+}
+
+var (
+	// transport: udp, tcp, tls (see core.Transport).
+	allocationsDesc = describe("allocations",
+		"Live TURN allocations, by the transport of their clients. Near praxisrelay_relay_allocations_limit new calls are about to be refused: raise relay.max_allocations.", "transport")
+	grantedDesc = describe("allocations_granted_total",
+		"TURN allocations that were made, by the transport of their clients. Mostly tcp and tls say that networks block UDP: open UDP 3478.", "transport")
+	mostAllocationsDesc = describe("allocations_limit",
+		"The most allocations that may live at once, relay.max_allocations.")
+
+	// transport: as above, and relayed for peers of the open relay. direction: received
+	// from them and forwarded, sent to them.
+	bytesDesc = describe("media_bytes_total",
+		"Bytes of relayed media as they pass, TURN's headers included and those of IP, UDP, TCP and TLS not. Near the line's speed, or relay.total_rate, pictures get worse: get a faster line.", "transport", "direction")
+	packetsDesc = describe("media_packets_total",
+		"Packets of relayed media as they pass. Sent ones may still be lost behind, see queue and unsent of praxisrelay_relay_dropped_packets_total.", "transport", "direction")
+
+	// reason: core.Drop, and queue, request_queue, unsent.
+	droppedDesc = describe("dropped_packets_total",
+		"Packets that were not relayed. no_route grows a little when calls begin and end; *_rate says that a limit shapes media; queue that a client's TCP is too slow; request_queue and unsent that this host is.", "reason")
+
+	// result: core.Authentication.
+	authenticationsDesc = describe("authentications_total",
+		"TURN requests by what came of their credential. missing is every client's first request, stale_nonce one an hour; wrong_password and unknown_user in numbers are guesses, or TURN secrets that differ between servers.", "result")
+
+	// method: binding, send, allocate, refresh, create_permission, channel_bind.
+	requestsDesc = describe("requests_total",
+		"STUN and TURN messages that were looked at. binding without the others in numbers is somebody who uses this server for its STUN alone.", "method")
+	// code: success, or that of the error (RFC 8656, section 19).
+	answersDesc = describe("answers_total",
+		"Answers to them. 401 is every client's first; 486 and 508 say that a limit was hit, see praxisrelay_relay_limit_hits_total; 403 that a client wants to reach what it may not.", "code")
+
+	// limit: core.Limit, and those of listen.
+	limitHitsDesc = describe("limit_hits_total",
+		"Refusals by the limit that was reached, named as in the configuration. Where those are refused who should not be, raise that limit.", "limit")
+
+	connectionsDesc = describe("connections",
+		"Open TCP and TLS connections, those of HTTPS included. Near praxisrelay_relay_connections_limit new ones are about to be refused: raise listen.max_connections.")
+	mostConnectionsDesc = describe("connections_limit",
+		"The most connections that may be open at once, listen.max_connections.")
+	handshakingDesc = describe("handshakes",
+		"TLS handshakes that are under way. Some hundreds that stay are somebody who opens connections and says nothing.")
+	// result: ok, failed.
+	handshakesDesc = describe("handshakes_total",
+		"TLS handshakes that have ended. Scanners fail many; if ok stands still while clients complain, look at the certificate.", "result")
+
+	// state: free, used. Both are zero in the paired relay.
+	portsDesc = describe("ports",
+		"UDP ports for relayed addresses of the open relay, of the address that has fewer. When free ones run out, calls fail: widen relay.ports and the firewall's rule.", "state")
+)
+
+// Describe is of prometheus.Collector.
+func (m metrics) Describe(descs chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, descs) }
+
+// Collect is of prometheus.Collector.
+func (m metrics) Collect(out chan<- prometheus.Metric) {
+	r := m.relay
+	r.mu.Lock()
+	stats := r.core.Stats()
+	r.mu.Unlock()
+	count := func(desc *prometheus.Desc, value uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
+	}
+	gauge := func(desc *prometheus.Desc, value int, labels ...string) {
+		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(value), labels...)
+	}
+
+	relayed := r.traffic.total()
+	for t := range transports {
+		transport := t.String()
+		if t != core.Relayed {
+			gauge(allocationsDesc, stats.Live[t], transport)
+			count(grantedDesc, stats.Granted[t], transport)
+		}
+		for direction, f := range map[string]flow{"received": relayed.received[t], "sent": relayed.sent[t]} {
+			count(bytesDesc, f.bytes, transport, direction)
+			count(packetsDesc, f.packets, transport, direction)
+		}
+	}
+	gauge(mostAllocationsDesc, r.mostAllocations)
+
+	for why, n := range stats.Drops {
+		count(droppedDesc, n, core.Drop(why).String())
+	}
+	count(droppedDesc, r.events.queueFull.Load(), "queue")
+	count(droppedDesc, r.events.laneFull.Load(), "request_queue")
+	count(droppedDesc, r.events.unsent.Load(), "unsent")
+
+	for result, n := range stats.Authentications {
+		count(authenticationsDesc, n, core.Authentication(result).String())
+	}
+	for method, n := range stats.Requests {
+		count(requestsDesc, n, methodNames[method])
+	}
+	for code, n := range stats.Answers {
+		name := strconv.Itoa(int(code))
+		if code == 0 {
+			name = "success"
+		}
+		count(answersDesc, n, name)
+	}
+
+	open, refused := r.open.stats()
+	handshaking, busy := r.handshakes.stats()
+	for limit, n := range stats.Limits {
+		count(limitHitsDesc, n, core.Limit(limit).String())
+	}
+	count(limitHitsDesc, refused.all, "max_connections")
+	count(limitHitsDesc, refused.prefix, "max_connections_per_prefix")
+	count(limitHitsDesc, busy.all+busy.prefix, "max_handshakes")
+
+	gauge(connectionsDesc, open)
+	gauge(mostConnectionsDesc, r.open.most)
+	gauge(handshakingDesc, handshaking)
+	count(handshakesDesc, r.events.handshakes.Load(), "ok")
+	count(handshakesDesc, r.events.failedHandshakes.Load(), "failed")
+
+	free, all := r.Ports()
+	gauge(portsDesc, free, "free")
+	gauge(portsDesc, all-free, "used")
+}
+
+var methodNames = map[stun.Method]string{
+	stun.MethodBinding:          "binding",
+	stun.MethodSend:             "send",
+	stun.MethodAllocate:         "allocate",
+	stun.MethodRefresh:          "refresh",
+	stun.MethodCreatePermission: "create_permission",
+	stun.MethodChannelBind:      "channel_bind",
+}

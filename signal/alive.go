@@ -1,0 +1,62 @@
+package signal
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// aliveTime is how long ago the last sweep may have been, of one every five seconds.
+	aliveTime = time.Minute
+	// writeEvery is how often the registry is written to for nothing but to see that it
+	// can be, and faultTime how long a failure keeps the server from being ready.
+	writeEvery = 10 * time.Second
+	faultTime  = time.Minute
+)
+
+// writing is what is known of the registry's disk.
+type writing struct {
+	mu     sync.Mutex
+	tried  time.Time
+	failed time.Time // when something was last not written
+}
+
+func (w *writing) fail(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = now
+}
+
+// Alive returns an error when signaling does not get to its work any more, or not yet.
+func (s *Server) Alive() error {
+	if s.now().UnixNano()-s.swept.Load() > int64(aliveTime) {
+		return errors.New("signaling does not get to its work: restart it")
+	}
+	return nil
+}
+
+// CheckRegistry returns an error when appointments cannot be written, or something could
+// not a minute ago. It writes at most every ten seconds, however often it is asked.
+func (s *Server) CheckRegistry() error {
+	w, now := &s.writing, s.now()
+	w.mu.Lock()
+	try := now.Sub(w.tried) >= writeEvery
+	if try {
+		w.tried = now
+	}
+	w.mu.Unlock()
+	if try {
+		if err := s.registry.Check(context.Background()); err != nil {
+			s.failed("the registry cannot be written", err)
+			w.fail(now)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.failed.IsZero() && now.Sub(w.failed) < faultTime {
+		return errors.New("the registry of appointments was not written: see the log, and whether the disk is full")
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+// Package health answers two questions of whoever watches the appliance, each with
+// 200 and "ok", or with 503 and a line for every reason why not:
+//
+//	/healthz   does the process get to its work? If not for long: restart it.
+//	/readyz    would it take new calls? If not: send clients elsewhere, tell people.
+//
+// Anybody may ask, so reasons name no client, no file and no secret, and asking is
+// cheap.
+package health
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Check is one thing that must be right. Test returns what is wrong, in public words
+// and with a remedy, or nil. Any goroutine may call it at any time.
+type Check struct {
+	Name string // a label value of metrics: lower case, fixed
+	Test func() error
+}
+
+// Checks are what is asked. They do not change once somebody may ask.
+type Checks struct {
+	Alive []Check
+	Ready []Check // beside those
+}
+
+// Handler serves GET and HEAD of /healthz and /readyz.
+func (c *Checks) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Alive) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Alive, c.Ready) })
+	return mux
+}
+
+func answer(w http.ResponseWriter, lists ...[]Check) {
+	var reasons strings.Builder
+	for _, list := range lists {
+		for _, check := range list {
+			if err := check.Test(); err != nil {
+				fmt.Fprintf(&reasons, "%s: %v\n", check.Name, err)
+			}
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if reasons.Len() > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(reasons.String()))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
