@@ -22,7 +22,7 @@ import (
 )
 
 // TestCanaries: what opens an appointment or the admin API, and who uses it, went
-// through good and bad requests, and is in no log, no file and no error of the daemon.
+// through good and bad requests, and is in no log, no metric, no file and no error of the daemon.
 func TestCanaries(t *testing.T) {
 	var over client.CreatedSeat
 	s := startServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
@@ -72,12 +72,16 @@ func TestCanaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.refusal(t, created.Seats[0].Keys)
+	metrics := s.scrape(t)
+	if strings.Contains(metrics, created.ID) || strings.Contains(metrics, "127.0.0.1") {
+		t.Error("the appointment or an address is in the metrics")
+	}
 	s.stop(t)
 
 	// The line that says where it serves is about the appliance's own addresses.
 	_, log, _ := strings.Cut(s.stderr.String(), "msg=serving")
 	_, log, _ = strings.Cut(log, "\n")
-	texts := map[string][]byte{"the log": []byte(log), "an error": []byte(refusals)}
+	texts := map[string][]byte{"the log": []byte(log), "an error": []byte(refusals), "the metrics": []byte(metrics)}
 	folder := filepath.Dir(s.ca)
 	files, err := os.ReadDir(folder)
 	if err != nil {

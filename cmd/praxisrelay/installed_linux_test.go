@@ -138,9 +138,9 @@ func TestInstalledOnDebian(t *testing.T) {
 // and returns how the other host reaches the server.
 func (h hosts) prepare(t *testing.T, c *container, packages ...string) client.Dialer {
 	t.Helper()
-	made := signedFor(t, serverName)
-	c.put(t, certificates+"/fullchain.pem", 0o644, made.certificate)
-	c.put(t, certificates+"/privkey.pem", 0o600, made.key)
+	pair := signedFor(t, serverName)
+	c.put(t, certificates+"/fullchain.pem", 0o644, pair.certificate)
+	c.put(t, certificates+"/privkey.pem", 0o600, pair.key)
 	for i, file := range packages {
 		text, err := os.ReadFile(file)
 		if err != nil {
