@@ -21,7 +21,10 @@ type Options struct {
 	Keys   *credential.Keyring
 	// TLS has the certificate for the TLS and HTTPS listeners.
 	TLS *tls.Config
-	Now func() time.Time
+	// Validation, if any, is asked first on the HTTPS port: it answers an authority that
+	// validates the name by TLS-ALPN-01.
+	Validation func(*tls.ClientHelloInfo) (*tls.Config, error)
+	Now        func() time.Time
 	// Sockets binds the listeners; nil: they are bound as package net does it.
 	Sockets Sockets
 }
@@ -86,7 +89,14 @@ func Listen(o Options) (_ *Relay, err error) {
 	if r.https, err = r.listenStream(o, o.Listen.HTTPS, core.TLS); err != nil {
 		return nil, fmt.Errorf("listen.https: %w", err)
 	}
-	r.https.http = &httpListener{conns: make(chan net.Conn), closed: make(chan struct{}), addr: r.https.Addr()}
+	r.https.http = newHTTPListener(r.https.Addr())
+	r.https.tls.GetConfigForClient = o.Validation
+	if o.Listen.HTTP != "" {
+		if r.plain, err = r.listenStream(o, o.Listen.HTTP, core.TCP); err != nil {
+			return nil, fmt.Errorf("listen.http: %w", err)
+		}
+		r.plain.http = newHTTPListener(r.plain.Addr())
+	}
 	return r, nil
 }
 
@@ -181,6 +191,7 @@ func (r *Relay) listenStream(o Options, address string, transport core.Transport
 type Addresses struct {
 	UDP, TCP, TLS []netip.AddrPort
 	HTTPS         netip.AddrPort
+	HTTP          netip.AddrPort // without TLS; not valid: nowhere
 }
 
 // Addresses returns the bound addresses, in the configuration's order.
@@ -194,6 +205,8 @@ func (r *Relay) Addresses() Addresses {
 		switch {
 		case l == r.https:
 			a.HTTPS = local
+		case l == r.plain:
+			a.HTTP = local
 		case l.transport == core.TLS:
 			a.TLS = append(a.TLS, local)
 		default:
@@ -206,6 +219,15 @@ func (r *Relay) Addresses() Addresses {
 // HTTP returns a listener of those connections to the HTTPS port that do not
 // speak TURN, with TLS already taken off.
 func (r *Relay) HTTP() net.Listener { return r.https.http }
+
+// PlainHTTP returns a listener of the connections to the port without TLS, which are
+// limited as all are; nil where there is none.
+func (r *Relay) PlainHTTP() net.Listener {
+	if r.plain == nil {
+		return nil
+	}
+	return r.plain.http
+}
 
 // Close closes every socket and connection.
 func (r *Relay) Close() {

@@ -39,6 +39,7 @@ type Relay struct {
 	udp     []*udpSocket
 	stream  []*streamListener
 	https   *streamListener // the one of them that is shared with HTTP
+	plain   *streamListener // the one of them that speaks HTTP without TLS, if any
 	streams *rcu.Map[uint64, *stream]
 	conns   atomic.Uint64 // numbers connections
 

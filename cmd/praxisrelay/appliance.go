@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +16,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
@@ -28,10 +28,14 @@ import (
 
 // secrets are what the configuration names files for.
 type secrets struct {
-	turn        [][]byte
-	peppers     [][]byte
-	certificate tls.Certificate
+	turn    [][]byte
+	peppers [][]byte
+	pair    pemPair // not with ACME
+	acme    certificate.ACMEOptions
 }
+
+// pemPair is a certificate's chain and its key.
+type pemPair struct{ chain, key []byte }
 
 // appliance is everything that serves, wired: the one place where the relay and the
 // signaling meet.
@@ -39,6 +43,8 @@ type appliance struct {
 	relay      *relay.Relay
 	keys       *credential.Keyring
 	pepper     *appointment.Pepper
+	pair       *certificate.Store
+	acme       *certificate.ACME // nil: the certificate is in files
 	signal     *signal.Server
 	registry   appointment.Registry
 	admin      net.Listener
@@ -49,27 +55,19 @@ type appliance struct {
 	urls       []string // of the ICE servers
 	lifetime   time.Duration
 	log        *logs.Log
-	leaf       func() *x509.Certificate              // of the certificate that clients are shown
 	since      time.Time                             // when it began to serve
 	reloaded   atomic.Pointer[protocol.ReloadStatus] // nil: never
 
-	certificateEnds func() time.Time // of the certificate that clients are shown
-	reloads         *reloads
-	health          health.Checks // filled before anything is served
+	reloads *reloads
+	health  health.Checks // filled before anything is served
 }
 
 // listen binds everything that the configuration says, or nothing.
 func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.Sockets, log *logs.Log) (_ *appliance, err error) {
-	ends, err := notAfter(s.certificate)
-	if err != nil {
-		return nil, err
-	}
 	a := &appliance{
-		lifetime:        c.Relay.CredentialLifetime,
-		log:             log,
-		leaf:            func() *x509.Certificate { return s.certificate.Leaf },
-		certificateEnds: func() time.Time { return ends },
-		reloads:         newReloads(time.Now()),
+		lifetime: c.Relay.CredentialLifetime,
+		log:      log,
+		reloads:  newReloads(time.Now()),
 	}
 	defer func() {
 		if err != nil {
@@ -82,14 +80,26 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 	if a.pepper, err = appointment.NewPepper(s.peppers...); err != nil {
 		return nil, fmt.Errorf("signal.pepper_file: %w", err)
 	}
-	if a.relay, err = relay.Listen(relay.Options{
+	a.pair = certificate.NewStore(c.Name, time.Now, log.Logger)
+	options := relay.Options{
 		Listen:  c.Listen,
 		Relay:   c.Relay,
 		Keys:    a.keys,
-		TLS:     tlsConfig(s.certificate),
+		TLS:     tlsConfig(a.pair),
 		Now:     time.Now,
 		Sockets: sockets,
-	}); err != nil {
+	}
+	if c.TLS.ACME.Directory == "" {
+		if err = a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
+			return nil, fmt.Errorf("tls.certificate: %w", err)
+		}
+	} else {
+		if a.acme, err = certificate.NewACME(a.pair, s.acme); err != nil {
+			return nil, err
+		}
+		options.Validation = a.acme.Validation
+	}
+	if a.relay, err = relay.Listen(options); err != nil {
 		return nil, remedy(err)
 	}
 	a.addresses = a.relay.Addresses()
@@ -106,7 +116,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		if err != nil {
 			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
-		a.api = tls.NewListener(listener, tlsConfig(s.certificate))
+		a.api = tls.NewListener(listener, tlsConfig(a.pair))
 	}
 	if a.monitoring, err = listenMetrics(sockets, c.Metrics.Listen); err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w", err)
@@ -138,11 +148,12 @@ func (a *appliance) serve(ctx context.Context) error {
 	a.since = time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failures := make(chan error, 3)
+	failures := make(chan error, 4)
 	go func() { failures <- a.relay.Serve(ctx); cancel() }()
 	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
+	go func() { failures <- a.servePlainHTTP(ctx); cancel() }()
 	go func() { failures <- a.serveMetrics(ctx); cancel() }()
-	return errors.Join(<-failures, <-failures, <-failures)
+	return errors.Join(<-failures, <-failures, <-failures, <-failures)
 }
 
 func (a *appliance) close() {
@@ -186,10 +197,10 @@ func (a *appliance) Revoke(appointment, seat string, revoked time.Time) {
 
 // tlsConfig is BSI TR-02102-2's choice: TLS 1.3, and 1.2 with forward secrecy and
 // AEAD alone. The key exchange is the library's, post-quantum hybrid first.
-func tlsConfig(certificate tls.Certificate) *tls.Config {
+func tlsConfig(pair *certificate.Store) *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{certificate},
-		MinVersion:   tls.VersionTLS12,
+		GetCertificate: pair.GetCertificate,
+		MinVersion:     tls.VersionTLS12,
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,

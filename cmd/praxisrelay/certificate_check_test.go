@@ -38,8 +38,9 @@ func TestCertificateWarnings(t *testing.T) {
 		"with the root":  {noChange, between.certificate + root.certificate, roots, ""},
 		"incomplete":     {noChange, "", roots, `cert.pem: the chain ends at "The leaf", whose issuer "The one between" this host does not know: append`},
 		"an unknown one": {noChange, between.certificate + root.certificate, "/nonexistent", `cert.pem: this host does not know the authority "The root"`},
-		"soon over":      {func(c *x509.Certificate) { c.NotAfter = time.Now().Add(20 * 24 * time.Hour) }, between.certificate, roots, "renew it"},
-		"not begun":      {func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, between.certificate, roots, "is this host's clock right?"},
+		"soon over": {func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -80), time.Now().AddDate(0, 0, 20)
+		}, between.certificate, roots, "renew it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, folder := writeConfig(t)

@@ -26,14 +26,22 @@ func (a *appliance) metrics() *prometheus.Registry {
 		checksCollector{&a.health},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "praxisrelay_certificate_expiry_timestamp_seconds",
-			Help: "When the certificate ends that clients are shown, in Unix seconds. It should be renewed weeks before: look at what does that, then systemctl reload praxisrelay.",
-		}, func() float64 { return float64(a.certificateEnds().Unix()) }),
+			Help: "When the certificate ends that clients are shown, in Unix seconds; 0 while there is none yet. It should be renewed weeks before: look at what does that, then systemctl reload praxisrelay.",
+		}, a.certificateEnds),
 		buildInfo(),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	r.MustRegister(a.reloads.collectors()...)
 	return r
+}
+
+// certificateEnds is in Unix seconds; 0 while there is no certificate.
+func (a *appliance) certificateEnds() float64 {
+	if ends := a.pair.NotAfter(); !ends.IsZero() {
+		return float64(ends.Unix())
+	}
+	return 0
 }
 
 // metricsServer serves the metrics, and the health to whoever may not reach HTTPS.

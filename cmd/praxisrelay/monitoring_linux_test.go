@@ -3,15 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -48,8 +43,10 @@ func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched
 	t.Helper()
 	file, folder := writeConfig(t)
 	edit(t, file, changes...)
-	certificate, key := encodePEM(t, lasting(t, lasts))
-	for name, text := range map[string]string{"cert.pem": certificate, "key.pem": key} {
+	made := issue(t, nil, func(c *x509.Certificate) {
+		c.NotAfter, c.IPAddresses = time.Now().Add(lasts), []net.IP{net.IPv4(127, 0, 0, 1)}
+	})
+	for name, text := range map[string]string{"cert.pem": made.certificate, "key.pem": made.key} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -60,25 +57,6 @@ func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched
 	// It is found there again after a restart.
 	edit(t, file, "metrics: {listen: 127.0.0.1:0}", "metrics: {listen: '"+w.instance+"'}")
 	return w
-}
-
-// lasting makes a certificate for the tests' address.
-func lasting(t *testing.T, lasts time.Duration) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(lasts),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func (w *watched) run() {

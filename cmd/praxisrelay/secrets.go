@@ -2,7 +2,8 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/appointment"
 )
@@ -30,9 +32,11 @@ func readSecrets(c config.Config, now time.Time) (s secrets, err error) {
 	s.peppers, err = readPeppers(c.Signal.PepperFile)
 	note(err)
 	if c.TLS.ACME.Directory == "" {
-		s.certificate, err = readCertificate(c, now)
-		note(err)
+		s.pair, err = readCertificate(c, now)
+	} else {
+		s.acme, err = readACME(c)
 	}
+	note(err)
 	if len(problems) == 0 {
 		note(s.distinct())
 	}
@@ -78,9 +82,21 @@ func readPeppers(file string) (peppers [][]byte, err error) {
 // readSecret reads a file and trims it. Errors never repeat what is in it.
 func readSecret(key, file string, least int) ([]byte, error) {
 	make := fmt.Sprintf("make one with: (umask 077; openssl rand -base64 32 > %s)", file)
+	secret, err := readPrivate(key, file, make)
+	if err == nil && len(secret) < least {
+		err = fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file, len(secret), least, make)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return secret, nil
+}
+
+// readPrivate reads a file that is not for everybody, and trims it.
+func readPrivate(key, file, remedy string) ([]byte, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %s does not exist: %s", key, file, make)
+		return nil, fmt.Errorf("%s: %s does not exist: %s", key, file, remedy)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
@@ -88,28 +104,55 @@ func readSecret(key, file string, least int) ([]byte, error) {
 	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o007 != 0 {
 		return nil, fmt.Errorf("%s: everybody on this host may read %s: chmod o= %s", key, file, file)
 	}
-	secret := bytes.TrimSpace(text)
-	if len(secret) < least {
-		return nil, fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file, len(secret), least, make)
-	}
-	return secret, nil
+	return bytes.TrimSpace(text), nil
 }
 
-func readCertificate(c config.Config, now time.Time) (tls.Certificate, error) {
-	certificate, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
-	if err != nil {
-		return certificate, fmt.Errorf("tls: %w", err)
+// readACME reads what the authority's account and directory need.
+func readACME(c config.Config) (o certificate.ACMEOptions, err error) {
+	o.ACME, o.HTTP = c.TLS.ACME, c.Listen.HTTP != ""
+	if o.EABKeyFile != "" {
+		const key = "tls.acme.eab_key_file"
+		text, err := readPrivate(key, o.EABKeyFile, "write the key into it that the authority gave you")
+		if err != nil {
+			return o, err
+		}
+		o.EABKey, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(string(text), "="))
+		if err != nil || len(o.EABKey) == 0 {
+			return o, fmt.Errorf("%s: %s holds no base64url: write the key as the authority gave it", key, o.EABKeyFile)
+		}
 	}
-	leaf := certificate.Leaf
-	if err := leaf.VerifyHostname(c.Name); err != nil {
-		return certificate, fmt.Errorf("tls.certificate: %s is for %s and not for %s: get one for it, or correct name",
-			c.TLS.Certificate, strings.Join(leaf.DNSNames, ", "), c.Name)
+	if o.CAFile != "" {
+		text, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return o, fmt.Errorf("tls.acme.ca_file: %w", err)
+		}
+		if o.Roots = x509.NewCertPool(); !o.Roots.AppendCertsFromPEM(text) {
+			return o, fmt.Errorf("tls.acme.ca_file: %s holds no certificate in PEM", o.CAFile)
+		}
 	}
-	if now.After(leaf.NotAfter) {
-		return certificate, fmt.Errorf("tls.certificate: %s ended on %s: renew it",
-			c.TLS.Certificate, leaf.NotAfter.Format(time.DateOnly))
+	return o, nil
+}
+
+// readPair reads the certificate's chain and its key, both PEM.
+func readPair(c config.Config) (chain, key []byte, err error) {
+	if chain, err = os.ReadFile(c.TLS.Certificate); err != nil {
+		return nil, nil, fmt.Errorf("tls.certificate: %w", err)
 	}
-	return certificate, nil
+	if key, err = os.ReadFile(c.TLS.Key); err != nil {
+		return nil, nil, fmt.Errorf("tls.key: %w", err)
+	}
+	return chain, key, nil
+}
+
+// readCertificate is readPair at the start, when there is no other pair to go on with.
+func readCertificate(c config.Config, now time.Time) (p pemPair, err error) {
+	if p.chain, p.key, err = readPair(c); err != nil {
+		return p, err
+	}
+	if err := certificate.Check(c.Name, p.chain, p.key, now); err != nil {
+		return p, fmt.Errorf("tls.certificate: %s: %w", c.TLS.Certificate, err)
+	}
+	return p, nil
 }
 
 // remedy says what to do about the usual reasons why a port cannot be bound.

@@ -16,9 +16,13 @@ import (
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/probe"
 	"praxisrelay/systemd"
 )
+
+// certificatePoll is how often the certificate's files are looked at; tests hurry.
+var certificatePoll = certificate.PollInterval
 
 func serveCommand() *cobra.Command {
 	var file string
@@ -52,6 +56,9 @@ func serveCommand() *cobra.Command {
 			return err
 		}
 		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS, "version", programVersion()}
+		if http := a.addresses.HTTP; http.IsValid() {
+			where = append(where, "http", http)
+		}
 		if a.monitoring != nil {
 			where = append(where, "metrics", a.monitoring.Addr())
 		}
@@ -65,6 +72,12 @@ func serveCommand() *cobra.Command {
 		go a.reload(c.Context(), hangup, file)
 		go a.watchPorts(c.Context(), log.Logger)
 		go a.watchLimits(c.Context())
+		go a.pair.Report(c.Context())
+		if a.acme != nil {
+			go a.acme.Run(c.Context())
+		} else {
+			go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return readPair(settings) })
+		}
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}

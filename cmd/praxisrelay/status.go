@@ -40,7 +40,7 @@ func (a *appliance) status() protocol.Status {
 			s.Limits = append(s.Limits, limit)
 		}
 	}
-	if leaf := a.leaf(); leaf != nil {
+	if leaf := a.pair.Leaf(); leaf != nil {
 		s.Certificates = append(s.Certificates, certificateStatus(leaf))
 	}
 	for _, problem := range a.log.Problems() {
