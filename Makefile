@@ -18,6 +18,9 @@ build: ## Build the program as build/praxisrelay
 generate: ## Write the documents that are made of the code
 	go generate ./...
 
+packages: ## Leave .deb, .rpm, programs for all platforms and SBOMs in dist/
+	systemd/packages/build dist
+
 test: tools lint build ## Run everything that CI runs; what had to be skipped is said at the end
 	@rm -f $(SKIPPED)
 	PRAXISRELAY_TEST_SKIPPED=$(SKIPPED) go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v /cmd/)

@@ -5,8 +5,10 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 )
@@ -31,7 +33,7 @@ func (s *Source) show(w io.Writer, v reflect.Value, prefix, indent string) error
 		}
 		text, err := encode(field)
 		if err == nil {
-			_, err = fmt.Fprintf(w, "%s%s: %s # %s\n", indent, name, text, s.Origin(key))
+			_, err = fmt.Fprintf(w, "%s%s: %s # %s\n", indent, name, userinfo.ReplaceAllString(text, "://...@"), s.Origin(key))
 		}
 		if err != nil {
 			return err
@@ -52,9 +54,13 @@ func encode(v reflect.Value) (string, error) {
 			text = strings.TrimSuffix(text, "0m")
 		}
 		return text, nil
+	case string:
+		if strings.ContainsFunc(v, unicode.IsControl) {
+			return strconv.Quote(v), nil
+		}
 	case slog.Level:
 		return strings.ToLower(v.String()), nil
 	}
 	text, err := yaml.MarshalWithOptions(v.Interface(), yaml.Flow(true))
-	return userinfo.ReplaceAllString(strings.TrimSpace(string(text)), "://...@"), err
+	return strings.TrimSpace(string(text)), err
 }

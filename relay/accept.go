@@ -15,13 +15,17 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// streamListener is one TCP, TLS or HTTPS listener.
+// validationProtocol is what an authority negotiates that validates a name (RFC 8737,
+// section 6.2).
+const validationProtocol = "acme-tls/1"
+
+// streamListener is one TCP, TLS, HTTPS or HTTP listener.
 type streamListener struct {
 	net.Listener
 	transport core.Transport
 	tls       *tls.Config
 	proxies   []netip.Prefix
-	http      *httpListener // where HTTP goes, on the shared port
+	http      *httpListener // where HTTP goes, on the shared port and on the one without TLS
 }
 
 // serve accepts connections until the listener is closed, and then ends them.
@@ -81,6 +85,9 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 			release()
 		}
 	}()
+	if l.tls == nil && l.http != nil {
+		return conn.SetDeadline(time.Time{}) == nil && l.http.hand(counted)
+	}
 	if l.tls == nil {
 		r.serveStream(counted, l.transport, nil)
 		return false
@@ -91,7 +98,11 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 	}
 	var first [1]byte
 	n := 0
-	if l.http != nil && secured.ConnectionState().NegotiatedProtocol != "stun.turn" {
+	protocol := secured.ConnectionState().NegotiatedProtocol
+	if protocol == validationProtocol {
+		return false // the handshake was all
+	}
+	if l.http != nil && protocol != "stun.turn" {
 		// STUN begins with two zero bits and a small method, HTTP with a letter.
 		// ALPN or SNI cannot be asked: for TURN browsers send neither.
 		var err error
@@ -159,6 +170,10 @@ type httpListener struct {
 	closed chan struct{}
 	once   sync.Once
 	addr   net.Addr
+}
+
+func newHTTPListener(addr net.Addr) *httpListener {
+	return &httpListener{conns: make(chan net.Conn), closed: make(chan struct{}), addr: addr}
 }
 
 func (h *httpListener) hand(conn net.Conn) bool {

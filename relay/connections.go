@@ -22,7 +22,10 @@ type connections struct {
 }
 
 // refused counts what was not admitted, since there was too much in all or of a prefix.
-type refused struct{ all, prefix uint64 }
+type refused struct {
+	all, prefix uint64
+	last        netip.Addr // that was refused
+}
 
 func newConnections(most, mostPerPrefix int) *connections {
 	return &connections{most: most, mostPerPrefix: mostPerPrefix, prefixes: map[netip.Addr]int{}}
@@ -41,7 +44,11 @@ func (c *connections) admit(client netip.Addr) (release func(), ok bool) {
 	prefix := core.Prefix(client)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch held := c.prefixes[prefix]; {
+	held := c.prefixes[prefix]
+	if held >= min(c.mostPerPrefix, c.most-c.open) {
+		c.refused.last = client
+	}
+	switch {
 	case held >= c.mostPerPrefix:
 		c.refused.prefix++
 		return nil, false

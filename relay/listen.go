@@ -21,7 +21,28 @@ type Options struct {
 	Keys   *credential.Keyring
 	// TLS has the certificate for the TLS and HTTPS listeners.
 	TLS *tls.Config
-	Now func() time.Time
+	// Validation, if any, is asked first on the HTTPS port: it answers an authority that
+	// validates the name by TLS-ALPN-01.
+	Validation func(*tls.ClientHelloInfo) (*tls.Config, error)
+	Now        func() time.Time
+	// Sockets binds the listeners; nil: they are bound as package net does it.
+	Sockets Sockets
+}
+
+// Sockets binds listeners, or has them from who started the process.
+type Sockets interface {
+	Listen(network, address string) (net.Listener, error)
+	ListenPacket(network, address string) (net.PacketConn, error)
+}
+
+type ownSockets struct{}
+
+func (ownSockets) Listen(network, address string) (net.Listener, error) {
+	return net.Listen(network, address)
+}
+
+func (ownSockets) ListenPacket(network, address string) (net.PacketConn, error) {
+	return net.ListenPacket(network, address)
 }
 
 // Listen binds every socket of the configuration, or none. Nothing is served
@@ -34,14 +55,16 @@ func Listen(o Options) (_ *Relay, err error) {
 		open:       newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
 		handshakes: newConnections(o.Listen.MaxHandshakes, handshakesPerPrefix(o.Listen)),
 	}
-	r.mostAllocations.Store(int64(o.Relay.MaxAllocations))
+	if o.Sockets == nil {
+		o.Sockets = ownSockets{}
+	}
 	defer func() {
 		if err != nil {
 			r.Close()
 		}
 	}()
 	for _, address := range o.Listen.TURNUDP {
-		if err := r.listenUDP(address); err != nil {
+		if err := r.listenUDP(o.Sockets, address); err != nil {
 			return nil, fmt.Errorf("listen.turn_udp: %w", err)
 		}
 	}
@@ -52,21 +75,27 @@ func Listen(o Options) (_ *Relay, err error) {
 	if r.core, err = core.New(settings); err != nil {
 		return nil, err
 	}
-	proxies := o.Listen.ProxyProtocolFrom
 	for _, address := range o.Listen.TURNTCP {
-		if _, err := r.listenStream(address, core.TCP, nil, proxies); err != nil {
+		if _, err := r.listenStream(o, address, core.TCP); err != nil {
 			return nil, fmt.Errorf("listen.turn_tcp: %w", err)
 		}
 	}
 	for _, address := range o.Listen.TURNTLS {
-		if _, err := r.listenStream(address, core.TLS, o.TLS, proxies); err != nil {
+		if _, err := r.listenStream(o, address, core.TLS); err != nil {
 			return nil, fmt.Errorf("listen.turn_tls: %w", err)
 		}
 	}
-	if r.https, err = r.listenStream(o.Listen.HTTPS, core.TLS, o.TLS, proxies); err != nil {
+	if r.https, err = r.listenStream(o, o.Listen.HTTPS, core.TLS); err != nil {
 		return nil, fmt.Errorf("listen.https: %w", err)
 	}
-	r.https.http = &httpListener{conns: make(chan net.Conn), closed: make(chan struct{}), addr: r.https.Addr()}
+	r.https.http = newHTTPListener(r.https.Addr())
+	r.https.tls.GetConfigForClient = o.Validation
+	if o.Listen.HTTP != "" {
+		if r.plain, err = r.listenStream(o, o.Listen.HTTP, core.TCP); err != nil {
+			return nil, fmt.Errorf("listen.http: %w", err)
+		}
+		r.plain.http = newHTTPListener(r.plain.Addr())
+	}
 	return r, nil
 }
 
@@ -121,8 +150,8 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 	return c, nil
 }
 
-func (r *Relay) listenUDP(address string) error {
-	conn, err := net.ListenPacket("udp", address)
+func (r *Relay) listenUDP(sockets Sockets, address string) error {
+	conn, err := sockets.ListenPacket("udp", address)
 	if err != nil {
 		return err
 	}
@@ -135,14 +164,14 @@ func (r *Relay) listenUDP(address string) error {
 	return nil
 }
 
-func (r *Relay) listenStream(address string, transport core.Transport, config *tls.Config, proxies []netip.Prefix) (*streamListener, error) {
-	listener, err := net.Listen("tcp", address)
+func (r *Relay) listenStream(o Options, address string, transport core.Transport) (*streamListener, error) {
+	listener, err := o.Sockets.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	l := &streamListener{Listener: listener, transport: transport, proxies: proxies}
+	l := &streamListener{Listener: listener, transport: transport, proxies: o.Listen.ProxyProtocolFrom}
 	if transport == core.TLS {
-		l.tls = config.Clone()
+		l.tls = o.TLS.Clone()
 		l.tls.NextProtos = []string{"http/1.1", "stun.turn", "stun.nat-discovery"}
 	}
 	r.stream = append(r.stream, l)
@@ -153,6 +182,7 @@ func (r *Relay) listenStream(address string, transport core.Transport, config *t
 type Addresses struct {
 	UDP, TCP, TLS []netip.AddrPort
 	HTTPS         netip.AddrPort
+	HTTP          netip.AddrPort // without TLS; not valid: nowhere
 }
 
 // Addresses returns the bound addresses, in the configuration's order.
@@ -166,6 +196,8 @@ func (r *Relay) Addresses() Addresses {
 		switch {
 		case l == r.https:
 			a.HTTPS = local
+		case l == r.plain:
+			a.HTTP = local
 		case l.transport == core.TLS:
 			a.TLS = append(a.TLS, local)
 		default:
@@ -178,6 +210,15 @@ func (r *Relay) Addresses() Addresses {
 // HTTP returns a listener of those connections to the HTTPS port that do not
 // speak TURN, with TLS already taken off.
 func (r *Relay) HTTP() net.Listener { return r.https.http }
+
+// PlainHTTP returns a listener of the connections to the port without TLS, which are
+// limited as all are; nil where there is none.
+func (r *Relay) PlainHTTP() net.Listener {
+	if r.plain == nil {
+		return nil
+	}
+	return r.plain.http
+}
 
 // Close closes every socket and connection.
 func (r *Relay) Close() {

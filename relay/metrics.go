@@ -49,7 +49,7 @@ var (
 		"STUN and TURN messages that were looked at. binding without the others in numbers is somebody who uses this server for its STUN alone.", "method")
 	// code: success, or that of the error (RFC 8656, section 19).
 	answersDesc = describe("answers_total",
-		"Answers to them. 401 is every client's first; 486 and 508 say that a limit was hit, see praxisrelay_relay_limit_hits_total; 403 that a client wants to reach what it may not.", "code")
+		"Answers to STUN and TURN requests. 401 is every client's first; 486 and 508 say that a limit was hit, see praxisrelay_relay_limit_hits_total; 403 that a client wants to reach what it may not.", "code")
 
 	// limit: core.Limit, and those of listen.
 	limitHitsDesc = describe("limit_hits_total",
@@ -98,7 +98,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 			count(packetsDesc, f.packets, transport, direction)
 		}
 	}
-	gauge(mostAllocationsDesc, int(r.mostAllocations.Load()))
+	gauge(mostAllocationsDesc, r.Snapshot().MaxAllocations)
 
 	for why, n := range stats.Drops {
 		count(droppedDesc, n, core.Drop(why).String())

@@ -16,7 +16,6 @@ func (r *Relay) Reconfigure(l config.Listen, c config.Relay) error {
 	if err := r.core.SetLimits(coreLimits(c), c.MaxSession); err != nil {
 		return err
 	}
-	r.mostAllocations.Store(int64(c.MaxAllocations))
 	r.peers.policy.Allow, r.peers.policy.Deny = c.Allow, c.Deny
 	r.open.limit(l.MaxConnections, l.MaxConnectionsPerPrefix)
 	r.handshakes.limit(l.MaxHandshakes, handshakesPerPrefix(l))

@@ -31,8 +31,7 @@ import (
 
 // Relay is a running or startable relay; see [Listen].
 type Relay struct {
-	now             func() time.Time
-	mostAllocations atomic.Int64 // as configured
+	now func() time.Time
 
 	mu   sync.Mutex // guards the core, but for Forward, and writes to streams
 	core *core.Core
@@ -40,6 +39,7 @@ type Relay struct {
 	udp     []*udpSocket
 	stream  []*streamListener
 	https   *streamListener // the one of them that is shared with HTTP
+	plain   *streamListener // the one of them that speaks HTTP without TLS, if any
 	streams *rcu.Map[uint64, *stream]
 	conns   atomic.Uint64 // numbers connections
 
@@ -155,7 +155,11 @@ func (r *Relay) Revoked(appointment, seat string) time.Time {
 }
 
 // Full tells whether no more allocations are made, since there are too many.
-func (r *Relay) Full() bool { return int64(r.Allocations()) >= r.mostAllocations.Load() }
+func (r *Relay) Full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.core.Allocations() >= r.core.MaxAllocations()
+}
 
 // Allocations returns the number of live allocations.
 func (r *Relay) Allocations() int {

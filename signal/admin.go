@@ -36,6 +36,7 @@ var routes = []route{
 	{"POST /v1/tokens", "", (*Server).createToken},
 	{"DELETE /v1/tokens/{id}", "", (*Server).revokeToken},
 	{"GET /v1/backup", "", (*Server).backup},
+	{"GET /v1/status", "", (*Server).serveStatus},
 }
 
 // caller is who makes a request of the admin API.
@@ -90,12 +91,13 @@ func (s *Server) unknownResource(http.ResponseWriter, *http.Request, caller) *re
 	return resourceKind.says("there is nothing for this method and path", "see docs/admin-api.md")
 }
 
-func (s *Server) backup(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) backup(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := s.registry.Backup(r.Context(), w); err != nil {
 		s.log.Error("a backup was not finished", "error", err)
 		panic(http.ErrAbortHandler) // half of it is out: the caller must see that
 	}
+	s.log.Info("a backup was made", "by", from.name)
 	return nil
 }
 

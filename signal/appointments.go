@@ -66,7 +66,7 @@ func (s *Server) getAppointment(w http.ResponseWriter, r *http.Request, _ caller
 	return nil
 }
 
-func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	a, err := s.registry.Revoke(r.Context(), r.PathValue("id"), s.now())
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
@@ -76,6 +76,7 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, _ cal
 	}
 	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
 	s.relay.Revoke(a.ID, "", a.Revoked)
+	s.log.Info("an appointment was revoked", "by", from.name)
 	answer(w, http.StatusOK, s.listed(a))
 	return nil
 }

@@ -21,6 +21,7 @@ func (s *Server) APIHandler() http.Handler {
 			// bits are not guessed.
 			if wait := failures.wait(s.now(), network); wait > 0 {
 				s.metrics.hit(limitWrongTokens)
+				s.logGuessing("tokens", failures, network)
 				return caller{}, limitedKind.says("too many wrong tokens came from this network", "correct the token and wait").after(wait)
 			}
 			failures.fail(s.now(), network)

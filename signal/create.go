@@ -27,7 +27,7 @@ func (s *Server) createAppointment(w http.ResponseWriter, r *http.Request, from 
 		return refused
 	}
 	if text == nil {
-		if text, refused = s.create(r.Context(), body, once); refused != nil {
+		if text, refused = s.create(r.Context(), from, body, once); refused != nil {
 			return refused
 		}
 	}
@@ -39,7 +39,7 @@ func (s *Server) createAppointment(w http.ResponseWriter, r *http.Request, from 
 
 // create makes an appointment and returns the answer, which is kept with it where the
 // request may be repeated.
-func (s *Server) create(ctx context.Context, body []byte, once *once) ([]byte, *refusal) {
+func (s *Server) create(ctx context.Context, from caller, body []byte, once *once) ([]byte, *refusal) {
 	var n protocol.NewAppointment
 	if refused := decodeBody(body, &n); refused != nil {
 		return nil, refused
@@ -72,6 +72,7 @@ func (s *Server) create(ctx context.Context, body []byte, once *once) ([]byte, *
 	case err != nil:
 		return nil, s.unwritten("an appointment cannot be kept", err)
 	}
+	s.log.Info("an appointment was made", "by", from.name, "sealed_by", created.SealedBy)
 	return text, nil
 }
 

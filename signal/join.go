@@ -67,6 +67,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	lookups := s.pepper.Lookups(code.Verifier(token))
 	if wait := s.guesses.wait(now, client); wait > 0 && !s.guesses.knows(now, client, lookups[0]) {
 		s.metrics.hit(limitWrongCodes)
+		s.logGuessing("codes", s.guesses, client)
 		return nil, welcome, &protocol.Error{
 			Code:       protocol.Limited,
 			Message:    "too many wrong codes",
@@ -109,6 +110,15 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 		Closes:      found.Closes,
 		RoomKey:     wrapped,
 	}, nil
+}
+
+// logGuessing says that what a network tries is not looked at.
+func (s *Server) logGuessing(what string, l *limiter, client netip.Addr) {
+	if l.spent(s.now()) {
+		s.log.Warn("guessing is refused to all networks", "guessed", what)
+		return
+	}
+	s.log.Warn("guessing is refused to a network", "guessed", what, "network", client)
 }
 
 // makeICE makes the credential of an admitted seat, for rooms.

@@ -69,6 +69,13 @@ func (l *limiter) wait(now time.Time, client netip.Addr) time.Duration {
 	return wait
 }
 
+// spent tells whether the wrong guesses of all networks together are too many.
+func (l *limiter) spent(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total.wait(now, totalInterval, totalBurst) > 0
+}
+
 // fail notes a wrong guess.
 func (l *limiter) fail(now time.Time, client netip.Addr) {
 	l.mu.Lock()

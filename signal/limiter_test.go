@@ -49,7 +49,7 @@ func TestLimiterInAll(t *testing.T) {
 		}
 		l.fail(day, from)
 	}
-	if wait := l.wait(day, client); wait != totalInterval {
+	if wait := l.wait(day, client); wait != totalInterval || !l.spent(day) || l.spent(day.Add(totalInterval)) {
 		t.Errorf("a network without a failure waits %v, want %v", wait, totalInterval)
 	}
 	if wait := l.wait(day.Add(totalInterval), client); wait != 0 {

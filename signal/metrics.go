@@ -38,11 +38,10 @@ func newMetrics() *metrics {
 		}
 		return v
 	}
-	codes := []string{
-		string(protocol.BadRequest), string(protocol.UnknownCode), string(protocol.TooEarly), string(protocol.Over), string(protocol.Limited),
-		string(protocol.UnknownSession), string(protocol.Replaced), string(protocol.Revoked), string(protocol.TooSlow), string(protocol.TooFast),
-		string(protocol.Unavailable), string(protocol.Maintenance),
-	}
+	refusals := codes(protocol.BadRequest, protocol.UnknownCode, protocol.TooEarly, protocol.Over, protocol.Limited,
+		protocol.Replaced, protocol.TooSlow, protocol.Unavailable, protocol.Maintenance)
+	ends := codes(protocol.BadRequest, protocol.UnknownSession, protocol.Over, protocol.Replaced, protocol.Revoked,
+		protocol.TooSlow, protocol.TooFast, protocol.Unavailable, protocol.Maintenance)
 	answers := []string{succeeded}
 	for _, k := range kinds {
 		answers = append(answers, k.name)
@@ -50,7 +49,7 @@ func newMetrics() *metrics {
 	return &metrics{
 		joins: vec("joins_total",
 			"Attempts to join with a code, by result: ok, or the error as in docs/protocol.md. Many unknown-code are guesses, or letters with misprinted codes; unavailable is a fault, see the log.",
-			"result", append(codes, succeeded)...),
+			"result", append(refusals, succeeded)...),
 		joinSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: "join_duration_seconds",
 			Help:    "Time from a join's arrival to its welcome, in seconds. Above a tenth of a second this host is too slow: look at its load.",
@@ -58,7 +57,7 @@ func newMetrics() *metrics {
 		}),
 		ended: vec("sessions_ended_total",
 			"Sessions that have ended, by reason: the error as in docs/protocol.md. unknown-session are clients that left or stayed away; too-slow ones did not take their frames in time, too-fast ones sent too many.",
-			"reason", codes...),
+			"reason", ends...),
 		frames: vec("frames_total",
 			"Frames between clients and server, by direction: received from clients, queued for them.",
 			"direction", received, queued),
@@ -93,6 +92,13 @@ const (
 	limitQueue       = "queue"             // queueFrames or queueBytes
 	limitStretching  = "stretching"        // codes that are made here at once
 )
+
+func codes(list ...protocol.Code) (values []string) {
+	for _, code := range list {
+		values = append(values, string(code))
+	}
+	return values
+}
 
 func (m *metrics) hit(limit string) { m.limitHits.WithLabelValues(limit).Inc() }
 
@@ -132,7 +138,7 @@ var (
 	queueFramesDesc = describe("queue_frames",
 		"Frames for clients that have not acknowledged them. A client that leaves 128 loses its session, see too-slow of praxisrelay_signal_sessions_ended_total.")
 	queueBytesDesc = describe("queue_bytes",
-		"Bytes of these frames.")
+		"Bytes of the frames that wait for clients, at most 524288 for each session.")
 	// state: upcoming, open, over, revoked.
 	appointmentsDesc = describe("appointments",
 		"Appointments in the registry by state, at most ten seconds old. over and revoked ones are deleted a day after they end.", "state")

@@ -65,6 +65,7 @@ func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller
 	if refused != nil {
 		return refused
 	}
+	s.log.Info("a seat was given another code", "by", from.name, "seat", seat.Name, "sealed_by", reissued.SealedBy)
 	answer(w, http.StatusOK, reissued)
 	return nil
 }
@@ -83,6 +84,7 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 	if limited {
 		if wait := s.guesses.wait(now, from.network); wait > 0 {
 			s.metrics.hit(limitWrongCodes)
+			s.logGuessing("codes", s.guesses, from.network)
 			return room, limitedKind.says("too many wrong codes came from this network", "wait before you try again").after(wait)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -53,8 +54,11 @@ type Options struct {
 	// Operations are requests of the admin API that the program serves itself, on the
 	// socket alone, by their patterns as of [http.ServeMux].
 	Operations map[string]http.HandlerFunc
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Status is what the program says of itself and of the relay to who asks on the
+	// admin socket. The server adds what it knows: sessions and appointments.
+	Status func() protocol.Status
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Server serves HTTP to clients and to the commands.
@@ -66,6 +70,7 @@ type Server struct {
 	firewall   http.Handler
 	closed     func(appointment string) (until time.Time, closed bool)
 	operations map[string]http.HandlerFunc
+	status     func() protocol.Status
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
@@ -100,6 +105,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		firewall:   o.Firewall,
 		closed:     o.Maintenance,
 		operations: o.Operations,
+		status:     o.Status,
 		now:        o.Now,
 		log:        o.Log,
 		guesses:    newLimiter(),
@@ -149,10 +155,10 @@ func (s *Server) Handler() http.Handler {
 // Serve serves clients on one listener, the commands on another and, unless it is
 // nil, the admin API on the third until ctx is done; it closes all.
 func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener) error {
-	servers := []*http.Server{httpServer(s.Handler()), httpServer(s.AdminHandler())}
+	servers := []*http.Server{s.httpServer(s.Handler()), s.httpServer(s.AdminHandler())}
 	listeners := []net.Listener{clients, commands}
 	if api != nil {
-		servers, listeners = append(servers, httpServer(s.APIHandler())), append(listeners, api)
+		servers, listeners = append(servers, s.httpServer(s.APIHandler())), append(listeners, api)
 	}
 	failures := make(chan error, len(servers))
 	for i, listener := range listeners {
@@ -217,7 +223,7 @@ func (s *Server) failed(what string, err error) {
 	s.metrics.faults.Inc()
 }
 
-func httpServer(handler http.Handler) *http.Server {
+func (s *Server) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second, // against clients that send a header a day
@@ -225,7 +231,7 @@ func httpServer(handler http.Handler) *http.Server {
 		WriteTimeout:      time.Minute,      // and so are answers
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
+		ErrorLog:          log.New(faults{s.log}, "", 0),
 	}
 }
 

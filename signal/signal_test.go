@@ -78,7 +78,7 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 	o := Options{
 		Name: "relay.test", URL: "https://relay.test/", Rounds: code.Rounds, Registry: registry,
 		Pepper: pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame,
-		Now: l.clock, Log: slog.New(slog.DiscardHandler),
+		Now: l.clock, Log: slog.New(slog.DiscardHandler), Status: func() protocol.Status { return ownStatus },
 	}
 	for _, change := range options {
 		change(&o)

@@ -9,7 +9,7 @@ import (
 	"praxisrelay/signal/token"
 )
 
-func (s *Server) createToken(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) createToken(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	body, refused := readBody(w, r)
 	if refused != nil {
 		return refused
@@ -25,6 +25,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request, _ caller) *
 	if err := s.registry.AddToken(r.Context(), made); err != nil {
 		return s.unwritten("a token cannot be kept", err)
 	}
+	s.log.Info("a token was made", "by", from.name, "token", made.ID)
 	answer(w, http.StatusCreated, protocol.CreatedToken{ListedToken: listedToken(made), Token: text})
 	return nil
 }
@@ -42,7 +43,7 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request, _ caller) *r
 	return nil
 }
 
-func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	err := s.registry.RevokeToken(r.Context(), r.PathValue("id"))
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
@@ -50,6 +51,7 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, _ caller) *
 	case err != nil:
 		return s.unwritten("a token cannot be revoked", err)
 	}
+	s.log.Info("a token was revoked", "by", from.name, "token", r.PathValue("id"))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -15,10 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/systemd"
 )
 
 // ice joins a seat and returns its TURN credential.
@@ -101,7 +104,7 @@ func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := listen(t.Context(), settings, s, slog.New(slog.DiscardHandler))
+	a, err := listen(t.Context(), settings, s, new(systemd.Sockets), logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +225,7 @@ func TestPepperIsReloaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := listen(t.Context(), settings, before, slog.New(slog.DiscardHandler))
+	a, err := listen(t.Context(), settings, before, new(systemd.Sockets), logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now))
 	if err != nil {
 		t.Fatal(err)
 	}

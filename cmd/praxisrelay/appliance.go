@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -15,22 +14,29 @@ import (
 	"sync/atomic"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/health"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/systemd"
 )
 
 // secrets are what the configuration names files for.
 type secrets struct {
-	turn        [][]byte
-	peppers     [][]byte
-	certificate tls.Certificate
+	turn    [][]byte
+	peppers [][]byte
+	pair    pemPair // not with ACME
+	acme    certificate.ACMEOptions
 }
+
+// pemPair is a certificate's chain and its key.
+type pemPair struct{ chain, key []byte }
 
 // appliance is everything that serves, wired: the one place where the relay and the
 // signaling meet.
@@ -38,6 +44,8 @@ type appliance struct {
 	relay      *relay.Relay
 	keys       *credential.Keyring
 	pepper     *appointment.Pepper
+	pair       *certificate.Store
+	acme       *certificate.ACME // nil: the certificate is in files
 	signal     *signal.Server
 	registry   appointment.Registry
 	admin      net.Listener
@@ -48,12 +56,12 @@ type appliance struct {
 	urls       []string // of the ICE servers
 	lifetime   lifetime
 	drain      drain
-	log        *slog.Logger
-	level      *slog.LevelVar // of log
+	log        *logs.Log
+	since      time.Time                             // when it began to serve
+	reloaded   atomic.Pointer[protocol.ReloadStatus] // nil: never
 
-	certificateEnds func() time.Time // of the certificate that clients are shown
-	reloads         *reloads
-	health          health.Checks // filled before anything is served
+	reloads *reloads
+	health  health.Checks // filled before anything is served
 
 	reloading sync.Mutex    // guards what is below
 	settings  config.Config // that are in effect
@@ -61,15 +69,12 @@ type appliance struct {
 }
 
 // listen binds everything that the configuration says, or nothing.
-func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (_ *appliance, err error) {
-	ends, err := notAfter(s.certificate)
-	if err != nil {
-		return nil, err
-	}
+func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.Sockets, log *logs.Log) (_ *appliance, err error) {
 	a := &appliance{
-		log: log, level: new(slog.LevelVar), settings: c, secrets: s,
-		certificateEnds: func() time.Time { return ends },
-		reloads:         newReloads(time.Now()),
+		log:      log,
+		reloads:  newReloads(time.Now()),
+		settings: c,
+		secrets:  s,
 	}
 	a.lifetime.set(c.Relay.CredentialLifetime)
 	defer func() {
@@ -83,13 +88,26 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 	if a.pepper, err = appointment.NewPepper(s.peppers...); err != nil {
 		return nil, fmt.Errorf("signal.pepper_file: %w", err)
 	}
-	if a.relay, err = relay.Listen(relay.Options{
-		Listen: c.Listen,
-		Relay:  c.Relay,
-		Keys:   a.keys,
-		TLS:    tlsConfig(s.certificate),
-		Now:    time.Now,
-	}); err != nil {
+	a.pair = certificate.NewStore(c.Name, time.Now, log.Logger)
+	options := relay.Options{
+		Listen:  c.Listen,
+		Relay:   c.Relay,
+		Keys:    a.keys,
+		TLS:     tlsConfig(a.pair),
+		Now:     time.Now,
+		Sockets: sockets,
+	}
+	if c.TLS.ACME.Directory == "" {
+		if err = a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
+			return nil, fmt.Errorf("tls.certificate: %w", err)
+		}
+	} else {
+		if a.acme, err = certificate.NewACME(a.pair, s.acme); err != nil {
+			return nil, err
+		}
+		options.Validation = a.acme.Validation
+	}
+	if a.relay, err = relay.Listen(options); err != nil {
 		return nil, remedy(err)
 	}
 	a.addresses = a.relay.Addresses()
@@ -102,11 +120,13 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		return nil, err
 	}
 	if c.Signal.AdminListen != "" {
-		if a.api, err = tls.Listen("tcp", c.Signal.AdminListen, tlsConfig(s.certificate)); err != nil {
+		listener, err := sockets.Listen("tcp", c.Signal.AdminListen)
+		if err != nil {
 			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
+		a.api = tls.NewListener(listener, tlsConfig(a.pair))
 	}
-	if a.monitoring, err = listenMetrics(c.Metrics.Listen); err != nil {
+	if a.monitoring, err = listenMetrics(sockets, c.Metrics.Listen); err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w", err)
 	}
 	if a.signal, err = signal.New(ctx, signal.Options{
@@ -123,7 +143,8 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 		Maintenance: a.maintenance,
 		Operations:  a.operations(),
 		Now:         time.Now,
-		Log:         log,
+		Status:      a.status,
+		Log:         log.Logger,
 	}); err != nil {
 		return nil, err
 	}
@@ -134,13 +155,15 @@ func listen(ctx context.Context, c config.Config, s secrets, log *slog.Logger) (
 // serve serves until ctx is done or a part fails, and closes everything.
 func (a *appliance) serve(ctx context.Context) error {
 	defer a.close()
+	a.since = time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	failures := make(chan error, 3)
+	failures := make(chan error, 4)
 	go func() { failures <- a.relay.Serve(ctx); cancel() }()
 	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
+	go func() { failures <- a.servePlainHTTP(ctx); cancel() }()
 	go func() { failures <- a.serveMetrics(ctx); cancel() }()
-	return errors.Join(<-failures, <-failures, <-failures)
+	return errors.Join(<-failures, <-failures, <-failures, <-failures)
 }
 
 func (a *appliance) close() {
@@ -197,10 +220,10 @@ func (l *lifetime) set(d time.Duration) {
 
 // tlsConfig is BSI TR-02102-2's choice: TLS 1.3, and 1.2 with forward secrecy and
 // AEAD alone. The key exchange is the library's, post-quantum hybrid first.
-func tlsConfig(certificate tls.Certificate) *tls.Config {
+func tlsConfig(pair *certificate.Store) *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{certificate},
-		MinVersion:   tls.VersionTLS12,
+		GetCertificate: pair.GetCertificate,
+		MinVersion:     tls.VersionTLS12,
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,

@@ -22,7 +22,7 @@ import (
 )
 
 // TestCanaries: what opens an appointment or the admin API, and who uses it, went
-// through good and bad requests, and is in no log, no file and no error of the daemon.
+// through good and bad requests, and is in no log, no metric, no file and no error of the daemon.
 func TestCanaries(t *testing.T) {
 	var over client.CreatedSeat
 	s := startServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
@@ -32,7 +32,7 @@ func TestCanaries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	canaries := map[string][]byte{"the client's address": []byte("127.0.0.1:")}
+	canaries := map[string][]byte{"the client's address": []byte("127.0.0.1")}
 	sessions, servers := s.join(t, created.Seats)
 	const name = "a name that only the doctor may read"
 	canaries["the patient's name"] = []byte(name)
@@ -72,12 +72,16 @@ func TestCanaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.refusal(t, created.Seats[0].Keys)
+	metrics := s.scrape(t)
+	if strings.Contains(metrics, created.ID) || strings.Contains(metrics, "127.0.0.1") {
+		t.Error("the appointment or an address is in the metrics")
+	}
 	s.stop(t)
 
 	// The line that says where it serves is about the appliance's own addresses.
 	_, log, _ := strings.Cut(s.stderr.String(), "msg=serving")
 	_, log, _ = strings.Cut(log, "\n")
-	texts := map[string][]byte{"the log": []byte(log), "an error": []byte(refusals)}
+	texts := map[string][]byte{"the log": []byte(log), "an error": []byte(refusals), "the metrics": []byte(metrics)}
 	folder := filepath.Dir(s.ca)
 	files, err := os.ReadDir(folder)
 	if err != nil {
@@ -94,6 +98,15 @@ func TestCanaries(t *testing.T) {
 	registry := texts["registry.db"]
 	if !bytes.Contains(registry, []byte(created.ID)) || !strings.Contains(log, "stopped") {
 		t.Fatal("the registry and the log are not what is looked at")
+	}
+	for _, line := range []string{ // that the canaries went through
+		`msg="an appointment was made" by=socket sealed_by=caller`, `msg="a token was made" by=socket token=`,
+		`sealed_by=server`, `msg="a seat was given another code" by=`, `msg="an appointment was revoked" by=socket`,
+		`guessed=codes network=net-`, `guessed=tokens network=net-`, `msg="a token was revoked" by=socket token=`,
+	} {
+		if !strings.Contains(log, line) {
+			t.Errorf("the log lacks %s:\n%s", line, log)
+		}
 	}
 	for where, text := range texts {
 		for what, canary := range canaries {
@@ -208,6 +221,12 @@ func (s *served) callAPI(t *testing.T, canaries map[string][]byte) (refusals str
 		if status, text := ask(bad.bearer, bad.method, bad.path, bad.body); status < 400 {
 			t.Errorf("%s %s: %d %s", bad.method, bad.path, status, text)
 		}
+	}
+	for range 10 { // until it is taken for guessing
+		ask(secret, "GET", "/v1/appointments", "")
+	}
+	if _, stderr, err := run(t, "token", "revoke", token.ID, "--socket", s.socket); err != nil {
+		t.Error(stderr)
 	}
 	return refusals
 }

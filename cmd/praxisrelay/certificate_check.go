@@ -9,10 +9,8 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/relay/certificate"
 )
-
-// certificateSoon is how long before its end a certificate should have been renewed.
-const certificateSoon = 21 * 24 * time.Hour
 
 // certificateWarnings names what is odd about a certificate that can be used, each
 // with its key in front.
@@ -28,11 +26,11 @@ func certificateWarnings(c config.Config, now time.Time) (warnings []error) {
 		warnings = append(warnings, fmt.Errorf("tls."+key+": "+format, args...))
 	}
 	leaf := pair.Leaf
-	if left := leaf.NotAfter.Sub(now); left < certificateSoon {
+	if certificate.EndsSoon(leaf, now) {
 		warn("certificate", "%s ends on %s: renew it", c.TLS.Certificate, leaf.NotAfter.Format(time.DateOnly))
 	}
-	if now.Before(leaf.NotBefore) {
-		warn("certificate", "%s begins on %s: is this host's clock right?", c.TLS.Certificate, leaf.NotBefore.Format(time.DateTime))
+	for _, doubt := range certificate.Doubts(leaf) {
+		warn("certificate", "%s: %s", c.TLS.Certificate, doubt)
 	}
 	if problem := chainProblem(pair, now); problem != "" {
 		warn("certificate", "%s: %s", c.TLS.Certificate, problem)
@@ -54,15 +52,12 @@ func chainProblem(pair tls.Certificate, now time.Time) string {
 			intermediates.AddCert(c)
 		}
 	}
-	if now.Before(pair.Leaf.NotBefore) || now.After(pair.Leaf.NotAfter) {
-		now = pair.Leaf.NotBefore // which is said apart
-	}
 	_, err := pair.Leaf.Verify(x509.VerifyOptions{Intermediates: intermediates, CurrentTime: now})
 	if err == nil {
 		return ""
 	}
-	if bytes.Equal(pair.Leaf.RawIssuer, pair.Leaf.RawSubject) {
-		return "it vouches for itself: no browser trusts it without being told to; get one from an authority that your clients know"
+	if certificate.SelfSigned(pair.Leaf) {
+		return "" // which is said apart
 	}
 	last := chain[len(chain)-1]
 	if bytes.Equal(last.RawIssuer, last.RawSubject) {

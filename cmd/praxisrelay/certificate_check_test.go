@@ -19,17 +19,14 @@ func TestCertificateWarnings(t *testing.T) {
 	}
 	root := issue(t, nil, authority("The root"))
 	between := issue(t, &root, authority("The one between"))
-	leaf := func(change func(*x509.Certificate)) (certificate, key string) {
-		made := issue(t, &between, func(c *x509.Certificate) {
+	leaf := func(change func(*x509.Certificate)) issued {
+		return issue(t, &between, func(c *x509.Certificate) {
 			c.Subject, c.IPAddresses = pkix.Name{CommonName: "The leaf"}, []net.IP{net.IPv4(127, 0, 0, 1)}
 			change(c)
 		})
-		return encodePEM(t, made)
 	}
-	rootPEM, _ := encodePEM(t, root)
-	betweenPEM, _ := encodePEM(t, between)
 	roots := filepath.Join(t.TempDir(), "roots.pem")
-	writeFile(t, roots, rootPEM, 0o600)
+	writeFile(t, roots, root.certificate, 0o600)
 	noChange := func(*x509.Certificate) {}
 	for name, test := range map[string]struct {
 		change func(*x509.Certificate)
@@ -37,18 +34,19 @@ func TestCertificateWarnings(t *testing.T) {
 		roots  string
 		want   string
 	}{
-		"good":           {noChange, betweenPEM, roots, ""},
-		"with the root":  {noChange, betweenPEM + rootPEM, roots, ""},
+		"good":           {noChange, between.certificate, roots, ""},
+		"with the root":  {noChange, between.certificate + root.certificate, roots, ""},
 		"incomplete":     {noChange, "", roots, `cert.pem: the chain ends at "The leaf", whose issuer "The one between" this host does not know: append`},
-		"an unknown one": {noChange, betweenPEM + rootPEM, "/nonexistent", `cert.pem: this host does not know the authority "The root"`},
-		"soon over":      {func(c *x509.Certificate) { c.NotAfter = time.Now().Add(20 * 24 * time.Hour) }, betweenPEM, roots, "renew it"},
-		"not begun":      {func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) }, betweenPEM, roots, "is this host's clock right?"},
+		"an unknown one": {noChange, between.certificate + root.certificate, "/nonexistent", `cert.pem: this host does not know the authority "The root"`},
+		"soon over": {func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -80), time.Now().AddDate(0, 0, 20)
+		}, between.certificate, roots, "renew it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, folder := writeConfig(t)
-			certificate, key := leaf(test.change)
-			writeFile(t, filepath.Join(folder, "cert.pem"), certificate+test.more, 0o600)
-			writeFile(t, filepath.Join(folder, "key.pem"), key, 0o600)
+			made := leaf(test.change)
+			writeFile(t, filepath.Join(folder, "cert.pem"), made.certificate+test.more, 0o600)
+			writeFile(t, filepath.Join(folder, "key.pem"), made.key, 0o600)
 			c := program("config", "check", "--config", file)
 			c.Env = append(c.Env, "SSL_CERT_FILE="+test.roots, "SSL_CERT_DIR=/nonexistent")
 			out, err := c.CombinedOutput()

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
-	"time"
 
 	"praxisrelay/signal/health"
 )
@@ -19,18 +15,11 @@ func (a *appliance) checks() health.Checks {
 		},
 		Ready: []health.Check{
 			{Name: "registry", Test: a.signal.CheckRegistry},
-			{Name: "certificate", Test: a.checkCertificate},
+			{Name: "certificate", Test: a.pair.Ready},
 			{Name: "capacity", Test: a.checkCapacity},
 			{Name: "drain", Test: a.checkDrain},
 		},
 	}
-}
-
-func (a *appliance) checkCertificate() error {
-	if ends := a.certificateEnds(); !time.Now().Before(ends) {
-		return fmt.Errorf("the certificate ended on %s: renew it", ends.UTC().Format(time.DateOnly))
-	}
-	return nil
 }
 
 func (a *appliance) checkCapacity() error {
@@ -48,13 +37,4 @@ func (a *appliance) checkDrain() error {
 		return errors.New("draining, so no consultation begins: praxisrelay drain --cancel or a restart ends that")
 	}
 	return nil
-}
-
-// notAfter returns when a certificate ends.
-func notAfter(c tls.Certificate) (time.Time, error) {
-	leaf, err := x509.ParseCertificate(c.Certificate[0])
-	if err != nil {
-		return time.Time{}, fmt.Errorf("tls.certificate: %w", err)
-	}
-	return leaf.NotAfter, nil
 }

@@ -43,7 +43,7 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 			write("turn.secret", "one and the same secret", 0o600)(t, folder)
 			write("pepper.secret", "one and the same secret", 0o600)(t, folder)
 		}, []string{"signal.pepper_file: holds the same as relay.secret_files[0]"}},
-		"no certificate":           {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls:", "cert.pem"}},
+		"no certificate":           {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls.certificate:", "cert.pem"}},
 		"another's certificate":    {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}},
 		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}},
 		"a taken port":             {replace("https: 127.0.0.1:0", "https: "+taken.Addr().String()), []string{"listen.https:", "stop what has the port"}},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"time"
 
@@ -46,6 +47,9 @@ func configCheckCommand(file *string) *cobra.Command {
 			printMistakes(c.OutOrStdout(), "warning: ", source.Mistakes(errors.Join(warnings...)))
 		}
 		printMistakes(c.OutOrStdout(), "", mistakes)
+		if errors.Is(err, fs.ErrPermission) {
+			fmt.Fprintln(c.OutOrStdout(), "root may read everything: run it with sudo")
+		}
 		switch len(mistakes) {
 		case 0:
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%s: no mistakes\n", *file)

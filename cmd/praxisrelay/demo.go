@@ -5,13 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/netip"
@@ -21,9 +20,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
+	"praxisrelay/systemd"
 )
 
 // demoHost is the only address that the demo is reached at.
@@ -85,7 +86,10 @@ func demoCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a, err := listen(c.Context(), settings, secrets, slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)))
+		log := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
+		defer log.Close()
+		go log.Run(c.Context())
+		a, err := listen(c.Context(), settings, secrets, new(systemd.Sockets), log)
 		if err != nil {
 			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
 		}
@@ -158,15 +162,15 @@ Ctrl-C ends the demo.
 // demoSecrets makes what init would make for a real appliance.
 func demoSecrets() (s secrets, err error) {
 	s.turn, s.peppers = [][]byte{[]byte(rand.Text())}, [][]byte{[]byte(rand.Text())}
-	s.certificate, err = selfSigned(demoHost)
+	s.pair, err = selfSigned(demoHost)
 	return s, err
 }
 
 // selfSigned makes a certificate for an address, which nobody has reason to trust.
-func selfSigned(address string) (tls.Certificate, error) {
+func selfSigned(address string) (pemPair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return tls.Certificate{}, err
+		return pemPair{}, err
 	}
 	template := &x509.Certificate{
 		SerialNumber:          new(big.Int).SetBytes([]byte(rand.Text())[:16]),
@@ -179,5 +183,12 @@ func selfSigned(address string) (tls.Certificate, error) {
 		IPAddresses:           []net.IP{net.ParseIP(address)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+	if err != nil {
+		return pemPair{}, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	return pemPair{
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
+	}, err
 }

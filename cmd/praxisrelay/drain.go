@@ -105,9 +105,7 @@ func (a *appliance) nextOpening(ctx context.Context, now time.Time) time.Time {
 // finishCalls drains for as long as drain_timeout says, or until nobody talks any more or
 // somebody is impatient. The service manager is told, so that it waits too.
 func (a *appliance) finishCalls(impatient <-chan os.Signal) {
-	a.reloading.Lock()
-	most := a.settings.DrainTimeout
-	a.reloading.Unlock()
+	most := a.inEffect().DrainTimeout
 	calls := a.relay.Calls()
 	if most == 0 || calls == 0 {
 		return

@@ -33,6 +33,7 @@ func TestImportDirections(t *testing.T) {
 		{"relay/core", "log/slog", "the packet path logs nothing"},
 		{"relay/core", "sync", "one goroutine owns its state"},
 		{"relay/core", "praxisrelay/config", "it is handed what it needs"},
+		{"relay/certificate", "praxisrelay/relay", "it knows certificates, and no TURN"},
 		{"signal/client", "praxisrelay/signal/page", "a client needs no page"},
 		{"signal/invitation", "os", "it writes texts: which files, with which permissions, is the command's business"},
 		{"relay", "github.com/pion/turn/v4", "the relay's TURN core is ours; pion's is for clients and tests"},

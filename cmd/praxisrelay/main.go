@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	ossignal "os/signal"
@@ -13,6 +14,8 @@ import (
 	_ "time/tzdata" // a server without zone files must still know when an appointment opens
 
 	"github.com/spf13/cobra"
+
+	"praxisrelay/systemd"
 )
 
 func main() {
@@ -20,12 +23,24 @@ func main() {
 	ctx, stop := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
+		if code, said := errors.AsType[exitCode](err); said {
+			os.Exit(int(code))
+		}
+		prefix := "praxisrelay: "
+		if systemd.JournalReads() {
+			prefix = "<3>" // an error; the journal knows of whom
+		}
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(os.Stderr, "praxisrelay: %s\n", strings.TrimSuffix(line, "\n"))
+			fmt.Fprintf(os.Stderr, "%s%s\n", prefix, strings.TrimSuffix(line, "\n"))
 		}
 		os.Exit(1)
 	}
 }
+
+// exitCode ends the program after everything was said.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -33,8 +48,21 @@ func rootCommand() *cobra.Command {
 		Short:         "Video consultations through restrictive firewalls",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       programVersion(),
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), reloadCommand(), drainCommand(), configCommand(), demoCommand(), codeCommand(), tokenCommand(), iceCommand(), firewallCommand())
+	root.AddCommand(
+		initCommand(),
+		serveCommand(),
+		statusCommand(),
+		reloadCommand(),
+		drainCommand(),
+		configCommand(),
+		demoCommand(),
+		codeCommand(),
+		tokenCommand(),
+		iceCommand(),
+		firewallCommand(),
+	)
 	return root
 }

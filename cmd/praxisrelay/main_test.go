@@ -21,9 +21,15 @@ import (
 // with the race detector in it.
 const asProgram = "PRAXISRELAY_TEST_AS_PROGRAM"
 
+// pollEvery names how often the program under test looks at the certificate's files.
+const pollEvery = "PRAXISRELAY_TEST_POLL_EVERY"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		tellMemory()
+		if interval, err := time.ParseDuration(os.Getenv(pollEvery)); err == nil {
+			certificatePoll = interval
+		}
 		main()
 		return
 	}
@@ -196,9 +202,8 @@ func writeConfig(t testing.TB) (file, folder string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, key := encodePEM(t, s.certificate)
 	for name, text := range map[string]string{
-		"cert.pem": certificate, "key.pem": key,
+		"cert.pem": string(s.pair.chain), "key.pem": string(s.pair.key),
 		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.peppers[0]) + "\n",
 		"praxisrelay.yaml": strings.ReplaceAll(`
 name: 127.0.0.1

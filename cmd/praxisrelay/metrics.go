@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"praxisrelay/signal/health"
+	"praxisrelay/systemd"
 )
 
 // metrics returns everything that Prometheus is told.
@@ -25,14 +26,22 @@ func (a *appliance) metrics() *prometheus.Registry {
 		checksCollector{&a.health},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "praxisrelay_certificate_expiry_timestamp_seconds",
-			Help: "When the certificate ends that clients are shown, in Unix seconds. It should be renewed weeks before: look at what does that, then systemctl reload praxisrelay.",
-		}, func() float64 { return float64(a.certificateEnds().Unix()) }),
+			Help: "When the certificate ends that clients are shown, in Unix seconds; 0 while there is none yet. It should be renewed weeks before: look at what does that, then systemctl reload praxisrelay.",
+		}, a.certificateEnds),
 		buildInfo(),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	r.MustRegister(a.reloads.collectors()...)
 	return r
+}
+
+// certificateEnds is in Unix seconds; 0 while there is no certificate.
+func (a *appliance) certificateEnds() float64 {
+	if ends := a.pair.NotAfter(); !ends.IsZero() {
+		return float64(ends.Unix())
+	}
+	return 0
 }
 
 // metricsServer serves the metrics, and the health to whoever may not reach HTTPS.
@@ -66,11 +75,11 @@ func (a *appliance) serveMetrics(ctx context.Context) error {
 }
 
 // listenMetrics opens metrics' own listener, unless there is to be none.
-func listenMetrics(address string) (net.Listener, error) {
+func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := sockets.Listen("tcp", address)
 	if err != nil {
 		return nil, remedy(err)
 	}
@@ -149,9 +158,8 @@ func (r *reloads) collectors() []prometheus.Collector {
 
 // buildInfo says which program this is.
 func buildInfo() prometheus.Collector {
-	version, revision := "unknown", "unknown"
+	version, revision := programVersion(), "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
 				revision = setting.Value

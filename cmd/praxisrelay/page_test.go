@@ -37,8 +37,13 @@ func (s *served) dialer(t testing.TB) client.Dialer {
 // sessions with their ICE servers.
 func (s *served) join(t *testing.T, seats []client.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
 	t.Helper()
+	return join(t, s.dialer(t), seats)
+}
+
+func join(t *testing.T, dialer client.Dialer, seats []client.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
+	t.Helper()
 	for _, seat := range seats {
-		session, err := s.dialer(t).JoinWithKeys(t.Context(), seat.Keys)
+		session, err := dialer.JoinWithKeys(t.Context(), seat.Keys)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -28,6 +29,7 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/relay"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -285,7 +287,11 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 	now := atomic.Pointer[time.Time]{}
 	start := time.Now()
 	now.Store(&start)
-	settings := tlsConfig(secrets.certificate)
+	pair := certificate.NewStore(demoHost, time.Now, slog.New(slog.DiscardHandler))
+	if err := pair.Replace(secrets.pair.chain, secrets.pair.key); err != nil {
+		t.Fatal(err)
+	}
+	settings := tlsConfig(pair)
 	settings.Time = func() time.Time { return *now.Load() }
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", settings)
 	if err != nil {

@@ -68,6 +68,7 @@ func (a *appliance) reload(file string, read source) (done protocol.Reloaded, er
 	if err == nil {
 		done, err = a.takeLocked(c, s)
 	}
+	a.noteReload(err)
 	if err != nil {
 		a.reloads.failed()
 		a.log.Error("not reloaded: everything is as before", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -95,7 +96,13 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 			done.Changed = append(done.Changed, key)
 		}
 	}
-	// This fails before anything is changed. Secrets were checked when they were read.
+	// A certificate for another name is of use after the restart that the name needs.
+	if a.acme == nil && s.pair.chain != nil && c.Name == a.settings.Name {
+		if err := a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
+			return done, err
+		}
+	}
+	// All has been checked by now: what follows does not fail.
 	if err := a.relay.Reconfigure(next.Listen, next.Relay); err != nil {
 		return done, err
 	}
@@ -107,7 +114,8 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 	}
 	a.lifetime.set(next.Relay.CredentialLifetime)
 	a.signal.SetWaiting(next.Signal.Admission == config.ByDoctor)
-	a.level.Set(next.Log.Level)
+	a.log.Level.Set(next.Log.Level)
+	a.log.SetAddresses(next.Log.Addresses)
 	a.settings, a.secrets = next, s
 	return done, nil
 }
@@ -117,10 +125,20 @@ func (s secrets) changes(next secrets) (keys []string) {
 	if !slices.EqualFunc(s.turn, next.turn, bytes.Equal) {
 		keys = append(keys, "relay.secret_files")
 	}
+	if !bytes.Equal(s.pair.chain, next.pair.chain) {
+		keys = append(keys, "tls.certificate")
+	}
 	if !slices.EqualFunc(s.peppers, next.peppers, bytes.Equal) {
 		keys = append(keys, "signal.pepper_file")
 	}
 	return keys
+}
+
+// inEffect returns the configuration that is in effect.
+func (a *appliance) inEffect() config.Config {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	return a.settings
 }
 
 // operations are the requests of the admin socket that are the program's.

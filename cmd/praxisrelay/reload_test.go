@@ -60,6 +60,23 @@ func TestReloadCommand(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, true, []string{"in effect now: relay.max_session, relay.max_per_seat, relay.secret_files\n"}},
+		{"a certificate, and a key that is not its own", func() {
+			for _, file := range []string{"cert.pem", "key.pem"} {
+				pair, err := selfSigned(demoHost)
+				if err != nil {
+					t.Fatal(err)
+				}
+				writeFile(t, filepath.Join(folder, file), map[string]string{"cert.pem": string(pair.chain), "key.pem": string(pair.key)}[file], 0o600)
+			}
+		}, false, []string{"not reloaded", "no pair"}},
+		{"a certificate with its key", func() {
+			pair, err := selfSigned(demoHost)
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(folder, "cert.pem"), string(pair.chain), 0o600)
+			writeFile(t, filepath.Join(folder, "key.pem"), string(pair.key), 0o600)
+		}, true, []string{"in effect now: tls.certificate\n"}},
 	} {
 		step.edit()
 		stdout, stderr, err := run(t, "reload", "--config", file)

@@ -128,9 +128,8 @@ func certify(t *testing.T, folder, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate, key := encodePEM(t, made)
-	for name, text := range map[string]string{"cert.pem": certificate, "key.pem": key} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+	for name, text := range map[string][]byte{"cert.pem": made.chain, "key.pem": made.key} {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

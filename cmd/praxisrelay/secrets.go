@@ -2,7 +2,8 @@ package main
 
 import (
 	"bytes"
-	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/appointment"
 )
@@ -29,9 +31,11 @@ func readSecrets(c config.Config, read source, now time.Time) (s secrets, err er
 	s.peppers, err = readPeppers(c.Signal.PepperFile, read)
 	note(err)
 	if c.TLS.ACME.Directory == "" {
-		s.certificate, err = readCertificate(c, read, now)
-		note(err)
+		s.pair, err = readCertificate(c, read, now)
+	} else {
+		s.acme, err = readACME(c, read)
 	}
+	note(err)
 	if len(problems) == 0 {
 		note(s.distinct())
 	}
@@ -77,43 +81,74 @@ func readPeppers(file string, read source) (peppers [][]byte, err error) {
 // readSecret reads a file and trims it. Errors never repeat what is in it.
 func readSecret(key, file string, least int, read source) ([]byte, error) {
 	make := fmt.Sprintf("make one with: (umask 077; openssl rand -base64 32 > %s)", file)
-	text, err := read(file, true)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %s does not exist: %s", key, file, make)
+	secret, err := readPrivate(key, file, make, read)
+	if err == nil && len(secret) < least {
+		err = fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file, len(secret), least, make)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
-	}
-	secret := bytes.TrimSpace(text)
-	if len(secret) < least {
-		return nil, fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file, len(secret), least, make)
+		return nil, err
 	}
 	return secret, nil
 }
 
-func readCertificate(c config.Config, read source, now time.Time) (tls.Certificate, error) {
-	chain, err := read(c.TLS.Certificate, false)
+// readPrivate reads a file that is not for everybody, and trims it.
+func readPrivate(key, file, remedy string, read source) ([]byte, error) {
+	text, err := read(file, true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %s does not exist: %s", key, file, remedy)
+	}
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("tls: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	key, err := read(c.TLS.Key, false)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("tls: %w", err)
+	return bytes.TrimSpace(text), nil
+}
+
+// readACME reads what the authority's account and directory need.
+func readACME(c config.Config, read source) (o certificate.ACMEOptions, err error) {
+	o.ACME, o.HTTP = c.TLS.ACME, c.Listen.HTTP != ""
+	if o.EABKeyFile != "" {
+		const key = "tls.acme.eab_key_file"
+		text, err := readPrivate(key, o.EABKeyFile, "write the key into it that the authority gave you", read)
+		if err != nil {
+			return o, err
+		}
+		o.EABKey, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(string(text), "="))
+		if err != nil || len(o.EABKey) == 0 {
+			return o, fmt.Errorf("%s: %s holds no base64url: write the key as the authority gave it", key, o.EABKeyFile)
+		}
 	}
-	certificate, err := tls.X509KeyPair(chain, key)
-	if err != nil {
-		return certificate, fmt.Errorf("tls: %w", err)
+	if o.CAFile != "" {
+		text, err := read(o.CAFile, false)
+		if err != nil {
+			return o, fmt.Errorf("tls.acme.ca_file: %w", err)
+		}
+		if o.Roots = x509.NewCertPool(); !o.Roots.AppendCertsFromPEM(text) {
+			return o, fmt.Errorf("tls.acme.ca_file: %s holds no certificate in PEM", o.CAFile)
+		}
 	}
-	leaf := certificate.Leaf
-	if err := leaf.VerifyHostname(c.Name); err != nil {
-		return certificate, fmt.Errorf("tls.certificate: %s is for %s and not for %s: get one for it, or correct name",
-			c.TLS.Certificate, strings.Join(leaf.DNSNames, ", "), c.Name)
+	return o, nil
+}
+
+// readPair reads the certificate's chain and its key, both PEM.
+func readPair(c config.Config, read source) (chain, key []byte, err error) {
+	if chain, err = read(c.TLS.Certificate, false); err != nil {
+		return nil, nil, fmt.Errorf("tls.certificate: %w", err)
 	}
-	if now.After(leaf.NotAfter) {
-		return certificate, fmt.Errorf("tls.certificate: %s ended on %s: renew it",
-			c.TLS.Certificate, leaf.NotAfter.Format(time.DateOnly))
+	if key, err = read(c.TLS.Key, false); err != nil {
+		return nil, nil, fmt.Errorf("tls.key: %w", err)
 	}
-	return certificate, nil
+	return chain, key, nil
+}
+
+// readCertificate is readPair at the start, when there is no other pair to go on with.
+func readCertificate(c config.Config, read source, now time.Time) (p pemPair, err error) {
+	if p.chain, p.key, err = readPair(c, read); err != nil {
+		return p, err
+	}
+	if err := certificate.Check(c.Name, p.chain, p.key, now); err != nil {
+		return p, fmt.Errorf("tls.certificate: %s: %w", c.TLS.Certificate, err)
+	}
+	return p, nil
 }
 
 // remedy says what to do about the usual reasons why a port cannot be bound.
@@ -121,8 +156,8 @@ func remedy(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: stop what has the port (ss -lptun shows it) or choose another", err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%w: ports below 1024 need the service manager, root or CAP_NET_BIND_SERVICE", err)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return fmt.Errorf("%w: a port below 1024 needs a socket unit that is bound to the same address, root or CAP_NET_BIND_SERVICE", err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%w: use an address of this host, or none for all", err)
 	}

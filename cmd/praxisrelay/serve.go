@@ -12,11 +12,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/probe"
 	"praxisrelay/systemd"
 )
+
+// certificatePoll is how often the certificate's files are looked at; tests hurry.
+var certificatePoll = certificate.PollInterval
 
 func serveCommand() *cobra.Command {
 	var file string
@@ -31,19 +36,26 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		level := new(slog.LevelVar)
-		level.Set(settings.Log.Level)
-		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+		log := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
+		defer log.Close()
+		go log.Run(c.Context())
 		configured := settings
 		if err := findPublicAddress(c.Context(), &settings.Relay); err != nil {
 			return err
 		}
-		a, err := listen(c.Context(), settings, secrets, log)
+		sockets := systemd.Inherit()
+		a, err := listen(c.Context(), settings, secrets, sockets, log)
+		for _, name := range sockets.CloseUnused() {
+			log.Warn("no listener of the configuration wants this socket of the service manager", "socket", name)
+		}
 		if err != nil {
 			return err
 		}
-		a.settings, a.level = configured, level
-		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS}
+		a.settings = configured
+		where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS, "version", programVersion()}
+		if http := a.addresses.HTTP; http.IsValid() {
+			where = append(where, "http", http)
+		}
 		if a.monitoring != nil {
 			where = append(where, "metrics", a.monitoring.Addr())
 		}
@@ -51,11 +63,18 @@ func serveCommand() *cobra.Command {
 			where = append(where, "admin", a.api.Addr())
 		}
 		log.Info("serving", where...)
-		go checkName(c.Context(), settings, log)
+		go checkName(c.Context(), settings, log.Logger)
 		hangup := make(chan os.Signal, 1)
 		ossignal.Notify(hangup, syscall.SIGHUP)
 		go a.reloadOn(c.Context(), hangup, file)
-		go a.watchPorts(c.Context(), log)
+		go a.watchPorts(c.Context(), log.Logger)
+		go a.watchLimits(c.Context())
+		go a.pair.Report(c.Context())
+		if a.acme != nil {
+			go a.acme.Run(c.Context())
+		} else {
+			go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return readPair(a.inEffect(), fromCredentials) })
+		}
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}
@@ -73,7 +92,7 @@ func serveCommand() *cobra.Command {
 		if allowed, err := systemd.Watchdog(); err != nil {
 			log.Warn("the watchdog is not fed", "error", err)
 		} else if allowed > 0 {
-			go feedWatchdog(serving, allowed, a.selfProbe(), log)
+			go feedWatchdog(serving, allowed, a.selfProbe(), log.Logger)
 		}
 		err = a.serve(serving)
 		log.Info("stopped")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,10 +43,14 @@ func fromDisk(file string, secret bool) ([]byte, error) {
 }
 
 // fromCredentials reads what the service manager hands over (LoadCredential in the unit)
-// under the base name of a file in its place, and all else where it is.
+// under the base name of a file in its place, and all else where it is. An empty
+// credential stands for a file that does not exist: the unit has to name something.
 func fromCredentials(file string, secret bool) ([]byte, error) {
 	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
 		text, err := os.ReadFile(filepath.Join(folder, filepath.Base(file)))
+		if err == nil && len(bytes.TrimSpace(text)) == 0 {
+			return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return text, err
 		}

@@ -99,7 +99,7 @@ func (c *Core) fits(from FiveTuple, more int) bool {
 
 // refuse answers that a limit is reached.
 func (c *Core) refuse(from FiveTuple, limit Limit, f failure) []byte {
-	c.stats.Limits[limit]++
+	c.limited(from, limit)
 	return c.fail(from, f)
 }
 

@@ -33,7 +33,7 @@ func (c *Core) authenticate(from FiveTuple, held *allocation) Authentication {
 	case !c.nonces.valid(c.now, from.Client.Addr(), r.nonce):
 		return AuthStale
 	case !c.users.take(c.now, user{r.username, from.Client.Addr()}, requestRate):
-		c.stats.Limits[LimitRequests]++
+		c.limited(from, LimitRequests)
 		return AuthTooMany
 	}
 	identity, err := credential.Parse(r.username)

@@ -38,29 +38,3 @@ func (c *Core) noteCalls(now time.Time) {
 func (c *Core) Admits(now time.Time, appointment string) bool {
 	return c.calls == nil || now.Before(c.calls[appointment])
 }
-
-// Calls returns how many appointments have a call. While the core drains, one counts too
-// whose partner was lost a moment ago and may be on the way back.
-func (c *Core) Calls(now time.Time) (n int) {
-	for name, p := range c.appointments {
-		if c.isCall(now, p) || now.Before(c.calls[name]) {
-			n++
-		}
-	}
-	return n
-}
-
-// isCall tells whether two seats hold allocations, which is what the end of the relay
-// would cut. In the open relay the partner may be elsewhere: there it is a call where
-// media flows.
-func (c *Core) isCall(now time.Time, p *appointment) bool {
-	for _, a := range p.members {
-		if a.seat != p.members[0].seat {
-			return true
-		}
-		if last := max(a.sent.last.Load(), a.received.last.Load()); c.open != nil && now.UnixNano()-last < int64(idle) {
-			return true
-		}
-	}
-	return false
-}

@@ -44,6 +44,9 @@ func (c *Core) SetLimits(l Limits, maxSession time.Duration) error {
 	return nil
 }
 
+// MaxAllocations is how many may live.
+func (c *Core) MaxAllocations() int { return c.config.Limits.Total }
+
 // Prefix is the network that a client is counted under: an IPv4 address, or the
 // /64 of an IPv6 address, within which one host takes as many as it likes.
 func Prefix(client netip.Addr) netip.Addr {
@@ -98,7 +101,7 @@ const (
 func (c *Core) affordable(from FiveTuple, held *allocation) bool {
 	affordable := c.affords(from, held)
 	if !affordable {
-		c.stats.Limits[LimitUnauthenticated]++
+		c.limited(from, LimitUnauthenticated)
 	}
 	return affordable
 }

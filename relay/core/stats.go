@@ -2,6 +2,7 @@ package core
 
 import (
 	"maps"
+	"net/netip"
 	"sync/atomic"
 
 	"github.com/pion/stun/v3"
@@ -15,6 +16,7 @@ type Stats struct {
 	Answers         map[stun.ErrorCode]uint64 // what was answered; zero: success
 	Authentications [authCount]uint64
 	Limits          [limitCount]uint64
+	LastLimited     [limitCount]netip.Addr // the client that was refused last
 	Drops           [dropCount]uint64
 }
 
@@ -26,6 +28,12 @@ func (c *Core) Stats() Stats {
 		s.Drops[i] = c.dropped[i].Load()
 	}
 	return s
+}
+
+// limited counts what a limit refuses.
+func (c *Core) limited(from FiveTuple, limit Limit) {
+	c.stats.Limits[limit]++
+	c.stats.LastLimited[limit] = from.Client.Addr()
 }
 
 // newStats has every method and every error from the start: a series that appears

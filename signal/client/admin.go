@@ -166,6 +166,11 @@ func (a *Admin) EndDrain(ctx context.Context) (got protocol.Drained, err error) 
 	return got, a.call(ctx, http.MethodDelete, "/v1/drain", nil, &got)
 }
 
+// Status returns what the daemon does and how it is.
+func (a *Admin) Status(ctx context.Context) (got protocol.Status, err error) {
+	return got, a.call(ctx, http.MethodGet, "/v1/status", nil, &got)
+}
+
 // Backup writes a copy of the daemon's registry, as of one moment.
 func (a *Admin) Backup(ctx context.Context, w io.Writer) error {
 	return a.call(ctx, http.MethodGet, "/v1/backup", nil, w)
@@ -196,6 +201,9 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) erro
 	}
 	err := call(ctx, a.http, method, "http://admin"+path, &body, out)
 	if _, refused := err.(protocol.Problem); err != nil && !refused {
+		if asked, ok := errors.AsType[*url.Error](err); ok {
+			err = asked.Err // the URL is none that anybody knows
+		}
 		return fmt.Errorf("%w: does the server run, and may you open %s?", err, a.socket)
 	}
 	return err

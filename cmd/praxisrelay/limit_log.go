@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// watchLimits says, every few seconds, which limits were reached. The packet path only
+// counts.
+func (a *appliance) watchLimits(ctx context.Context) {
+	ticker := time.NewTicker(10 * time.Second)
+	defer ticker.Stop()
+	before := map[string]uint64{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			a.logLimits(before)
+		}
+	}
+}
+
+// logLimits logs what was refused or dropped since before, and brings that up to date.
+func (a *appliance) logLimits(before map[string]uint64) {
+	for _, limit := range a.relay.LimitHits() {
+		more := limit.Hits - before[limit.Limit]
+		before[limit.Limit] = limit.Hits
+		switch {
+		case more == 0:
+		case limit.Last.IsValid():
+			a.log.Warn("a limit is reached", "limit", limit.Limit, "times", more, "network", limit.Last)
+		default:
+			a.log.Warn("a limit is reached", "limit", limit.Limit, "times", more)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/config"
+	"praxisrelay/systemd"
+)
+
+// TestLimitsAreLogged with how often and, of a network's, whose pseudonym.
+func TestLimitsAreLogged(t *testing.T) {
+	file, _ := writeConfig(t)
+	settings, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings.Relay.MaxPerPrefix = 1
+	secrets, err := readSecrets(settings, fromDisk, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	a, err := listen(t.Context(), settings, secrets, new(systemd.Sockets), logs.New(&text, slog.LevelInfo, config.Pseudonym, time.Now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.serve(ctx) }()
+	before := map[string]uint64{}
+	a.logLimits(before)
+	for i, wanted := range []string{"", "508", "508"} {
+		ice, _, err := a.ICEServers("x", "doctor")
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, _ := turnClient(t, ice[0], "udp")
+		if _, err := client.Allocate(); (err == nil) != (wanted == "") || err != nil && !strings.Contains(err.Error(), wanted) {
+			t.Errorf("allocation %d: %v, want %q", i, err, wanted)
+		}
+	}
+	a.logLimits(before)
+	a.logLimits(before) // nothing more
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	line := regexp.MustCompile(`^time=\S+ level=WARN msg="a limit is reached" limit=relay.max_per_prefix times=2 network=net-\w{6}\n$`)
+	if got := text.String(); !line.MatchString(got) {
+		t.Errorf("logged %s", got)
+	}
+}

@@ -1,0 +1,192 @@
+// Package logs is the daemon's log: one line per event that somebody should know of.
+//
+// What an event is was decided where it is logged; here it is decided how much of it
+// is written. Clients' addresses are given to it as [netip.Addr], under whatever key,
+// and come out as the configuration says: as pseudonyms, unless the operator wants more
+// (see addresses.go). Events that repeat are summed up (repeats.go), and the last
+// warnings and errors are kept for who asks (problems.go). docs/logging.md lists all
+// events.
+package logs
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Log is a logger that does what this package is for.
+type Log struct {
+	*slog.Logger
+	// Level is what is written at least. It may be changed at any time.
+	Level slog.LevelVar
+
+	now    func() time.Time
+	w      io.Writer
+	format format
+
+	mu        sync.Mutex // so that what is below changes, and is written, in one order
+	addresses addresses
+	repeats   repeats
+	problems  problems
+}
+
+// New returns a Log that writes to w in the form that suits it, and clients' addresses
+// as config.Pseudonym, Prefix or Full.
+func New(w io.Writer, level slog.Level, addresses string, now func() time.Time) *Log {
+	l := &Log{now: now, w: w, format: formatFor(w), repeats: repeats{}}
+	l.Logger = slog.New(handler{log: l})
+	l.Level.Set(level)
+	l.SetAddresses(addresses)
+	return l
+}
+
+// SetAddresses changes how clients' addresses are written, from now on.
+func (l *Log) SetAddresses(kind string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.addresses.kind = kind
+}
+
+// Run sums up what repeats, every few seconds until ctx is done.
+func (l *Log) Run(ctx context.Context) {
+	ticker := time.NewTicker(10 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			l.sumUp(period)
+		}
+	}
+}
+
+// Close writes the sums that are still out.
+func (l *Log) Close() { l.sumUp(0) }
+
+// Problems returns the last warnings and errors, the latest first.
+func (l *Log) Problems() []Problem {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.problems.list()
+}
+
+// timesKey is the attribute, an uint64, of a record that stands for so many events.
+const timesKey = "times"
+
+// event is what records of the same kind have in common: all but the network and the
+// times.
+type event struct {
+	level   slog.Level
+	message string
+	details string // attributes as text
+}
+
+// take decides what becomes of a record.
+func (l *Log) take(level slog.Level, message string, attrs []slog.Attr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	var network string
+	var others []slog.Attr
+	times := uint64(1)
+	for i, attr := range attrs {
+		if client, ok := attr.Value.Any().(netip.Addr); ok {
+			network = l.addresses.name(now, client)
+			attrs[i].Value = slog.StringValue(network)
+		} else if attr.Key == timesKey && attr.Value.Kind() == slog.KindUint64 {
+			times = attr.Value.Uint64()
+		} else {
+			others = append(others, attr)
+		}
+	}
+	e := event{level, message, text(others)}
+	if level >= slog.LevelWarn {
+		l.problems.note(now, e, attrs, times)
+	}
+	if level >= l.Level.Level() && l.repeats.note(now, e, network, times) {
+		l.write(now, level, message, text(attrs))
+	}
+}
+
+// sumUp writes sums of what has been counted for so long.
+func (l *Log) sumUp(after time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, sum := range l.repeats.sums(now, after) {
+		l.write(now, sum.level, sum.message, sum.details)
+	}
+}
+
+// write writes one line. There is nobody to tell that it failed.
+func (l *Log) write(now time.Time, level slog.Level, message, details string) {
+	line := l.format(now, level, message)
+	if details != "" {
+		line += " " + details
+	}
+	_, _ = io.WriteString(l.w, line+"\n")
+}
+
+// text writes attributes as slog does, on one line.
+func text(attrs []slog.Attr) string {
+	var b bytes.Buffer
+	h := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: withoutHead})
+	r := slog.Record{}
+	r.AddAttrs(attrs...)
+	_ = h.Handle(context.Background(), r) // a buffer takes everything
+	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
+
+func withoutHead(groups []string, attr slog.Attr) slog.Attr {
+	if len(groups) == 0 && (attr.Key == slog.LevelKey || attr.Key == slog.MessageKey) {
+		return slog.Attr{}
+	}
+	return attr
+}
+
+// handler is what slog calls.
+type handler struct {
+	log   *Log
+	attrs []slog.Attr
+	group string // in front of every key
+}
+
+// Enabled lets warnings through that are not written: they are kept as problems.
+func (h handler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= min(h.log.Level.Level(), slog.LevelWarn)
+}
+
+func (h handler) Handle(_ context.Context, r slog.Record) error {
+	attrs := h.attrs[:len(h.attrs):len(h.attrs)]
+	r.Attrs(func(attr slog.Attr) bool {
+		attrs = append(attrs, h.grouped(attr))
+		return true
+	})
+	h.log.take(r.Level, r.Message, attrs)
+	return nil
+}
+
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	h.attrs = h.attrs[:len(h.attrs):len(h.attrs)]
+	for _, attr := range attrs {
+		h.attrs = append(h.attrs, h.grouped(attr))
+	}
+	return h
+}
+
+func (h handler) WithGroup(name string) slog.Handler {
+	if name != "" {
+		h.group += name + "."
+	}
+	return h
+}
+
+func (h handler) grouped(attr slog.Attr) slog.Attr {
+	attr.Key, attr.Value = h.group+attr.Key, attr.Value.Resolve()
+	return attr
+}

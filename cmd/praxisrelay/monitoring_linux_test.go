@@ -1,0 +1,354 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pion/stun/v3"
+	"golang.org/x/sys/unix"
+
+	"praxisrelay/relay/core"
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+)
+
+// watched is an appliance that Prometheus scrapes.
+type watched struct {
+	*served
+	t        *testing.T
+	file     string
+	instance string
+	where    listening
+}
+
+// startWatched runs an appliance whose certificate lasts so long, with changes to its
+// configuration file.
+func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched {
+	t.Helper()
+	file, folder := writeConfig(t)
+	edit(t, file, changes...)
+	made := issue(t, nil, func(c *x509.Certificate) {
+		c.NotAfter, c.IPAddresses = time.Now().Add(lasts), []net.IP{net.IPv4(127, 0, 0, 1)}
+	})
+	for name, text := range map[string]string{"cert.pem": made.certificate, "key.pem": made.key} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &watched{served: newServed(folder), t: t, file: file}
+	w.run()
+	w.instance = strings.TrimPrefix(w.monitoring, "http://")
+	// It is found there again after a restart.
+	edit(t, file, "metrics: {listen: 127.0.0.1:0}", "metrics: {listen: '"+w.instance+"'}")
+	return w
+}
+
+func (w *watched) run() {
+	w.t.Helper()
+	w.daemon = start(w.t, program("serve", "--config", w.file), true, func(line string) bool {
+		return w.serving(line) && w.where.read(line)
+	})
+}
+
+func (w *watched) restart() {
+	w.t.Helper()
+	w.stop(w.t)
+	w.run()
+}
+
+func (w *watched) create() client.Created {
+	w.t.Helper()
+	created, err := w.admin.Create(w.t.Context(), time.Now(), time.Now().Add(time.Hour), "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return created
+}
+
+// call makes a call as real clients do: two sessions, and media both ways over each
+// transport of TURN. It returns one side's connection and the other's address.
+func (w *watched) call() (from net.PacketConn, to net.Addr) {
+	w.t.Helper()
+	_, servers := w.join(w.t, w.create().Seats)
+	for _, transport := range []string{"tls", "tcp", "udp"} {
+		var conns []net.PacketConn
+		for _, ice := range servers {
+			c, _ := turnClient(w.t, ice, transport)
+			conn, err := c.Allocate()
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			conns = append(conns, conn)
+		}
+		// Each permits the other with its first packet, which may be too early for it.
+		heard := make(chan error, len(conns))
+		stop, done := context.WithCancel(w.t.Context())
+		for i, conn := range conns {
+			go func() {
+				_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+				_, _, err := conn.ReadFrom(make([]byte, 2000))
+				heard <- err
+			}()
+			go func() {
+				for tick := time.NewTicker(20 * time.Millisecond); ; {
+					_, _ = conn.WriteTo(make([]byte, 500), conns[1-i].LocalAddr())
+					select {
+					case <-tick.C:
+					case <-stop.Done():
+						tick.Stop()
+						return
+					}
+				}
+			}()
+		}
+		for range conns {
+			if err := <-heard; err != nil {
+				w.t.Fatalf("over %s: %v", transport, err)
+			}
+		}
+		done()
+		from, to = conns[0], conns[1].LocalAddr()
+	}
+	return from, to
+}
+
+// allocate makes an allocation over TCP in an appointment of its own.
+func (w *watched) allocate(appointment string) (net.Conn, error) {
+	w.t.Helper()
+	c := minted(w.t, filepath.Dir(w.file), appointment)
+	turn, stream := turnClient(w.t, protocol.ICEServer{
+		URLs: []string{"turn:" + w.where.tcp[0] + "?transport=tcp"}, Username: c.Username, Credential: c.Password,
+	}, "tcp")
+	_, err := turn.Allocate()
+	return stream, err
+}
+
+// TestPrometheus lets a real one scrape three appliances under a real load: it has data
+// for whatever the dashboard asks, and every alert is silent until its cause is there,
+// and then fires.
+func TestPrometheus(t *testing.T) {
+	if os.Geteuid() != 0 {
+		skip(t, "a disk can be made full by root alone")
+	}
+	disk := t.TempDir()
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=192k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	const day = 24 * time.Hour
+	busy := startWatched(t, 14*day, "relay: {", "relay: {allocation_rate: 100000, ")
+	small := startWatched(t, time.Hour, "relay: {", "relay: {peers: open, addresses: [127.0.0.1], ports: 24680-24683, max_per_seat: 4, max_per_appointment: 8, max_allocations: 4, ")
+	full := startWatched(t, 3*day, "/registry.db", "/../"+filepath.Base(disk)+"/registry.db") // a test's folders lie side by side
+	p := startPrometheus(t, busy.instance, small.instance, full.instance)
+	for _, w := range []*watched{busy, small, full} {
+		p.scraped(w.instance)
+	}
+
+	sender, receiver := busy.call()
+	for panel, query := range dashboardQueries(t) {
+		p.until(fmt.Sprintf("%s has data: %s", panel, query), func() bool { return len(p.query(query)) > 0 })
+	}
+	if got := p.query(`min(rate(praxisrelay_relay_media_bytes_total{transport!="relayed"}[1m]) and on (instance) praxisrelay_signal_consultations > 0)`); len(got) != 1 || got[0] <= 0 {
+		t.Errorf("the slowest of all transports and directions relays %v", got)
+	}
+
+	fired := map[string]bool{}
+	for w, severity := range map[*watched]string{busy: "info", full: "warning", small: "critical"} {
+		want := map[string]bool{alertName("PraxisrelayCertificateEnds", severity): true}
+		if got := p.firing(w.instance); !maps.Equal(got, want) {
+			t.Errorf("before anything happened %v fire, want %v", got, want)
+		}
+		maps.Copy(fired, want)
+	}
+	// cause does something, again and again, until alerts fire that did not before.
+	cause := func(w *watched, do func(), alerts ...string) {
+		t.Helper()
+		for _, alert := range alerts {
+			if p.firing(w.instance)[alert] {
+				t.Errorf("%s fires without its cause", alert)
+			}
+		}
+		for _, alert := range alerts {
+			p.until(alert, func() bool { do(); return p.firing(w.instance)[alert] })
+			fired[alert] = true
+		}
+	}
+
+	cause(busy, func() {
+		for range 500 {
+			_, _ = sender.WriteTo(make([]byte, 1000), receiver)
+		}
+	}, "PraxisrelayPacketsDropped warning")
+	cause(busy, sync.OnceFunc(func() {
+		for i := range 40 { // from networks enough that none is limited
+			if session, err := busy.from(t, i).JoinWithKeys(t.Context(), code.Keys{JoinToken: [32]byte{byte(i)}}); err == nil {
+				session.Close()
+				t.Error("a wrong code was right")
+			}
+		}
+	}), "PraxisrelayGuessedCodes warning")
+	cause(busy, sync.OnceFunc(func() { busy.showWrongTokens(8) }), "PraxisrelayWrongTokens warning")
+	cause(busy, sync.OnceFunc(func() { busy.ask(60, true) }), "PraxisrelayWrongCredentials warning")
+	cause(busy, func() { busy.ask(500, false) }, "PraxisrelayFlooded warning")
+	cause(busy, sync.OnceFunc(func() { busy.reload("relay: {", "relay: {no_such_key: 1, ") }), "PraxisrelayReloadFailed warning")
+	busy.reload("no_such_key: 1, ", "")
+	p.until("the corrected configuration is taken", func() bool { return !p.firing(busy.instance)["PraxisrelayReloadFailed warning"] })
+
+	cause(small, sync.OnceFunc(func() {
+		for i := range 12 {
+			stream, err := small.allocate(fmt.Sprint("one", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stream.Close()
+			p.until("the allocation ends", func() bool {
+				return strings.Contains(small.scrape(t), `praxisrelay_relay_allocations{transport="tcp"} 0`)
+			})
+		}
+	}), "PraxisrelayNoUDP info")
+	cause(small, sync.OnceFunc(func() {
+		for i := range 4 {
+			if _, err := small.allocate(fmt.Sprint("all", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}), "PraxisrelayNotReady critical", "PraxisrelayNearlyFull warning", "PraxisrelayPortsRunOut warning")
+	if status, body := small.get(t, "/readyz"); status != http.StatusServiceUnavailable || body != "capacity: relay.max_allocations is reached: wait until calls end, or raise it\n" {
+		t.Errorf("%d %s", status, body)
+	}
+	cause(small, sync.OnceFunc(func() {
+		if _, err := small.allocate("more"); err == nil || !strings.Contains(err.Error(), "508") {
+			t.Errorf("one more: %v, want 508", err)
+		}
+	}), "PraxisrelayLimitHit warning")
+
+	cause(full, sync.OnceFunc(full.fill), "PraxisrelayFaults critical", "PraxisrelayNotReady critical")
+
+	cause(busy, sync.OnceFunc(func() {
+		for range 3 {
+			busy.restart()
+			p.scraped(busy.instance)
+		}
+	}), "PraxisrelayRestarts warning")
+	cause(busy, sync.OnceFunc(func() { busy.stop(t) }), "PraxisrelayDown critical")
+
+	for _, rule := range alertRules(readYAML(t, monitoringFile("alerts.yaml"))) {
+		if name := alertName(rule["alert"], rule["labels"].(map[string]any)["severity"]); !fired[name] {
+			t.Errorf("nothing has made %s fire", name)
+		}
+	}
+}
+
+// reload edits the configuration file and tells the appliance.
+func (w *watched) reload(changes ...string) {
+	w.t.Helper()
+	edit(w.t, w.file, changes...)
+	if err := w.Process.Signal(syscall.SIGHUP); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// showWrongTokens makes requests of the admin API.
+func (w *watched) showWrongTokens(count int) {
+	w.t.Helper()
+	https := w.https(w.t)
+	for range count {
+		request, err := http.NewRequestWithContext(w.t.Context(), "GET", w.api+"/v1/appointments", nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer no-token")
+		response, err := https.Do(request)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusUnauthorized {
+			w.t.Errorf("%s, want 401", response.Status)
+		}
+	}
+}
+
+// ask sends Allocate requests over UDP, without credentials or with wrong ones.
+func (w *watched) ask(count int, wrong bool) {
+	w.t.Helper()
+	conn, err := net.Dial("udp", w.where.udp[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close()
+	request := []stun.Setter{stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), stunAttribute{stun.AttrRequestedTransport, []byte{17, 0, 0, 0}}}
+	if wrong {
+		if _, err := conn.Write(stun.MustBuild(request...).Raw); err != nil {
+			w.t.Fatal(err)
+		}
+		b, challenge, nonce := make([]byte, 2000), new(stun.Message), new(stun.Nonce)
+		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		n, err := conn.Read(b)
+		if err == nil {
+			err = stun.Decode(b[:n], challenge)
+		}
+		if err == nil {
+			err = nonce.GetFrom(challenge)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		const username = "4102444800:aaaaaaaaaaaaa.doctor"
+		request = append(request, stun.NewUsername(username), stun.NewRealm(core.Realm), *nonce,
+			stun.NewLongTermIntegrity(username, core.Realm, "guessed"))
+	}
+	for range count {
+		_, _ = conn.Write(stun.MustBuild(request...).Raw)
+	}
+}
+
+// fill makes appointments until the registry's disk is full.
+func (w *watched) fill() {
+	w.t.Helper()
+	socket := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", w.socket)
+	}}}
+	defer socket.CloseIdleConnections()
+	for i := range 10_000 {
+		a := protocol.NewAppointment{ID: appointment.NewID(), Opens: time.Now()}
+		for _, name := range appointment.SeatNames {
+			verifier := seal.NewRoomKey()
+			a.Seats = append(a.Seats, protocol.NewSeat{Name: name, Verifier: verifier[:], RoomKey: make([]byte, 60)})
+		}
+		body, err := json.Marshal(a)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		response, err := socket.Post("http://admin/v1/appointments", "application/json", bytes.NewReader(body))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		response.Body.Close()
+		switch response.StatusCode {
+		case http.StatusCreated:
+		case http.StatusInternalServerError:
+			w.t.Logf("the disk was full after %d appointments", i)
+			return
+		default:
+			w.t.Fatal(response.Status)
+		}
+	}
+	w.t.Fatal("the disk did not fill")
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// servePlainHTTP serves listen.http, where that is set, until ctx is done: what ACME
+// needs there, and the way to HTTPS.
+func (a *appliance) servePlainHTTP(ctx context.Context) error {
+	listener := a.relay.PlainHTTP()
+	if listener == nil {
+		<-ctx.Done()
+		return nil
+	}
+	handler := redirect(a.url)
+	if a.acme != nil {
+		handler = a.acme.HTTPHandler(handler)
+	}
+	server := &http.Server{
+		Handler:        handler,
+		ReadTimeout:    10 * time.Second, // a request is one packet
+		WriteTimeout:   10 * time.Second, // and so is an answer
+		MaxHeaderBytes: 8 << 10,
+		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
+	}
+	server.SetKeepAlivesEnabled(false)
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// redirect sends clients to the URL of the page, which ends with a slash, whatever host
+// they ask for, with the path and query that they ask for.
+func redirect(url string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			http.Error(w, "use "+url, http.StatusMethodNotAllowed)
+			return
+		}
+		// Without its slashes none of it can become part of the host.
+		http.Redirect(w, r, url+strings.TrimLeft(r.URL.RequestURI(), "/"), http.StatusFound)
+	})
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"crypto/x509"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"praxisrelay/signal/protocol"
+)
+
+// status is what the program says of itself and of the relay.
+func (a *appliance) status() protocol.Status {
+	s := protocol.Status{
+		Version:      programVersion(),
+		Since:        a.since.UTC(),
+		NotReady:     []string{},
+		Limits:       []protocol.LimitUse{},
+		Listeners:    a.listeners(),
+		Certificates: []protocol.CertificateStatus{},
+		Reload:       a.reloaded.Load(),
+		Problems:     []protocol.LoggedProblem{},
+	}
+	for _, check := range slices.Concat(a.health.Alive, a.health.Ready) {
+		if err := check.Test(); err != nil {
+			s.NotReady = append(s.NotReady, check.Name+": "+err.Error())
+		}
+	}
+	s.Draining = a.draining()
+	now := a.relay.Snapshot()
+	s.Calls = now.Calls
+	s.Allocations = protocol.AllocationCounts{UDP: now.UDP, TCP: now.TCP, TLS: now.TLS}
+	for _, limit := range []protocol.LimitUse{
+		{Name: "relay.max_allocations", Used: now.Allocations, Most: now.MaxAllocations},
+		{Name: "listen.max_connections", Used: now.Connections, Most: now.MaxConnections},
+		{Name: "listen.max_handshakes", Used: now.Handshakes, Most: now.MaxHandshakes},
+		{Name: "relay.ports", Used: now.Ports, Most: now.MaxPorts},
+	} {
+		if limit.Most > 0 { // the paired relay has no ports
+			s.Limits = append(s.Limits, limit)
+		}
+	}
+	if leaf := a.pair.Leaf(); leaf != nil {
+		s.Certificates = append(s.Certificates, certificateStatus(leaf))
+	}
+	for _, problem := range a.log.Problems() {
+		s.Problems = append(s.Problems, protocol.LoggedProblem{
+			Level:   strings.ToLower(problem.Level.String()),
+			Message: problem.Message,
+			Details: problem.Details,
+			Count:   problem.Count,
+			First:   problem.First.UTC(),
+			Last:    problem.Last.UTC(),
+		})
+	}
+	return s
+}
+
+// noteReload keeps what came of a reload for who asks.
+func (a *appliance) noteReload(err error) {
+	last := &protocol.ReloadStatus{At: time.Now().UTC()}
+	if err != nil {
+		last.Error = err.Error()
+	}
+	a.reloaded.Store(last)
+}
+
+func (a *appliance) listeners() (list []protocol.Listener) {
+	add := func(name, transport, address string) {
+		list = append(list, protocol.Listener{Name: name, Transport: transport, Address: address})
+	}
+	each := func(name, transport string, addresses ...netip.AddrPort) {
+		for _, address := range addresses {
+			add(name, transport, address.String())
+		}
+	}
+	each("listen.https", "tcp", a.addresses.HTTPS)
+	each("listen.turn_udp", "udp", a.addresses.UDP...)
+	each("listen.turn_tcp", "tcp", a.addresses.TCP...)
+	each("listen.turn_tls", "tcp", a.addresses.TLS...)
+	add("signal.admin_socket", "unix", a.admin.Addr().String())
+	if a.api != nil {
+		add("signal.admin_listen", "tcp", a.api.Addr().String())
+	}
+	if a.monitoring != nil {
+		add("metrics.listen", "tcp", a.monitoring.Addr().String())
+	}
+	return list
+}
+
+func certificateStatus(leaf *x509.Certificate) protocol.CertificateStatus {
+	names := append([]string{}, leaf.DNSNames...)
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
+	}
+	issuer := leaf.Issuer.CommonName
+	if issuer == "" {
+		issuer = leaf.Issuer.String()
+	}
+	return protocol.CertificateStatus{Names: names, Issuer: issuer, Begins: leaf.NotBefore.UTC(), Ends: leaf.NotAfter.UTC()}
+}

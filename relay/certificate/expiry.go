@@ -1,0 +1,86 @@
+package certificate
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+// warnings are how long before a certificate's end it is warned of.
+var warnings = []time.Duration{21 * day, 7 * day, day}
+
+// shortLived is the lifetime below which warnings come later, in proportion: those of a
+// certificate of 45 days after half of the time each, and of one of six days 34, 11 and
+// 1.6 hours before its end. It is renewed when a third of its life is left, so no
+// warning comes while all is well.
+const shortLived = 90 * day
+
+// urgency is how many of the warnings are due; one more when the certificate has ended.
+func urgency(leaf *x509.Certificate, now time.Time) (due int) {
+	left := leaf.NotAfter.Sub(now)
+	part := min(1, float64(leaf.NotAfter.Sub(leaf.NotBefore))/float64(shortLived))
+	for _, before := range warnings {
+		if left <= time.Duration(part*float64(before)) {
+			due++
+		}
+	}
+	if left < 0 {
+		due++
+	}
+	return due
+}
+
+// EndsSoon tells whether a certificate should have been renewed by now.
+func EndsSoon(leaf *x509.Certificate, now time.Time) bool { return urgency(leaf, now) > 0 }
+
+// Report logs until ctx is done: which certificate is taken and what some clients will
+// not like about it; its end ahead, once at each of 21, 7 and 1 days before (of one that
+// lives shorter than 90 days, at the same parts of its life); and its end, every day.
+func (s *Store) Report(ctx context.Context) {
+	ticker := time.NewTicker(10 * time.Minute)
+	defer ticker.Stop()
+	var r reporter
+	for {
+		if leaf := s.Leaf(); leaf != nil {
+			r.look(leaf, s.now(), s.log)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-s.taken:
+		}
+	}
+}
+
+// reporter is what was said of a certificate.
+type reporter struct {
+	leaf    *x509.Certificate
+	urgency int
+	at      time.Time
+}
+
+func (r *reporter) look(leaf *x509.Certificate, now time.Time, log *slog.Logger) {
+	ends := leaf.NotAfter.UTC().Format(layout)
+	if leaf != r.leaf {
+		*r = reporter{leaf: leaf}
+		log.Info("certificate taken", "ends", ends)
+		for _, doubt := range Doubts(leaf) {
+			log.Warn("not every client will trust the certificate", "reason", doubt)
+		}
+	}
+	due := urgency(leaf, now)
+	ended := due > len(warnings)
+	if due <= r.urgency && (!ended || now.Sub(r.at) < day) {
+		return
+	}
+	r.urgency, r.at = due, now
+	if ended {
+		log.Error("the certificate has ended and clients refuse it: renew it", "ended", ends)
+	} else {
+		log.Warn("the certificate ends soon: see why it was not renewed", "ends", ends, "left", leaf.NotAfter.Sub(now).Round(time.Minute))
+	}
+}

@@ -1,0 +1,29 @@
+package core
+
+import "time"
+
+// Calls returns how many appointments have a call: what the end of the relay would cut.
+// While the core drains, one counts too whose partner was lost a moment ago and may be on
+// the way back.
+func (c *Core) Calls(now time.Time) (n int) {
+	for name, p := range c.appointments {
+		if c.isCall(now, p) || now.Before(c.calls[name]) {
+			n++
+		}
+	}
+	return n
+}
+
+// isCall tells whether two seats hold allocations. In the open relay the partner may be
+// elsewhere: there it is a call where media flows.
+func (c *Core) isCall(now time.Time, p *appointment) bool {
+	if c.open != nil && now.UnixNano()-p.meter.last.Load() < int64(idle) {
+		return true
+	}
+	for _, a := range p.members {
+		if a.seat != p.members[0].seat {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,35 @@
+package relay
+
+import "praxisrelay/relay/core"
+
+// Snapshot is what a relay holds at one moment, and what it may hold.
+type Snapshot struct {
+	Calls                       int // see core.Core.Calls
+	UDP, TCP, TLS               int // allocations, by their clients' transport
+	Allocations, MaxAllocations int
+	Connections, MaxConnections int // on the stream listeners, HTTP's too
+	Handshakes, MaxHandshakes   int // of these within TLS's handshake
+	Ports, MaxPorts             int // of the open relay; else zero
+}
+
+// Snapshot returns what there is now.
+func (r *Relay) Snapshot() Snapshot {
+	var s Snapshot
+	s.Connections, s.MaxConnections = r.open.use()
+	s.Handshakes, s.MaxHandshakes = r.handshakes.use()
+	free, all := r.Ports()
+	s.Ports, s.MaxPorts = all-free, all
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	live := r.core.Stats().Live
+	s.UDP, s.TCP, s.TLS = live[core.UDP], live[core.TCP], live[core.TLS]
+	s.Calls = r.core.Calls(r.now())
+	s.Allocations, s.MaxAllocations = r.core.Allocations(), r.core.MaxAllocations()
+	return s
+}
+
+func (c *connections) use() (open, most int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open, c.most
+}

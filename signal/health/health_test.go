@@ -1,0 +1,39 @@
+package health
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// TestAnswers: a status that programs read and reasons that people read; what is alive
+// may still not be ready, what is not alive is not ready either.
+func TestAnswers(t *testing.T) {
+	var dead, full error
+	c := &Checks{
+		Alive: []Check{{"relay", func() error { return dead }}},
+		Ready: []Check{{"capacity", func() error { return full }}},
+	}
+	for _, row := range []struct {
+		dead, full      error
+		health, ready   int
+		healthz, readyz string
+	}{
+		{nil, nil, 200, 200, "ok\n", "ok\n"},
+		{nil, errors.New("full: wait"), 200, 503, "ok\n", "capacity: full: wait\n"},
+		{errors.New("dead: restart it"), errors.New("full: wait"), 503, 503, "relay: dead: restart it\n", "relay: dead: restart it\ncapacity: full: wait\n"},
+	} {
+		dead, full = row.dead, row.full
+		for path, want := range map[string]struct {
+			status int
+			body   string
+		}{"/healthz": {row.health, row.healthz}, "/readyz": {row.ready, row.readyz}, "/else": {404, "404 page not found\n"}} {
+			w := httptest.NewRecorder()
+			c.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			if w.Code != want.status || w.Body.String() != want.body {
+				t.Errorf("%s: %d %q, want %v", path, w.Code, w.Body, want)
+			}
+		}
+	}
+}

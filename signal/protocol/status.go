@@ -1,0 +1,79 @@
+package protocol
+
+import "time"
+
+// Status is the answer of GET /v1/status, on the admin socket only. It names no client
+// and no appointment.
+type Status struct {
+	Version string    `json:"version"`
+	Since   time.Time `json:"since"` // when the daemon began to serve
+	// NotReady says why no clients should be sent here; empty: they should.
+	NotReady []string `json:"not_ready"`
+	Draining bool     `json:"draining"`
+
+	Calls        int               `json:"calls"`    // whose two seats hold allocations
+	Sessions     int               `json:"sessions"` // of signaling
+	Allocations  AllocationCounts  `json:"allocations"`
+	Appointments AppointmentCounts `json:"appointments"`
+	Limits       []LimitUse        `json:"limits"`
+
+	Listeners    []Listener          `json:"listeners"`
+	Certificates []CertificateStatus `json:"certificates"`
+	Reload       *ReloadStatus       `json:"reload,omitempty"` // the last one; none: there was none
+	Problems     []LoggedProblem     `json:"problems"`         // the last warnings and errors of the log, the latest first
+}
+
+// AllocationCounts are live allocations by their clients' transport.
+type AllocationCounts struct {
+	UDP int `json:"udp"`
+	TCP int `json:"tcp"`
+	TLS int `json:"tls"`
+}
+
+// AppointmentCounts are the appointments in the registry by their state.
+type AppointmentCounts struct {
+	Upcoming int       `json:"upcoming"`
+	Open     int       `json:"open"`
+	Over     int       `json:"over"`
+	Revoked  int       `json:"revoked"`
+	Next     time.Time `json:"next,omitzero"` // when the next one opens; zero: there is none
+}
+
+// LimitUse is a limit of the configuration and what of it is in use.
+type LimitUse struct {
+	Name string `json:"name"` // of the key
+	Used int    `json:"used"`
+	Most int    `json:"most"`
+}
+
+// Listener is where the daemon listens.
+type Listener struct {
+	Name      string `json:"name"`      // of the configuration's key
+	Transport string `json:"transport"` // udp, tcp or unix
+	Address   string `json:"address"`
+	Inherited bool   `json:"inherited"` // bound by the service manager
+}
+
+// CertificateStatus is a certificate that clients are shown.
+type CertificateStatus struct {
+	Names  []string  `json:"names"`
+	Issuer string    `json:"issuer"`
+	Begins time.Time `json:"begins"`
+	Ends   time.Time `json:"ends"`
+}
+
+// ReloadStatus is what came of a reload.
+type ReloadStatus struct {
+	At    time.Time `json:"at"`
+	Error string    `json:"error,omitempty"` // why nothing was taken
+}
+
+// LoggedProblem is a warning or error of the log, and how often it came.
+type LoggedProblem struct {
+	Level   string    `json:"level"` // warn or error
+	Message string    `json:"message"`
+	Details string    `json:"details,omitempty"`
+	Count   int       `json:"count"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+}
