@@ -37,9 +37,6 @@ func TestInstalledOnDebian(t *testing.T) {
 	first, second := packagesOf(t, "1.0.0"), packagesOf(t, "1.0.1")
 	c := bootDebian(t, h[0])
 	dialer := h.prepare(t, c, one(t, first, "*.deb"), one(t, second, "*.deb"))
-	// What an installation from the time before dynamic users left: it is taken over.
-	c.run(t, `install -d -m 700 -o 998 -g 998 /var/lib/praxisrelay
-		install -m 600 -o 998 -g 998 /dev/null /var/lib/praxisrelay/registry.db`)
 
 	began := time.Now()
 	c.run(t, "dpkg --install /root/1.0.0.deb")
@@ -47,6 +44,9 @@ func TestInstalledOnDebian(t *testing.T) {
 		t.Errorf("it was started without a configuration: %s", out)
 	}
 	c.run(t, fmt.Sprintf("praxisrelay init --non-interactive --name %s --cert %s/fullchain.pem --key %[2]s/privkey.pem", serverName, certificates))
+	// Appointments of the time before users were dynamic are taken over with the folder.
+	c.run(t, `install -d -m 700 -o 998 -g 998 /var/lib/praxisrelay
+		install -m 600 -o 998 -g 998 /dev/null /var/lib/praxisrelay/registry.db`)
 	c.run(t, "systemctl enable --now praxisrelay")
 	seats := c.makeCodes(t, dialer)
 	call := h.call(t, dialer, seats)
