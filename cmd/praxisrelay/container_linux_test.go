@@ -30,6 +30,9 @@ func bootDebian(t *testing.T, namespace string) *container {
 	if out, err := exec.Command("../../.ci/debian").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	if out, err := exec.Command("ip", "-netns", namespace, "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	c := &container{root: t.TempDir()}
 	if out, err := exec.Command("tar", "-C", c.root, "-xf", "../../build/debian.tar").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -99,8 +102,9 @@ func (c *container) try(line string) (string, bool) {
 	return strings.TrimSpace(string(out)), err == nil
 }
 
+// journal is the end of what the units said.
 func (c *container) journal() string {
-	out, _ := c.try("journalctl --no-pager --output=short-precise")
+	out, _ := c.try("journalctl --no-pager --lines 60 --unit 'praxisrelay*'")
 	return out
 }
 

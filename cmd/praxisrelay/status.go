@@ -76,6 +76,9 @@ func (a *appliance) listeners() (list []protocol.Listener) {
 		}
 	}
 	each("listen.https", "tcp", a.addresses.HTTPS)
+	if a.addresses.HTTP.IsValid() {
+		each("listen.http", "tcp", a.addresses.HTTP)
+	}
 	each("listen.turn_udp", "udp", a.addresses.UDP...)
 	each("listen.turn_tcp", "tcp", a.addresses.TCP...)
 	each("listen.turn_tls", "tcp", a.addresses.TLS...)

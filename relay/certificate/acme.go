@@ -136,12 +136,12 @@ func (a *ACME) renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %s", a.options.Directory, strings.Join(strings.Fields(err.Error()), " "))
 	}
+	if err := a.cache.savePair(a.store.name, text); err != nil {
+		// It will serve, so this is no failure; but the next start will ask for another.
+		a.store.log.Error("the certificate is not kept", "error", err)
+	}
 	if err := a.store.Replace(text, text); err != nil {
 		return fmt.Errorf("%s issued what is not taken: %w", a.options.Directory, err)
-	}
-	if err := a.cache.savePair(a.store.name, text); err != nil {
-		// It serves, so this is no failure; but the next start will ask for another.
-		a.store.log.Error("the certificate is not kept", "error", err)
 	}
 	return nil
 }
