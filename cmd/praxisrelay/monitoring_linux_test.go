@@ -246,6 +246,7 @@ func TestPrometheus(t *testing.T) {
 			p.scraped(busy.instance)
 		}
 	}), "PraxisrelayRestarts warning")
+	p.until("the restarts are forgotten", func() bool { return !p.firing(busy.instance)["PraxisrelayDown critical"] })
 	cause(busy, sync.OnceFunc(func() { busy.stop(t) }), "PraxisrelayDown critical")
 
 	for _, rule := range alertRules(readYAML(t, monitoringFile("alerts.yaml"))) {
