@@ -68,11 +68,11 @@ func (c *connections) admit(client netip.Addr) (release func(), ok bool) {
 	}), true
 }
 
-// stats returns what is open, and what was refused since the start.
-func (c *connections) stats() (open int, refused refused) {
+// refusals returns what was refused since the start.
+func (c *connections) refusals() refused {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.open, c.refused
+	return c.refused
 }
 
 // countedConn is a connection that is counted until it is closed.

@@ -19,8 +19,8 @@ func (r *Relay) LimitHits() []LimitHits {
 	r.mu.Lock()
 	stats := r.core.Stats()
 	r.mu.Unlock()
-	_, refused := r.open.stats()
-	_, busy := r.handshakes.stats()
+	refused := r.open.refusals()
+	busy := r.handshakes.refusals()
 	hits := []LimitHits{
 		{"relay.allocation_rate", stats.Drops[core.DropAllocationRate] + stats.Drops[core.DropAppointmentRate], netip.Addr{}},
 		{"relay.total_rate", stats.Drops[core.DropTotalRate], netip.Addr{}},

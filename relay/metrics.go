@@ -76,6 +76,7 @@ func (m metrics) Describe(descs chan<- *prometheus.Desc) { prometheus.DescribeBy
 // Collect is of prometheus.Collector.
 func (m metrics) Collect(out chan<- prometheus.Metric) {
 	r := m.relay
+	now := r.Snapshot()
 	r.mu.Lock()
 	stats := r.core.Stats()
 	r.mu.Unlock()
@@ -98,7 +99,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 			count(packetsDesc, f.packets, transport, direction)
 		}
 	}
-	gauge(mostAllocationsDesc, r.Snapshot().MaxAllocations)
+	gauge(mostAllocationsDesc, now.MaxAllocations)
 
 	for why, n := range stats.Drops {
 		count(droppedDesc, n, core.Drop(why).String())
@@ -121,8 +122,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 		count(answersDesc, n, name)
 	}
 
-	open, refused := r.open.stats()
-	handshaking, busy := r.handshakes.stats()
+	refused, busy := r.open.refusals(), r.handshakes.refusals()
 	for limit, n := range stats.Limits {
 		count(limitHitsDesc, n, core.Limit(limit).String())
 	}
@@ -130,15 +130,14 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	count(limitHitsDesc, refused.prefix, "max_connections_per_prefix")
 	count(limitHitsDesc, busy.all+busy.prefix, "max_handshakes")
 
-	gauge(connectionsDesc, open)
-	gauge(mostConnectionsDesc, r.open.most)
-	gauge(handshakingDesc, handshaking)
+	gauge(connectionsDesc, now.Connections)
+	gauge(mostConnectionsDesc, now.MaxConnections)
+	gauge(handshakingDesc, now.Handshakes)
 	count(handshakesDesc, r.events.handshakes.Load(), "ok")
 	count(handshakesDesc, r.events.failedHandshakes.Load(), "failed")
 
-	free, all := r.Ports()
-	gauge(portsDesc, free, "free")
-	gauge(portsDesc, all-free, "used")
+	gauge(portsDesc, now.MaxPorts-now.Ports, "free")
+	gauge(portsDesc, now.Ports, "used")
 }
 
 var methodNames = map[stun.Method]string{
