@@ -87,7 +87,7 @@ func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, erro
 }
 
 var checkDesc = prometheus.NewDesc("praxisrelay_check_ok",
-	"1 where a check of /readyz passes, 0 where it does not; /readyz says why. draining is somebody's decision, each of the others needs somebody.",
+	"1 where a check of /readyz passes, 0 where it does not; /readyz says why. drain is somebody's decision, each of the others needs somebody.",
 	[]string{"check"}, nil)
 
 // checksCollector tells how each check of /readyz ends.
