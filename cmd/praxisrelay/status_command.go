@@ -140,6 +140,8 @@ func span(d time.Duration) string {
 		return "over"
 	case d >= 48*time.Hour:
 		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	case d < time.Minute:
+		return "less than a minute"
 	}
 	return strings.TrimSuffix(d.Truncate(time.Minute).String(), "0s")
 }

@@ -77,6 +77,17 @@ LAST PROBLEM       LEVEL   TIMES   WHAT
 	}
 }
 
+func TestSpansAreReadable(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "over", 59 * time.Second: "less than a minute", time.Minute: "1m", 200 * time.Minute: "3h20m",
+		48*time.Hour - time.Second: "47h59m", 48 * time.Hour: "2 days",
+	} {
+		if got := span(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}
+
 // TestCheckFindsEachCause, and exits with its code.
 func TestCheckFindsEachCause(t *testing.T) {
 	lives := func(life, left time.Duration) func(*protocol.Status) {
