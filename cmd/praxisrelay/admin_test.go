@@ -273,7 +273,7 @@ func TestAdminAPIDocumentRuns(t *testing.T) {
 	folder := t.TempDir()
 	writeFile(t, filepath.Join(folder, "praxisrelay"), fmt.Sprintf("#!/bin/sh\n%s=1 exec %q \"$@\" --socket %q\n", asProgram, os.Args[0], s.socket), 0o700)
 	c := exec.CommandContext(t.Context(), bash, "-euxc", "set -o pipefail\n"+strings.NewReplacer(
-		"sudo -u praxisrelay ", "",
+		"sudo ", "",
 		"https://relay.example.org:8444", s.api,
 		"2026-12-0", "2100-12-0", // the document's day will be over
 	).Replace(script.String()))
