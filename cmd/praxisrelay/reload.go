@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"slices"
@@ -48,6 +49,11 @@ func (a *appliance) serveReload(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the body is not what praxisrelay reload sends", http.StatusBadRequest)
 		return
 	}
+	if len(handed.Mistakes) > 0 {
+		a.notReloaded(errors.New(strings.Join(handed.Mistakes, "\n")))
+		answerOperation(w, protocol.Reloaded{Mistakes: handed.Mistakes})
+		return
+	}
 	done, err := a.reload(handed.File, fromMemory(handed.Files))
 	if err != nil {
 		done.Mistakes = strings.Split(err.Error(), "\n")
@@ -68,15 +74,21 @@ func (a *appliance) reload(file string, read source) (done protocol.Reloaded, er
 	if err == nil {
 		done, err = a.takeLocked(c, s)
 	}
-	a.noteReload(err)
 	if err != nil {
-		a.reloads.failed()
-		a.log.Error("not reloaded: everything is as before", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
+		a.notReloaded(err)
 		return done, err
 	}
+	a.noteReload(nil)
 	a.reloads.succeeded(time.Now())
 	a.log.Info("reloaded", "changed", strings.Join(done.Changed, " "), "after_restart", strings.Join(done.Restart, " "))
 	return done, nil
+}
+
+// notReloaded says it wherever somebody looks.
+func (a *appliance) notReloaded(err error) {
+	a.noteReload(err)
+	a.reloads.failed()
+	a.log.Error("not reloaded: everything is as before", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 // takeLocked applies what may change under running calls.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/config"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )
@@ -28,14 +29,20 @@ func reloadCommand() *cobra.Command {
 	c.Flags().StringVar(&socket, "socket", "", "the daemon's admin `socket` (default: the configuration's)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		files := map[string][]byte{}
-		settings, _, err := loadAll(file, noting(fromDisk, files), time.Now())
-		if err != nil {
-			return notReloaded(err.Error())
-		}
-		if socket == "" {
+		settings, _, mistakes := loadAll(file, noting(fromDisk, files), time.Now())
+		if socket == "" && mistakes != nil {
+			socket = config.Default().Signal.AdminSocket
+		} else if socket == "" {
 			socket = settings.Signal.AdminSocket
 		}
-		done, err := client.NewAdmin(socket).Reload(c.Context(), protocol.Reload{File: file, Files: files})
+		handed := protocol.Reload{File: file, Files: files}
+		if mistakes != nil {
+			handed = protocol.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")}
+		}
+		done, err := client.NewAdmin(socket).Reload(c.Context(), handed)
+		if mistakes != nil {
+			return notReloaded(handed.Mistakes...) // whether or not anybody was there to be told
+		}
 		if err != nil {
 			return err
 		}

@@ -79,7 +79,7 @@ func TestReloadCommand(t *testing.T) {
 		}, true, []string{"in effect now: tls.certificate\n"}},
 	} {
 		step.edit()
-		stdout, stderr, err := run(t, "reload", "--config", file)
+		stdout, stderr, err := run(t, "reload", "--config", file, "--socket", s.socket)
 		for _, want := range step.want {
 			if !strings.Contains(stdout+stderr, want) {
 				t.Errorf("%s: said %q and %q, want %q", step.what, stdout, stderr, want)
@@ -87,6 +87,11 @@ func TestReloadCommand(t *testing.T) {
 		}
 		if (err == nil) != step.right {
 			t.Errorf("%s: %v", step.what, err)
+		}
+		// Monitoring is told, wherever the mistake was found.
+		status, err := s.admin.Status(t.Context())
+		if err != nil || status.Reload == nil || (status.Reload.Error == "") != step.right {
+			t.Errorf("%s: the status is %+v, %v", step.what, status.Reload, err)
 		}
 	}
 }

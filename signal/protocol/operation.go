@@ -7,6 +7,9 @@ import "time"
 type Reload struct {
 	File  string            `json:"file"`  // the configuration's name
 	Files map[string][]byte `json:"files"` // what is in it, and in the files that it names
+	// Mistakes are those that were found while reading: nothing is to be taken then, and
+	// the daemon has monitoring and log say so.
+	Mistakes []string `json:"mistakes,omitempty"`
 }
 
 // Reloaded is the answer. With Mistakes nothing was taken; else Changed are the keys
