@@ -21,6 +21,15 @@ type container struct {
 	pid  int    // of its first process
 }
 
+// inOwnCgroup keeps two containers on one machine out of each other's units: what is
+// named by $0 is made in systemd's hierarchies, and the rest is run in it.
+const inOwnCgroup = `for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+	[ -e $hierarchy/cgroup.procs ] || continue
+	mkdir $hierarchy/$0
+	echo $$ >$hierarchy/$0/cgroup.procs
+done
+exec "$@"`
+
 // bootDebian boots a fresh one in a network namespace. It is powered off when the test
 // ends.
 func bootDebian(t *testing.T, namespace string) *container {
@@ -44,7 +53,7 @@ func bootDebian(t *testing.T, namespace string) *container {
 		t.Fatal(err)
 	}
 	defer notices.Close()
-	boot := exec.Command(nspawn, "--directory", c.root, "--boot", "--network-namespace-path=/run/netns/"+namespace,
+	boot := exec.Command("sh", "-ec", inOwnCgroup, namespace, nspawn, "--directory", c.root, "--boot", "--network-namespace-path=/run/netns/"+namespace,
 		"--register=no", "--keep-unit", "--notify-ready=yes", "--console=pipe", "--machine="+namespace)
 	boot.Env = append(os.Environ(), "NOTIFY_SOCKET="+path)
 	if err := boot.Start(); err != nil {
@@ -60,6 +69,7 @@ func bootDebian(t *testing.T, namespace string) *container {
 			t.Error("the container was not powered off")
 			_ = boot.Process.Kill()
 		}
+		_ = exec.Command("sh", "-c", "find /sys/fs/cgroup/*/$0 /sys/fs/cgroup/$0 -depth -type d -exec rmdir {} + 2>/dev/null", namespace).Run()
 	})
 	_ = notices.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	for ready := false; !ready; {

@@ -69,7 +69,7 @@ func TestInheritedSockets(t *testing.T) {
 	checkClosedOnExec(t, d.Process.Pid)
 	d.stop(t)
 	warning := regexp.MustCompile(`level=WARN .*socket="unwanted.socket ` + regexp.QuoteMeta(unwanted.Addr().String()) + `"`)
-	if log := d.stderr.String(); !warning.MatchString(log) || strings.Count(log, "level=WARN") != 1 {
+	if log := d.stderr.String(); !warning.MatchString(log) || strings.Count(log, "socket of the service manager") != 1 {
 		t.Errorf("one warning about the unwanted socket was expected:\n%s", log)
 	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -141,8 +143,11 @@ func TestInstalledOnDebian(t *testing.T) {
 // and returns how the other host reaches the server.
 func (h hosts) prepare(t *testing.T, c *container, packages ...string) client.Dialer {
 	t.Helper()
-	pair := signedFor(t, serverName)
+	root := issue(t, nil, func(c *x509.Certificate) { c.IsCA, c.Subject = true, pkix.Name{CommonName: "The root"} })
+	pair := issue(t, &root, func(c *x509.Certificate) { c.DNSNames = []string{serverName} })
 	c.put(t, certificates+"/fullchain.pem", 0o644, pair.certificate)
+	const roots = "/etc/ssl/certs/ca-certificates.crt"
+	c.put(t, roots, 0o644, root.certificate)
 	c.put(t, certificates+"/privkey.pem", 0o600, pair.key)
 	for i, file := range packages {
 		text, err := os.ReadFile(file)
@@ -152,7 +157,7 @@ func (h hosts) prepare(t *testing.T, c *container, packages ...string) client.Di
 		c.put(t, fmt.Sprintf("/root/1.0.%d.deb", i), 0o644, string(text))
 	}
 	c.run(t, "echo "+serverAddress+" "+serverName+" >> /etc/hosts")
-	trust, err := trusting(filepath.Join(c.root, certificates, "fullchain.pem"), false)
+	trust, err := trusting(filepath.Join(c.root, roots), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,10 +48,7 @@ func fromDisk(file string, secret bool) ([]byte, error) {
 func fromCredentials(file string, secret bool) ([]byte, error) {
 	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
 		text, err := os.ReadFile(filepath.Join(folder, filepath.Base(file)))
-		if err == nil && len(bytes.TrimSpace(text)) == 0 {
-			return nil, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || len(bytes.TrimSpace(text)) > 0 {
 			return text, err
 		}
 	}
