@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/config"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )
@@ -28,14 +30,17 @@ func reloadCommand() *cobra.Command {
 	c.Flags().StringVar(&socket, "socket", "", "the daemon's admin `socket` (default: the configuration's)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		files := map[string][]byte{}
-		settings, _, err := loadAll(file, noting(fromDisk, files), time.Now())
-		if err != nil {
-			return notReloaded(err.Error())
-		}
+		settings, _, mistakes := loadAll(file, noting(fromDisk, files), time.Now())
 		if socket == "" {
-			socket = settings.Signal.AdminSocket
+			socket = cmp.Or(settings.Signal.AdminSocket, config.Default().Signal.AdminSocket)
 		}
-		done, err := client.NewAdmin(socket).Reload(c.Context(), protocol.Reload{File: file, Files: files})
+		admin := client.NewAdmin(socket)
+		if mistakes != nil {
+			// The daemon is told, for its status, metrics and log; that may fail.
+			_, _ = admin.Reload(c.Context(), protocol.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")})
+			return notReloaded(mistakes.Error())
+		}
+		done, err := admin.Reload(c.Context(), protocol.Reload{File: file, Files: files})
 		if err != nil {
 			return err
 		}
