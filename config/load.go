@@ -14,7 +14,8 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Load reads, decodes and validates a file. The error is Mistakes, all of them.
+// Load reads, decodes and validates a file. The error is Mistakes, all of them; what
+// could be decoded is returned with it.
 func Load(file string) (Config, error) {
 	c, _, err := Read(file)
 	return c, err
@@ -24,7 +25,7 @@ func Load(file string) (Config, error) {
 func Read(file string) (Config, *Source, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return Config{}, &Source{file: file}, fmt.Errorf("%w: name the configuration with --config FILE", err)
+		return Config{}, &Source{file: file}, fmt.Errorf("%w: praxisrelay init writes one, --config FILE names another", err)
 	}
 	return read(file, text)
 }
@@ -55,10 +56,7 @@ func read(file string, text []byte) (Config, *Source, error) {
 		}
 	}
 	c.validate(&d)
-	if err := d.err(); err != nil {
-		return Config{}, &d.Source, err
-	}
-	return c, &d.Source, nil
+	return c, &d.Source, d.err()
 }
 
 // decoder walks the file's tree beside the types, so that it can go on after a

@@ -5,13 +5,17 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
 // Sockets are those that the service manager bound and handed over: on ports below
 // 1024, which the daemon may not bind itself. The zero value has none.
-type Sockets struct{ inherited []*socket }
+type Sockets struct {
+	inherited []*socket // that nobody has taken yet
+	taken     []*socket
+}
 
 type socket struct {
 	unit    string   // or whatever FileDescriptorName= says
@@ -54,6 +58,13 @@ func (s *Sockets) ListenPacket(network, address string) (net.PacketConn, error) 
 	return net.ListenPacket(network, address)
 }
 
+// Inherited tells whether what listens at an address, of tcp or udp, was handed over.
+func (s *Sockets) Inherited(network, address string) bool {
+	return slices.ContainsFunc(s.taken, func(taken *socket) bool {
+		return taken.network == network && taken.from.String() == address
+	})
+}
+
 // CloseUnused closes what nobody took, and names it.
 func (s *Sockets) CloseUnused() (names []string) {
 	for _, left := range s.inherited {
@@ -68,6 +79,7 @@ func (s *Sockets) take(network, address string) io.Closer {
 	for i, candidate := range s.inherited {
 		if candidate.network == network && serves(candidate.from, address) {
 			s.inherited = append(s.inherited[:i:i], s.inherited[i+1:]...)
+			s.taken = append(s.taken, candidate)
 			return candidate.Closer
 		}
 	}

@@ -51,6 +51,7 @@ type appliance struct {
 	admin      net.Listener
 	api        net.Listener // nil: the admin API is on the socket alone
 	monitoring net.Listener // nil: there are no metrics
+	sockets    *systemd.Sockets
 	addresses  relay.Addresses
 	url        string
 	urls       []string // of the ICE servers
@@ -61,7 +62,8 @@ type appliance struct {
 	reloaded   atomic.Pointer[protocol.ReloadStatus] // nil: never
 
 	reloads *reloads
-	health  health.Checks // filled before anything is served
+	handed  atomic.Pointer[map[string][]byte] // by praxisrelay reload, the last that was taken; nil: never
+	health  health.Checks                     // filled before anything is served
 
 	reloading sync.Mutex    // guards what is below
 	settings  config.Config // that are in effect
@@ -72,6 +74,7 @@ type appliance struct {
 func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.Sockets, log *logs.Log) (_ *appliance, err error) {
 	a := &appliance{
 		log:      log,
+		sockets:  sockets,
 		reloads:  newReloads(time.Now()),
 		settings: c,
 		secrets:  s,

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,10 +37,16 @@ func configCheckCommand(file *string) *cobra.Command {
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		settings, source, err := config.Read(*file)
-		if err == nil {
-			_, err = readSecrets(settings, fromDisk, time.Now())
-		}
 		mistakes := source.Mistakes(err)
+		if source.Decoded() {
+			_, more := readSecrets(settings, fromDisk, time.Now())
+			for _, m := range source.Mistakes(more) {
+				if !about(mistakes, m.Key) {
+					mistakes = append(mistakes, m)
+				}
+			}
+			err = errors.Join(err, more)
+		}
 		if err == nil {
 			warnings := append(unusual(settings), certificateWarnings(settings, time.Now())...)
 			if err := leadsHere(c.Context(), settings); err != nil {
@@ -60,6 +68,14 @@ func configCheckCommand(file *string) *cobra.Command {
 		return fmt.Errorf("%d mistakes in %s", len(mistakes), *file)
 	}
 	return c
+}
+
+// about tells whether something is wrong with a key already, so that what comes of it
+// need not be said too. Without the right name no certificate can be judged.
+func about(mistakes config.Mistakes, key string) bool {
+	return slices.ContainsFunc(mistakes, func(m config.Mistake) bool {
+		return m.Key == key || m.Key == "name" && strings.HasPrefix(key, "tls.")
+	})
 }
 
 func printMistakes(w io.Writer, kind string, mistakes config.Mistakes) {

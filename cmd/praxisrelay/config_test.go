@@ -40,6 +40,12 @@ func TestConfigCheckNamesEveryMistake(t *testing.T) {
 		"the file": {replace("turn_udp: [", "turn_udp: [':444', ", "relay: {", "relay: {peers: any, "), []string{
 			":5: listen.turn_udp[0]: \":444\": browsers use TURN", "    5 |   turn_udp: [':444', 127.0.0.1:0]\n      |              ^\n",
 			":9: relay.peers: \"any\" is neither", "2 mistakes in "}},
+		"the file and what it names": {func() {
+			replace("relay: {", "relay: {peers: any, ")()
+			write("turn.secret", canary, 0o604)()
+			write("cert.pem", another.certificate, 0o600)()
+		}, []string{":9: relay.peers: ", ":9: relay.secret_files[0]: everybody", ":8: tls.certificate: ", "3 mistakes in "}},
+		"the name": {replace("name: 127.0.0.1", "name: ''"), []string{":2: name: missing", "1 mistake in "}},
 		"secrets": {func() {
 			write("turn.secret", canary, 0o604)()
 			write("pepper.secret", canary[:4], 0o600)()

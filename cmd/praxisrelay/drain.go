@@ -50,15 +50,23 @@ func (a *appliance) startDrain(until time.Time) {
 	a.drain.set(true, until)
 	a.relay.Drain(true)
 	a.signal.SendAway()
-	_ = systemd.Status("draining: " + countCalls(a.relay.Calls()))
+	_ = systemd.Status(a.state())
 	a.log.Info("draining", "calls", a.relay.Calls())
 }
 
 func (a *appliance) endDrain() {
 	a.relay.Drain(false)
 	a.drain.set(false, time.Time{})
-	_ = systemd.Status("serving")
+	_ = systemd.Status(a.state())
 	a.log.Info("not draining any more")
+}
+
+// state is for systemctl status.
+func (a *appliance) state() string {
+	if a.draining() {
+		return "draining: " + countCalls(a.relay.Calls())
+	}
+	return "serving"
 }
 
 // maintenance is signaling's view of the drain.

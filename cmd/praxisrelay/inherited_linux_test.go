@@ -19,7 +19,7 @@ import (
 // TestInheritedSockets: the daemon serves on the sockets that it was started with where
 // its configuration names their addresses, and says which it has no use for.
 func TestInheritedSockets(t *testing.T) {
-	file, _ := writeConfig(t)
+	file, folder := writeConfig(t)
 	https, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -66,10 +66,19 @@ func TestInheritedSockets(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	status, err := newServed(folder).admin.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range status.Listeners {
+		if handed := l.Address == https.Addr().String() || l.Address == udp.LocalAddr().String(); l.Inherited != handed {
+			t.Errorf("the status says of %s: handed over %v", l.Address, l.Inherited)
+		}
+	}
 	checkClosedOnExec(t, d.Process.Pid)
 	d.stop(t)
 	warning := regexp.MustCompile(`level=WARN .*socket="unwanted.socket ` + regexp.QuoteMeta(unwanted.Addr().String()) + `"`)
-	if log := d.stderr.String(); !warning.MatchString(log) || strings.Count(log, "socket of the service manager") != 1 {
+	if log := d.stderr.String(); !warning.MatchString(log) || strings.Count(log, "of the service manager") != 1 {
 		t.Errorf("one warning about the unwanted socket was expected:\n%s", log)
 	}
 }

@@ -145,15 +145,8 @@ func (s *setup) fresh(ctx context.Context, ask *questions) (text []byte, setting
 			return nil, settings, err
 		}
 	}
-	switch {
-	case s.name == "":
-		return nil, settings, errors.New("--name is missing: give the DNS name that clients use, like relay.example.org")
-	case s.acme.Directory != "" && s.certificate+s.key != "":
-		return nil, settings, errors.New("--acme has the certificate issued: leave out --cert and --key")
-	case s.acme.Directory == "" && (s.certificate == "" || s.key == ""):
-		return nil, settings, errors.New("--cert and --key are missing: give the files of the certificate and its key, or --acme to have one issued")
-	case s.acme.Directory == "" && s.acme != config.ACME{}:
-		return nil, settings, errors.New("--acme is missing: the other flags for ACME need it")
+	if err := s.checkFlags(); err != nil {
+		return nil, settings, err
 	}
 	public, err := s.publicAddress(ctx, ask)
 	if err != nil {
@@ -170,6 +163,23 @@ func (s *setup) fresh(ctx context.Context, ask *questions) (text []byte, setting
 		}
 	}
 	return text, settings, err
+}
+
+// checkFlags names all that are missing or do not go together.
+func (s *setup) checkFlags() error {
+	var wrong []error
+	if s.name == "" {
+		wrong = append(wrong, errors.New("--name is missing: give the DNS name that clients use, like relay.example.org"))
+	}
+	switch {
+	case s.acme.Directory != "" && s.certificate+s.key != "":
+		wrong = append(wrong, errors.New("--acme has the certificate issued: leave out --cert and --key"))
+	case s.acme.Directory == "" && s.acme != config.ACME{}:
+		wrong = append(wrong, errors.New("--acme is missing: the other flags for ACME need it"))
+	case s.acme.Directory == "" && (s.certificate == "" || s.key == ""):
+		wrong = append(wrong, errors.New("--cert and --key are missing: give the files of the certificate and its key, or --acme to have one issued"))
+	}
+	return errors.Join(wrong...)
 }
 
 // checkCertificate looks at the certificate where it is, since the links that the

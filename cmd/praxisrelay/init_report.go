@@ -45,8 +45,7 @@ func (s *setup) report(ctx context.Context, out io.Writer, c config.Config, made
 	if warnings > 0 {
 		fmt.Fprintf(out, "  look at the warnings at the top: %d\n", warnings)
 	}
-	_, err = fmt.Fprintf(out, "  %s\n  praxisrelay code create --start \"%s\"   # a first appointment\n",
-		next, time.Now().Add(time.Hour).Format("2006-01-02 15:00"))
+	_, err = fmt.Fprintf(out, "  %s\n  praxisrelay code create --start now   # a first appointment\n", next)
 	return err
 }
 

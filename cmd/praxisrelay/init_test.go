@@ -165,6 +165,7 @@ func TestInitRefuses(t *testing.T) {
 		want    string
 	}{
 		"no name":            {files, nothing, "--name is missing"},
+		"nothing":            {nil, nothing, "--name is missing: give the DNS name that clients use, like relay.example.org\npraxisrelay: --cert and --key are missing"},
 		"no certificate":     {name, nothing, "--cert and --key are missing"},
 		"no key":             {append(name, "--cert", certificate), nothing, "--cert and --key are missing"},
 		"both":               {append(all, "--acme"), nothing, "leave out --cert and --key"},

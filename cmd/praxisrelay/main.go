@@ -51,6 +51,9 @@ func rootCommand() *cobra.Command {
 		Version:       programVersion(),
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %s --help lists what there is", err, c.CommandPath())
+	})
 	root.AddCommand(
 		initCommand(),
 		serveCommand(),

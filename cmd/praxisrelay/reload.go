@@ -28,14 +28,15 @@ var reloadable = []string{
 	"drain_timeout",
 }
 
-// reloadOn reads everything anew at every SIGHUP.
+// reloadOn reads everything anew at every SIGHUP: credentials, which are never
+// refreshed, as they were handed over last.
 func (a *appliance) reloadOn(ctx context.Context, hangup <-chan os.Signal, file string) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			_, _ = a.reload(file, fromCredentials) // it is logged
+			_, _ = a.reload(file, a.newest) // it is logged
 		}
 	}
 }
@@ -57,8 +58,21 @@ func (a *appliance) serveReload(w http.ResponseWriter, r *http.Request) {
 	done, err := a.reload(handed.File, fromMemory(handed.Files))
 	if err != nil {
 		done.Mistakes = strings.Split(err.Error(), "\n")
+	} else {
+		a.handed.Store(&handed.Files)
 	}
 	answerOperation(w, done)
+}
+
+// newest is fromCredentials, but for credentials that praxisrelay reload has handed over
+// since: going back to those of the start would undo it.
+func (a *appliance) newest(file string, secret bool) ([]byte, error) {
+	if files := a.handed.Load(); files != nil && inCredentials(file) {
+		if text, ok := (*files)[file]; ok {
+			return text, nil
+		}
+	}
+	return fromCredentials(file, secret)
 }
 
 func answerOperation(w http.ResponseWriter, body any) {
@@ -84,7 +98,7 @@ func (a *appliance) reload(file string, read source) (done protocol.Reloaded, er
 	return done, nil
 }
 
-// notReloaded says it wherever somebody looks.
+// notReloaded tells whoever watches, of a mistake that was found here or by the command.
 func (a *appliance) notReloaded(err error) {
 	a.noteReload(err)
 	a.reloads.failed()
@@ -95,21 +109,26 @@ func (a *appliance) notReloaded(err error) {
 func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reloaded, err error) {
 	done = protocol.Reloaded{Changed: []string{}, Restart: []string{}}
 	next := a.settings
+	// A certificate for another name, or in place of ACME or the other way round, is of
+	// use after the restart that this needs.
+	swap := a.acme == nil && s.pair.chain != nil && c.Name == a.settings.Name
 	for _, key := range config.Changes(a.settings, c) {
-		if slices.Contains(reloadable, key) {
+		if slices.Contains(reloadable, key) && (swap || !ofPair(key)) {
 			done.Changed = append(done.Changed, key)
 			config.Take(&next, c, key)
 		} else {
 			done.Restart = append(done.Restart, key)
 		}
 	}
+	if !swap {
+		s.pair = a.secrets.pair
+	}
 	for _, key := range a.secrets.changes(s) {
 		if !slices.Contains(done.Changed, key) {
 			done.Changed = append(done.Changed, key)
 		}
 	}
-	// A certificate for another name is of use after the restart that the name needs.
-	if a.acme == nil && s.pair.chain != nil && c.Name == a.settings.Name {
+	if swap {
 		if err := a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
 			return done, err
 		}
@@ -131,6 +150,9 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 	a.settings, a.secrets = next, s
 	return done, nil
 }
+
+// ofPair tells the keys of the certificate's files.
+func ofPair(key string) bool { return key == "tls.certificate" || key == "tls.key" }
 
 // changes returns the keys that name files which hold something else than before.
 func (s secrets) changes(next secrets) (keys []string) {

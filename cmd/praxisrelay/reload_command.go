@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -30,19 +31,16 @@ func reloadCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		files := map[string][]byte{}
 		settings, _, mistakes := loadAll(file, noting(fromDisk, files), time.Now())
-		if socket == "" && mistakes != nil {
-			socket = config.Default().Signal.AdminSocket
-		} else if socket == "" {
-			socket = settings.Signal.AdminSocket
+		if socket == "" {
+			socket = cmp.Or(settings.Signal.AdminSocket, config.Default().Signal.AdminSocket)
 		}
-		handed := protocol.Reload{File: file, Files: files}
+		admin := client.NewAdmin(socket)
 		if mistakes != nil {
-			handed = protocol.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")}
+			// The daemon is told, for its status, metrics and log; that may fail.
+			_, _ = admin.Reload(c.Context(), protocol.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")})
+			return notReloaded(mistakes.Error())
 		}
-		done, err := client.NewAdmin(socket).Reload(c.Context(), handed)
-		if mistakes != nil {
-			return notReloaded(handed.Mistakes...) // whether or not anybody was there to be told
-		}
+		done, err := admin.Reload(c.Context(), protocol.Reload{File: file, Files: files})
 		if err != nil {
 			return err
 		}

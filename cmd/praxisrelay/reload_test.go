@@ -4,13 +4,16 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/token"
 )
 
@@ -77,6 +80,17 @@ func TestReloadCommand(t *testing.T) {
 			writeFile(t, filepath.Join(folder, "cert.pem"), string(pair.chain), 0o600)
 			writeFile(t, filepath.Join(folder, "key.pem"), string(pair.key), 0o600)
 		}, true, []string{"in effect now: tls.certificate\n"}},
+		{"another name, and its certificate", func() {
+			chain, key := certificatetest.SelfSigned(t, "relay.example.org")
+			writeFile(t, filepath.Join(folder, "other.pem"), string(chain), 0o600)
+			writeFile(t, filepath.Join(folder, "other.key"), string(key), 0o600)
+			edit("name: 127.0.0.1", "name: relay.example.org", folder+"/cert.pem", folder+"/other.pem", folder+"/key.pem", folder+"/other.key")
+		}, true, []string{"name changed: takes effect after a restart\n", "tls.certificate changed: takes effect after a restart\n", "tls.key changed: takes effect"}},
+		{"an authority in place of the files", func() {
+			edit("name: 127.0.0.1", "name: relay.example.org", "tls: {certificate: "+folder+"/cert.pem, key: "+folder+"/key.pem}", "tls: {acme: {directory: 'https://acme.example.org/'}}")
+		}, true, []string{"tls.acme.directory changed: takes effect after a restart\n", "tls.certificate changed: takes effect after a restart\n"}},
+		{"all as before", func() { edit() }, true, []string{"nothing has changed\n"}},
+		{"no syntax", func() { writeFile(t, file, "a: [", 0o600) }, false, []string{"not reloaded"}},
 	} {
 		step.edit()
 		stdout, stderr, err := run(t, "reload", "--config", file, "--socket", s.socket)
@@ -88,11 +102,14 @@ func TestReloadCommand(t *testing.T) {
 		if (err == nil) != step.right {
 			t.Errorf("%s: %v", step.what, err)
 		}
-		// Monitoring is told, wherever the mistake was found.
+		// Who watches the daemon sees it too, whoever found the mistake.
 		status, err := s.admin.Status(t.Context())
-		if err != nil || status.Reload == nil || (status.Reload.Error == "") != step.right {
-			t.Errorf("%s: the status is %+v, %v", step.what, status.Reload, err)
+		if err != nil || (status.Reload.Error == "") != step.right {
+			t.Errorf("%s: the status says %+v, %v", step.what, status.Reload, err)
 		}
+	}
+	if text, want := s.scrape(t), "praxisrelay_config_last_reload_successful 0\n"; !strings.Contains(text, want) {
+		t.Errorf("%q is not among the metrics", want)
 	}
 }
 
@@ -164,6 +181,27 @@ func TestSecretsAreHandedOver(t *testing.T) {
 	}
 	if !signedBy(filepath.Join(folder, "turn.secret")) {
 		t.Error("the new secret was not handed over")
+	}
+	s.hangUp(t)
+	if !signedBy(filepath.Join(folder, "turn.secret")) {
+		t.Error("SIGHUP went back to the secret of the start")
+	}
+}
+
+// hangUp sends SIGHUP and waits until something came of it.
+func (s *served) hangUp(t *testing.T) {
+	t.Helper()
+	before, err := s.admin.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for after, began := before, time.Now(); reflect.DeepEqual(after.Reload, before.Reload); {
+		if after, err = s.admin.Status(t.Context()); err != nil || time.Since(began) > time.Minute {
+			t.Fatalf("not reloaded in time: %v", err)
+		}
 	}
 }
 

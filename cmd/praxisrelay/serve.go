@@ -73,12 +73,12 @@ func serveCommand() *cobra.Command {
 		if a.acme != nil {
 			go a.acme.Run(c.Context())
 		} else {
-			go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return readPair(a.inEffect(), fromCredentials) })
+			go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return readPair(a.inEffect(), a.newest) })
 		}
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)
 		}
-		_ = systemd.Status("serving")
+		_ = systemd.Status(a.state())
 		serving, stop := context.WithCancel(context.WithoutCancel(c.Context()))
 		defer stop()
 		context.AfterFunc(c.Context(), func() {
@@ -92,7 +92,7 @@ func serveCommand() *cobra.Command {
 		if allowed, err := systemd.Watchdog(); err != nil {
 			log.Warn("the watchdog is not fed", "error", err)
 		} else if allowed > 0 {
-			go feedWatchdog(serving, allowed, a.selfProbe(), log.Logger)
+			go feedWatchdog(serving, allowed, a.selfProbe(), a.state, log.Logger)
 		}
 		err = a.serve(serving)
 		log.Info("stopped")

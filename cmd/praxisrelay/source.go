@@ -21,7 +21,7 @@ type source func(file string, secret bool) ([]byte, error)
 func loadAll(file string, read source, now time.Time) (c config.Config, s secrets, err error) {
 	text, err := read(file, false)
 	if err != nil {
-		return c, s, fmt.Errorf("%w: name the configuration with --config FILE", err)
+		return c, s, fmt.Errorf("%w: praxisrelay init writes one, --config FILE names another", err)
 	}
 	if c, err = config.Parse(file, text); err != nil {
 		return c, s, err
@@ -53,6 +53,16 @@ func fromCredentials(file string, secret bool) ([]byte, error) {
 		}
 	}
 	return fromDisk(file, secret)
+}
+
+// inCredentials tells whether the service manager hands a file over.
+func inCredentials(file string) bool {
+	folder := os.Getenv("CREDENTIALS_DIRECTORY")
+	if folder == "" {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(folder, filepath.Base(file)))
+	return err == nil
 }
 
 // fromMemory reads what somebody has read before.

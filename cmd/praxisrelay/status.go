@@ -68,7 +68,8 @@ func (a *appliance) noteReload(err error) {
 
 func (a *appliance) listeners() (list []protocol.Listener) {
 	add := func(name, transport, address string) {
-		list = append(list, protocol.Listener{Name: name, Transport: transport, Address: address})
+		inherited := a.sockets.Inherited(transport, address)
+		list = append(list, protocol.Listener{Name: name, Transport: transport, Address: address, Inherited: inherited})
 	}
 	each := func(name, transport string, addresses ...netip.AddrPort) {
 		for _, address := range addresses {

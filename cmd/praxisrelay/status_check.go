@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/relay/certificate"
 	"praxisrelay/signal/protocol"
 )
 
@@ -21,13 +22,9 @@ const (
 
 const oneDay = 24 * time.Hour
 
-// When a check warns and when it is critical: so long before a certificate's end, or
-// with so much of a limit in use, in percent. A certificate that lives for less than
-// certificateLife is renewed later, and warned of later in proportion.
-const (
-	certificateWarning, certificateCritical, certificateLife = 21 * oneDay, 7 * oneDay, 90 * oneDay
-	limitWarning, limitCritical                              = 80, 95
-)
+// With so much of a limit in use, in percent, a check warns and is critical. For a
+// certificate it is at the first and the second of certificate.Warnings.
+const limitWarning, limitCritical = 80, 95
 
 // checked is what a check has found.
 type checked struct {
@@ -102,19 +99,20 @@ func (c *checked) certificates(list []protocol.CertificateStatus, now time.Time)
 		}
 	}
 	left := first.Ends.Sub(now)
-	part := min(1, float64(first.Ends.Sub(first.Begins))/float64(certificateLife))
-	warning, critical := part*certificateWarning.Hours()/24, part*certificateCritical.Hours()/24
-	switch days := left.Hours() / 24; {
-	case days < 0:
+	before := certificate.Warnings(first.Begins, first.Ends)
+	warning, critical := before[0], before[1]
+	switch {
+	case left < 0:
 		c.note(checkCritical, "the certificate has ended")
-	case days < critical:
+	case left <= critical:
 		c.note(checkCritical, "the certificate ends in "+span(left))
-	case days < warning:
+	case left <= warning:
 		c.note(checkWarning, "the certificate ends in "+span(left))
 	default:
 		c.summary = append(c.summary, "certificate "+span(left))
 	}
-	c.data = append(c.data, fmt.Sprintf("certificate_days=%.1f;%.1f:;%.1f:", left.Hours()/24, warning, critical))
+	days := func(d time.Duration) float64 { return d.Hours() / 24 }
+	c.data = append(c.data, fmt.Sprintf("certificate_days=%.1f;%.1f:;%.1f:", days(left), days(warning), days(critical)))
 }
 
 func (c *checked) limit(limit protocol.LimitUse) {

@@ -133,15 +133,15 @@ func printStatus(to io.Writer, s protocol.Status, now time.Time) error {
 	return w.Flush()
 }
 
-// span writes a duration as people say it, "64 days" or "3h20m".
+// span writes a duration as people say it, "64 days", "3h20m" or "40s".
 func span(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "over"
 	case d >= 48*time.Hour:
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
+		return fmt.Sprintf("%d days", d/oneDay)
 	case d < time.Minute:
-		return "less than a minute"
+		return d.Truncate(time.Second).String()
 	}
 	return strings.TrimSuffix(d.Truncate(time.Minute).String(), "0s")
 }

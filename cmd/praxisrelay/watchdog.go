@@ -20,8 +20,9 @@ func (a *appliance) selfProbe() func(context.Context) error {
 }
 
 // feedWatchdog tells the service manager, twice in the time that it allows, that the
-// appliance lives: each time after it was probed, and not otherwise.
-func feedWatchdog(ctx context.Context, allowed time.Duration, probe func(context.Context) error, log *slog.Logger) {
+// appliance lives: each time after it was probed, and not otherwise. state is what the
+// appliance does when all is well.
+func feedWatchdog(ctx context.Context, allowed time.Duration, probe func(context.Context) error, state func() string, log *slog.Logger) {
 	half := time.NewTicker(allowed / 2)
 	defer half.Stop()
 	for failing := false; ; {
@@ -35,7 +36,7 @@ func feedWatchdog(ctx context.Context, allowed time.Duration, probe func(context
 		case err == nil:
 			_ = systemd.Feed()
 			if failing {
-				_ = systemd.Status("serving")
+				_ = systemd.Status(state())
 				log.Info("the appliance answers itself again")
 			}
 		default:

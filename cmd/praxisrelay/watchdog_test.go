@@ -70,7 +70,7 @@ func TestWatchdogIsFedByWhatWorks(t *testing.T) {
 	log := make(logged, 100)
 	self := probe.Self{UDP: r.Addresses().UDP, TCP: r.Addresses().TCP, HTTPS: answering(t)}
 	running.Go(func() {
-		feedWatchdog(ctx, time.Second, self.Check, slog.New(slog.NewTextHandler(log, nil)))
+		feedWatchdog(ctx, time.Second, self.Check, func() string { return "serving" }, slog.New(slog.NewTextHandler(log, nil)))
 	})
 	defer func() {
 		cancel()

@@ -18,12 +18,21 @@ var warnings = []time.Duration{21 * day, 7 * day, day}
 // warning comes while all is well.
 const shortLived = 90 * day
 
+// Warnings are how long before its end a certificate that lives from begins to ends is
+// warned of, the first warning first.
+func Warnings(begins, ends time.Time) (before []time.Duration) {
+	part := min(1, float64(ends.Sub(begins))/float64(shortLived))
+	for _, whole := range warnings {
+		before = append(before, time.Duration(part*float64(whole)))
+	}
+	return before
+}
+
 // urgency is how many of the warnings are due; one more when the certificate has ended.
 func urgency(leaf *x509.Certificate, now time.Time) (due int) {
 	left := leaf.NotAfter.Sub(now)
-	part := min(1, float64(leaf.NotAfter.Sub(leaf.NotBefore))/float64(shortLived))
-	for _, before := range warnings {
-		if left <= time.Duration(part*float64(before)) {
+	for _, before := range Warnings(leaf.NotBefore, leaf.NotAfter) {
+		if left <= before {
 			due++
 		}
 	}

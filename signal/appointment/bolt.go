@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -38,15 +39,18 @@ const mapped = 256 << 20
 func Open(file string) (Registry, error) {
 	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: time.Second, InitialMmapSize: mapped})
 	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("registry %s: another process has it open: stop that one first", file)
+		return nil, fmt.Errorf("signal.registry: another process has %s open: stop that one first", file)
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: its folder must exist and be writable", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("registry: %w", err)
+		return nil, fmt.Errorf("signal.registry: %w", err)
 	}
 	b := &bolt{db: db}
 	if err := db.Update(b.prepare); err != nil {
 		db.Close()
-		return nil, fmt.Errorf("registry %s: %w", file, err)
+		return nil, fmt.Errorf("signal.registry: %s: %w", file, err)
 	}
 	b.used = newMarker(db)
 	return b, nil

@@ -3,13 +3,12 @@ package protocol
 import "time"
 
 // Reload is the body of POST /v1/reload, on the admin socket only: what the command
-// could read and the daemon may not.
+// could read and the daemon may not. With Mistakes, which the command found, nothing is
+// to be taken: status, metrics and log are to say so.
 type Reload struct {
-	File  string            `json:"file"`  // the configuration's name
-	Files map[string][]byte `json:"files"` // what is in it, and in the files that it names
-	// Mistakes are those that were found while reading: nothing is to be taken then, and
-	// the daemon has monitoring and log say so.
-	Mistakes []string `json:"mistakes,omitempty"`
+	File     string            `json:"file"`  // the configuration's name
+	Files    map[string][]byte `json:"files"` // what is in it, and in the files that it names
+	Mistakes []string          `json:"mistakes,omitempty"`
 }
 
 // Reloaded is the answer. With Mistakes nothing was taken; else Changed are the keys
