@@ -25,7 +25,7 @@ func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ call
 	}
 	rows := make([]protocol.ListedAppointment, 0, len(list))
 	for _, a := range list {
-		if wanted(a) {
+		if !a.Test && wanted(a) {
 			rows = append(rows, s.listed(a))
 		}
 	}
@@ -100,7 +100,7 @@ func unknownAppointment() *refusal {
 func (s *Server) listed(a appointment.Appointment) protocol.ListedAppointment {
 	listed := protocol.ListedAppointment{
 		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, Created: a.Created,
-		Revoked: !a.Revoked.IsZero(), Seats: []protocol.ListedSeat{},
+		Revoked: !a.Revoked.IsZero(), Seats: []protocol.ListedSeat{}, Test: a.Test,
 	}
 	seated := s.rooms.seated(a.ID)
 	for _, seat := range a.Seats {

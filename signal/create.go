@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
@@ -48,7 +49,7 @@ func (s *Server) create(ctx context.Context, from caller, body []byte, once *onc
 	if refused != nil {
 		return nil, refused
 	}
-	created := protocol.CreatedAppointment{Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, SealedBy: protocol.ByCaller}
+	created := protocol.CreatedAppointment{Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, SealedBy: protocol.ByCaller, Test: a.Test}
 	if n.ID == "" && len(n.Seats) == 0 {
 		created.SealedBy = protocol.ByServer
 		created.Seats, refused = s.makeSeats(ctx, &a)
@@ -78,13 +79,20 @@ func (s *Server) create(ctx context.Context, from caller, body []byte, once *onc
 
 // window is what an appointment has before it has seats.
 func (s *Server) window(n protocol.NewAppointment) (a appointment.Appointment, refused *refusal) {
+	length := appointment.Length
+	if n.Test {
+		length = appointment.TestLength
+		if n.Opens.IsZero() {
+			n.Opens = s.now().Truncate(time.Second)
+		}
+	}
 	if n.Opens.IsZero() {
 		return a, invalidKind.says("opens: missing", "say when the codes become valid")
 	}
 	if n.Closes.IsZero() {
-		n.Closes = n.Opens.Add(appointment.Length)
+		n.Closes = n.Opens.Add(length)
 	}
-	a = appointment.Appointment{ID: n.ID, Ref: n.Ref, Opens: n.Opens.UTC(), Closes: n.Closes.UTC(), Created: s.now().UTC()}
+	a = appointment.Appointment{ID: n.ID, Ref: n.Ref, Opens: n.Opens.UTC(), Closes: n.Closes.UTC(), Created: s.now().UTC(), Test: n.Test}
 	if err := a.CheckWindow(); err != nil {
 		return a, invalid(err)
 	}
@@ -121,7 +129,10 @@ func (s *Server) takeSeat(id string, n protocol.NewSeat) (appointment.Seat, *ref
 func (s *Server) makeSeats(ctx context.Context, a *appointment.Appointment) (coded []protocol.CodedSeat, _ *refusal) {
 	a.ID = appointment.NewID()
 	room := seal.NewRoomKey()
-	for _, name := range appointment.SeatNames {
+	if a.Test {
+		room = seal.TestKey(s.key())
+	}
+	for _, name := range a.SeatNames() {
 		seat, made, refused := s.makeSeat(ctx, a.ID, name, room)
 		if refused != nil {
 			return nil, refused

@@ -32,6 +32,9 @@ func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) (wa
 		s.received = frame.N
 	}
 	switch {
+	case s.apart && (frame.Send != nil || frame.Admit != nil):
+		r.endLocked(s, protocol.BadRequest, "a check takes no part in a consultation")
+		return 0, s.over
 	case frame.Send != nil:
 		r.carryLocked(s, *frame.Send)
 	case frame.Admit != nil:
@@ -83,7 +86,11 @@ func (r *rooms) admitLocked(s *session, admit protocol.Admit) {
 }
 
 func (r *rooms) deliverICELocked(s *session) {
-	ice, err := r.ice(s.appointment, s.seat)
+	seat := s.seat
+	if s.apart {
+		seat = appointment.Test
+	}
+	ice, err := r.ice(s.appointment, seat)
 	if err != nil {
 		r.endLocked(s, protocol.Unavailable, faulty)
 		return

@@ -97,13 +97,18 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	if failure := s.maintenance(found.ID); failure != nil {
 		return nil, welcome, failure
 	}
-	s.registry.MarkUsed(ctx, seat.Lookup)
+	apart := join.Check || found.Test
+	if !apart {
+		s.registry.MarkUsed(ctx, seat.Lookup)
+	}
 	wrapped, err := s.pepper.Reveal(found.ID, seat.Name, seat.RoomKey)
 	if err != nil {
 		s.failed("a seat cannot be read", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
-	return newSession(found, seat, join.Epoch), protocol.Welcome{
+	session := newSession(found, seat, join.Epoch)
+	session.apart = apart
+	return session, protocol.Welcome{
 		Appointment: found.ID,
 		Seat:        seat.Name,
 		Opens:       found.Opens,

@@ -77,7 +77,17 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 	if slices.Contains(in.replaced, s.epoch) {
 		return nil, &protocol.Error{Code: protocol.Replaced, Message: "this code was used to join from elsewhere"}
 	}
-	s.admitted = !r.waiting || s.seat == appointment.Doctor
+	s.admitted = !r.waiting || s.seat == appointment.Doctor || s.seat == appointment.Test
+	if s.apart {
+		r.sessions[s.token] = s
+		l := s.attachLocked(0)
+		welcome.Session, welcome.Present = s.token, []protocol.Present{}
+		r.deliverLocked(s, protocol.FromServer{Welcome: &welcome})
+		if s.admitted {
+			r.deliverICELocked(s)
+		}
+		return l, s.over
+	}
 	if old := in.seats[s.seat]; old != nil {
 		delete(in.seats, s.seat) // nobody is told that it left: somebody joins
 		if old.epoch == s.epoch {
@@ -235,11 +245,9 @@ func (r *rooms) end(s *session, code protocol.Code, message string) {
 func (r *rooms) endAll(appointment, seat string, code protocol.Code, message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if in := r.byID[appointment]; in != nil {
-		for name, s := range in.seats {
-			if seat == "" || seat == name {
-				r.endLocked(s, code, message)
-			}
+	for _, s := range r.sessions {
+		if s.appointment == appointment && (seat == "" || seat == s.seat) {
+			r.endLocked(s, code, message)
 		}
 	}
 }

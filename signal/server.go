@@ -39,6 +39,10 @@ type Options struct {
 	Rounds int    // of stretching; code.Rounds in a served deployment
 	// MaxMessage bounds a client's frame in bytes.
 	MaxMessage int
+	// Ports are where TURN is served.
+	Ports protocol.Ports
+	// Key returns the SHA-256 of the public key that the certificate is for now, or nil.
+	Key func() []byte
 	// Waiting makes patients wait until the doctor lets them in.
 	Waiting  bool
 	Registry appointment.Registry
@@ -63,7 +67,8 @@ type Options struct {
 
 // Server serves HTTP to clients and to the commands.
 type Server struct {
-	info       protocol.Info
+	info       protocol.Info // but for Key
+	key        func() []byte
 	registry   appointment.Registry
 	pepper     *appointment.Pepper
 	relay      Relay
@@ -95,10 +100,14 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.MaxMessage < protocol.MaxFrame || o.MaxMessage > protocol.MaxMaxFrame {
 		return nil, errors.New("messages are bounded by 16384 to 65536 bytes")
 	}
+	if o.Key == nil {
+		o.Key = func() []byte { return nil }
+	}
 	s := &Server{
 		info: protocol.Info{
-			Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds, MaxMessage: o.MaxMessage,
+			Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds, MaxMessage: o.MaxMessage, TURN: o.Ports,
 		},
+		key:        o.Key,
 		registry:   o.Registry,
 		pepper:     o.Pepper,
 		relay:      o.Relay,
@@ -260,7 +269,11 @@ func (s *Server) SetWaiting(waiting bool) {
 	s.rooms.waiting = waiting
 }
 
-func (s *Server) serveInfo(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, s.info) }
+func (s *Server) serveInfo(w http.ResponseWriter, _ *http.Request) {
+	info := s.info
+	info.Key = s.key()
+	answer(w, http.StatusOK, info)
+}
 
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")

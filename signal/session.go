@@ -24,7 +24,7 @@ const (
 	frameBytes    = 4 << 10
 )
 
-// session is a client's hold on its seat. It outlives the connections, one at a time,
+// session is a client's hold on its seat, or its stay beside it. It outlives the connections, one at a time,
 // that carry its frames. The rooms' lock guards what changes.
 type session struct {
 	appointment string
@@ -33,6 +33,7 @@ type session struct {
 	token       string // for resuming
 	lookup      appointment.Lookup
 	ends        time.Time // when nobody could withdraw its appointment any more
+	apart       bool      // a check: it holds no seat, and nobody is told of it
 
 	admitted  bool
 	sent      uint64            // the number of the last frame for the client

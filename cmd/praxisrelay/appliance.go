@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -137,6 +140,8 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		URL:         a.url,
 		Rounds:      code.Rounds,
 		MaxMessage:  c.Signal.MaxMessage,
+		Ports:       turnPorts(a.addresses),
+		Key:         func() []byte { return publicKey(a.pair.Leaf()) },
 		Waiting:     c.Signal.Admission == config.ByDoctor,
 		Registry:    a.registry,
 		Pepper:      a.pepper,
@@ -190,7 +195,11 @@ func (a *appliance) close() {
 // mint makes a seat's credential. It expires after those that were revoked, within the
 // same second too, so that a seat's new holder is not taken for the former.
 func (a *appliance) mint(appointment, seat string) (credential.Credential, error) {
-	expires := time.Now().Add(a.lifetime.now())
+	lifetime := a.lifetime.now()
+	if seat == credential.Test {
+		lifetime = min(lifetime, credential.TestLifetime)
+	}
+	expires := time.Now().Add(lifetime)
 	if revoked := a.relay.Revoked(appointment, seat); !expires.Truncate(time.Second).After(revoked) {
 		expires = revoked.Add(time.Second)
 	}
@@ -261,6 +270,30 @@ func iceURLs(name string, a relay.Addresses) (urls []string) {
 		urls = append(urls, "turn:"+hostPort(name, a.TCP[0].Port())+"?transport=tcp")
 	}
 	return append(urls, "turns:"+hostPort(name, a.HTTPS.Port())+"?transport=tcp")
+}
+
+// turnPorts are where TURN is served, for those who check the ways to it.
+func turnPorts(a relay.Addresses) protocol.Ports {
+	ports := func(addrs ...netip.AddrPort) []uint16 {
+		list := []uint16{}
+		for _, addr := range addrs {
+			if !slices.Contains(list, addr.Port()) {
+				list = append(list, addr.Port())
+			}
+		}
+		return list
+	}
+	return protocol.Ports{UDP: ports(a.UDP...), TCP: ports(a.TCP...), TLS: ports(append(slices.Clone(a.TLS), a.HTTPS)...)}
+}
+
+// publicKey is the SHA-256 of the public key that a certificate is for; nil: there is
+// none yet.
+func publicKey(leaf *x509.Certificate) []byte {
+	if leaf == nil {
+		return nil
+	}
+	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	return sum[:]
 }
 
 func hostPort(name string, port uint16) string {

@@ -25,12 +25,14 @@ type createFlags struct {
 	asJSON, qr        bool
 	invite, out       string
 	formats           []string
+	test              bool
+	minutes           int
 }
 
 func codeCreateCommand(socket *string) *cobra.Command {
 	var f createFlags
 	c := &cobra.Command{
-		Use:   "create {--start TIME [--count N] | --from FILE}",
+		Use:   "create {--start TIME [--count N] | --from FILE | --test}",
 		Short: "Make appointments and print their codes, once",
 		Long: "Make an appointment and print its codes. They are valid for 24 hours from the\n" +
 			"start. The codes are made here and the daemon never learns them: what is printed\n" +
@@ -38,11 +40,14 @@ func codeCreateCommand(socket *string) *cobra.Command {
 			"--invite prints a text to copy for each seat; --out writes each seat's text,\n" +
 			"calendar entry, QR code and page to print into a folder.\n\n" +
 			"--count and --from make several and print CSV. A list has the columns start and,\n" +
-			"if wanted, ref: a short reference of your own without data about patients.",
+			"if wanted, ref: a short reference of your own without data about patients.\n\n" +
+			"--test makes no appointment but one code to check a network with, by praxisrelay\n" +
+			"check: it opens no consultation, and works for some minutes.",
 		Example: `  praxisrelay code create --start "2026-12-01 10:00" --invite de
   praxisrelay code create --start "2026-12-01 10:00" --out invitations --format html,ics
   praxisrelay code create --from day.csv > codes.csv
-  praxisrelay code create --start now --json`,
+  praxisrelay code create --start now --json
+  praxisrelay code create --test --minutes 60`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&f.start, "start", "", `when it opens: "2026-12-01 10:00", an RFC 3339 time, or now`)
@@ -55,14 +60,25 @@ func codeCreateCommand(socket *string) *cobra.Command {
 	c.Flags().BoolVar(&f.qr, "qr", false, "print each link as a QR code for a terminal")
 	c.Flags().StringVar(&f.out, "out", "", "write invitations into this `folder`, in German unless --invite says otherwise")
 	c.Flags().StringSliceVar(&f.formats, "format", invitation.Formats, "what --out writes")
-	c.MarkFlagsOneRequired("start", "from")
-	c.MarkFlagsMutuallyExclusive("start", "from")
+	c.Flags().BoolVar(&f.test, "test", false, "make a code to check a network with")
+	c.Flags().IntVar(&f.minutes, "minutes", int(appointment.TestLength.Minutes()), "how long a --test works")
+	c.MarkFlagsOneRequired("start", "from", "test")
+	c.MarkFlagsMutuallyExclusive("start", "from", "test")
+	for _, other := range []string{"count", "ref", "invite", "qr", "out", "format"} {
+		c.MarkFlagsMutuallyExclusive("test", other)
+	}
 	c.MarkFlagsMutuallyExclusive("count", "from")
 	c.MarkFlagsMutuallyExclusive("ref", "from")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		f.list = c.Flags().Changed("count") || f.from != ""
 		if c.Flags().Changed("format") && f.out == "" {
 			return errors.New("--format is about files: say with --out where to write them")
+		}
+		switch {
+		case f.test:
+			return f.createTest(c, client.NewAdmin(*socket), time.Now())
+		case c.Flags().Changed("minutes"):
+			return errors.New("--minutes is about tests: use it with --test")
 		}
 		return f.run(c, client.NewAdmin(*socket), time.Now())
 	}
@@ -103,6 +119,29 @@ func (f *createFlags) run(c *cobra.Command, admin *client.Admin, now time.Time) 
 	}
 	return fmt.Errorf("%w; %d of %d are made and printed: go on with a list of the column names and the lines %s",
 		err, len(list.Rows)-len(missing), len(list.Rows), ranges(missing))
+}
+
+// createTest makes a code to check a network with.
+func (f *createFlags) createTest(c *cobra.Command, admin *client.Admin, now time.Time) error {
+	if most := int(appointment.MaxTestLength.Minutes()); f.minutes < 1 || f.minutes > most {
+		return fmt.Errorf("--minutes %d: use 1 to %d", f.minutes, most)
+	}
+	p, err := f.printer(c.OutOrStdout(), c.ErrOrStderr(), ',', now)
+	if err != nil {
+		return err
+	}
+	now = now.UTC().Truncate(time.Second)
+	made, err := admin.CreateTest(c.Context(), now, now.Add(time.Duration(f.minutes)*time.Minute))
+	if err != nil {
+		return err
+	}
+	// No link: the page holds consultations.
+	made.Seats[0].Link = ""
+	if err := p.row(made, ""); err != nil || f.asJSON {
+		return err
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "\npraxisrelay check %s --code %s\n", made.Server, made.Seats[0].Code.Format())
+	return err
 }
 
 func create(ctx context.Context, admin *client.Admin, row invitation.Row) (client.Created, error) {

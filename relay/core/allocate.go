@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
 )
 
 const protocolUDP = 17 // REQUESTED-TRANSPORT, RFC 8656, section 18.7
@@ -63,7 +65,7 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		seat:        r.identity.Seat,
 		relayed:     relayed,
 		created:     c.now,
-		ends:        c.now.Add(c.config.MaxSession),
+		ends:        c.now.Add(c.longest(r.identity.Seat)),
 		transaction: r.id,
 	}
 	a.granted = c.lifetime(a)
@@ -83,6 +85,9 @@ func (c *Core) freeAddress(s *space, ip netip.Addr) (netip.AddrPort, bool) {
 // hold enters a new allocation everywhere; end is its opposite.
 func (c *Core) hold(a *allocation) {
 	p := a.appointment
+	if a.seat == credential.Test {
+		a.sent.most, a.received.most = testRate, testRate
+	}
 	c.allocations[a.tuple] = a
 	c.appointments[p.name] = p
 	p.members = append(p.members, a)
@@ -134,4 +139,12 @@ func (c *Core) lifetime(a *allocation) time.Duration {
 		lifetime = min(max(wish, DefaultLifetime), MaxLifetime)
 	}
 	return min(lifetime, a.ends.Sub(c.now)).Truncate(time.Second)
+}
+
+// longest is how long an allocation of a seat may live.
+func (c *Core) longest(seat string) time.Duration {
+	if seat == credential.Test {
+		return min(c.config.MaxSession, credential.TestLifetime)
+	}
+	return c.config.MaxSession
 }

@@ -170,7 +170,11 @@ const appointmentShare = 4
 // admit shapes media: of one allocation, of its appointment, and of all.
 func (c *Core) admit(own, shared *meter, now time.Time, size int) bool {
 	at, rate := now.UnixNano(), int(c.rates.allocation.Load())
-	return (own.take(at, size, rate) || c.drop(DropAllocationRate)) &&
+	most := rate
+	if own.most > 0 && (rate == 0 || rate > own.most) {
+		most = own.most
+	}
+	return (own.take(at, size, most) || c.drop(DropAllocationRate)) &&
 		(shared.take(at, size, appointmentShare*rate) || c.drop(DropAppointmentRate)) &&
 		(c.total.take(at, size, int(c.rates.total.Load())) || c.drop(DropTotalRate))
 }

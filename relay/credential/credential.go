@@ -25,6 +25,13 @@ import (
 // MinSecret is the least length of a secret in bytes.
 const MinSecret = 16
 
+// Test is the seat whose credentials are for checking a network: they are limited to
+// what that takes. TestLifetime is how long one makes allocations, and how long those live.
+const (
+	Test         = "test"
+	TestLifetime = 15 * time.Minute
+)
+
 // Credential is what a client presents to the relay until Expires.
 type Credential struct {
 	Username string

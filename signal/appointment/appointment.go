@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// The seats of a consultation.
+// The seats of a consultation, and the one seat of a test.
 const (
 	Doctor  = "doctor"
 	Patient = "patient"
+	Test    = "test"
 )
 
 // SeatNames are the seats in the order in which they are shown.
@@ -22,6 +23,13 @@ var SeatNames = []string{Doctor, Patient}
 
 // Length is how long an appointment's codes are valid from their start.
 const Length = 24 * time.Hour
+
+// A test's code is valid for TestLength unless it is said otherwise, and for
+// MaxTestLength at most.
+const (
+	TestLength    = 30 * time.Minute
+	MaxTestLength = 2 * time.Hour
+)
 
 // Grace is how long a row outlives its window, so that a late visitor is told
 // that it is over.
@@ -38,6 +46,16 @@ type Appointment struct {
 	Seats   []Seat    `json:"seats"`
 	// Revoked is when it was revoked; its seats are then gone.
 	Revoked time.Time `json:"revoked,omitzero"`
+	// Test says that it is no consultation: its code is for checking a network.
+	Test bool `json:"test,omitempty"`
+}
+
+// SeatNames are the names of its seats, as they must be.
+func (a Appointment) SeatNames() []string {
+	if a.Test {
+		return []string{Test}
+	}
+	return SeatNames
 }
 
 // Seat is a place in an appointment.
@@ -115,14 +133,15 @@ func (a Appointment) Validate() error {
 	if b, err := idEncoding.DecodeString(a.ID); err != nil || len(b) != 8 {
 		return errors.New("id: 13 lower-case letters and digits, 64 random bits in base 32, are expected")
 	}
-	if len(a.Seats) != len(SeatNames) {
-		return fmt.Errorf("seats: the seats %s are expected", strings.Join(SeatNames, " and "))
+	names := a.SeatNames()
+	if len(a.Seats) != len(names) {
+		return fmt.Errorf("seats: the seats %s are expected", strings.Join(names, " and "))
 	}
 	lookups := map[Lookup]bool{}
 	for i, seat := range a.Seats {
 		lookups[seat.Lookup] = true
-		if seat.Name != SeatNames[i] {
-			return fmt.Errorf("seats[%d]: the seat %s is expected here", i, SeatNames[i])
+		if seat.Name != names[i] {
+			return fmt.Errorf("seats[%d]: the seat %s is expected here", i, names[i])
 		}
 	}
 	if len(lookups) != len(a.Seats) {
@@ -135,6 +154,9 @@ func (a Appointment) Validate() error {
 func (a Appointment) CheckWindow() error {
 	if !a.Closes.After(a.Opens) || a.Closes.Sub(a.Opens) > 31*24*time.Hour || a.Closes.Year() > 9999 {
 		return errors.New("closes: must be after opens, by 31 days at most, and before the year 10000")
+	}
+	if a.Test && a.Closes.Sub(a.Opens) > MaxTestLength {
+		return errors.New("closes: a test lasts for 2 hours at most")
 	}
 	return CheckRef(a.Ref)
 }

@@ -45,6 +45,7 @@ type Created struct {
 	ID     string
 	Opens  time.Time
 	Closes time.Time
+	Server string // the appliance's URL
 	Seats  []CreatedSeat
 }
 
@@ -64,15 +65,28 @@ func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string)
 	if err != nil {
 		return Created{}, err
 	}
-	created := Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
-	for _, name := range appointment.SeatNames {
+	return a.create(ctx, info, protocol.NewAppointment{Ref: ref, Opens: opens, Closes: closes}, seal.NewRoomKey())
+}
+
+// CreateTest makes a code to check a network with: see [appointment.Test]. With it goes,
+// sealed, the public key that the daemon's certificate is for.
+func (a *Admin) CreateTest(ctx context.Context, opens, closes time.Time) (Created, error) {
+	info, err := a.info(ctx)
+	if err != nil {
+		return Created{}, err
+	}
+	return a.create(ctx, info, protocol.NewAppointment{Opens: opens, Closes: closes, Test: true}, seal.TestKey(info.Key))
+}
+
+func (a *Admin) create(ctx context.Context, info protocol.Info, request protocol.NewAppointment, room seal.RoomKey) (Created, error) {
+	request.ID = appointment.NewID()
+	created := Created{ID: request.ID, Opens: request.Opens, Closes: request.Closes, Server: info.URL}
+	for _, name := range (appointment.Appointment{Test: request.Test}).SeatNames() {
 		created.Seats = append(created.Seats, newSeat(info, name))
 	}
 	if err := created.derive(info); err != nil {
 		return Created{}, err
 	}
-	request := protocol.NewAppointment{ID: created.ID, Ref: ref, Opens: opens, Closes: closes}
-	room := seal.NewRoomKey()
 	for _, seat := range created.Seats {
 		verifier := seat.Keys.Verifier()
 		request.Seats = append(request.Seats, protocol.NewSeat{

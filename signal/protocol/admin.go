@@ -13,9 +13,12 @@ import (
 type NewAppointment struct {
 	ID     string    `json:"id,omitempty"`
 	Ref    string    `json:"ref,omitempty"` // the caller's own name for it, nothing about a person
-	Opens  time.Time `json:"opens"`
+	Opens  time.Time `json:"opens,omitzero"`
 	Closes time.Time `json:"closes,omitzero"` // none: 24 hours after opens
 	Seats  []NewSeat `json:"seats,omitempty"`
+	// Test makes no appointment for people but a code to check a network with: it has
+	// the one seat "test", opens now unless it is said, and closes half an hour later.
+	Test bool `json:"test,omitempty"`
 }
 
 // NewSeat is a seat of a NewAppointment.
@@ -40,6 +43,7 @@ type CreatedAppointment struct {
 	SealedBy string    `json:"sealed_by"`
 	// Seats has the codes that the server made.
 	Seats []CodedSeat `json:"seats,omitempty"`
+	Test  bool        `json:"test,omitempty"`
 }
 
 // CodedSeat is a seat whose code the server made and forgets with this answer.
@@ -58,6 +62,7 @@ type ListedAppointment struct {
 	Created time.Time    `json:"created"`
 	Revoked bool         `json:"revoked"`
 	Seats   []ListedSeat `json:"seats"` // none of a revoked one
+	Test    bool         `json:"test,omitempty"`
 }
 
 // ListedSeat is a seat of a ListedAppointment.

@@ -34,6 +34,17 @@ type Info struct {
 	Salt       []byte `json:"salt"`   // for stretching codes; base64
 	Rounds     int    `json:"rounds"` // likewise
 	MaxMessage int    `json:"max_message"`
+	// Key is the SHA-256 of the public key that the appliance's certificate is for
+	// (of its SubjectPublicKeyInfo).
+	Key  []byte `json:"key,omitempty"`
+	TURN Ports  `json:"turn"` // what is served, beside what ICE servers name
+}
+
+// Ports are where TURN is served. The page's port is the last of TLS.
+type Ports struct {
+	UDP []uint16 `json:"udp"`
+	TCP []uint16 `json:"tcp"`
+	TLS []uint16 `json:"tls"`
 }
 
 // Poll is the body of POST /v1/signal.
@@ -69,6 +80,9 @@ type Empty struct{}
 type Join struct {
 	Token []byte `json:"token"` // the join token, 32 bytes
 	Epoch string `json:"epoch"` // a random name for this client, 22 letters of base64url
+	// Check asks for no seat but for what a seat is given, to check the way here. Nobody
+	// is told, replaced or reached, and a code of a test gets nothing else.
+	Check bool `json:"check,omitempty"`
 }
 
 // Resume comes back to a session.
