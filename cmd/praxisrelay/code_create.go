@@ -135,12 +135,10 @@ func (f *createFlags) createTest(c *cobra.Command, admin *client.Admin, now time
 	if err != nil {
 		return err
 	}
-	// No link: the page holds consultations.
-	made.Seats[0].Link = ""
 	if err := p.row(made, ""); err != nil || f.asJSON {
 		return err
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "\npraxisrelay check %s --code %s\n", made.Server, made.Seats[0].Code.Format())
+	_, err = fmt.Fprintf(c.OutOrStdout(), "\nTo check a network from within:  praxisrelay check %s\n", made.Seats[0].Link)
 	return err
 }
 

@@ -30,7 +30,7 @@ type createdJSON struct {
 type createdSeat struct {
 	Seat string `json:"seat"`
 	Code string `json:"code"`
-	Link string `json:"link,omitempty"` // none of a test
+	Link string `json:"link"`
 }
 
 // printer prints what was made, and writes its files.

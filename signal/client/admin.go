@@ -45,7 +45,6 @@ type Created struct {
 	ID     string
 	Opens  time.Time
 	Closes time.Time
-	Server string // the appliance's URL
 	Seats  []CreatedSeat
 }
 
@@ -80,7 +79,7 @@ func (a *Admin) CreateTest(ctx context.Context, opens, closes time.Time) (Create
 
 func (a *Admin) create(ctx context.Context, info protocol.Info, request protocol.NewAppointment, room seal.RoomKey) (Created, error) {
 	request.ID = appointment.NewID()
-	created := Created{ID: request.ID, Opens: request.Opens, Closes: request.Closes, Server: info.URL}
+	created := Created{ID: request.ID, Opens: request.Opens, Closes: request.Closes}
 	for _, name := range (appointment.Appointment{Test: request.Test}).SeatNames() {
 		created.Seats = append(created.Seats, newSeat(info, name))
 	}

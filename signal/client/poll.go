@@ -41,7 +41,7 @@ func (s *Session) overPolls(ctx context.Context) (opened bool, err error) {
 		s.mu.Unlock()
 		underway++
 		go func() {
-			frames, err := s.poll(ctx, body)
+			frames, err := s.dialer.poll(ctx, body)
 			answers <- answer{frames, err}
 		}()
 		if !leaving {
@@ -95,8 +95,8 @@ func fitting(frames []protocol.FromClient) []protocol.FromClient {
 }
 
 // poll posts frames and returns those of the answer.
-func (s *Session) poll(ctx context.Context, body protocol.Poll) ([]protocol.FromServer, error) {
-	target, err := endpoint(s.dialer.Server, "/v1/signal")
+func (d Dialer) poll(ctx context.Context, body protocol.Poll) ([]protocol.FromServer, error) {
+	target, err := endpoint(d.Server, "/v1/signal")
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (s *Session) poll(ctx context.Context, body protocol.Poll) ([]protocol.From
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	response, err := s.dialer.HTTP.Do(request)
+	response, err := d.HTTP.Do(request)
 	if err != nil {
 		return nil, err
 	}

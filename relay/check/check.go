@@ -1,0 +1,52 @@
+// Package check finds out, from where it runs, which of the ways to an appliance are
+// open, and measures them.
+//
+// A way is a transport and a port. Each is tried apart, layer by layer: a connection,
+// TLS and whose certificate it shows, a TURN allocation, and a packet that goes to the
+// relay and back. So what fails says which layer fails, and so what stands in between.
+//
+//	run.go          probes, in parallel as far as they do not need or disturb each other
+//	reason.go       why a probe failed
+//	target.go       the appliance and what the probes have learnt of it
+//	dial.go         connections, through a proxy where there is one
+//	name.go, stream.go, binding.go, nat.go   the layers below TURN
+//	line.go         an allocation, and packets that come back through it
+//	relayed.go      what is tried through lines: an echo on each way, quality, ICE
+//	verdict.go      what all of it means
+//
+// A line is an allocation that sends to its own relayed address: one packet crosses
+// the network twice and the relay once, and needs no partner. The daemon's own view of
+// itself from outside can be had with [Target.Open] and [Line.Measure].
+package check
+
+// Transport is what a way is made of.
+type Transport string
+
+// The transports.
+const (
+	UDP Transport = "udp"
+	TCP Transport = "tcp"
+	TLS Transport = "tls"
+)
+
+// Way is one way to the relay.
+type Way struct {
+	Transport Transport `json:"transport"`
+	Port      uint16    `json:"port"`
+}
+
+// Ports are where an appliance serves TURN, as it says itself.
+type Ports struct{ UDP, TCP, TLS []uint16 }
+
+// Ways returns them, the best first.
+func (p Ports) Ways() (ways []Way) {
+	for _, list := range []struct {
+		transport Transport
+		ports     []uint16
+	}{{UDP, p.UDP}, {TCP, p.TCP}, {TLS, p.TLS}} {
+		for _, port := range list.ports {
+			ways = append(ways, Way{list.transport, port})
+		}
+	}
+	return ways
+}

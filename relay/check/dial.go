@@ -1,0 +1,103 @@
+package check
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// How long a connection may take to open, and what is asked on it to be answered.
+const (
+	connectTime = 5 * time.Second
+	answerTime  = 8 * time.Second
+)
+
+// Proxy tells through which proxy a URL is reached; nil: through none. It is what
+// http.Transport asks, too.
+type Proxy func(*http.Request) (*url.URL, error)
+
+// dial connects over TCP, through the proxy where there is one, as browsers do for TURN.
+func (t *Target) dial(ctx context.Context, port uint16) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	address := net.JoinHostPort(t.Host, strconv.Itoa(int(port)))
+	proxy, err := t.proxyFor(address)
+	if err != nil {
+		return nil, err
+	}
+	if proxy != nil {
+		return throughProxy(ctx, proxy, address)
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
+func (t *Target) proxyFor(address string) (*url.URL, error) {
+	if t.Proxy == nil {
+		return nil, nil
+	}
+	return t.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: address}})
+}
+
+// throughProxy asks an HTTP proxy for a tunnel (RFC 9110, section 9.3.6).
+func throughProxy(ctx context.Context, proxy *url.URL, address string) (_ net.Conn, err error) {
+	if proxy.Scheme != "http" && proxy.Scheme != "https" {
+		return nil, fail(ProxyDown, "a proxy of the kind %q is not supported: use one of http or https", proxy.Scheme)
+	}
+	port := proxy.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[proxy.Scheme]
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(proxy.Hostname(), port))
+	if err != nil {
+		return nil, Failure{ProxyDown, fmt.Errorf("the proxy cannot be reached: %w", err)}
+	}
+	defer func() {
+		if err != nil {
+			conn.Close()
+		}
+	}()
+	defer closeOn(ctx, conn)()
+	if proxy.Scheme == "https" {
+		secure := tls.Client(conn, &tls.Config{ServerName: proxy.Hostname()})
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, Failure{ProxyDown, fmt.Errorf("the proxy cannot be reached: %w", err)}
+		}
+		conn = secure
+	}
+	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: address}, Host: address, Header: http.Header{}}
+	if user := proxy.User; user != nil {
+		password, _ := user.Password()
+		request.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)))
+	}
+	if err := request.Write(conn); err != nil {
+		return nil, Failure{ProxyDown, err}
+	}
+	reader := bufio.NewReader(conn)
+	response, err := http.ReadResponse(reader, request)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fail(ProxyRefused, "the proxy does not answer")
+	case err != nil:
+		return nil, Failure{ProxyRefused, fmt.Errorf("the proxy answered something else than HTTP: %w", err)}
+	case response.StatusCode == http.StatusProxyAuthRequired:
+		return nil, fail(ProxyAuth, "the proxy wants a user and password: write them into its URL")
+	case response.StatusCode != http.StatusOK:
+		return nil, fail(ProxyRefused, "the proxy answered %s", response.Status)
+	case reader.Buffered() > 0:
+		return nil, errors.New("the proxy sent something before it was asked")
+	}
+	return conn, nil
+}
+
+// closeOn closes a connection when ctx is done, until it is told to stop.
+func closeOn(ctx context.Context, conn net.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { conn.Close() })
+}

@@ -1,0 +1,67 @@
+package check
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"sync"
+)
+
+// Target is the appliance that is checked, and what is learnt of it on the way.
+type Target struct {
+	Host  string // its name or address
+	HTTPS uint16 // the port of its page
+	Ports Ports
+	Proxy Proxy          // nil: none
+	Roots *x509.CertPool // nil: the system's
+	// Insecure trusts any certificate: for the demo alone.
+	Insecure bool
+	// Username and Password are a TURN credential.
+	Username, Password string
+	// Key is the SHA-256 of the appliance's public key, as far as it is known, and
+	// KeyFrom says from where: see [Target.Certificate].
+	Key     []byte
+	KeyFrom KeySource
+
+	mu        sync.Mutex
+	addresses []netip.Addr
+	answering map[uint16]netip.AddrPort    // UDP port -> the address that answers there
+	leaves    map[uint16]*x509.Certificate // TLS port -> what was shown there
+}
+
+// KeySource is where the appliance's key is known from.
+type KeySource string
+
+// The sources, the surest first.
+const (
+	FromFlag KeySource = "fingerprint" // somebody has it on paper
+	FromCode KeySource = "code"        // it was sealed with the code, which nobody on the way knows
+	// FromInfo is what the appliance says of itself: somebody who intercepts could
+	// change it, so that only a difference is a proof.
+	FromInfo KeySource = "info"
+)
+
+// id names a probe of a way.
+func (w Way) id(what string) string { return fmt.Sprintf("%s-%s-%d", what, w.Transport, w.Port) }
+
+// String is like 443/TCP (TLS).
+func (w Way) String() string {
+	switch w.Transport {
+	case UDP:
+		return fmt.Sprintf("%d/UDP", w.Port)
+	case TLS:
+		return fmt.Sprintf("%d/TCP (TLS)", w.Port)
+	}
+	return fmt.Sprintf("%d/TCP", w.Port)
+}
+
+// stream is the TCP below a way.
+func (w Way) stream() Way { return Way{TCP, w.Port} }
+
+// page is the way to the page.
+func (t *Target) page() Way { return Way{TLS, t.HTTPS} }
+
+func (t *Target) tlsConfig() *tls.Config {
+	return &tls.Config{ServerName: t.Host, RootCAs: t.Roots, InsecureSkipVerify: t.Insecure}
+}

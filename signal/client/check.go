@@ -1,0 +1,202 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+)
+
+// Check tries each way to the signaling apart, beside the seat of a code: nobody who
+// is in the consultation is told, replaced or reached.
+type Check struct {
+	Dialer
+	Keys code.Keys
+}
+
+// Beside is what a check is given.
+type Beside struct {
+	Welcome protocol.Welcome
+	RoomKey seal.RoomKey // of a test: see [seal.TestKey]
+	// ICE has a credential of the check's own; nil: the seat waits for the doctor.
+	ICE *protocol.ICE
+}
+
+// Join joins with a single request. An error that the appliance answers is a
+// *protocol.Error.
+func (c Check) Join(ctx context.Context) (b Beside, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	frames, err := c.poll(ctx, protocol.Poll{Frames: []protocol.FromClient{c.join()}})
+	if err != nil {
+		return b, err
+	}
+	b, err = c.read(frames)
+	if err == nil {
+		_, _ = c.poll(ctx, protocol.Poll{Frames: []protocol.FromClient{
+			{Resume: &protocol.Resume{Session: b.Welcome.Session}}, {Leave: &protocol.Empty{}},
+		}})
+	}
+	return b, err
+}
+
+func (c Check) join() protocol.FromClient {
+	return protocol.FromClient{Join: &protocol.Join{Token: c.Keys.JoinToken[:], Epoch: seal.NewEpoch(), Check: true}}
+}
+
+func (c Check) read(frames []protocol.FromServer) (b Beside, err error) {
+	for _, frame := range frames {
+		switch {
+		case frame.Error != nil:
+			return b, frame.Error
+		case frame.Welcome != nil:
+			b.Welcome = *frame.Welcome
+		case frame.ICE != nil:
+			b.ICE = frame.ICE
+		}
+	}
+	w := b.Welcome
+	if w.Session == "" {
+		return b, errors.New("the answer to a join has no welcome: is it an appliance?")
+	}
+	b.RoomKey, err = seal.Unwrap(c.Keys.SealKey, w.Appointment, w.Seat, w.RoomKey)
+	return b, err
+}
+
+// HoldPoll keeps a poll waiting for so long, and then has the server answer it. It
+// returns how long it was held; an answer that comes before is an error.
+func (c Check) HoldPoll(ctx context.Context, duration time.Duration) (held time.Duration, err error) {
+	frames, err := c.poll(ctx, protocol.Poll{Frames: []protocol.FromClient{c.join()}})
+	if err != nil {
+		return 0, err
+	}
+	b, err := c.read(frames)
+	if err != nil {
+		return 0, err
+	}
+	resume := protocol.Resume{Session: b.Welcome.Session}
+	for _, frame := range frames {
+		resume.Received = max(resume.Received, frame.N)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	began := time.Now()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := c.poll(ctx, protocol.Poll{Frames: []protocol.FromClient{{Resume: &resume}}})
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		if err == nil {
+			err = errors.New("a poll was answered before there was something to say")
+		}
+		return time.Since(began), err
+	case <-time.After(duration):
+	case <-ctx.Done():
+		return time.Since(began), ctx.Err()
+	}
+	// Another poll that says something releases the first, and is answered at once.
+	if _, err := c.poll(ctx, protocol.Poll{Frames: []protocol.FromClient{{Resume: &resume}, {Leave: &protocol.Empty{}}}}); err != nil {
+		return time.Since(began), err
+	}
+	select {
+	case err := <-answered:
+		return time.Since(began), err
+	case <-time.After(answerTime):
+		return time.Since(began), errors.New("the answer to a held poll does not arrive")
+	}
+}
+
+// NoSocket says that a WebSocket was not opened. Status is what was answered instead;
+// 0: nothing.
+type NoSocket struct {
+	Status int
+	Err    error
+}
+
+func (n NoSocket) Error() string { return fmt.Sprintf("no WebSocket was opened: %v", n.Err) }
+func (n NoSocket) Unwrap() error { return n.Err }
+
+// HoldSocket keeps a WebSocket open for so long, with heartbeats that must be answered.
+// It returns how long it was held.
+func (c Check) HoldSocket(ctx context.Context, duration time.Duration) (held time.Duration, err error) {
+	target, err := endpoint(c.Server, "/v1/signal")
+	if err != nil {
+		return 0, err
+	}
+	opening, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	socket, response, err := websocket.Dial(opening, target, &websocket.DialOptions{
+		HTTPClient: c.HTTP, Subprotocols: []string{protocol.Subprotocol},
+	})
+	if err != nil {
+		refused := NoSocket{Err: err}
+		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
+			refused.Status = response.StatusCode
+		}
+		return 0, refused
+	}
+	defer socket.CloseNow()
+	began := time.Now()
+	socket.SetReadLimit(2 * protocol.MaxMaxFrame)
+	var received uint64
+	next := func() (frame protocol.FromServer, err error) {
+		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		defer cancel()
+		if err = wsjson.Read(ctx, socket, &frame); err == nil && frame.Error != nil {
+			err = frame.Error
+		}
+		received = max(received, frame.N)
+		return frame, err
+	}
+	if err := wsjson.Write(ctx, socket, c.join()); err != nil {
+		return 0, NoSocket{Err: err}
+	}
+	if _, err := next(); err != nil {
+		if _, answered := errors.AsType[*protocol.Error](err); answered {
+			return 0, err
+		}
+		return 0, NoSocket{Err: fmt.Errorf("it carries nothing: %w", err)}
+	}
+	end := time.After(duration)
+	for {
+		// The first heartbeat goes out at once; then it is silent for as long as the page is.
+		if err := wsjson.Write(ctx, socket, protocol.FromClient{Ack: &received}); err != nil {
+			return time.Since(began), err
+		}
+		for answered := false; !answered; {
+			frame, err := next()
+			if err != nil {
+				return time.Since(began), err
+			}
+			answered = frame.Ack != nil
+		}
+		select {
+		case <-time.After(heartbeat()):
+			continue
+		case <-end:
+		case <-ctx.Done():
+			return time.Since(began), ctx.Err()
+		}
+		break
+	}
+	held = time.Since(began)
+	// Once more at the end, so that the whole time is proven.
+	if err := wsjson.Write(ctx, socket, protocol.FromClient{Ack: &received}); err != nil {
+		return held, err
+	}
+	if _, err := next(); err != nil {
+		return held, err
+	}
+	_ = wsjson.Write(ctx, socket, protocol.FromClient{Leave: &protocol.Empty{}})
+	return held, nil
+}
