@@ -122,7 +122,7 @@ func TestCodeCommands(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no start":     {[]string{"code", "create", "--socket", s.socket}, "[start from] is required"},
+		"no start":     {[]string{"code", "create", "--socket", s.socket}, "[start from test] is required"},
 		"a bad start":  {[]string{"code", "create", "--socket", s.socket, "--start", "soon"}, `write it like "2026-12-01 10:00"`},
 		"a bad zone":   {[]string{"code", "create", "--socket", s.socket, "--start", "2100-01-01", "--zone", "Mars"}, "use a name like Europe/Berlin"},
 		"over already": {[]string{"code", "create", "--socket", s.socket, "--start", "2020-01-01"}, "over already"},

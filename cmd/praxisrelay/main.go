@@ -66,6 +66,7 @@ func rootCommand() *cobra.Command {
 		tokenCommand(),
 		iceCommand(),
 		firewallCommand(),
+		checkCommand(),
 	)
 	return root
 }

@@ -19,6 +19,8 @@
 // itself from outside can be had with [Target.Open] and [Line.Measure].
 package check
 
+import "time"
+
 // Transport is what a way is made of.
 type Transport string
 
@@ -49,4 +51,32 @@ func (p Ports) Ways() (ways []Way) {
 		}
 	}
 	return ways
+}
+
+// Base are the probes that need to know nothing of the appliance but its URL.
+func (t *Target) Base() []Probe {
+	page := t.page()
+	return []Probe{t.Name(), t.Stream(page), t.TLS(page)}
+}
+
+// All are the others, once Ports are known: of the layers below TURN, of every way
+// through the relay, and of what goes over the best of them, measured for so long.
+// Those of the relay need a probe "credential" that sets it.
+func (t *Target) All(results *Results, measured time.Duration) (probes []Probe) {
+	for _, w := range t.Ports.Ways() {
+		if w == t.page() {
+			probes = append(probes, t.Certificate(w), t.Echo(w))
+			continue
+		}
+		switch w.Transport {
+		case UDP:
+			probes = append(probes, t.Binding(w))
+		case TCP:
+			probes = append(probes, t.Stream(w))
+		case TLS:
+			probes = append(probes, t.Stream(w), t.TLS(w), t.Certificate(w))
+		}
+		probes = append(probes, t.Echo(w))
+	}
+	return append(probes, t.NAT(), t.ICE(results), t.Quality(results, measured))
 }

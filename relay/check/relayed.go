@@ -12,9 +12,9 @@ import (
 
 // Echo makes an allocation on a way and sends packets that come back.
 func (t *Target) Echo(w Way) Probe {
-	needs := []string{w.id("connect"), "code"}
+	needs := []string{w.id("connect"), "credential"}
 	if w.Transport == TLS {
-		needs = []string{w.id("tls"), "code"}
+		needs = []string{w.id("tls"), "credential"}
 	}
 	return Probe{ID: w.id("relay"), Way: &w, Needs: needs, Run: func(ctx context.Context) (Values, error) {
 		began := time.Now()

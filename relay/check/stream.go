@@ -19,6 +19,8 @@ func (t *Target) Stream(w Way) Probe {
 		values := Values{}
 		if proxy, _ := t.proxyFor(net.JoinHostPort(t.Host, strconv.Itoa(int(w.Port)))); proxy != nil {
 			values["proxy"] = proxy.Host // without the user and password that the URL may have
+		} else if len(t.Addresses()) == 0 {
+			return nil, Skip(NoAddress)
 		}
 		began := time.Now()
 		conn, err := t.dial(ctx, w.Port)

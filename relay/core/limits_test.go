@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
 )
 
 func TestLimitsOfAllocations(t *testing.T) {
@@ -418,5 +420,42 @@ func TestLimitsChangeUnderACall(t *testing.T) {
 	l.limit(func(limits *Limits) { limits.AllocationRate = 10_000 })
 	if n := passed(); n > 10 {
 		t.Errorf("%d of 100 pass at 10000 bytes per second", n)
+	}
+}
+
+// A test's credential takes no more than a check needs, whatever others may, and what
+// it made is over soon.
+func TestATestIsBounded(t *testing.T) {
+	l := newLab(t)
+	l.limit(func(limits *Limits) { limits.PerSeat, limits.AllocationRate = 40, 0 })
+	var held []*peer
+	for i := range testAllocations {
+		held = append(held, l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+i), "x", credential.Test))
+	}
+	more := l.peer("198.51.100.1:2000", "x", credential.Test)
+	if code := more.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 486 {
+		t.Errorf("one more: %d", code)
+	}
+	l.allocated("198.51.100.1:3000", "x", "doctor")
+	// To itself, as a check does.
+	a := held[0]
+	a.bind(0x4000, a.relayed)
+	passed := 0
+	for range 10_000 {
+		l.now = l.now.Add(time.Millisecond)
+		if _, out := a.channelData(0x4000, strings.Repeat("v", 1000)); len(out) > 0 {
+			passed += 1000
+		}
+	}
+	if least, most := 9*testRate, 11*testRate; passed < least || passed > most {
+		t.Errorf("%d bytes passed in ten seconds, want %d to %d", passed, least, most)
+	}
+	if got := lifetimeOf(t, a.ok(stun.MethodRefresh, lifetime(3600))); got > credential.TestLifetime {
+		t.Errorf("refreshed for %v", got)
+	}
+	l.now = l.now.Add(credential.TestLifetime)
+	l.Sweep(l.now)
+	if l.Holds(a.tuple) {
+		t.Error("it is still held")
 	}
 }

@@ -148,54 +148,86 @@ func (c Check) HoldSocket(ctx context.Context, duration time.Duration) (held tim
 	defer socket.CloseNow()
 	began := time.Now()
 	socket.SetReadLimit(2 * protocol.MaxMaxFrame)
-	var received uint64
-	next := func() (frame protocol.FromServer, err error) {
-		ctx, cancel := context.WithTimeout(ctx, answerTime)
-		defer cancel()
-		if err = wsjson.Read(ctx, socket, &frame); err == nil && frame.Error != nil {
-			err = frame.Error
+	// It is read all the time, so that a cut is noticed when it comes.
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	frames, lost := make(chan protocol.FromServer), make(chan error, 1)
+	go func() {
+		for {
+			var frame protocol.FromServer
+			err := wsjson.Read(reading, socket, &frame)
+			if err == nil && frame.Error != nil {
+				err = frame.Error
+			}
+			if err != nil {
+				lost <- err
+				return
+			}
+			select {
+			case frames <- frame:
+			case <-reading.Done():
+			}
 		}
-		received = max(received, frame.N)
-		return frame, err
+	}()
+	var received uint64
+	// until waits for a frame of a kind, and no longer than an answer may take.
+	until := func(wanted func(protocol.FromServer) bool) error {
+		late := time.NewTimer(answerTime)
+		defer late.Stop()
+		for {
+			select {
+			case frame := <-frames:
+				received = max(received, frame.N)
+				if wanted(frame) {
+					return nil
+				}
+			case err := <-lost:
+				return err
+			case <-late.C:
+				return errors.New("it carries nothing any more")
+			}
+		}
 	}
 	if err := wsjson.Write(ctx, socket, c.join()); err != nil {
 		return 0, NoSocket{Err: err}
 	}
-	if _, err := next(); err != nil {
+	if err := until(func(frame protocol.FromServer) bool { return frame.Welcome != nil }); err != nil {
 		if _, answered := errors.AsType[*protocol.Error](err); answered {
 			return 0, err
 		}
-		return 0, NoSocket{Err: fmt.Errorf("it carries nothing: %w", err)}
+		return 0, NoSocket{Err: err}
 	}
-	end := time.After(duration)
-	for {
-		// The first heartbeat goes out at once; then it is silent for as long as the page is.
-		if err := wsjson.Write(ctx, socket, protocol.FromClient{Ack: &received}); err != nil {
-			return time.Since(began), err
+	// A heartbeat goes out at once, at the end, so that the whole time is proven, and
+	// between them as seldom as the page's.
+	end := time.NewTimer(duration)
+	defer end.Stop()
+	for ended := false; ; {
+		err := wsjson.Write(ctx, socket, protocol.FromClient{Ack: &received})
+		if err == nil {
+			err = until(func(frame protocol.FromServer) bool { return frame.Ack != nil })
 		}
-		for answered := false; !answered; {
-			frame, err := next()
-			if err != nil {
+		held = time.Since(began)
+		if err != nil {
+			return held, err
+		}
+		if ended {
+			break
+		}
+		beat := time.NewTimer(heartbeat())
+		for waiting := true; waiting; {
+			select {
+			case frame := <-frames:
+				received = max(received, frame.N)
+			case err := <-lost:
+				beat.Stop()
 				return time.Since(began), err
+			case <-beat.C:
+				waiting = false
+			case <-end.C:
+				ended, waiting = true, false
 			}
-			answered = frame.Ack != nil
 		}
-		select {
-		case <-time.After(heartbeat()):
-			continue
-		case <-end:
-		case <-ctx.Done():
-			return time.Since(began), ctx.Err()
-		}
-		break
-	}
-	held = time.Since(began)
-	// Once more at the end, so that the whole time is proven.
-	if err := wsjson.Write(ctx, socket, protocol.FromClient{Ack: &received}); err != nil {
-		return held, err
-	}
-	if _, err := next(); err != nil {
-		return held, err
+		beat.Stop()
 	}
 	_ = wsjson.Write(ctx, socket, protocol.FromClient{Leave: &protocol.Empty{}})
 	return held, nil

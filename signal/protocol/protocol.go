@@ -42,9 +42,9 @@ type Info struct {
 
 // Ports are where TURN is served. The page's port is the last of TLS.
 type Ports struct {
-	UDP []uint16 `json:"udp"`
-	TCP []uint16 `json:"tcp"`
-	TLS []uint16 `json:"tls"`
+	UDP []uint16 `json:"udp,omitempty"`
+	TCP []uint16 `json:"tcp,omitempty"`
+	TLS []uint16 `json:"tls,omitempty"`
 }
 
 // Poll is the body of POST /v1/signal.

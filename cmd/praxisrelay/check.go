@@ -1,0 +1,364 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pion/stun/v3"
+	"github.com/spf13/cobra"
+
+	"praxisrelay/config"
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/check"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+)
+
+// How long what must last is held, and the line is measured.
+type checkTimes struct{ socket, poll, measured time.Duration }
+
+var (
+	thorough = checkTimes{socket: 90 * time.Second, poll: 20 * time.Second, measured: 10 * time.Second}
+	quick    = checkTimes{socket: 5 * time.Second, poll: 3 * time.Second, measured: 2 * time.Second}
+)
+
+// beside is how long a check may take beside the longest that it holds.
+const beside = 90 * time.Second
+
+// Exit codes of check, beside 0: all is open. 1 is that of mistakes, too.
+const (
+	exitUnknown    exitCode = 1
+	exitRestricted exitCode = 2
+	exitFails      exitCode = 3
+)
+
+// checkFlags are what check is asked for.
+type checkFlags struct {
+	code, proxy, fingerprint, ca, lang string
+	insecure, asJSON, quick            bool
+}
+
+func checkCommand() *cobra.Command {
+	var f checkFlags
+	c := &cobra.Command{
+		Use:   "check URL",
+		Short: "Find out from within a network which ways to an appliance are open",
+		Long: "Try every way to an appliance from where this runs, without camera or page: name,\n" +
+			"connections, TLS and whose certificate it shows, signaling, and packets through\n" +
+			"the relay on each transport and port. It takes two minutes, needs no privileges,\n" +
+			"and says which row of the firewall's table is closed.\n\n" +
+			"It needs a code: one that praxisrelay code create --test prints, or one of a\n" +
+			"consultation, which it does not disturb. The code is asked for unless it stands\n" +
+			"behind the URL's # or is given with --code.\n\n" +
+			"Connections go through the proxy that HTTPS_PROXY names, unless NO_PROXY excepts\n" +
+			"the appliance, as those of browsers do.\n\n" +
+			"The exit code is 0 when all that the page uses is open, 2 when consultations work\n" +
+			"with less, 3 when they do not, and 1 when it cannot be told: the code is not\n" +
+			"accepted or gives no relay yet, or the check could not be run.",
+		Example: `  praxisrelay check https://relay.example.org/
+  praxisrelay check https://relay.example.org/#KTRW-BZMF-QHDF --lang de
+  praxisrelay check https://relay.example.org/ --code - --json < code.txt`,
+		Args: cobra.ExactArgs(1),
+	}
+	c.Flags().StringVar(&f.code, "code", "", "the `code`; -: from standard input, and then in no process list")
+	c.Flags().StringVar(&f.proxy, "proxy", "", "the HTTP proxy's `URL` instead of what HTTPS_PROXY says; none: no proxy")
+	c.Flags().StringVar(&f.fingerprint, "fingerprint", "", "SHA-256 of the appliance's public key in `hex`, where it is known on paper")
+	c.Flags().StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `file` instead of the system's")
+	c.Flags().BoolVar(&f.insecure, "insecure", false, "trust any certificate: for the demo alone")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON, as docs/check.md describes it")
+	c.Flags().BoolVar(&f.quick, "quick", false, "hold and measure for seconds instead of a minute and a half: finds what is closed, not what is cut later")
+	c.Flags().StringVar(&f.lang, "lang", string(firewall.English), "the `language` of what is printed: de or en")
+	c.RunE = func(c *cobra.Command, args []string) error { return f.run(c, args[0]) }
+	return c
+}
+
+func (f *checkFlags) run(c *cobra.Command, address string) error {
+	language, err := firewall.ParseLanguage(f.lang)
+	if err != nil {
+		return fmt.Errorf("--lang: %w", err)
+	}
+	k, err := f.checker(address)
+	if err != nil {
+		return err
+	}
+	if k.code, err = f.readCode(c.InOrStdin(), c.ErrOrStderr(), k.fragment); err != nil {
+		return err
+	}
+	k.times = thorough
+	if f.quick {
+		k.times = quick
+	}
+	shown := newCheckProgress(c.ErrOrStderr(), language)
+	k.results.Event = shown.event
+	ctx, cancel := context.WithTimeout(c.Context(), k.times.socket+beside)
+	defer cancel()
+	k.run(ctx)
+	shown.end()
+	if err := c.Context().Err(); err != nil {
+		return errors.New("the check was interrupted")
+	}
+	report := k.report(language, time.Now())
+	if f.asJSON {
+		encoder := json.NewEncoder(c.OutOrStdout())
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(report)
+	} else {
+		err = report.print(c.OutOrStdout())
+	}
+	if err != nil {
+		return err
+	}
+	return map[check.Verdict]error{check.Unknown: exitUnknown, check.Restricted: exitRestricted, check.Fails: exitFails}[report.Verdict]
+}
+
+// readCode takes the code from the flag, from behind the URL's #, or asks for it.
+func (f *checkFlags) readCode(stdin io.Reader, stderr io.Writer, fragment string) (code.Code, error) {
+	text := f.code
+	if text == "" {
+		text = fragment
+	}
+	if text == "" || text == "-" {
+		if text == "" && isTerminal(stderr) {
+			fmt.Fprint(stderr, "Code: ")
+		}
+		lines := bufio.NewScanner(stdin)
+		lines.Scan()
+		text = lines.Text()
+	}
+	return code.Parse(text)
+}
+
+// checker runs one check: the one place where the relay's probes and the signaling's
+// meet.
+type checker struct {
+	target   *check.Target
+	results  check.Results
+	dialer   client.Dialer
+	fragment string
+	code     code.Code
+	times    checkTimes
+	info     protocol.Info
+	beside   client.Check
+	ice      *protocol.ICE // what the page is given; nil: nothing yet
+	used     []check.Way   // the ways in it
+}
+
+func (f *checkFlags) checker(address string) (*checker, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
+		return nil, errors.New("the URL is not the address of an appliance: write https:// and its name")
+	}
+	port := uint64(443)
+	if u.Port() != "" {
+		if port, err = strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
+			return nil, errors.New("the URL's port is none")
+		}
+	}
+	trust, err := trusting(f.ca, f.insecure)
+	if err != nil {
+		return nil, err
+	}
+	transport := trust.Transport.(*http.Transport)
+	switch f.proxy {
+	case "":
+	case "none":
+		transport.Proxy = nil
+	default:
+		proxy, err := url.Parse(f.proxy)
+		if err != nil || proxy.Host == "" {
+			return nil, errors.New("--proxy: not the URL of a proxy: write it like http://proxy.example.org:3128")
+		}
+		transport.Proxy = http.ProxyURL(proxy)
+	}
+	// An interceptor that offers HTTP/2 would else be spoken to in another way than the
+	// WebSocket is.
+	transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
+	k := &checker{
+		target: &check.Target{
+			Host: u.Hostname(), HTTPS: uint16(port), Proxy: transport.Proxy,
+			Roots: transport.TLSClientConfig.RootCAs, Insecure: f.insecure,
+		},
+		dialer:   client.Dialer{HTTP: trust, Server: u.Scheme + "://" + u.Host},
+		fragment: u.Fragment,
+	}
+	if f.fingerprint != "" {
+		key, err := hex.DecodeString(strings.ReplaceAll(f.fingerprint, ":", ""))
+		if err != nil || len(key) != 32 {
+			return nil, errors.New("--fingerprint: 64 hexadecimal digits are expected, of the SHA-256 of the public key")
+		}
+		k.target.Key, k.target.KeyFrom = key, check.FromFlag
+	}
+	return k, nil
+}
+
+// run runs all probes: first those that tell which others there are.
+func (k *checker) run(ctx context.Context) {
+	page := check.Way{Transport: check.TLS, Port: k.target.HTTPS}
+	k.results.Run(ctx, append(k.target.Base(), check.Probe{
+		ID: "http", Way: &page, Needs: []string{fmt.Sprintf("tls-tls-%d", page.Port)}, Run: k.http,
+	})...)
+	if !k.results.OK("http") { // then what an appliance serves unless told otherwise is tried
+		k.target.Ports = defaultPorts(k.target.HTTPS)
+	}
+	held := func(id string, run func(context.Context) (check.Values, error)) check.Probe {
+		return check.Probe{ID: id, Way: &page, Needs: []string{"code"}, Run: run}
+	}
+	k.results.Run(ctx, append([]check.Probe{
+		{ID: "code", Needs: []string{"http"}, Run: k.join},
+		{ID: "credential", Needs: []string{"code"}, Run: k.credential},
+		held("websocket", k.socket), held("polling", k.poll),
+	}, k.target.All(&k.results, k.times.measured)...)...)
+}
+
+func defaultPorts(https uint16) check.Ports {
+	ports := func(addresses []string) (list []uint16) {
+		for _, address := range addresses {
+			if addr, err := netip.ParseAddrPort("0.0.0.0" + address); err == nil {
+				list = append(list, addr.Port())
+			}
+		}
+		return list
+	}
+	l := config.Default().Listen
+	return check.Ports{UDP: ports(l.TURNUDP), TCP: ports(l.TURNTCP), TLS: append(ports(l.TURNTLS), https)}
+}
+
+// http asks the appliance what a client must know.
+func (k *checker) http(ctx context.Context) (_ check.Values, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	began := time.Now()
+	if k.info, err = client.GetInfo(ctx, k.dialer.HTTP, k.dialer.Server); err != nil {
+		return nil, notAppliance(err)
+	}
+	if k.info.Version != 1 || k.info.Rounds < code.MinRounds || k.info.Rounds > 100*code.Rounds {
+		return nil, check.Failure{Reason: check.NotAppliance, Err: errors.New("the answer is not that of an appliance")}
+	}
+	// What is not said is not served, but for the page's port.
+	k.target.Ports = check.Ports{UDP: k.info.TURN.UDP, TCP: k.info.TURN.TCP, TLS: k.info.TURN.TLS}
+	if !slices.Contains(k.target.Ports.TLS, k.target.HTTPS) {
+		k.target.Ports.TLS = append(k.target.Ports.TLS, k.target.HTTPS)
+	}
+	if k.target.KeyFrom == "" && len(k.info.Key) > 0 {
+		k.target.Key, k.target.KeyFrom = k.info.Key, check.FromInfo
+	}
+	return check.Values{"answer_ms": float64(time.Since(began).Microseconds()) / 1000}, nil
+}
+
+// notAppliance leaves errors of the network as they are.
+func notAppliance(err error) error {
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		return err
+	}
+	return check.Failure{Reason: check.NotAppliance, Err: err}
+}
+
+// join shows the code and takes a credential.
+func (k *checker) join(ctx context.Context) (check.Values, error) {
+	keys, err := k.code.Derive(k.info.Salt, k.info.Rounds)
+	if err != nil {
+		return nil, err
+	}
+	k.beside = client.Check{Dialer: k.dialer, Keys: keys}
+	b, err := k.beside.Join(ctx)
+	if _, answered := errors.AsType[*protocol.Error](err); answered {
+		return nil, check.Failure{Reason: check.CodeRefused, Err: err}
+	}
+	if err != nil {
+		return nil, notAppliance(err)
+	}
+	if key := b.RoomKey; b.Welcome.Seat == "test" && k.target.KeyFrom != check.FromFlag && key != (seal.RoomKey{}) {
+		k.target.Key, k.target.KeyFrom = bytes.Clone(key[:]), check.FromCode
+	}
+	k.ice = b.ICE
+	return check.Values{"seat": b.Welcome.Seat, "until": b.Welcome.Closes.UTC().Format(time.RFC3339)}, nil
+}
+
+// credential takes what the code leads to, if it does at once.
+func (k *checker) credential(context.Context) (check.Values, error) {
+	if k.ice == nil {
+		return nil, check.Failure{Reason: check.NotAdmitted, Err: errors.New("a patient's seat is given a relay when the doctor lets it in: use the doctor's code, or one of a test")}
+	}
+	for _, server := range k.ice.Servers {
+		k.target.Username, k.target.Password = server.Username, server.Credential
+		for _, text := range server.URLs {
+			if way, err := wayOf(text); err == nil {
+				k.used = append(k.used, way)
+			}
+		}
+	}
+	return check.Values{"expires": k.ice.Expires.UTC().Format(time.RFC3339)}, nil
+}
+
+// wayOf reads the URL of an ICE server (RFC 7065).
+func wayOf(text string) (check.Way, error) {
+	uri, err := stun.ParseURI(text)
+	if err != nil {
+		return check.Way{}, err
+	}
+	way := check.Way{Transport: check.UDP, Port: uint16(uri.Port)}
+	switch {
+	case uri.Scheme == stun.SchemeTypeTURNS:
+		way.Transport = check.TLS
+	case uri.Proto == stun.ProtoTypeTCP:
+		way.Transport = check.TCP
+	}
+	return way, nil
+}
+
+func (k *checker) socket(ctx context.Context) (check.Values, error) {
+	held, err := k.beside.HoldSocket(ctx, k.times.socket)
+	return heldFor(held, err)
+}
+
+func (k *checker) poll(ctx context.Context) (check.Values, error) {
+	held, err := k.beside.HoldPoll(ctx, k.times.poll)
+	return heldFor(held, err)
+}
+
+func heldFor(held time.Duration, err error) (check.Values, error) {
+	values := check.Values{"held_s": float64(held.Milliseconds()) / 1000}
+	if refused, ok := errors.AsType[client.NoSocket](err); ok {
+		if refused.Status != 0 {
+			values["status"] = refused.Status
+		}
+		return values, check.Failure{Reason: check.NoUpgrade, Err: err}
+	}
+	if err != nil && held > 0 {
+		return values, check.Failure{Reason: check.Cut, Err: err}
+	}
+	return values, err
+}
+
+// plan is the firewall's table as the client knows it.
+func (k *checker) plan(now time.Time) (firewall.Plan, error) {
+	c := config.Default()
+	c.Name = k.target.Host
+	listeners := func(ports []uint16) (list []string) {
+		for _, port := range ports {
+			list = append(list, fmt.Sprintf(":%d", port))
+		}
+		return list
+	}
+	others := slices.DeleteFunc(slices.Clone(k.target.Ports.TLS), func(port uint16) bool { return port == k.target.HTTPS })
+	c.Listen.HTTPS = fmt.Sprintf(":%d", k.target.HTTPS)
+	c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = listeners(k.target.Ports.UDP), listeners(k.target.Ports.TCP), listeners(others)
+	return firewall.New(c, firewall.Site{Addresses: k.target.Addresses(), AsOf: now})
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/check"
+)
+
+// checkReport is what check prints, and with --json as it is.
+type checkReport struct {
+	Server  string        `json:"server"`
+	At      time.Time     `json:"at"`
+	Verdict check.Verdict `json:"verdict"`
+	// Sentence says the verdict to people, in the language that was asked for.
+	Sentence string `json:"sentence"`
+	// Best is the way that picture and sound go, if there is one.
+	Best *check.Way `json:"best,omitempty"`
+	// Open are the firewall's rows to open, Exempt those to leave out of TLS inspection.
+	Open    []checkRow     `json:"open"`
+	Exempt  []checkRow     `json:"exempt"`
+	Results []check.Result `json:"results"`
+
+	language firewall.Language
+	ways     []check.Way
+}
+
+// checkRow is a row of the firewall's table of what clients need.
+type checkRow struct {
+	ID       string        `json:"id"`
+	Need     firewall.Need `json:"need"`
+	Host     string        `json:"host"`
+	Protocol string        `json:"protocol"`
+	Port     uint16        `json:"port"`
+	Purpose  string        `json:"purpose"`
+}
+
+func (k *checker) report(l firewall.Language, now time.Time) checkReport {
+	r := checkReport{
+		Server: k.dialer.Server, At: now.UTC().Truncate(time.Second), Open: []checkRow{}, Exempt: []checkRow{},
+		language: l, ways: k.target.Ports.Ways(),
+	}
+	plan, err := k.plan(now)
+	if err != nil {
+		plan = firewall.Plan{} // ports that the appliance has made up have no rows
+	}
+	rows := plan.Table(firewall.ClientEgress)
+	rowOf := func(w check.Way) (row firewall.Row) {
+		protocol := "tcp"
+		if w.Transport == check.UDP {
+			protocol = "udp"
+		}
+		i := slices.IndexFunc(rows, func(row firewall.Row) bool { return row.Protocol == protocol && row.Ports.First == w.Port })
+		if i >= 0 {
+			row = rows[i]
+		}
+		return row
+	}
+	k.results.Rows(func(w check.Way) string { return rowOf(w).ID })
+	list := func(into []checkRow, ways []check.Way) []checkRow {
+		for _, w := range ways {
+			row := rowOf(w)
+			if row.ID != "" && !slices.ContainsFunc(into, func(other checkRow) bool { return other.ID == row.ID }) {
+				into = append(into, checkRow{row.ID, row.Need, k.target.Host, row.Protocol, row.Ports.First, row.Purpose(l)})
+			}
+		}
+		return into
+	}
+	c := k.target.Conclude(&k.results, k.used)
+	r.Verdict, r.Best, r.Results = c.Verdict, c.Best, k.results.List()
+	r.Exempt = list(r.Exempt, c.Intercepted)
+	// What is intercepted is open, but for inspection.
+	r.Open = slices.DeleteFunc(list(r.Open, c.Closed), func(row checkRow) bool { return slices.Contains(r.Exempt, row) })
+	r.Sentence = r.sentence(c)
+	return r
+}
+
+// sentence says the verdict.
+func (r checkReport) sentence(c check.Conclusion) string {
+	say := func(t checkText, args ...any) string { return t.in(r.language, args...) }
+	var s string
+	switch c.Verdict {
+	case check.Works:
+		s = say(checkTexts.works)
+		if len(r.Open) > 0 {
+			s += " " + say(checkTexts.spare, ids(r.Open))
+		}
+		return s
+	case check.Unknown:
+		return say(checkTexts.unknown, r.cause(c.Cause))
+	case check.Fails:
+		s = say(checkTexts.fails, r.cause(c.Cause))
+	default:
+		s = say(checkTexts.restricted, c.Best)
+	}
+	if len(r.Exempt) > 0 {
+		s += " " + say(checkTexts.intercepted, r.interceptor(), ids(r.Exempt))
+	}
+	// In the words of a failure stands already what its cause is.
+	if len(r.Open) > 0 {
+		s += " " + say(checkTexts.open, ids(r.Open))
+	}
+	if c.Verdict == check.Fails {
+		return s
+	}
+	for _, result := range r.Results {
+		switch {
+		case result.Status != check.Failed:
+		case result.ID == "websocket":
+			s += " " + say(checkTexts.noSocket, result.Row)
+		case result.ID == "polling":
+			s += " " + say(checkTexts.noPolling, result.Row)
+		case result.ID == "quality":
+			s += " " + say(checkTexts.poor)
+		}
+	}
+	return s
+}
+
+func (r checkReport) cause(result *check.Result) string {
+	if result == nil {
+		return checkTexts.interrupted.in(r.language)
+	}
+	return r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
+}
+
+// interceptor is who issued a certificate that is not the appliance's own.
+func (r checkReport) interceptor() string {
+	for _, result := range r.Results {
+		if issuer, ok := result.Values["issuer"].(string); ok && result.Reason == check.Intercepted {
+			return issuer
+		}
+	}
+	return "?"
+}
+
+func ids(rows []checkRow) string {
+	var list []string
+	for _, row := range rows {
+		list = append(list, row.ID)
+	}
+	return strings.Join(list, ", ")
+}
+
+// name is what a probe is called.
+func (r checkReport) name(id string, w *check.Way) string {
+	kind, _, _ := strings.Cut(id, "-")
+	name := checkTexts.probes[kind].in(r.language)
+	if w != nil && strings.Contains(id, "-") {
+		return fmt.Sprintf("%s %s", w, name)
+	}
+	return name
+}
+
+// print prints the verdict, the matrix of ways and layers, the other probes, and what
+// to open.
+func (r checkReport) print(out io.Writer) error {
+	l := r.language
+	var rest []check.Result
+	cells := map[check.Way]map[string]string{}
+	for _, result := range r.Results {
+		kind, _, layered := strings.Cut(result.ID, "-")
+		if !layered {
+			rest = append(rest, result)
+			continue
+		}
+		if cells[*result.Way] == nil {
+			cells[*result.Way] = map[string]string{}
+		}
+		cells[*result.Way][kind] = r.cell(result)
+	}
+	fmt.Fprintf(out, "%s\n\n", r.Sentence)
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	layers := []string{"connect", "tls", "own", "relay"}
+	fmt.Fprint(w, checkTexts.way.in(l))
+	for _, layer := range layers {
+		fmt.Fprintf(w, "\t%s", strings.ToUpper(checkTexts.probes[layer].in(l)))
+	}
+	fmt.Fprintln(w)
+	for _, way := range r.ways {
+		fmt.Fprint(w, way)
+		for _, layer := range layers {
+			cell := cells[way][layer]
+			if cell == "" {
+				cell = "-"
+			}
+			fmt.Fprintf(w, "\t%s", cell)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w)
+	for _, result := range rest {
+		fmt.Fprintf(w, "%s\t%s\n", r.name(result.ID, nil), r.cell(result)+details(result))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		title checkText
+		rows  []checkRow
+	}{{checkTexts.openTitle, r.Open}, {checkTexts.exemptTitle, r.Exempt}} {
+		if len(part.rows) == 0 {
+			continue
+		}
+		fmt.Fprintf(out, "\n%s\n", part.title.in(l))
+		for _, row := range part.rows {
+			fmt.Fprintf(w, "  %s\t%s\t%d/%s\t%s\n", row.ID, row.Host, row.Port, strings.ToUpper(row.Protocol), row.Purpose)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cell says a result in a few words.
+func (r checkReport) cell(result check.Result) string {
+	switch result.Status {
+	case check.OK:
+		for _, name := range []string{"rtt_ms", "connect_ms", "connected_ms"} {
+			if ms, ok := result.Values[name].(float64); ok && result.ID != "quality" {
+				return fmt.Sprintf("ok %.1f ms", ms)
+			}
+		}
+		return "ok"
+	case check.Skipped:
+		if result.Reason == check.Dependent {
+			return "-"
+		}
+		return checkTexts.reasons[result.Reason].in(r.language)
+	}
+	return strings.ToUpper(checkTexts.failed.in(r.language)) + ": " + checkTexts.reasons[result.Reason].in(r.language)
+}
+
+// details are what a probe of no layer measured, or why it failed.
+func details(result check.Result) string {
+	if result.Status == check.Failed {
+		return " (" + result.Detail + ")"
+	}
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(result.Values)) {
+		list = append(list, fmt.Sprintf("%s %v", name, result.Values[name]))
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return "   " + strings.Join(list, ", ")
+}

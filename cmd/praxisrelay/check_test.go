@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/check"
+)
+
+// TestCheckWithTheCodesOfAConsultation: the doctor's leads to a verdict. The patient's
+// gives no relay before the doctor lets them in, which is no fault of the network.
+func TestCheckWithTheCodesOfAConsultation(t *testing.T) {
+	demo, _ := startDemo(t)
+	checking := func(args ...string) (report checkReport, stdout string, code int) {
+		stdout, stderr, err := run(t, append([]string{"check", "--insecure", "--quick", "--proxy", "none"}, args...)...)
+		if exited, ok := errors.AsType[*exec.ExitError](err); ok {
+			code = exited.ExitCode()
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		_ = json.Unmarshal([]byte(stdout), &report)
+		return report, stdout + stderr, code
+	}
+	if _, said, code := checking(demo.Doctor.Link, "--lang", "de"); code != 0 || !strings.HasPrefix(said, "Videosprechstunden funktionieren von hier aus in voller Qualität.\n") ||
+		strings.Contains(said, demo.Doctor.Code) {
+		t.Errorf("the doctor's: %d %s", code, said)
+	}
+	report, said, code := checking(demo.URL, "--json", "--code", demo.Patient.Code)
+	if code != 1 || report.Verdict != check.Unknown || len(report.Open) != 0 || !strings.Contains(report.Sentence, "use a test code") {
+		t.Errorf("the patient's: %d %s", code, said)
+	}
+	report, said, code = checking(demo.URL, "--json", "--code", "BBBB-BBBB-BBBB")
+	if code != 1 || report.Verdict != check.Unknown || !strings.Contains(report.Sentence, "the code is not accepted") {
+		t.Errorf("nobody's: %d %s", code, said)
+	}
+	report, said, code = checking(demo.Doctor.Link, "--json", "--fingerprint", strings.Repeat("0", 64))
+	if code != 2 || len(report.Exempt) == 0 && !strings.Contains(report.Sentence, "broken open") {
+		t.Errorf("another fingerprint than the appliance's: %d %s", code, said)
+	}
+}
+
+func TestCheckRefusesMistakes(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no URL":            {[]string{"check"}, "accepts 1 arg"},
+		"not https":         {[]string{"check", "http://relay.example.org/"}, "write https:// and its name"},
+		"no code":           {[]string{"check", "https://relay.example.org/"}, "code"},
+		"a bad fingerprint": {[]string{"check", "https://relay.example.org/", "--fingerprint", "12"}, "64 hexadecimal digits"},
+		"a bad proxy":       {[]string{"check", "https://relay.example.org/", "--proxy", "proxy"}, "http://proxy.example.org:3128"},
+		"a bad language":    {[]string{"check", "https://relay.example.org/", "--lang", "xx"}, "--lang:"},
+		"a long test":       {[]string{"code", "create", "--test", "--minutes", "121"}, "use 1 to 120"},
+		"minutes alone":     {[]string{"code", "create", "--start", "now", "--minutes", "5"}, "use it with --test"},
+		"a test of a day":   {[]string{"code", "create", "--test", "--count", "2"}, "[count test]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stdout, stderr, err := run(t, test.args...)
+			exited, ok := errors.AsType[*exec.ExitError](err)
+			if !ok || exited.ExitCode() != 1 || stdout != "" || !strings.Contains(stderr, test.want) {
+				t.Errorf("%v %q %q, want %q", err, stdout, stderr, test.want)
+			}
+		})
+	}
+}
+
+// TestCheckHasWordsForEverything, and docs/check.md lists every reason.
+func TestCheckHasWordsForEverything(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("..", "..", "relay", "check", "reason.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "check.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := regexp.MustCompile(`Reason = "([a-z-]+)"`).FindAllSubmatch(source, -1)
+	if len(reasons) < 20 {
+		t.Fatalf("%d reasons", len(reasons))
+	}
+	for _, match := range reasons {
+		reason := check.Reason(match[1])
+		for _, language := range []firewall.Language{firewall.German, firewall.English} {
+			if checkTexts.reasons[reason].in(language) == "" {
+				t.Errorf("%s has no words in %s", reason, language)
+			}
+		}
+		if !strings.Contains(string(document), "`"+string(reason)+"`") {
+			t.Errorf("docs/check.md does not say what %s is", reason)
+		}
+	}
+}

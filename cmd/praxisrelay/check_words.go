@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/check"
+)
+
+// checkText is what check says, in each language, as a format of its arguments.
+type checkText struct{ de, en string }
+
+func (t checkText) in(l firewall.Language, args ...any) string {
+	format := t.en
+	if l == firewall.German {
+		format = t.de
+	}
+	if len(args) == 0 {
+		return format
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+var checkTexts = struct {
+	works, spare, restricted, fails, unknown, intercepted, open, noSocket, noPolling, poor, interrupted checkText
+
+	way, failed, running, openTitle, exemptTitle checkText
+
+	probes  map[string]checkText
+	reasons map[check.Reason]checkText
+}{
+	works: checkText{"Videosprechstunden funktionieren von hier aus in voller Qualität.", "Consultations work from here in full quality."},
+	spare: checkText{"Gesperrt ist nur, was die Seite nicht benutzt: %s.", "What is closed is not used by the page: %s."},
+	restricted: checkText{
+		"Videosprechstunden funktionieren von hier aus, mit Einschränkungen; Bild und Ton gehen über %s.",
+		"Consultations work from here, with less than there could be; picture and sound go over %s.",
+	},
+	fails:   checkText{"Videosprechstunden funktionieren von hier aus nicht. %s.", "Consultations do not work from here. %s."},
+	unknown: checkText{"Ob Videosprechstunden von hier aus funktionieren, ist so nicht zu sagen. %s.", "Whether consultations work from here cannot be told. %s."},
+	intercepted: checkText{
+		"Die TLS-Verbindung wird unterwegs aufgebrochen; das Zertifikat stammt von %s statt vom Server. Nehmen Sie von der TLS-Prüfung aus: %s.",
+		"The TLS connection is broken open on its way; the certificate is issued by %s and not the appliance's own. Exempt from TLS inspection: %s.",
+	},
+	open:        checkText{"Öffnen Sie in der Firewall: %s.", "Open in the firewall: %s."},
+	noSocket:    checkText{"WebSockets werden abgewiesen oder abgebrochen; die Seite fragt stattdessen wiederholt an. Lassen Sie sie auf %s durch.", "WebSockets are refused, or cut; the page polls instead. Let them through on %s."},
+	noPolling:   checkText{"Wartende Anfragen werden abgebrochen; lassen Sie sie auf %s 30 Sekunden lang warten.", "Requests that wait are cut: let them wait for 30 seconds on %s."},
+	poor:        checkText{"Die Leitung ist für ein Bild zu langsam oder verliert zu viel.", "The line is too slow for a picture, or loses too much."},
+	interrupted: checkText{"Die Prüfung kam nicht zu Ende", "The check did not come to its end"},
+
+	way:         checkText{"WEG", "WAY"},
+	failed:      checkText{"Fehler", "failed"},
+	running:     checkText{"es läuft:", "running:"},
+	openTitle:   checkText{"In der Firewall nach außen zu öffnen (praxisrelay firewall):", "To open in the firewall, outwards (praxisrelay firewall):"},
+	exemptTitle: checkText{"Von der TLS-Prüfung (Inspektion) auszunehmen:", "To exempt from TLS inspection:"},
+
+	probes: map[string]checkText{
+		"dns":        {"Name (DNS)", "name (DNS)"},
+		"connect":    {"Verbindung", "connection"},
+		"tls":        {"TLS", "TLS"},
+		"own":        {"eigenes Zertifikat", "own certificate"},
+		"relay":      {"Vermittlung", "relay"},
+		"http":       {"Seite (HTTPS)", "page (HTTPS)"},
+		"code":       {"Code", "code"},
+		"credential": {"Zugangsdaten", "credential"},
+		"websocket":  {"WebSocket", "WebSocket"},
+		"polling":    {"wartende Anfragen", "long polling"},
+		"nat":        {"NAT", "NAT"},
+		"ice":        {"ICE", "ICE"},
+		"quality":    {"Leitung", "line"},
+	},
+	reasons: map[check.Reason]checkText{
+		check.Dependent:    {"nicht versucht", "not tried"},
+		check.NoAddress:    {"der Name hat hier keine Adresse", "the name has no address here"},
+		check.Silence:      {"keine Antwort", "no answer"},
+		check.Refused:      {"abgewiesen", "refused"},
+		check.Unreachable:  {"kein Weg dorthin", "no route"},
+		check.ProxyRefused: {"der Proxy verbindet nicht dorthin", "the proxy does not connect to there"},
+		check.ProxyAuth:    {"der Proxy verlangt eine Anmeldung", "the proxy wants a user and password"},
+		check.ProxyDown:    {"der Proxy ist nicht zu erreichen", "the proxy cannot be reached"},
+		check.Cut:          {"unterwegs abgebrochen", "cut on the way"},
+		check.NoTLS:        {"etwas anderes als TLS antwortet", "something else than TLS answers"},
+		check.Untrusted:    {"dieser Rechner traut dem Aussteller des Zertifikats nicht", "this machine does not trust the certificate's issuer"},
+		check.WrongName:    {"das Zertifikat ist für einen anderen Namen", "the certificate is for another name"},
+		check.Expired:      {"das Zertifikat ist abgelaufen, oder die Uhr geht falsch", "the certificate has expired, or the clock is wrong"},
+		check.Intercepted:  {"nicht das Zertifikat des Servers: TLS wird aufgebrochen", "not the appliance's own: TLS is intercepted"},
+		check.NoReference:  {"ohne Vergleich", "nothing to compare with"},
+		check.NotAppliance: {"etwas anderes als der Server antwortet", "something else than the appliance answers"},
+		check.CodeRefused:  {"der Code wird nicht angenommen", "the code is not accepted"},
+		check.NotAdmitted:  {"der Platz wartet auf den Arzt; nehmen Sie einen Test-Code", "the seat waits for the doctor: use a test code"},
+		check.NoUpgrade:    {"nicht durchgelassen", "not let through"},
+		check.RelayRefused: {"vom Server abgelehnt", "refused by the relay"},
+		check.NoEcho:       {"kein Paket kommt zurück", "no packet comes back"},
+		check.NoICE:        {"keine Verbindung", "no connection"},
+		check.Poor:         {"zu langsam oder zu verlustreich", "too slow or too lossy"},
+		check.Other:        {"Fehler", "error"},
+	},
+}

@@ -1,0 +1,95 @@
+package check
+
+import "slices"
+
+// Verdict is what a check means for a consultation from where it ran.
+type Verdict string
+
+// The verdicts.
+const (
+	Works      Verdict = "works"      // all that the page uses is open
+	Restricted Verdict = "restricted" // consultations work, with less than there could be
+	Fails      Verdict = "fails"      // they do not
+	Unknown    Verdict = "unknown"    // the code gives nothing to check the relay with
+)
+
+// Conclusion is what the results mean.
+type Conclusion struct {
+	Verdict Verdict
+	// Cause is the probe that says best why consultations fail.
+	Cause *Result
+	// Best is the way over which picture and sound go from here; nil: none.
+	Best *Way
+	// Closed are the ways that are blocked, Intercepted those on which somebody breaks
+	// TLS open. What is open and yet cut or refused later, as WebSockets, is neither.
+	Closed, Intercepted []Way
+}
+
+// Conclude judges results. used are the ways that the page is given: on others a
+// consultation does not depend.
+func (t *Target) Conclude(results *Results, used []Way) Conclusion {
+	c := Conclusion{Verdict: Works}
+	list := results.List()
+	for _, r := range list {
+		if r.Status != Failed {
+			continue
+		}
+		if r.Way == nil || *r.Way == t.page() || len(used) == 0 || slices.Contains(used, *r.Way) {
+			c.Verdict = Restricted
+		}
+		switch {
+		case r.Way == nil || r.ID == "websocket" || r.ID == "polling":
+		case r.Reason == Intercepted:
+			c.Intercepted = appendNew(c.Intercepted, *r.Way)
+		default:
+			c.Closed = appendNew(c.Closed, *r.Way)
+		}
+	}
+	for _, w := range t.working(results) {
+		if slices.Contains(used, w) {
+			c.Best = &w
+			break
+		}
+	}
+	if ice, _ := results.Get("ice"); c.Best == nil || ice.Status == Failed {
+		c.Verdict, c.Cause = Fails, t.cause(results, used)
+		if c.Cause != nil && (c.Cause.Reason == CodeRefused || c.Cause.Reason == NotAdmitted) {
+			c.Verdict = Unknown
+		}
+	}
+	return c
+}
+
+// cause is the first that failed of what a consultation passes through.
+func (t *Target) cause(results *Results, used []Way) *Result {
+	page := t.page()
+	order := []string{"dns", page.stream().id("connect"), page.id("tls"), page.id("own"), "http", "code", "credential"}
+	for _, w := range used {
+		order = append(order, w.id("connect"), w.stream().id("connect"), w.id("tls"), w.id("relay"))
+	}
+	for _, id := range append(order, "ice") {
+		if r, ok := results.Get(id); ok && r.Status == Failed {
+			return &r
+		}
+	}
+	return nil
+}
+
+func appendNew(ways []Way, w Way) []Way {
+	if slices.Contains(ways, w) {
+		return ways
+	}
+	return append(ways, w)
+}
+
+// Rows notes for each probe of a way that failed which row of the firewall's table lets
+// it through.
+func (r *Results) Rows(of func(Way) string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, result := range r.list {
+		if result.Way != nil && result.Status == Failed {
+			result.Row = of(*result.Way)
+		}
+	}
+}
