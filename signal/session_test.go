@@ -90,6 +90,7 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 	_, doctorKeys, patientKeys := l.seats(day)
 	epochs := [2]string{seal.NewEpoch(), seal.NewEpoch()}
 	doctor := l.raw(joining(doctorKeys, epochs[0]))
+	doctor.until(func(f protocol.FromServer) bool { return f.ICE != nil }) // or the patient may be first
 	patient := l.raw(joining(patientKeys, epochs[1]))
 	session := patient.hear().Welcome.Session
 	patient.until(func(f protocol.FromServer) bool { return f.ICE != nil }) // n 2
