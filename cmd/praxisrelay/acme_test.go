@@ -108,6 +108,7 @@ func waitForCertificate(t *testing.T, address string, p *certificatetest.Pebble,
 // TestServeWithACME: a daemon gets its certificate on the port that everybody uses, has it
 // renewed, and serves it at once after a restart, without its authority.
 func TestServeWithACME(t *testing.T) {
+	t.Parallel()
 	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}, Lifetime: 30 * time.Second})
 	p.Start(t)
 	https := hostPort(p.Address, certificatetest.TLSPort)
@@ -155,6 +156,7 @@ func TestServeWithACME(t *testing.T) {
 // TestServeWithHTTP01: the port without TLS answers the authority, and sends everybody
 // else to the page alone.
 func TestServeWithHTTP01(t *testing.T) {
+	t.Parallel()
 	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}})
 	p.Start(t)
 	plain := hostPort(p.Address, certificatetest.HTTPPort)

@@ -3,30 +3,23 @@ package main
 import (
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"praxisrelay/relay/certificate/certificatetest"
 )
 
 // TestCertificateWarnings: what clients would stumble over is said, judged with the
 // roots of the host, and of a good certificate nothing.
 func TestCertificateWarnings(t *testing.T) {
-	authority := func(name string) func(*x509.Certificate) {
-		return func(c *x509.Certificate) { c.IsCA, c.Subject = true, pkix.Name{CommonName: name} }
-	}
-	root := issue(t, nil, authority("The root"))
-	between := issue(t, &root, authority("The one between"))
-	leaf := func(change func(*x509.Certificate)) issued {
-		return issue(t, &between, func(c *x509.Certificate) {
-			c.Subject, c.IPAddresses = pkix.Name{CommonName: "The leaf"}, []net.IP{net.IPv4(127, 0, 0, 1)}
-			change(c)
-		})
-	}
+	t.Parallel()
+	root := certificatetest.NewCA(t)
+	between := root.Between(t, "The one between")
 	roots := filepath.Join(t.TempDir(), "roots.pem")
-	writeFile(t, roots, root.certificate, 0o600)
+	writeFile(t, roots, string(root.PEM), 0o600)
 	noChange := func(*x509.Certificate) {}
 	for name, test := range map[string]struct {
 		change func(*x509.Certificate)
@@ -34,19 +27,23 @@ func TestCertificateWarnings(t *testing.T) {
 		roots  string
 		want   string
 	}{
-		"good":           {noChange, between.certificate, roots, ""},
-		"with the root":  {noChange, between.certificate + root.certificate, roots, ""},
+		"good":           {noChange, string(between.PEM), roots, ""},
+		"with the root":  {noChange, string(between.PEM) + string(root.PEM), roots, ""},
 		"incomplete":     {noChange, "", roots, `cert.pem: the chain ends at "The leaf", whose issuer "The one between" this host does not know: append`},
-		"an unknown one": {noChange, between.certificate + root.certificate, "/nonexistent", `cert.pem: this host does not know the authority "The root"`},
+		"an unknown one": {noChange, string(between.PEM) + string(root.PEM), "/nonexistent", `cert.pem: this host does not know the authority "an authority"`},
 		"soon over": {func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -80), time.Now().AddDate(0, 0, 20)
-		}, between.certificate, roots, "renew it"},
+		}, string(between.PEM), roots, "renew it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, folder := writeConfig(t)
-			made := leaf(test.change)
-			writeFile(t, filepath.Join(folder, "cert.pem"), made.certificate+test.more, 0o600)
-			writeFile(t, filepath.Join(folder, "key.pem"), made.key, 0o600)
+			chain, key := between.Issue(t, demoHost, func(c *x509.Certificate) {
+				c.Subject = pkix.Name{CommonName: "The leaf"}
+				test.change(c)
+			})
+			alone := strings.TrimSuffix(string(chain), string(between.PEM))
+			writeFile(t, filepath.Join(folder, "cert.pem"), alone+test.more, 0o600)
+			writeFile(t, filepath.Join(folder, "key.pem"), string(key), 0o600)
 			c := program("config", "check", "--config", file)
 			c.Env = append(c.Env, "SSL_CERT_FILE="+test.roots, "SSL_CERT_DIR=/nonexistent")
 			out, err := c.CombinedOutput()

@@ -172,10 +172,7 @@ type stayers struct {
 
 func newStayers(t *testing.T, s *served, turnTLS string) *stayers {
 	t.Helper()
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	stay := &stayers{dialed: new(atomic.Int64)}
 	h, err := trusting(s.ca, false)
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/relay/check"
 )
 
@@ -64,7 +65,7 @@ table ip divert {
 	interceptor, forged := issueBy(t, "Example Inspection")
 	l.own, l.forged = own, forged
 	l.bundle = filepath.Join(t.TempDir(), "authorities.pem")
-	writeFile(t, l.bundle, authority.certificate+interceptor.certificate, 0o600)
+	writeFile(t, l.bundle, authority+interceptor, 0o600)
 
 	file, folder := writeConfig(t)
 	writeFile(t, filepath.Join(folder, "cert.pem"), own.certificate, 0o600)
@@ -287,13 +288,13 @@ func sortedKeys(set map[string]bool) (keys []string) {
 }
 
 // issueBy makes a certificate of the appliance's name by an authority of a name.
-func issueBy(t *testing.T, name string) (authority, made issued) {
+func issueBy(t *testing.T, name string) (authority string, made issued) {
 	t.Helper()
-	authority = issue(t, nil, func(c *x509.Certificate) { c.Subject, c.IsCA = pkix.Name{CommonName: name}, true })
-	made = issue(t, &authority, func(c *x509.Certificate) {
-		c.Subject, c.DNSNames, c.KeyUsage = pkix.Name{CommonName: checkedName}, []string{checkedName}, x509.KeyUsageDigitalSignature
+	ca := certificatetest.Named(t, name)
+	chain, key := ca.Issue(t, checkedName, func(c *x509.Certificate) {
+		c.Subject, c.KeyUsage = pkix.Name{CommonName: checkedName}, x509.KeyUsageDigitalSignature
 	})
-	return authority, made
+	return string(ca.PEM), issued{string(chain), string(key)}
 }
 
 // listenOn listens on another host.
@@ -375,9 +376,11 @@ func splice(a, b net.Conn) {
 // serveFront terminates TLS with a certificate and hands HTTP on, and TURN and
 // WebSockets if it is told to.
 func (l *checkLab) serveFront(address string, certificate issued, turn, sockets bool) {
-	listener := tls.NewListener(l.listenOn(address), &tls.Config{Certificates: []tls.Certificate{
-		{Certificate: [][]byte{certificate.leaf.Raw}, PrivateKey: certificate.private},
-	}})
+	pair, err := tls.X509KeyPair([]byte(certificate.certificate), []byte(certificate.key))
+	if err != nil {
+		l.Fatal(err)
+	}
+	listener := tls.NewListener(l.listenOn(address), &tls.Config{Certificates: []tls.Certificate{pair}})
 	web := &oneByOne{conns: make(chan net.Conn), closed: make(chan struct{}), addr: listener.Addr()}
 	proxy := &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: checkedName}) },

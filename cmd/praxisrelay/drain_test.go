@@ -21,10 +21,7 @@ import (
 // call makes both seats of an appointment hold an allocation; end gives them back.
 func (s *served) call(t *testing.T) (created client.Created, servers []protocol.ICEServer, end func()) {
 	t.Helper()
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	created = s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	_, servers = s.join(t, created.Seats)
 	var held []net.PacketConn
 	for _, ice := range servers {
@@ -53,14 +50,9 @@ func TestDrainCommand(t *testing.T) {
 	}
 	now := time.Now()
 	opens := now.Add(30 * time.Hour).Truncate(time.Minute)
-	if _, err := s.admin.Create(t.Context(), opens, opens.Add(time.Hour), ""); err != nil {
-		t.Fatal(err)
-	}
+	s.appoint(t, opens, opens.Add(time.Hour))
 	created, servers, end := s.call(t)
-	waiting, err := s.admin.Create(t.Context(), now, now.Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	waiting := s.appoint(t, now, now.Add(time.Hour))
 	sessions, idle := s.join(t, waiting.Seats)
 
 	stdout, stderr, err := run(t, "drain", "--socket", s.socket, "--until", "2s")
@@ -158,6 +150,7 @@ func TestWhenADrainIsOver(t *testing.T) {
 // TestStopFinishesCalls: SIGTERM waits for the call that runs, and for nothing else; the
 // service manager learns why.
 func TestStopFinishesCalls(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		timeout string // in the configuration
 		how     func(t *testing.T, s *served, end func())
@@ -223,10 +216,7 @@ func TestStopWithoutCallsIsAtOnce(t *testing.T) {
 	writeFile(t, file, strings.Replace(string(text), "drain_timeout: 0s", "drain_timeout: 24h", 1), 0o600)
 	s := newServed(folder)
 	s.daemon = start(t, program("serve", "--config", file), true, s.serving)
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	_, servers := s.join(t, created.Seats[:1])
 	alone, _ := turnClient(t, servers[0], "udp")
 	if _, err := alone.Allocate(); err != nil {

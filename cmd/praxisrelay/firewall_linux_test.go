@@ -168,6 +168,7 @@ func opens(host, network, address string, patience time.Duration) bool {
 // pass over every transport and family, what is not listed is closed in both directions,
 // and a transport whose row is left out is refused while the others are not.
 func TestRuleSetsLetCallsThrough(t *testing.T) {
+	t.Parallel()
 	uclient := tool(t, "turnutils_uclient", "coturn")
 	ways := []struct{ id, network, port string }{
 		{"in-https", "tcp", "443"}, {"in-turn-udp-3478", "udp", "3478"}, {"in-turn-tcp-3478", "tcp", "3478"}, {"in-turn-tls-5349", "tcp", "5349"},
@@ -237,6 +238,7 @@ func TestRuleSetsLetCallsThrough(t *testing.T) {
 // TestRuleSetsOfTheOpenRelay: media to a peer, and of a peer that sends first, passes,
 // and does not where its row is left out.
 func TestRuleSetsOfTheOpenRelay(t *testing.T) {
+	t.Parallel()
 	for format := range loaders {
 		t.Run(format, func(t *testing.T) {
 			h, folder, plan := guard(t, "relay: {", "relay: {peers: open, allow: ["+outside[0]+"/32], addresses: ["+guarded[0]+"], ")

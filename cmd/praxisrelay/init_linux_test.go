@@ -240,6 +240,7 @@ func TestInitAsks(t *testing.T) {
 // TestInitKilled at every step of writing: there is no configuration and nothing that
 // is half, or the configuration and all that it names. The next run completes it.
 func TestInitKilled(t *testing.T) {
+	t.Parallel()
 	certificate, key := signedFor(t, "127.0.0.1").write(t)
 	left := map[int]bool{} // how many files a killed run left
 	kill := func(call, at string, nth int) (killed bool) {

@@ -152,9 +152,7 @@ func TestInitRefuses(t *testing.T) {
 	other := signedFor(t, "other.example.org")
 	certificate, key := good.write(t)
 	otherCertificate, otherKey := other.write(t)
-	over, overKey := issue(t, nil, func(c *x509.Certificate) {
-		c.DNSNames, c.NotAfter = []string{"relay.example.org"}, time.Now().Add(-time.Minute)
-	}).write(t)
+	over, overKey := signedFor(t, "relay.example.org", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }).write(t)
 	name, files := []string{"--name", "relay.example.org"}, []string{"--cert", certificate, "--key", key}
 	all := append(name, files...)
 	const canary = "a-secret"

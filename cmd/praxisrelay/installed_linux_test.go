@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -20,6 +18,7 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 )
@@ -34,6 +33,7 @@ const (
 // booted: installation, a call, a reload and an upgrade, removal and purge, under the unit
 // as it is shipped.
 func TestInstalledOnDebian(t *testing.T) {
+	t.Parallel()
 	tool(t, "dpkg-deb", "dpkg")
 	h := newHosts(t, [2]string{serverAddress + "/24", "10.78.0.2/24"})
 	first, second := packagesOf(t, "1.0.0"), packagesOf(t, "1.0.1")
@@ -143,12 +143,12 @@ func TestInstalledOnDebian(t *testing.T) {
 // and returns how the other host reaches the server.
 func (h hosts) prepare(t *testing.T, c *container, packages ...string) client.Dialer {
 	t.Helper()
-	root := issue(t, nil, func(c *x509.Certificate) { c.IsCA, c.Subject = true, pkix.Name{CommonName: "The root"} })
-	pair := issue(t, &root, func(c *x509.Certificate) { c.DNSNames = []string{serverName} })
-	c.put(t, certificates+"/fullchain.pem", 0o644, pair.certificate)
+	root := certificatetest.NewCA(t)
+	chain, key := root.Issue(t, serverName, nil)
+	c.put(t, certificates+"/fullchain.pem", 0o644, string(chain))
 	const roots = "/etc/ssl/certs/ca-certificates.crt"
-	c.put(t, roots, 0o644, root.certificate)
-	c.put(t, certificates+"/privkey.pem", 0o600, pair.key)
+	c.put(t, roots, 0o644, string(root.PEM))
+	c.put(t, certificates+"/privkey.pem", 0o600, string(key))
 	for i, file := range packages {
 		text, err := os.ReadFile(file)
 		if err != nil {

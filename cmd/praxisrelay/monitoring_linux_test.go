@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -43,9 +41,7 @@ func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched
 	t.Helper()
 	file, folder := writeConfig(t)
 	edit(t, file, changes...)
-	made := issue(t, nil, func(c *x509.Certificate) {
-		c.NotAfter, c.IPAddresses = time.Now().Add(lasts), []net.IP{net.IPv4(127, 0, 0, 1)}
-	})
+	made := signedFor(t, demoHost, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(lasts) })
 	for name, text := range map[string]string{"cert.pem": made.certificate, "key.pem": made.key} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -74,11 +70,7 @@ func (w *watched) restart() {
 
 func (w *watched) create() client.Created {
 	w.t.Helper()
-	created, err := w.admin.Create(w.t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return created
+	return w.appoint(w.t, time.Now(), time.Now().Add(time.Hour))
 }
 
 // call makes a call as real clients do: two sessions, and media both ways over each
@@ -143,6 +135,7 @@ func (w *watched) allocate(appointment string) (net.Conn, error) {
 // for whatever the dashboard asks, and every alert is silent until its cause is there,
 // and then fires.
 func TestPrometheus(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		skip(t, "a disk can be made full by root alone")
 	}
@@ -323,32 +316,19 @@ func (w *watched) ask(count int, wrong bool) {
 // fill makes appointments until the registry's disk is full.
 func (w *watched) fill() {
 	w.t.Helper()
-	socket := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", w.socket)
-	}}}
-	defer socket.CloseIdleConnections()
 	for i := range 10_000 {
 		a := protocol.NewAppointment{ID: appointment.NewID(), Opens: time.Now()}
 		for _, name := range appointment.SeatNames {
 			verifier := seal.NewRoomKey()
 			a.Seats = append(a.Seats, protocol.NewSeat{Name: name, Verifier: verifier[:], RoomKey: make([]byte, 60)})
 		}
-		body, err := json.Marshal(a)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		response, err := socket.Post("http://admin/v1/appointments", "application/json", bytes.NewReader(body))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		response.Body.Close()
-		switch response.StatusCode {
+		switch status := w.post(w.t, "/v1/appointments", a); status {
 		case http.StatusCreated:
 		case http.StatusInternalServerError:
 			w.t.Logf("the disk was full after %d appointments", i)
 			return
 		default:
-			w.t.Fatal(response.Status)
+			w.t.Fatal(status)
 		}
 	}
 	w.t.Fatal("the disk did not fill")

@@ -5,11 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
 // hosts are network namespaces with one cable between them.
 type hosts [2]string
+
+var madeHosts atomic.Int64
 
 // newHosts makes two hosts with the given addresses and lengths, and nothing else.
 func newHosts(t *testing.T, addresses [2]string) hosts {
@@ -24,7 +27,8 @@ func newHosts(t *testing.T, addresses [2]string) hosts {
 			t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
 		}
 	}
-	h := hosts{fmt.Sprintf("praxis%da", os.Getpid()), fmt.Sprintf("praxis%db", os.Getpid())}
+	n := madeHosts.Add(1) // tests run side by side
+	h := hosts{fmt.Sprintf("praxis%d-%da", os.Getpid(), n), fmt.Sprintf("praxis%d-%db", os.Getpid(), n)}
 	for _, name := range h {
 		run("netns", "add", name)
 		t.Cleanup(func() { _ = exec.Command(ip, "netns", "delete", name).Run() })

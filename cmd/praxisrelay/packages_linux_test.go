@@ -76,6 +76,7 @@ func output(t *testing.T, name string, args ...string) string {
 
 // TestPackagesAreReproducible: the same tree gives the same bytes, whoever builds.
 func TestPackagesAreReproducible(t *testing.T) {
+	t.Parallel()
 	first, second := packagesOf(t, "1.0.0"), t.TempDir()
 	buildPackages(t, second, "VERSION=1.0.0", "TZ=Pacific/Auckland", "LANG=C", "LC_ALL=C", "USER=somebody", "TMPDIR="+t.TempDir())
 	sums := func(folder string) string {
@@ -103,6 +104,7 @@ func TestPackagesAreReproducible(t *testing.T) {
 // TestPackageContents: both packages hold the same, save for where their distributions
 // look for completions, and the commands' pages are all there.
 func TestPackageContents(t *testing.T) {
+	t.Parallel()
 	tool(t, "rpm", "rpm")
 	folder := packagesOf(t, "1.0.0")
 	deb, rpm := one(t, folder, "*.deb"), one(t, folder, "*.rpm")

@@ -210,6 +210,7 @@ func dashboardQueries(t testing.TB) map[string]string {
 // TestAlertsAsTables runs Prometheus' own tests of the rules: when each fires, and when
 // it does not.
 func TestAlertsAsTables(t *testing.T) {
+	t.Parallel()
 	promtool := tool(t, "promtool", "prometheus")
 	tests := filepath.Join("testdata", "alerts.yaml")
 	if out, err := exec.Command(promtool, "test", "rules", tests).CombinedOutput(); err != nil {

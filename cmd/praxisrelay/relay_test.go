@@ -131,10 +131,7 @@ func TestRevocationTakesLessThanASecond(t *testing.T) {
 }
 
 func testRevocation(t *testing.T, s *served, revoke func(id string) (time.Time, error)) {
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	type seat struct {
 		session *client.Session
 		streams []*endedConn
@@ -202,10 +199,7 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 	s := startServe(t, nil)
 	folder := filepath.Dir(s.ca)
 	file, secret := filepath.Join(folder, "praxisrelay.yaml"), filepath.Join(folder, "turn.secret")
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	mint := func() protocol.ICEServer {
 		_, servers := s.join(t, created.Seats[:1])
 		return servers[0]

@@ -54,10 +54,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 	defer stop()
 	var packets, messages atomic.Int64
 	for _, transports := range [][2]string{{"udp", "udp"}, {"udp", "tcp"}, {"tls", "tcp"}} {
-		created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-		if err != nil {
-			t.Fatal(err)
-		}
+		created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 		sessions, servers := s.join(t, created.Seats)
 		var ends [2]net.PacketConn
 		for i, ice := range servers {

@@ -81,7 +81,7 @@ func TestReloadCommand(t *testing.T) {
 			writeFile(t, filepath.Join(folder, "key.pem"), string(pair.key), 0o600)
 		}, true, []string{"in effect now: tls.certificate\n"}},
 		{"another name, and its certificate", func() {
-			chain, key := certificatetest.SelfSigned(t, "relay.example.org")
+			chain, key := certificatetest.SelfSigned(t, "relay.example.org", nil)
 			writeFile(t, filepath.Join(folder, "other.pem"), string(chain), 0o600)
 			writeFile(t, filepath.Join(folder, "other.key"), string(key), 0o600)
 			edit("name: 127.0.0.1", "name: relay.example.org", folder+"/cert.pem", folder+"/other.pem", folder+"/key.pem", folder+"/other.key")
@@ -154,10 +154,7 @@ func TestSecretsAreHandedOver(t *testing.T) {
 	c := program("serve", "--config", file)
 	c.Env = append(c.Env, "CREDENTIALS_DIRECTORY="+credentials)
 	s.daemon = start(t, c, true, s.serving)
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	signedBy := func(secret string) bool {
 		ice := s.ice(t, created.Seats[0].Keys)
 		return ice.Credential == passwordOf(t, secret, ice.Username)

@@ -169,14 +169,9 @@ func TestStatusOfARunningCall(t *testing.T) {
 		}
 	}
 
-	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	next := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
-	if _, err := s.admin.Create(t.Context(), next, next.Add(time.Hour), ""); err != nil {
-		t.Fatal(err)
-	}
+	s.appoint(t, next, next.Add(time.Hour))
 	_, servers := s.join(t, created.Seats)
 	overUDP, _ := turnClient(t, servers[0], "udp")
 	overTLS, _ := turnClient(t, servers[1], "tls")

@@ -124,7 +124,9 @@ func TestDoubtsAreSaidOnce(t *testing.T) {
 				c.ExtraExtensions = []pkix.Extension{{Id: mustStaple, Value: []byte{0x30, 3, 2, 1, 5}}}
 			})
 		}, "must-staple"},
-		"signed by itself": {func(t *testing.T, a certificatetest.CA) ([]byte, []byte) { return certificatetest.SelfSigned(t, name) }, "vouches for itself"},
+		"signed by itself": {func(t *testing.T, a certificatetest.CA) ([]byte, []byte) {
+			return certificatetest.SelfSigned(t, name, nil)
+		}, "vouches for itself"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -25,14 +25,32 @@ type CA struct {
 // NewCA makes an authority for ten years from an hour ago.
 func NewCA(t testing.TB) CA {
 	t.Helper()
+	return Named(t, "an authority")
+}
+
+// Named is NewCA with a name of its own.
+func Named(t testing.TB, name string) CA {
+	t.Helper()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "an authority"}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0), KeyUsage: x509.KeyUsageCertSign,
 	}
 	var ca CA
 	ca.certificate, ca.key = sign(t, template, CA{certificate: template})
 	ca.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.certificate.Raw})
 	return ca
+}
+
+// Between makes an authority that this one vouches for.
+func (ca CA) Between(t testing.TB, name string) CA {
+	t.Helper()
+	template := leaf(t, "", func(c *x509.Certificate) {
+		c.Subject, c.IsCA, c.BasicConstraintsValid, c.KeyUsage = pkix.Name{CommonName: name}, true, true, x509.KeyUsageCertSign
+	})
+	var between CA
+	between.certificate, between.key = sign(t, template, ca)
+	between.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: between.certificate.Raw})
+	return between
 }
 
 // Issue makes a certificate for a name or an address, which lives for 90 days since an
@@ -45,10 +63,10 @@ func (ca CA) Issue(t testing.TB, name string, change func(*x509.Certificate)) (c
 	return append(chainPEM, ca.PEM...), keyPEM
 }
 
-// SelfSigned makes a certificate that nobody vouches for.
-func SelfSigned(t testing.TB, name string) (certificatePEM, keyPEM []byte) {
+// SelfSigned makes a certificate that nobody vouches for, as Issue does else.
+func SelfSigned(t testing.TB, name string, change func(*x509.Certificate)) (certificatePEM, keyPEM []byte) {
 	t.Helper()
-	template := leaf(t, name, nil)
+	template := leaf(t, name, change)
 	certificate, key := sign(t, template, CA{certificate: template})
 	return encode(t, certificate, key)
 }
@@ -70,7 +88,7 @@ func leaf(t testing.TB, name string, change func(*x509.Certificate)) *x509.Certi
 	template := &x509.Certificate{SerialNumber: serial, NotBefore: begin, NotAfter: begin.Add(90 * 24 * time.Hour)}
 	if ip := net.ParseIP(name); ip != nil {
 		template.IPAddresses = []net.IP{ip}
-	} else {
+	} else if name != "" {
 		template.DNSNames = []string{name}
 	}
 	if change != nil {

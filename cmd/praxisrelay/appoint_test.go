@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/seal"
+)
+
+// appoint makes an appointment with keys that no code was stretched for, which takes
+// seconds under the race detector. Its seats have no code and no link.
+func (s *served) appoint(t testing.TB, opens, closes time.Time) client.Created {
+	t.Helper()
+	created := client.Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
+	request := protocol.NewAppointment{ID: created.ID, Opens: opens, Closes: closes}
+	room := seal.NewRoomKey()
+	for _, name := range (appointment.Appointment{}).SeatNames() {
+		seat := client.CreatedSeat{Name: name}
+		rand.Read(seat.Keys.JoinToken[:])
+		rand.Read(seat.Keys.SealKey[:])
+		verifier := seat.Keys.Verifier()
+		request.Seats = append(request.Seats, protocol.NewSeat{
+			Name: name, Verifier: verifier[:], RoomKey: room.Wrap(seat.Keys.SealKey, created.ID, name),
+		})
+		created.Seats = append(created.Seats, seat)
+	}
+	if status := s.post(t, "/v1/appointments", request); status != http.StatusCreated {
+		t.Fatalf("no appointment was made: %d", status)
+	}
+	return created
+}
+
+// post sends JSON to the admin socket and returns the status of the answer.
+func (s *served) post(t testing.TB, path string, body any) int {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", s.socket)
+	}}}
+	response, err := socket.Post("http://admin"+path, "application/json", bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
