@@ -27,6 +27,8 @@ type Options struct {
 	Now        func() time.Time
 	// Sockets binds the listeners; nil: they are bound as package net does it.
 	Sockets Sockets
+	// Observe is told what happens to clients; see core.Config.
+	Observe func(core.Event)
 }
 
 // Sockets binds listeners, or has them from who started the process.
@@ -106,6 +108,7 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 		Keys:       o.Keys,
 		MaxSession: o.Relay.MaxSession,
 		Limits:     coreLimits(o.Relay),
+		Observe:    o.Observe,
 	}
 	public := o.Relay.PublicAddress
 	if !public.IsValid() { // else the addresses that RFC 5780 asks for are a NAT's

@@ -154,6 +154,13 @@ func (r *Relay) Revoked(appointment, seat string) time.Time {
 	return r.core.Revoked(appointment, seat)
 }
 
+// Held returns the live allocations of an appointment.
+func (r *Relay) Held(appointment string) []core.Held {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.core.Held(r.now(), appointment)
+}
+
 // Full tells whether no more allocations are made, since there are too many.
 func (r *Relay) Full() bool {
 	r.mu.Lock()

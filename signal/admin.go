@@ -29,6 +29,7 @@ var routes = []route{
 	{"GET /v1/appointments", token.ReadAppointments, (*Server).listAppointments},
 	{"POST /v1/appointments", token.Appointments, (*Server).createAppointment},
 	{"GET /v1/appointments/{id}", token.ReadAppointments, (*Server).getAppointment},
+	{"GET /v1/appointments/{id}/explanation", token.ReadAppointments, (*Server).getExplanation},
 	{"DELETE /v1/appointments/{id}", token.Appointments, (*Server).revokeAppointment},
 	{"GET /v1/appointments/{id}/seats/{seat}", token.Appointments, (*Server).getSeat},
 	{"PUT /v1/appointments/{id}/seats/{seat}", token.Appointments, (*Server).reissueSeat},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 )
 
@@ -74,6 +75,7 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, from 
 	case err != nil:
 		return s.unwritten("an appointment cannot be revoked", err)
 	}
+	s.journal.Note(a.ID, journal.Event{Kind: journal.Revoked})
 	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
 	s.relay.Revoke(a.ID, "", a.Revoked)
 	s.log.Info("an appointment was revoked", "by", from.name)

@@ -17,7 +17,7 @@ func decodeFrame(text []byte) (frame protocol.FromClient, err error) {
 	members := 0
 	for _, there := range []bool{
 		frame.Join != nil, frame.Resume != nil, frame.Send != nil, frame.Admit != nil,
-		frame.ICE != nil, frame.Ack != nil, frame.Leave != nil,
+		frame.ICE != nil, frame.Explain != nil, frame.Ack != nil, frame.Leave != nil,
 	} {
 		if there {
 			members++
@@ -29,7 +29,7 @@ func decodeFrame(text []byte) (frame protocol.FromClient, err error) {
 	case frame.Send != nil && frame.Send.Seq > maxSeq:
 		return frame, errors.New("send.seq is below 2^53")
 	case frame.Numbered() != (frame.N > 0):
-		return frame, errors.New("send, admit and ice are numbered from 1, other frames are not")
+		return frame, errors.New("send, admit, ice and explain are numbered from 1, other frames are not")
 	}
 	return frame, nil
 }

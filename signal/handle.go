@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 )
 
@@ -41,6 +42,8 @@ func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) (wa
 		r.admitLocked(s, *frame.Admit)
 	case frame.ICE != nil && s.admitted:
 		r.deliverICELocked(s)
+	case frame.Explain != nil:
+		r.explainLocked(s)
 	case frame.Ack != nil:
 		if !s.forgetLocked(*frame.Ack) {
 			r.endLocked(s, protocol.BadRequest, "a frame was acknowledged that was not sent")
@@ -48,7 +51,7 @@ func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) (wa
 			s.link.ack = true
 		}
 	case frame.Leave != nil:
-		r.endLocked(s, protocol.UnknownSession, "the client has left")
+		r.endLocked(s, protocol.UnknownSession, hungUp)
 	}
 	if s.received-s.acked >= protocol.AckEvery || frame.Ack != nil {
 		s.wakeLocked()
@@ -81,6 +84,7 @@ func (r *rooms) admitLocked(s *session, admit protocol.Admit) {
 		return
 	}
 	waiting.admitted = true
+	r.noteLocked(waiting, journal.Event{Kind: journal.Admitted})
 	r.deliverICELocked(waiting)
 	r.tellLocked(in, waiting, protocol.FromServer{Joined: new(waiting.present())})
 }
@@ -95,5 +99,6 @@ func (r *rooms) deliverICELocked(s *session) {
 		r.endLocked(s, protocol.Unavailable, faulty)
 		return
 	}
+	r.noteLocked(s, journal.Event{Kind: journal.Credential})
 	r.deliverLocked(s, protocol.FromServer{ICE: &ice})
 }

@@ -10,6 +10,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 )
 
@@ -34,13 +35,23 @@ func (s *Server) open(ctx context.Context, client netip.Addr, over transport, fr
 }
 
 func (s *Server) join(ctx context.Context, client netip.Addr, over transport, join protocol.Join) (*session, *link, *protocol.Error) {
-	session, welcome, failure := s.admit(ctx, client, join)
+	session, welcome, failure := s.admit(ctx, client, over, join)
 	if failure != nil {
 		return nil, nil, failure
 	}
-	session.transport = over
+	session.transport, session.address = over, s.journal.Shown(client)
 	link, failure := s.rooms.join(s.now(), session, welcome, func() *protocol.Error { return s.refuses(ctx, session) })
+	if failure != nil {
+		s.notJoined(session.appointment, session.seat, over, session.address, failure.Code)
+	}
 	return session, link, failure
+}
+
+// notJoined notes that a right code did not open its seat.
+func (s *Server) notJoined(appointment, seat string, over transport, address string, why protocol.Code) {
+	s.journal.Note(appointment, journal.Event{
+		Kind: journal.NotJoined, Seat: seat, Over: string(over), Reason: string(why), Address: address,
+	})
 }
 
 // refuses says why a session that was just admitted may not be any more.
@@ -55,7 +66,7 @@ func (s *Server) refuses(ctx context.Context, session *session) *protocol.Error 
 }
 
 // admit finds the seat that a token opens.
-func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Join) (*session, protocol.Welcome, *protocol.Error) {
+func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, join protocol.Join) (*session, protocol.Welcome, *protocol.Error) {
 	now := s.now()
 	var welcome protocol.Welcome
 	if epoch, err := base64.RawURLEncoding.DecodeString(join.Epoch); err != nil || len(epoch) != 16 {
@@ -80,6 +91,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 	}
 	if err == nil {
 		s.guesses.remember(client, lookups[0])
+		s.journal.Begin(found.ID, found.Closes.Add(appointment.Grace))
 		err = found.Admits(now)
 	}
 	switch {
@@ -87,8 +99,10 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, join protocol.Joi
 		s.guesses.fail(now, client)
 		return nil, welcome, &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
 	case errors.Is(err, appointment.ErrEarly):
+		s.notJoined(found.ID, seat.Name, over, s.journal.Shown(client), protocol.TooEarly)
 		return nil, welcome, &protocol.Error{Code: protocol.TooEarly, Message: "the appointment has not begun", Opens: &found.Opens}
 	case errors.Is(err, appointment.ErrOver):
+		s.notJoined(found.ID, seat.Name, over, s.journal.Shown(client), protocol.Over)
 		return nil, welcome, &protocol.Error{Code: protocol.Over, Message: "the appointment is over"}
 	case err != nil:
 		s.failed("the registry cannot be read", err)

@@ -8,6 +8,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
 )
@@ -122,6 +123,7 @@ func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) 
 	case err != nil:
 		return s.unwritten("a seat cannot be reissued", err)
 	}
+	s.journal.Note(id, journal.Event{Kind: journal.Reissued, Seat: seat.Name})
 	s.rooms.endAll(id, seat.Name, protocol.Revoked, "the seat was given another code")
 	s.relay.Revoke(id, seat.Name, seat.Reissued)
 	return nil

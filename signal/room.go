@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 )
 
@@ -14,8 +15,11 @@ import (
 // any time; clients come back and it is there again.
 type rooms struct {
 	// ice makes the credential of a seat that is admitted.
-	ice     func(appointment, seat string) (protocol.ICE, error)
+	ice func(appointment, seat string) (protocol.ICE, error)
+	// explain says why a room's call does not come about; it is called under mu.
+	explain func(in []journal.Session, appointment string) protocol.Explanation
 	metrics *metrics
+	journal *journal.Journal
 
 	mu       sync.Mutex
 	waiting  bool                // patients wait until the doctor lets them in
@@ -43,8 +47,11 @@ const (
 	joinBurst    = 10
 )
 
-func newRooms(waiting bool, ice func(appointment, seat string) (protocol.ICE, error), m *metrics) *rooms {
-	return &rooms{ice: ice, waiting: waiting, metrics: m, byID: map[string]*room{}, sessions: map[string]*session{}}
+func newRooms(
+	waiting bool, ice func(appointment, seat string) (protocol.ICE, error),
+	explain func([]journal.Session, string) protocol.Explanation, m *metrics, j *journal.Journal,
+) *rooms {
+	return &rooms{ice: ice, explain: explain, waiting: waiting, metrics: m, journal: j, byID: map[string]*room{}, sessions: map[string]*session{}}
 }
 
 // join seats a session, welcomes it and tells the others. An older session of the
@@ -92,7 +99,7 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 		delete(in.seats, s.seat) // nobody is told that it left: somebody joins
 		if old.epoch == s.epoch {
 			s.admitted = s.admitted || old.admitted
-			r.endLocked(old, protocol.UnknownSession, "the client has joined anew")
+			r.endLocked(old, protocol.UnknownSession, joinedAnew)
 		} else {
 			in.replaced = append(in.replaced, old.epoch)
 			if len(in.replaced) > maxReplaced {
@@ -104,6 +111,7 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 	in.seats[s.seat], in.empty = s, time.Time{}
 	r.sessions[s.token] = s
 	l := s.attachLocked(0)
+	r.noteLocked(s, journal.Event{Kind: journal.Joined})
 
 	welcome.Session = s.token
 	welcome.Present = []protocol.Present{}
@@ -137,7 +145,10 @@ func (r *rooms) resume(now time.Time, over transport, resume protocol.Resume) (*
 	if resume.Received < s.forgottenLocked() {
 		return s, nil, nil
 	}
-	s.transport = over
+	if s.transport != over || s.link == nil && now.Sub(s.away) >= resumeTime {
+		s.transport = over
+		r.noteLocked(s, journal.Event{Kind: journal.Resumed})
+	}
 	return s, s.attachLocked(resume.Received), nil
 }
 
@@ -147,6 +158,9 @@ func (r *rooms) detach(now time.Time, s *session, l *link) {
 	defer r.mu.Unlock()
 	if l != nil && s.link == l {
 		s.link, s.away = nil, now
+		if s.transport == overSocket && s.over == nil {
+			r.noteLocked(s, journal.Event{Kind: journal.Lost})
+		}
 	}
 }
 
@@ -160,7 +174,7 @@ func (r *rooms) sweep(now time.Time) {
 		case !now.Before(s.ends):
 			r.endLocked(s, protocol.Over, "the appointment is over")
 		case s.link == nil && now.Sub(s.away) >= awayTime:
-			r.endLocked(s, protocol.UnknownSession, "the client was away for too long")
+			r.endLocked(s, protocol.UnknownSession, awayTooLong)
 		}
 	}
 	for id, in := range r.byID {
@@ -223,6 +237,7 @@ func (r *rooms) endWithLocked(s *session, over *protocol.Error) {
 		return
 	}
 	s.over = over
+	r.noteEndLocked(s)
 	r.metrics.ended.WithLabelValues(string(over.Code)).Inc()
 	delete(r.sessions, s.token)
 	s.wakeLocked()

@@ -18,6 +18,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/page"
 	"praxisrelay/signal/protocol"
 )
@@ -30,6 +31,8 @@ type Relay interface {
 	// Revoke ends what a seat holds, or all of an appointment where seat is empty,
 	// and refuses the credentials that were made for it up to the given time.
 	Revoke(appointment, seat string, revoked time.Time)
+	// Allocations returns what clients of an appointment hold there.
+	Allocations(appointment string) []journal.Allocation
 }
 
 // Options are what a Server is made of.
@@ -48,6 +51,9 @@ type Options struct {
 	Registry appointment.Registry
 	Pepper   *appointment.Pepper
 	Relay    Relay
+	// Journal remembers what happens, to explain it. Nil: the server has its own, without
+	// what the relay knows.
+	Journal *journal.Journal
 	// Health serves /healthz and /readyz to clients. Nil: nothing does.
 	Health http.Handler
 	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
@@ -84,6 +90,7 @@ type Server struct {
 	stretching stretching
 	stopping   chan struct{}
 	health     http.Handler
+	journal    *journal.Journal
 	metrics    *metrics
 	writing    writing
 	swept      atomic.Int64 // Unix nanoseconds, of the last sweep
@@ -122,8 +129,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		stopping:   make(chan struct{}),
 		health:     o.Health,
 		metrics:    newMetrics(),
+		journal:    o.Journal,
 	}
-	s.rooms = newRooms(o.Waiting, s.makeICE, s.metrics)
+	if s.journal == nil {
+		s.journal = journal.New(o.Now, nil)
+	}
+	s.rooms = newRooms(o.Waiting, s.makeICE, s.explainRoom, s.metrics, s.journal)
 	list, err := s.registry.List(ctx)
 	if errors.Is(err, appointment.ErrDamaged) {
 		s.log.Error("appointments cannot be read", "error", err) // the others can
@@ -218,6 +229,7 @@ func (s *Server) sweep(ctx context.Context) {
 }
 
 func (s *Server) sweepRegistry(ctx context.Context) {
+	s.journal.Sweep(s.now())
 	if err := s.registry.Sweep(ctx, s.now()); err != nil {
 		s.failed("the registry cannot be swept", err)
 		if !errors.Is(err, appointment.ErrDamaged) {

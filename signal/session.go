@@ -30,6 +30,7 @@ type session struct {
 	appointment string
 	seat        string
 	epoch       string
+	address     string // of the client that joined, as far as it may be kept
 	token       string // for resuming
 	lookup      appointment.Lookup
 	ends        time.Time // when nobody could withdraw its appointment any more

@@ -674,7 +674,7 @@ func TestACodeThatIsWithdrawnWhileItJoins(t *testing.T) {
 	l := newLab(t)
 	_, doctor, patient := l.seats(day)
 	l.join(patient)
-	session, welcome, failure := l.admit(t.Context(), netip.MustParseAddr("198.51.100.1"), *joining(doctor, seal.NewEpoch()).Join)
+	session, welcome, failure := l.admit(t.Context(), netip.MustParseAddr("198.51.100.1"), overSocket, *joining(doctor, seal.NewEpoch()).Join)
 	if failure != nil {
 		t.Fatal(failure)
 	}

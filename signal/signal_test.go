@@ -23,6 +23,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
 )
@@ -59,6 +60,8 @@ func (f *fakeRelay) Revoke(appointment, seat string, _ time.Time) {
 	defer f.mu.Unlock()
 	f.revoked = append(f.revoked, strings.TrimSuffix(appointment+"."+seat, "."))
 }
+
+func (f *fakeRelay) Allocations(string) []journal.Allocation { return nil }
 
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 

@@ -26,6 +26,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/health"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/systemd"
 )
@@ -51,6 +52,7 @@ type appliance struct {
 	acme       *certificate.ACME // nil: the certificate is in files
 	signal     *signal.Server
 	registry   appointment.Registry
+	journal    *journal.Journal
 	admin      net.Listener
 	api        net.Listener // nil: the admin API is on the socket alone
 	monitoring net.Listener // nil: there are no metrics
@@ -78,6 +80,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 	a := &appliance{
 		log:      log,
 		sockets:  sockets,
+		journal:  journal.New(time.Now, log.Shown),
 		reloads:  newReloads(time.Now()),
 		settings: c,
 		secrets:  s,
@@ -102,6 +105,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		TLS:     tlsConfig(a.pair),
 		Now:     time.Now,
 		Sockets: sockets,
+		Observe: a.note,
 	}
 	if c.TLS.ACME.Directory == "" {
 		if err = a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
@@ -146,6 +150,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		Registry:    a.registry,
 		Pepper:      a.pepper,
 		Relay:       a,
+		Journal:     a.journal,
 		Health:      a.health.Handler(),
 		Firewall:    firewallPage(c, a.addresses, time.Now),
 		Maintenance: a.maintenance,

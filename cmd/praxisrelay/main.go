@@ -58,6 +58,7 @@ func rootCommand() *cobra.Command {
 		initCommand(),
 		serveCommand(),
 		statusCommand(),
+		explainCommand(),
 		reloadCommand(),
 		drainCommand(),
 		configCommand(),

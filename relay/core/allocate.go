@@ -72,6 +72,7 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 	a.expires = c.now.Add(a.granted)
 	c.hold(a)
 	c.stats.Granted[from.Transport]++
+	c.observe(Granted, a, "")
 	return c.allocated(from, a)
 }
 
@@ -119,7 +120,7 @@ func (c *Core) refresh(from FiveTuple, held *allocation) []byte {
 	}
 	var lifetime time.Duration
 	if r.hasLifetime && r.lifetime == 0 {
-		c.end(c.now, held)
+		c.end(c.now, held, EndedByClient)
 	} else {
 		lifetime = c.lifetime(held)
 		held.expires = c.now.Add(lifetime)

@@ -97,8 +97,10 @@ func (c *Core) appointment(name string) *appointment {
 	return &appointment{name: name, space: newSpace()}
 }
 
-// end removes an allocation and everything that leads to it or from it.
-func (c *Core) end(now time.Time, a *allocation) {
+// end removes an allocation and everything that leads to it or from it. Why is one of
+// the Ended constants.
+func (c *Core) end(now time.Time, a *allocation, why string) {
+	c.observe(Ended, a, why)
 	p := a.appointment
 	for _, ch := range a.channels {
 		c.forget(ch)
@@ -127,7 +129,11 @@ func (c *Core) end(now time.Time, a *allocation) {
 // expire ends every allocation whose time is over.
 func (c *Core) expire(now time.Time) {
 	for len(c.expiries) > 0 && !now.Before(c.expiries[0].expires) {
-		c.end(now, c.expiries[0])
+		why := EndedByTime
+		if a := c.expiries[0]; a.ends.Sub(a.expires) < time.Second { // lifetimes are whole seconds
+			why = EndedByLimit
+		}
+		c.end(now, c.expiries[0], why)
 	}
 }
 

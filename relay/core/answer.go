@@ -100,11 +100,17 @@ func (c *Core) fits(from FiveTuple, more int) bool {
 // refuse answers that a limit is reached.
 func (c *Core) refuse(from FiveTuple, limit Limit, f failure) []byte {
 	c.limited(from, limit)
-	return c.fail(from, f)
+	c.observeRefusal(from, f, limit.String())
+	return c.answerError(from, f)
 }
 
 // fail answers with an error.
 func (c *Core) fail(from FiveTuple, f failure) []byte {
+	c.observeRefusal(from, f, "")
+	return c.answerError(from, f)
+}
+
+func (c *Core) answerError(from FiveTuple, f failure) []byte {
 	r := &c.request
 	c.begin(stun.ClassErrorResponse)
 	c.code = f.code

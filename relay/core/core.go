@@ -73,6 +73,9 @@ type Config struct {
 	// Listeners are the addresses of the UDP listeners, by their index. Where two
 	// addresses have the same two ports each, RFC 5780's tests are answered.
 	Listeners []netip.AddrPort
+	// Observe is told what happens to clients, from within whatever made it happen: it
+	// must be quick, and call nothing of the Core. Nil: nobody is.
+	Observe func(Event)
 }
 
 // Open is what the open relay needs beside: sockets, and a judge of peers.
@@ -225,7 +228,7 @@ func (c *Core) Holds(client FiveTuple) bool { return c.allocations[client] != ni
 // Disconnected ends what the client of a lost stream held.
 func (c *Core) Disconnected(now time.Time, client FiveTuple) {
 	if held := c.allocations[client]; held != nil {
-		c.end(now, held)
+		c.end(now, held, EndedByStream)
 	}
 }
 
@@ -242,7 +245,7 @@ func (c *Core) Revoke(now time.Time, appointment, name string, until time.Time) 
 		for _, a := range slices.Clone(held.members) {
 			if name == "" || name == a.seat {
 				ended = append(ended, a.tuple)
-				c.end(now, a)
+				c.end(now, a, EndedByRevoke)
 			}
 		}
 	}
@@ -264,7 +267,7 @@ func (c *Core) refuses(id credential.Identity) bool {
 // Close ends every allocation.
 func (c *Core) Close(now time.Time) {
 	for len(c.expiries) > 0 {
-		c.end(now, c.expiries[0])
+		c.end(now, c.expiries[0], EndedByTheStop)
 	}
 }
 

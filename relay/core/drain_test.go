@@ -59,7 +59,7 @@ func TestDrain(t *testing.T) {
 	end(x[1])
 	for _, a := range l.appointments["x"].members {
 		if a.seat == "patient" {
-			l.end(l.now, a)
+			l.end(l.now, a, EndedByTime)
 			break
 		}
 	}

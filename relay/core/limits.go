@@ -139,6 +139,7 @@ type meter struct {
 	most int          // bytes per second of a test; 0: as the limits say. It does not change
 	full atomic.Int64 // as bucket
 	last atomic.Int64 // Unix nanoseconds, to the second
+	counts
 }
 
 // A meter holds half a second of its rate, and another half for small packets:
@@ -202,6 +203,6 @@ func (c *Core) makeRoom(p *appointment, seat string) bool {
 	if c.now.UnixNano()-since < int64(idle) {
 		return false
 	}
-	c.end(c.now, idlest)
+	c.end(c.now, idlest, EndedForOther)
 	return true
 }

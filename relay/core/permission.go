@@ -34,6 +34,9 @@ func (c *Core) createPermission(from FiveTuple, held *allocation) []byte {
 // permit installs a permission for a peer's address.
 func (c *Core) permit(a *allocation, peer netip.AddrPort) {
 	until := c.now.Add(permissionLifetime)
+	if a.permitted(peer.Addr()).IsZero() && a.appointment.space.relayed[peer] != nil {
+		c.observe(Permitted, a, "")
+	}
 	a.permit(peer.Addr(), until)
 	c.routeInbound(a, peer.Addr(), until)
 }

@@ -121,7 +121,7 @@ func (c *Core) Forward(now time.Time, from FiveTuple, in, buf []byte) (to FiveTu
 		c.drop(DropNoRoute)
 		return from, nil
 	}
-	if !c.admit(r.meter, r.shared, now, end-4) {
+	if !c.admit(r.meter, r.shared, now, in[4:end]) {
 		return from, nil
 	}
 	if r.target != nil {
@@ -153,7 +153,7 @@ func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []
 	case len(data) > MaxMessage-4:
 		c.drop(DropMalformed)
 		return key.client, nil
-	case !c.admit(r.meter, r.shared, now, len(data)):
+	case !c.admit(r.meter, r.shared, now, data):
 		return key.client, nil
 	}
 	if r.channel == 0 {
@@ -167,16 +167,21 @@ func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []
 // take what all need.
 const appointmentShare = 4
 
-// admit shapes media: of one allocation, of its appointment, and of all.
-func (c *Core) admit(own, shared *meter, now time.Time, size int) bool {
-	at, rate := now.UnixNano(), int(c.rates.allocation.Load())
+// admit shapes media: of one allocation, of its appointment, and of all. What passes is
+// counted for the allocation.
+func (c *Core) admit(own, shared *meter, now time.Time, data []byte) bool {
+	at, size, rate := now.UnixNano(), len(data), int(c.rates.allocation.Load())
 	most := rate
 	if own.most > 0 && (rate == 0 || rate > own.most) {
 		most = own.most
 	}
-	return (own.take(at, size, most) || c.drop(DropAllocationRate)) &&
+	admitted := (own.take(at, size, most) || c.drop(DropAllocationRate)) &&
 		(shared.take(at, size, appointmentShare*rate) || c.drop(DropAppointmentRate)) &&
 		(c.total.take(at, size, int(c.rates.total.Load())) || c.drop(DropTotalRate))
+	if admitted {
+		own.count(at, data)
+	}
+	return admitted
 }
 
 // send forwards a Send indication (RFC 8656, section 11.2). Nobody is told when
@@ -193,7 +198,7 @@ func (c *Core) send(from FiveTuple, buf []byte) (FiveTuple, []byte) {
 		c.drop(DropNoRoute)
 		return from, nil
 	}
-	if !c.admit(&held.sent, &held.appointment.meter, c.now, len(r.data)) {
+	if !c.admit(&held.sent, &held.appointment.meter, c.now, r.data) {
 		return from, nil
 	}
 	target := held.appointment.space.relayed[peer]

@@ -159,6 +159,11 @@ func (a *Admin) Reissue(ctx context.Context, id, name, otherName string, other c
 	return made, a.call(ctx, http.MethodPut, seats+url.PathEscape(name), request, &protocol.ReissuedSeat{})
 }
 
+// Explain returns what the daemon remembers of an appointment, and what is likely wrong.
+func (a *Admin) Explain(ctx context.Context, id string) (got protocol.ExplainedAppointment, err error) {
+	return got, a.call(ctx, http.MethodGet, "/v1/appointments/"+url.PathEscape(id)+"/explanation", nil, &got)
+}
+
 // Reload hands over a configuration and the files that it names.
 func (a *Admin) Reload(ctx context.Context, handed protocol.Reload) (got protocol.Reloaded, err error) {
 	return got, a.call(ctx, http.MethodPost, "/v1/reload", handed, &got)

@@ -16,6 +16,9 @@ const nearExpiry = 5 * 60 * 1000;
 // a new way has to be found through it, soon, and a new connection to it costs little.
 const stallCheck = 700;
 
+// How often the doctor's page asks the server why there is no call, in milliseconds.
+const explainEvery = 10000;
+
 const minRounds = 600000; // of stretching a code; a server that wants fewer is none of ours
 const options = new URLSearchParams(location.search);
 
@@ -30,6 +33,7 @@ let connected = false;
 let gone = false; // the partner's session left the server
 let unreachable = false; // the server is
 let asked = false; // for another way, since then
+let wondering; // the timer for asking why there is no call
 let admitted = new Set(); // epochs that were let in here
 
 // --- the entrance
@@ -64,7 +68,7 @@ async function enter(event) {
     complain('');
     signaling = new Signaling(
       keys,
-      { welcome, ice, joined, left, message, tampered, back, lost, maintenance, ended },
+      { welcome, ice, joined, left, message, explanation, tampered, back, lost, maintenance, ended },
       options.get('signaling') === 'poll',
     );
   } catch (error) {
@@ -90,6 +94,7 @@ function leave() {
   signaling = configuration = undefined;
   admitted.clear();
   clearTimeout(renewal);
+  clearInterval(wondering);
   for (const track of stream?.getTracks() ?? []) track.stop();
   stream = undefined;
   mirror();
@@ -105,6 +110,7 @@ function forget() {
   call = partner = undefined;
   connected = gone = false;
   picture(null);
+  show('explanation');
   knock();
 }
 
@@ -123,6 +129,8 @@ function welcome({ seat, present }) {
   $('consultation').hidden = false;
   showDevices(stream);
   if (!connected) show('status', stream ? `waiting.${seat}` : 'noMedia');
+  clearInterval(wondering);
+  if (isDoctor()) wondering = setInterval(wonder, explainEvery);
   present.forEach(joined);
 }
 
@@ -194,6 +202,18 @@ function begin() {
   show('status', 'connecting');
 }
 
+// wonder asks why there is no call, unless it is for the doctor to let somebody in.
+function wonder() {
+  if (!connected && !unreachable && $('admission').hidden) signaling.explain();
+}
+
+// explanation is shown when something is wrong. While nobody else is there, what is
+// nobody's fault is no news.
+function explanation({ cause, side, text }) {
+  const news = !connected && (side !== 'nobody' || (call && cause !== 'connecting'));
+  show('explanation', news ? 'explanation' : '', text);
+}
+
 // left does not end the call: media does not need the server. What does not flow is
 // kept for when the same session comes back.
 function left({ epoch }) {
@@ -248,7 +268,10 @@ function tampered() { show('warning', 'tampered'); }
 
 function changed(state) {
   connected = state === 'connected';
-  if (connected) picture(partner.stream ?? null);
+  if (connected) {
+    picture(partner.stream ?? null);
+    show('explanation');
+  }
   if (connected) show('status', 'connected', partner.name || say(`partner.${partner.seat}`));
   else if (state === 'connecting') show('status', 'connecting');
   else if (state === 'disconnected' || state === 'failed') show('status', gone ? `waiting.${signaling.seat}` : 'reconnecting');

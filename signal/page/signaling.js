@@ -11,6 +11,7 @@ import { Session } from './session.js';
 //   ice(ice)                 the seat is admitted, or has a new credential
 //   joined(present), left(present)   another seat's session
 //   message(present, object)         from another seat, opened
+//   explanation(explanation) why the call does not come about
 //   tampered()               a message was altered on its way
 //   back()                   the server can be reached, for the first time or again
 //   lost()                   the server cannot be reached; another try follows
@@ -61,6 +62,9 @@ export class Signaling {
   // renew asks for a new credential.
   renew() { this.#queue({ ice: {} }); }
 
+  // explain asks why the call does not come about; the doctor alone may.
+  explain() { this.#queue({ explain: {} }); }
+
   // check finds out soon whether the server can still be reached.
   check(within) { this.#connection.check(within); }
 
@@ -91,12 +95,13 @@ export class Signaling {
     this.#work = this.#work.then(step).catch((error) => console.warn('a frame was dropped:', error.message));
   }
 
-  async #receive({ welcome, ice, joined, left, message }) {
+  async #receive({ welcome, ice, joined, left, message, explanation }) {
     if (this.#deaf || this.#closed) return;
     if (welcome) await this.#enter(welcome);
     else if (ice) this.#handlers.ice(ice);
     else if (joined) this.#handlers.joined(joined);
     else if (left) this.#handlers.left(left);
+    else if (explanation) this.#handlers.explanation(explanation);
     else if (message) await this.#open(message);
   }
 

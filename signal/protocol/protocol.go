@@ -58,20 +58,23 @@ type Polled struct {
 }
 
 // FromClient is a frame that a client sends: Join or Resume first, and then any of
-// the others. Send, Admit and ICE are numbered.
+// the others. Send, Admit, ICE and Explain are numbered.
 type FromClient struct {
-	N      uint64  `json:"n,omitempty"` // from 1, per session, without gaps
-	Join   *Join   `json:"join,omitempty"`
-	Resume *Resume `json:"resume,omitempty"`
-	Send   *Send   `json:"send,omitempty"`
-	Admit  *Admit  `json:"admit,omitempty"`
-	ICE    *Empty  `json:"ice,omitempty"`
-	Ack    *uint64 `json:"ack,omitempty"` // the last N that came; also the heartbeat
-	Leave  *Empty  `json:"leave,omitempty"`
+	N       uint64  `json:"n,omitempty"` // from 1, per session, without gaps
+	Join    *Join   `json:"join,omitempty"`
+	Resume  *Resume `json:"resume,omitempty"`
+	Send    *Send   `json:"send,omitempty"`
+	Admit   *Admit  `json:"admit,omitempty"`
+	ICE     *Empty  `json:"ice,omitempty"`
+	Explain *Empty  `json:"explain,omitempty"` // the doctor's alone: why does the call not come about?
+	Ack     *uint64 `json:"ack,omitempty"`     // the last N that came; also the heartbeat
+	Leave   *Empty  `json:"leave,omitempty"`
 }
 
 // Numbered tells whether a frame has to have a number.
-func (f FromClient) Numbered() bool { return f.Send != nil || f.Admit != nil || f.ICE != nil }
+func (f FromClient) Numbered() bool {
+	return f.Send != nil || f.Admit != nil || f.ICE != nil || f.Explain != nil
+}
 
 // Empty is the value of a frame whose name says everything.
 type Empty struct{}
@@ -109,16 +112,17 @@ type Admit struct {
 // FromServer is a frame that the server sends: Welcome, Resumed or Error first.
 // Those that must arrive are numbered.
 type FromServer struct {
-	N       uint64   `json:"n,omitempty"` // from 1, per session, without gaps
-	Welcome *Welcome `json:"welcome,omitempty"`
-	ICE     *ICE     `json:"ice,omitempty"`
-	Joined  *Present `json:"joined,omitempty"`
-	Left    *Present `json:"left,omitempty"`
-	Message *Message `json:"message,omitempty"`
-	Absent  *Absent  `json:"absent,omitempty"`
-	Resumed *Resumed `json:"resumed,omitempty"` // not numbered
-	Ack     *uint64  `json:"ack,omitempty"`     // not numbered
-	Error   *Error   `json:"error,omitempty"`   // not numbered; the last frame
+	N           uint64       `json:"n,omitempty"` // from 1, per session, without gaps
+	Welcome     *Welcome     `json:"welcome,omitempty"`
+	ICE         *ICE         `json:"ice,omitempty"`
+	Joined      *Present     `json:"joined,omitempty"`
+	Left        *Present     `json:"left,omitempty"`
+	Message     *Message     `json:"message,omitempty"`
+	Absent      *Absent      `json:"absent,omitempty"`
+	Explanation *Explanation `json:"explanation,omitempty"` // after Explain
+	Resumed     *Resumed     `json:"resumed,omitempty"`     // not numbered
+	Ack         *uint64      `json:"ack,omitempty"`         // not numbered
+	Error       *Error       `json:"error,omitempty"`       // not numbered; the last frame
 }
 
 // Welcome tells a client that it has its seat.

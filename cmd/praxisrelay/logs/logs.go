@@ -15,7 +15,10 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"praxisrelay/config"
 )
 
 // Log is a logger that does what this package is for.
@@ -24,6 +27,7 @@ type Log struct {
 	// Level is what is written at least. It may be changed at any time.
 	Level slog.LevelVar
 
+	kind   atomic.Pointer[string] // of addresses; see Shown
 	now    func() time.Time
 	w      io.Writer
 	format format
@@ -49,6 +53,18 @@ func (l *Log) SetAddresses(kind string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.addresses.kind = kind
+	l.kind.Store(&kind)
+}
+
+// Shown returns what of an address may be kept beside the log: nothing where it is
+// written as a pseudonym. It does not wait for what is being written.
+func (l *Log) Shown(client netip.Addr) string {
+	kind := *l.kind.Load()
+	if kind != config.Full && kind != config.Prefix {
+		return ""
+	}
+	a := addresses{kind: kind}
+	return a.name(time.Time{}, client)
 }
 
 // Run sums up what repeats, every few seconds until ctx is done.

@@ -1,0 +1,117 @@
+package core
+
+import (
+	"time"
+
+	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
+)
+
+// Event is what happened to a seat's client, for who has to say later why a call did
+// not come about. Nothing is told of what the packet path does, nor of clients that
+// name no appointment.
+type Event struct {
+	Kind              EventKind
+	Appointment, Seat string
+	Client            FiveTuple
+	// Proven says that the credential was right. Else anybody may have named the seat.
+	Proven bool
+	Method stun.Method    // Refused: what was asked for
+	Code   stun.ErrorCode // Refused
+	// Reason of a refusal is the Limit or the Authentication, where one is the reason;
+	// of an end it is one of the Ended constants.
+	Reason  string
+	Traffic Traffic // Ended
+}
+
+// EventKind is what happened.
+type EventKind uint8
+
+// The kinds.
+const (
+	Granted   EventKind = iota // an allocation
+	Permitted                  // a relayed address that is a client's, for the first time
+	Refused
+	Ended // an allocation
+)
+
+// Why an allocation ended.
+const (
+	EndedByClient  = "released"     // Refresh with a lifetime of zero
+	EndedByTime    = "expired"      // it was not refreshed
+	EndedByLimit   = "max_session"  // it lived for as long as any may
+	EndedByStream  = "stream_lost"  // its connection ended
+	EndedByRevoke  = "revoked"      // see Core.Revoke
+	EndedForOther  = "made_room"    // it was idle, and its seat wanted another
+	EndedByTheStop = "server_stops" // see Core.Close
+)
+
+// Draining is the reason of a refusal while no call may begin; see Core.Drain.
+const Draining = "draining"
+
+// Held is a live allocation.
+type Held struct {
+	Seat    string
+	Client  FiveTuple
+	Created time.Time
+	// Permitted says that it may reach another client's relayed address.
+	Permitted bool
+	Traffic   Traffic
+}
+
+// Held returns the live allocations of an appointment.
+func (c *Core) Held(now time.Time, appointment string) (list []Held) {
+	p := c.appointments[appointment]
+	if p == nil {
+		return nil
+	}
+	for _, a := range p.members {
+		h := Held{Seat: a.seat, Client: a.tuple, Created: a.created, Traffic: a.traffic()}
+		for other := range p.space.relayed {
+			h.Permitted = h.Permitted || other != a.relayed && now.Before(a.permitted(other.Addr()))
+		}
+		list = append(list, h)
+	}
+	return list
+}
+
+// observe tells of what happened to an allocation.
+func (c *Core) observe(kind EventKind, a *allocation, reason string) {
+	if c.config.Observe == nil {
+		return
+	}
+	e := Event{Kind: kind, Appointment: a.appointment.name, Seat: a.seat, Client: a.tuple, Proven: true, Reason: reason}
+	if kind == Ended {
+		e.Traffic = a.traffic()
+	}
+	c.config.Observe(e)
+}
+
+// observeRefusal tells of an error that is about to be answered, where the request says
+// whose it is.
+func (c *Core) observeRefusal(from FiveTuple, f failure, reason string) {
+	r := &c.request
+	if c.config.Observe == nil {
+		return
+	}
+	id, proven := r.identity, r.key != nil
+	if !proven {
+		var err error
+		if r.authentication != AuthStale && r.authentication != AuthWrong {
+			return
+		}
+		if id, err = credential.Parse(r.username); err != nil {
+			return
+		}
+	}
+	if f.code == stun.CodeUnauthorized {
+		reason = r.authentication.String()
+	} else if f == errDraining {
+		reason = Draining
+	}
+	c.config.Observe(Event{
+		Kind: Refused, Appointment: id.Appointment, Seat: id.Seat, Client: from,
+		Proven: proven, Method: r.kind.Method, Code: f.code, Reason: reason,
+	})
+}

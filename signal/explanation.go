@@ -1,0 +1,113 @@
+package signal
+
+import (
+	"net/http"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/explain"
+	"praxisrelay/signal/journal"
+	"praxisrelay/signal/protocol"
+)
+
+// What ends a session without an error of the protocol's own.
+const (
+	hungUp      = "the client has left"
+	awayTooLong = "the client was away for too long"
+	joinedAnew  = "the client has joined anew"
+)
+
+// resumeTime is how long a session must have been without a connection for its return
+// to be worth a note: polls come and go.
+const resumeTime = 2 * time.Second
+
+// noteLocked notes what happened to a session's seat.
+func (r *rooms) noteLocked(s *session, e journal.Event) {
+	e.Seat, e.Over, e.Address = s.seat, string(s.transport), s.address
+	r.journal.Note(s.appointment, e)
+}
+
+// noteEndLocked notes that a session is over.
+func (r *rooms) noteEndLocked(s *session) {
+	e := journal.Event{Kind: journal.Left, Reason: string(s.over.Code)}
+	switch {
+	case s.over.Message == joinedAnew:
+		return // it goes on
+	case s.over.Message == hungUp:
+		e.Reason = journal.HungUp
+	case s.over.Message == awayTooLong:
+		e.Reason = journal.Away
+	case s.over.Code == protocol.Replaced:
+		e = journal.Event{Kind: journal.Replaced}
+	}
+	r.noteLocked(s, e)
+}
+
+// there returns the sessions of an appointment.
+func (r *rooms) there(appointment string) []journal.Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.thereLocked(appointment)
+}
+
+func (r *rooms) thereLocked(id string) []journal.Session {
+	list := []journal.Session{}
+	for _, name := range appointment.SeatNames {
+		in := r.byID[id]
+		if in == nil || in.seats[name] == nil {
+			continue
+		}
+		s := in.seats[name]
+		over := string(s.transport)
+		if s.link == nil {
+			over = "away"
+		}
+		list = append(list, journal.Session{Seat: name, Over: over, Admitted: s.admitted})
+	}
+	return list
+}
+
+// explainLocked answers the doctor why the call does not come about.
+func (r *rooms) explainLocked(s *session) {
+	if s.seat != appointment.Doctor {
+		r.endLocked(s, protocol.BadRequest, "the doctor alone is told what the server knows of both seats")
+		return
+	}
+	explanation := r.explain(r.thereLocked(s.appointment), s.appointment)
+	r.deliverLocked(s, protocol.FromServer{Explanation: &explanation})
+}
+
+// explainRoom judges an appointment that is open, for rooms.
+func (s *Server) explainRoom(there []journal.Session, id string) protocol.Explanation {
+	events, _ := s.journal.Events(id)
+	return explanation(explain.Explain(explain.Case{
+		Now: s.now(), Events: events, Sessions: there, Allocations: s.relay.Allocations(id),
+	}))
+}
+
+func explanation(v explain.Verdict) protocol.Explanation {
+	return protocol.Explanation{
+		Cause: string(v.Cause), Side: string(v.Side), Seat: v.Seat,
+		Text: map[string]string{"de": v.Sentence(explain.German), "en": v.Sentence(explain.English)},
+	}
+}
+
+// getExplanation answers with all that is known of an appointment, and what follows.
+func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	a, refused := s.find(r)
+	if refused != nil {
+		return refused
+	}
+	events, forgotten := s.journal.Events(a.ID)
+	told := protocol.ExplainedAppointment{
+		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes,
+		Events: append([]journal.Event{}, events...), Forgotten: forgotten,
+		Sessions: s.rooms.there(a.ID), Allocations: append([]journal.Allocation{}, s.relay.Allocations(a.ID)...),
+	}
+	told.Explanation = explanation(explain.Explain(explain.Case{
+		Now: s.now(), Opens: a.Opens, Closes: a.Closes, Revoked: a.Revoked,
+		Events: told.Events, Sessions: told.Sessions, Allocations: told.Allocations,
+	}))
+	answer(w, http.StatusOK, told)
+	return nil
+}

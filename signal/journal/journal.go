@@ -1,0 +1,146 @@
+// Package journal is what the appliance remembers of each appointment, to explain later
+// why a call did not come about: in memory alone, bounded, and without addresses unless
+// the operator wants them. It is gone with the appointment, and with the process.
+package journal
+
+import (
+	"container/list"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"praxisrelay/signal/appointment"
+)
+
+// What is remembered: of one appointment, and in all, where the appointment that was
+// quiet for longest is forgotten. A full memory takes about 50 MB.
+const (
+	mostEvents = 200
+	mostInAll  = 100_000
+)
+
+// Journal remembers. Any goroutine may use it; it calls nothing but the clock and
+// shown.
+type Journal struct {
+	now   func() time.Time
+	shown func(netip.Addr) string
+
+	mu     sync.Mutex
+	pages  map[string]*list.Element // of *page, by appointment
+	recent *list.List               // the one that was written last in front
+	events int                      // on all pages
+}
+
+// page is what is known of one appointment.
+type page struct {
+	appointment string
+	until       time.Time
+	events      []Event
+	forgotten   int // events that made room
+}
+
+// New returns an empty Journal. shown tells what of an address may be kept; nil: nothing.
+func New(now func() time.Time, shown func(netip.Addr) string) *Journal {
+	if shown == nil {
+		shown = func(netip.Addr) string { return "" }
+	}
+	return &Journal{now: now, shown: shown, pages: map[string]*list.Element{}, recent: list.New()}
+}
+
+// Begin remembers an appointment from now until then. Events of others are not kept:
+// begin where somebody has shown a right code.
+func (j *Journal) Begin(id string, until time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.pages[id] == nil {
+		j.pages[id] = j.recent.PushFront(&page{appointment: id, until: until})
+	}
+}
+
+// Note keeps what happens now, if the appointment is remembered. What happened before,
+// since the seat was last joined, is counted there.
+func (j *Journal) Note(id string, e Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	found := j.pages[id]
+	if found == nil || e.Seat != "" && !slices.Contains(appointment.SeatNames, e.Seat) {
+		return
+	}
+	e.At = j.now()
+	if e.Unproven {
+		e.Method, e.Address = "", "" // whoever it was may say little
+	}
+	j.recent.MoveToFront(found)
+	p := found.Value.(*page)
+	if p.repeats(e) {
+		return
+	}
+	if len(p.events) == mostEvents {
+		p.events = slices.Delete(p.events, 0, 1)
+		p.forgotten++
+		j.events--
+	}
+	p.events = append(p.events, e)
+	for j.events++; j.events > mostInAll; {
+		j.forget(j.recent.Back())
+	}
+}
+
+// repeats counts an event where the same one stands, since the seat was joined.
+func (p *page) repeats(e Event) bool {
+	for i := len(p.events) - 1; i >= 0 && e.Kind != Joined; i-- {
+		switch before := &p.events[i]; {
+		case before.Seat == e.Seat && before.Kind == Joined:
+			return false
+		case before.alike(e):
+			before.Last, before.Times = e.At, max(before.Times, 1)+1
+			before.Traffic = Traffic{before.Traffic.Sent.Add(e.Traffic.Sent), before.Traffic.Received.Add(e.Traffic.Received)}
+			return true
+		}
+	}
+	return false
+}
+
+// alike tells whether events differ in nothing but their time and traffic.
+func (e Event) alike(other Event) bool {
+	e.At, e.Last, e.Times, e.Traffic = other.At, other.Last, other.Times, other.Traffic
+	return e == other
+}
+
+// Events returns what is remembered, in order, and how much was forgotten before that.
+func (j *Journal) Events(id string) (events []Event, forgotten int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if found := j.pages[id]; found != nil {
+		p := found.Value.(*page)
+		return slices.Clone(p.events), p.forgotten
+	}
+	return nil, 0
+}
+
+// Shown tells what of an address may be said.
+func (j *Journal) Shown(client netip.Addr) string {
+	if !client.IsValid() {
+		return ""
+	}
+	return j.shown(client)
+}
+
+// Sweep forgets the appointments whose time is over.
+func (j *Journal) Sweep(now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, found := range j.pages {
+		if !now.Before(found.Value.(*page).until) {
+			j.forget(found)
+		}
+	}
+}
+
+func (j *Journal) forget(found *list.Element) {
+	p := found.Value.(*page)
+	j.recent.Remove(found)
+	delete(j.pages, p.appointment)
+	j.events -= len(p.events)
+}
