@@ -113,6 +113,9 @@ func TestMistakes(t *testing.T) {
 			`x.yaml:3: signal.admission: "yes" is neither doctor (patients wait until the doctor lets them in) nor none`,
 			"x.yaml:3: signal.max_message: 1000 is out of bounds: use 16384 to 65536",
 		}},
+		"ACME, and a password": {"name: relay.example.org\ntls: {acme: {directory: 'http://user:secret@acme.example.org/'}}\n", []string{
+			"x.yaml:2: tls.acme.directory: it has a user or a password, which ACME has no use for: leave out what stands before the @",
+		}},
 		"ACME": {"name: 192.0.2.1\ntls:\n  key: k.pem\n  acme: {directory: acme.example.org, eab_key_id: x, cache: ''}\n", []string{
 			"x.yaml:1: name: 192.0.2.1 is an address: ACME needs a DNS name",
 			`x.yaml:4: tls.acme.directory: "acme.example.org" is not the URL of an ACME directory: write it like https://acme-v02.api.letsencrypt.org/directory`,

@@ -133,7 +133,10 @@ func (c *Config) validateTLS(d *decoder) {
 		}
 		return
 	}
-	if directory, err := url.Parse(acme.Directory); err != nil || directory.Scheme != "https" || directory.Host == "" {
+	switch directory, err := url.Parse(acme.Directory); {
+	case userinfo.MatchString(acme.Directory): // not repeated
+		d.wrong("tls.acme.directory", "it has a user or a password, which ACME has no use for: leave out what stands before the @")
+	case err != nil || directory.Scheme != "https" || directory.Host == "":
 		d.wrong("tls.acme.directory", "%q is not the URL of an ACME directory: write it like https://acme-v02.api.letsencrypt.org/directory", acme.Directory)
 	}
 	if c.TLS.Certificate != "" || c.TLS.Key != "" {

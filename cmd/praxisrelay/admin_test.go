@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -309,5 +310,40 @@ func TestAdminAPINeedsTLS(t *testing.T) {
 	defer response.Body.Close()
 	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusBadRequest {
 		t.Errorf("%s %s", response.Status, body)
+	}
+}
+
+// TestTheAdminSocketTakesNoFilesPlace: its path may be mistyped.
+func TestTheAdminSocketTakesNoFilesPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "registry.db")
+	writeFile(t, path, "the appointments", 0o600)
+	if listener, err := listenAdmin(path); err == nil {
+		listener.Close()
+		t.Error("served")
+	} else if !strings.Contains(err.Error(), "is no socket") {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(path); string(text) != "the appointments" {
+		t.Errorf("the file holds %q, %v", text, err)
+	}
+}
+
+// TestADeadDaemonsSocketIsReplaced, a living one's is not.
+func TestADeadDaemonsSocketIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin.sock")
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	dead.Close()
+	living, err := listenAdmin(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer living.Close()
+	if second, err := listenAdmin(path); err == nil {
+		second.Close()
+		t.Error("two serve one socket")
 	}
 }

@@ -312,6 +312,9 @@ func listenAdmin(path string) (net.Listener, error) {
 		conn.Close()
 		return nil, fmt.Errorf("signal.admin_socket: another praxisrelay serves %s: stop that one first", path)
 	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("signal.admin_socket: %s exists and is no socket: name another path, or move it away", path)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("signal.admin_socket: %w", err)
 	}

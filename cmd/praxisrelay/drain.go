@@ -18,6 +18,8 @@ import (
 // drain is whether no consultation may begin, so that the appliance can be stopped
 // once those that run are over.
 type drain struct {
+	changing sync.Mutex // held until the relay was told too
+
 	mu    sync.Mutex
 	on    bool
 	until time.Time // when it will be over; zero: not known
@@ -47,6 +49,8 @@ func (a *appliance) draining() bool {
 
 // startDrain lets no consultation begin, and sends away who waits for one.
 func (a *appliance) startDrain(until time.Time) {
+	a.drain.changing.Lock()
+	defer a.drain.changing.Unlock()
 	a.drain.set(true, until)
 	a.relay.Drain(true)
 	a.signal.SendAway()
@@ -55,6 +59,8 @@ func (a *appliance) startDrain(until time.Time) {
 }
 
 func (a *appliance) endDrain() {
+	a.drain.changing.Lock()
+	defer a.drain.changing.Unlock()
 	a.relay.Drain(false)
 	a.drain.set(false, time.Time{})
 	_ = systemd.Status(a.state())

@@ -2,20 +2,26 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 
+	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/systemd"
 )
 
 // call makes both seats of an appointment hold an allocation; end gives them back.
@@ -318,5 +324,29 @@ func TestPageUnderMaintenance(t *testing.T) {
 	waiting.do(t, chromedp.WaitVisible("#consultation"))
 	for _, b := range []*browser{late, waiting} {
 		b.wait(t, isConnected)
+	}
+}
+
+// TestDrainsThatCrossAreOneOrTheOther: what is said of a drain, and what the relay does,
+// are the same after two administrators have begun and ended drains at once.
+func TestDrainsThatCrossAreOneOrTheOther(t *testing.T) {
+	file, _ := writeConfig(t)
+	settings, s, err := loadAll(file, fromDisk, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := listen(t.Context(), settings, s, new(systemd.Sockets), logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	for range 2000 {
+		var both sync.WaitGroup
+		both.Go(func() { a.startDrain(time.Time{}) })
+		both.Go(a.endDrain)
+		both.Wait()
+		if said, admits := a.draining(), a.relay.Admits("an appointment"); said == admits {
+			t.Fatalf("draining %v, and the relay admits others: %v", said, admits)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -227,5 +228,71 @@ func TestDocumentTellsWhatIsReloaded(t *testing.T) {
 		if !slices.Contains(keys, key) {
 			t.Errorf("%s is no key", key)
 		}
+	}
+}
+
+// TestOnlyFilesAreRead, and those that end: a reload waits for nobody, and takes no more
+// memory than a certificate is worth.
+func TestOnlyFilesAreRead(t *testing.T) {
+	folder := t.TempDir()
+	path := func(name string) string { return filepath.Join(folder, name) }
+	if err := syscall.Mkfifo(path("fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, path("huge"), "", 0o600)
+	if err := os.Truncate(path("huge"), 2<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("loop", path("loop")); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{
+		path("fifo"): "is no regular file", "/dev/null": "is no regular file", folder: "is no regular file",
+		path("huge"): "more than", path("loop"): "symbolic links",
+	} {
+		refused := make(chan error, 1)
+		go func() {
+			_, err := fromDisk(file, false)
+			refused <- err
+		}()
+		select {
+		case err := <-refused:
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want something with %q", file, err, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s: it is still read", file)
+		}
+	}
+}
+
+// TestAHangupAtTheStartIsNoEnd: before it serves, the daemon takes it as after.
+func TestAHangupAtTheStartIsNoEnd(t *testing.T) {
+	server, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	file, _ := writeConfig(t)
+	edit(t, file, "relay: {", "relay: {public_address_from: \""+server.LocalAddr().String()+"\", ")
+	c := program("serve", "--config", file)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := server.ReadFrom(make([]byte, 1500)); err != nil { // it is asked for the public address
+		t.Fatal(err)
+	}
+	if err := c.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := server.ReadFrom(make([]byte, 1500)); err != nil {
+		t.Errorf("it does not ask again: %v", err)
+	}
+	server.Close()
+	_ = c.Wait()
+	if status := c.ProcessState; !status.Exited() {
+		t.Errorf("the daemon ended: %v", status)
 	}
 }

@@ -32,6 +32,8 @@ func serveCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		hangup := make(chan os.Signal, 1)
+		ossignal.Notify(hangup, syscall.SIGHUP) // now: one that comes sooner ends the process
 		settings, secrets, err := loadAll(file, fromCredentials, time.Now())
 		if err != nil {
 			return err
@@ -64,8 +66,6 @@ func serveCommand() *cobra.Command {
 		}
 		log.Info("serving", where...)
 		go checkName(c.Context(), settings, log.Logger)
-		hangup := make(chan os.Signal, 1)
-		ossignal.Notify(hangup, syscall.SIGHUP)
 		go a.reloadOn(c.Context(), hangup, file)
 		go a.watchPorts(c.Context(), log.Logger)
 		go a.watchLimits(c.Context())

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"praxisrelay/config"
@@ -30,16 +32,29 @@ func loadAll(file string, read source, now time.Time) (c config.Config, s secret
 	return c, s, err
 }
 
-// fromDisk reads files where they are.
+// mostBytes is more than any file has that a configuration names.
+const mostBytes = 1 << 20
+
+// fromDisk reads files where they are. What is none, like a FIFO, is refused: a reload
+// would wait for its end, and a stop for the reload.
 func fromDisk(file string, secret bool) ([]byte, error) {
-	text, err := os.ReadFile(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(file); secret && err == nil && info.Mode().Perm()&0o007 != 0 {
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file: name one", file)
+	case info.Size() > mostBytes:
+		return nil, fmt.Errorf("%s has more than %d bytes: name another file", file, mostBytes)
+	case secret && info.Mode().Perm()&0o007 != 0:
 		return nil, fmt.Errorf("everybody on this host may read %s: chmod o= %s", file, file)
 	}
-	return text, nil
+	return io.ReadAll(io.LimitReader(f, mostBytes))
 }
 
 // fromCredentials reads what the service manager hands over (LoadCredential in the unit)

@@ -186,3 +186,41 @@ func TestAFloodDoesNotStarveTheWatchdog(t *testing.T) {
 		t.Logf("it answered after %v", time.Since(began).Round(time.Millisecond))
 	}
 }
+
+// TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog: any user of it has its addresses.
+func TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog(t *testing.T) {
+	file, folder := writeConfig(t)
+	edit(t, file, "relay: {", "relay: {unauthenticated_rate: 1, ")
+	s := newServed(folder)
+	var line string
+	s.daemon = start(t, program("serve", "--config", file), true, func(l string) bool { line = l; return s.serving(l) })
+	_, rest, _ := strings.Cut(line, " turn_udp=[")
+	text, _, _ := strings.Cut(rest, "]")
+	udp := netip.MustParseAddrPort(text)
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(udp))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	var flooding sync.WaitGroup
+	defer flooding.Wait()
+	defer stop()
+	binding := stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw
+	drawn := make(chan struct{})
+	flooding.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			_, _ = conn.Write(binding)
+			if i == 20_000 { // ten are answered at once
+				close(drawn)
+			}
+		}
+	})
+	<-drawn
+	probing, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	self := probe.Self{UDP: []netip.AddrPort{udp}, HTTPS: answering(t)}
+	if err := self.Check(probing); err != nil {
+		t.Error(err)
+	}
+}

@@ -173,8 +173,11 @@ func TestACMEWaitsForTheDirectory(t *testing.T) {
 	c.serveTLS(t, a)
 	c.run(t)
 	until(t, "two failures", c.log, func() bool { return c.log.count("no certificate was issued") >= 2 })
-	if err := c.store.Ready(); err == nil || !strings.Contains(err.Error(), "the directory cannot be read") {
-		t.Errorf("readiness says %v", err)
+	if err := c.store.Problem(); err == nil || !strings.Contains(err.Error(), "the directory cannot be read") {
+		t.Errorf("the problem is %v", err)
+	}
+	if err := c.store.Ready(); err == nil || strings.Contains(err.Error(), a.Address) {
+		t.Errorf("readiness says %v to anybody", err)
 	}
 	conn, err := tls.Dial("tcp", net.JoinHostPort(a.Address, strconv.Itoa(certificatetest.TLSPort)), &tls.Config{InsecureSkipVerify: true})
 	if err == nil {

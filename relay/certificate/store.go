@@ -72,14 +72,12 @@ func (s *Store) NotAfter() time.Time {
 }
 
 // Ready returns why clients cannot be served, if so: there is no certificate yet, or it
-// has ended.
+// has ended. Anybody may be told; see Problem for the rest.
 func (s *Store) Ready() error {
 	leaf := s.Leaf()
 	switch {
-	case leaf == nil && s.Problem() != nil:
-		return fmt.Errorf("there is no certificate yet: %w", s.Problem())
 	case leaf == nil:
-		return errors.New("there is no certificate yet")
+		return errors.New("there is no certificate yet: the log says why")
 	case s.now().After(leaf.NotAfter):
 		return fmt.Errorf("the certificate ended on %s: renew it", leaf.NotAfter.UTC().Format(layout))
 	}

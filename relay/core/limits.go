@@ -79,12 +79,22 @@ type bucket int64 // Unix nanoseconds
 
 // take draws cost from a bucket that holds depth, unless that is too much.
 func (b *bucket) take(now int64, cost, depth time.Duration) bool {
-	full := max(int64(*b), now)
+	full := fullAt(int64(*b), now, depth)
 	if full+int64(cost)-now > int64(depth) {
 		return false
 	}
 	*b = bucket(full + int64(cost))
 	return true
+}
+
+// fullAt is when what is full again at a time is so. A clock that was set back has left
+// times behind which lie farther ahead than any depth: nobody waits for these.
+func fullAt(at, now int64, depth time.Duration) int64 {
+	const slack = 5 * int64(time.Second) // callers beside each other differ in their time
+	if at < now || at-now > int64(depth)+slack {
+		return now
+	}
+	return at
 }
 
 // budgets has a bucket for every source prefix, or user, in a table of a fixed size: a
@@ -168,7 +178,7 @@ func (m *meter) take(now int64, size, rate int) bool {
 	}
 	for {
 		before := m.full.Load()
-		full := max(before, now)
+		full := fullAt(before, now, 2*meterDepth)
 		if full+cost-now > depth {
 			return false
 		}

@@ -459,3 +459,39 @@ func TestATestIsBounded(t *testing.T) {
 		t.Error("it is still held")
 	}
 }
+
+// TestTheClockIsSetBack by an hour: nobody waits for the time that was there before, and
+// rates hold as before.
+func TestTheClockIsSetBack(t *testing.T) {
+	l := newLab(t)
+	const rate = 100_000
+	l.limit(func(l *Limits) { l.AllocationRate, l.TotalRate, l.Unauthenticated = rate, rate, 10 })
+	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	a.bind(0x4000, b.relayed)
+	b.bind(0x4000, a.relayed)
+	stranger := l.peer("198.51.100.3:1000", "y", "doctor")
+	flood := func() (media, answers int) {
+		for range 100 {
+			if _, out := a.channelData(0x4000, strings.Repeat("v", 1000)); len(out) > 0 {
+				media++
+			}
+		}
+		for range 1000 {
+			if _, out := stranger.raw(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw); len(out) > 0 {
+				answers++
+			}
+		}
+		return media, answers
+	}
+	media, answers := flood()
+	if again, more := flood(); again > 0 || more > 0 {
+		t.Fatalf("%d packets and %d answers above the limits", again, more)
+	}
+	l.now = l.now.Add(-time.Hour)
+	if gotMedia, gotAnswers := flood(); gotMedia != media || gotAnswers != answers {
+		t.Errorf("%d packets and %d answers, want %d and %d as before", gotMedia, gotAnswers, media, answers)
+	}
+	if again, more := flood(); again > 0 || more > 0 {
+		t.Errorf("%d packets and %d answers above the limits", again, more)
+	}
+}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -70,7 +71,7 @@ func reachable(address netip.AddrPort) netip.AddrPort {
 }
 
 func askUDP(ctx context.Context, address netip.AddrPort) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "udp", address.String())
+	conn, err := (&net.Dialer{LocalAddr: ownSource(address)}).DialContext(ctx, "udp", address.String())
 	if err != nil {
 		return err
 	}
@@ -95,6 +96,17 @@ func askUDP(ctx context.Context, address netip.AddrPort) error {
 		}
 	}
 	return errSilent
+}
+
+// ownSource is an address of this host from which nobody else is likely to ask: answers to
+// each are bounded, and any user of this host may use up those to 127.0.0.1. IPv6 has none.
+func ownSource(to netip.AddrPort) net.Addr {
+	if !to.Addr().Unmap().Is4() {
+		return nil
+	}
+	ip := net.IPv4(127, 0, 0, 2).To4()
+	rand.Read(ip[1:3]) // never fails
+	return &net.UDPAddr{IP: ip}
 }
 
 var errSilent = errors.New("no answer")
