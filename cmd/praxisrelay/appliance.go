@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
 	"praxisrelay/relay"
@@ -41,6 +43,10 @@ type secrets struct {
 
 // pemPair is a certificate's chain and its key.
 type pemPair struct{ chain, key []byte }
+
+// mostBeside is how many connections the admin API's listener and the metrics' have open
+// at once, each. More wait, so that they take no descriptors from the clients'.
+const mostBeside = 200
 
 // appliance is everything that serves, wired: the one place where the relay and the
 // signaling meet.
@@ -134,7 +140,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		if err != nil {
 			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
-		a.api = tls.NewListener(listener, tlsConfig(a.pair))
+		a.api = tls.NewListener(netutil.LimitListener(listener, mostBeside), tlsConfig(a.pair))
 	}
 	if a.monitoring, err = listenMetrics(sockets, c.Metrics.Listen); err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w", err)

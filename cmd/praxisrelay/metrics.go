@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 
 	"praxisrelay/signal/health"
 	"praxisrelay/systemd"
@@ -83,7 +84,7 @@ func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, erro
 	if err != nil {
 		return nil, remedy(err)
 	}
-	return listener, nil
+	return netutil.LimitListener(listener, mostBeside), nil
 }
 
 var checkDesc = prometheus.NewDesc("praxisrelay_check_ok",

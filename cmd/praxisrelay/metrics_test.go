@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -204,4 +206,36 @@ func labelValues(family *dto.MetricFamily) (labels [][]string) {
 		}
 	}
 	return labels
+}
+
+// TestOtherListenersTakeNoDescriptorsFromClients: who opens as many connections as they
+// can, to the metrics or the admin API, gets so many and no more.
+func TestOtherListenersTakeNoDescriptorsFromClients(t *testing.T) {
+	s := startServe(t, nil)
+	for _, url := range []string{s.monitoring, s.api} {
+		before := descriptors(t, s.Process.Pid)
+		for range mostBeside + 100 {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimPrefix(url, "http://"), "https://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		}
+		most := before
+		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			most = max(most, descriptors(t, s.Process.Pid))
+		}
+		if taken := most - before; taken < mostBeside/2 || taken > mostBeside+10 {
+			t.Errorf("%s: %d descriptors are taken, want %d", url, taken, mostBeside)
+		}
+	}
+}
+
+func descriptors(t *testing.T, pid int) int {
+	t.Helper()
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }
