@@ -52,7 +52,7 @@ type Relay struct {
 
 	traffic traffic
 	events  events
-	swept   atomic.Int64 // Unix nanoseconds, of the last sweep
+	swept   atomic.Pointer[time.Time] // when was the last sweep; nil: there was none
 }
 
 // packet is a datagram or a framed message, with the client that it came from or
@@ -180,10 +180,16 @@ const aliveTime = 30 * time.Second
 
 // Alive returns an error when the relay does not get to its work any more, or not yet.
 func (r *Relay) Alive() error {
-	if ago := r.now().UnixNano() - r.swept.Load(); ago > int64(aliveTime) {
+	// A clock that is set does not change how long ago that was.
+	if swept := r.swept.Load(); swept == nil || r.now().Sub(*swept) > aliveTime {
 		return errors.New("the relay does not get to its work: restart it")
 	}
 	return nil
+}
+
+func (r *Relay) noteSweep() {
+	now := r.now()
+	r.swept.Store(&now)
 }
 
 // Serve relays until ctx is done or a socket fails, and then closes everything.
@@ -204,7 +210,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	for _, listener := range r.stream {
 		start(func() error { return listener.serve(r) })
 	}
-	r.swept.Store(r.now().UnixNano())
+	r.noteSweep()
 	running.Go(func() { r.sweep(ctx) })
 
 	<-ctx.Done()
@@ -237,7 +243,7 @@ func (r *Relay) sweep(ctx context.Context) {
 			r.mu.Lock()
 			r.core.Sweep(r.now())
 			r.mu.Unlock()
-			r.swept.Store(r.now().UnixNano())
+			r.noteSweep()
 		case <-minute.C:
 			own, err := HostAddresses() // they may have changed
 			if err != nil {

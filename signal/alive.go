@@ -31,10 +31,16 @@ func (w *writing) fail(now time.Time) {
 
 // Alive returns an error when signaling does not get to its work any more, or not yet.
 func (s *Server) Alive() error {
-	if s.now().UnixNano()-s.swept.Load() > int64(aliveTime) {
+	// A clock that is set does not change how long ago that was.
+	if swept := s.swept.Load(); swept == nil || s.now().Sub(*swept) > aliveTime {
 		return errors.New("signaling does not get to its work: restart it")
 	}
 	return nil
+}
+
+func (s *Server) noteSweep() {
+	now := s.now()
+	s.swept.Store(&now)
 }
 
 // CheckRegistry returns an error when appointments cannot be written, or something could

@@ -59,7 +59,7 @@ func TestAliveUntilTheSweepsStandStill(t *testing.T) {
 	if l.Alive() == nil {
 		t.Error("alive before it serves")
 	}
-	l.swept.Store(day.UnixNano())
+	l.noteSweep()
 	l.at(day.Add(aliveTime))
 	if err := l.Alive(); err != nil {
 		t.Error(err)

@@ -93,7 +93,7 @@ type Server struct {
 	journal    *journal.Journal
 	metrics    *metrics
 	writing    writing
-	swept      atomic.Int64 // Unix nanoseconds, of the last sweep
+	swept      atomic.Pointer[time.Time] // when was the last sweep; nil: there was none
 }
 
 // New returns a Server and revokes anew in the relay what was revoked before.
@@ -184,7 +184,7 @@ func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener)
 	for i, listener := range listeners {
 		go func() { failures <- servers[i].Serve(listener) }()
 	}
-	s.swept.Store(s.now().UnixNano())
+	s.noteSweep()
 	sweeping, stopSweep := context.WithCancel(ctx)
 	defer stopSweep()
 	go s.sweep(sweeping)
@@ -221,7 +221,7 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		case <-seconds.C:
 			s.rooms.sweep(s.now())
-			s.swept.Store(s.now().UnixNano())
+			s.noteSweep()
 		case <-hour.C:
 			s.sweepRegistry(ctx)
 		}
