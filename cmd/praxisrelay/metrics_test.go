@@ -221,11 +221,11 @@ func TestOtherListenersTakeNoDescriptorsFromClients(t *testing.T) {
 			}
 			defer conn.Close()
 		}
-		most := before
-		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-			most = max(most, descriptors(t, s.Process.Pid))
+		taken := 0
+		for began := time.Now(); taken < mostBeside-5 && time.Since(began) < time.Minute; {
+			taken = descriptors(t, s.Process.Pid) - before
 		}
-		if taken := most - before; taken < mostBeside/2 || taken > mostBeside+10 {
+		if taken < mostBeside-5 || taken > mostBeside+10 { // a few are the daemon's own, for a moment
 			t.Errorf("%s: %d descriptors are taken, want %d", url, taken, mostBeside)
 		}
 	}
