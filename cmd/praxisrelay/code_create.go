@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,7 +139,8 @@ func (f *createFlags) createTest(c *cobra.Command, admin *client.Admin, now time
 	if err := p.row(made, ""); err != nil || f.asJSON {
 		return err
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "\nTo check a network from within:  praxisrelay check %s\n", made.Seats[0].Link)
+	url, _, _ := strings.Cut(made.Seats[0].Link, "#") // process lists show arguments
+	_, err = fmt.Fprintf(c.OutOrStdout(), "\nTo check a network from within: praxisrelay check %s (it asks for the code)\n", url)
 	return err
 }
 
