@@ -25,7 +25,7 @@ test: tools lint build ## Run everything that CI runs; what had to be skipped is
 	@rm -f $(SKIPPED)
 	PRAXISRELAY_TEST_SKIPPED=$(SKIPPED) go test -race -shuffle=on -timeout 20m $$(go list ./... | grep -v /cmd/)
 	# Apart, since some of these load the machine and measure beside it.
-	PRAXISRELAY_TEST_SKIPPED=$(SKIPPED) go test -race -shuffle=on -timeout 40m ./cmd/...
+	PRAXISRELAY_TEST_SKIPPED=$(SKIPPED) go test -race -shuffle=on -timeout 60m ./cmd/...
 	@if [ -s $(SKIPPED) ]; then echo; echo "SKIPPED:"; cat $(SKIPPED); fi
 
 tools: ## Install what the tests need, where that is possible (Debian, as root)
