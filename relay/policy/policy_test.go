@@ -171,7 +171,7 @@ func FuzzPermits(f *testing.F) {
 	f.Fuzz(func(t *testing.T, ip []byte, port uint16) {
 		addr, ok := netip.AddrFromSlice(ip)
 		if !ok {
-			t.Skip()
+			return // no address, so nothing to judge
 		}
 		peer := netip.AddrPortFrom(addr, port)
 		if (&Policy{}).Permits(peer) {
