@@ -97,9 +97,9 @@ func TestReissuedSeatChangesHands(t *testing.T) {
 	}
 }
 
-// TestCredentialsOfOneSecondAreToldApart: one from before a revocation is refused,
-// one from after it is not, though both would expire within one second.
-func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
+// bound returns an appliance that has bound its sockets and does not serve.
+func bound(t *testing.T) *appliance {
+	t.Helper()
 	file, _ := writeConfig(t)
 	settings, s, err := loadAll(file, fromDisk, time.Now())
 	if err != nil {
@@ -109,7 +109,14 @@ func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.close()
+	t.Cleanup(a.close)
+	return a
+}
+
+// TestCredentialsOfOneSecondAreToldApart: one from before a revocation is refused,
+// one from after it is not, though both would expire within one second.
+func TestCredentialsOfOneSecondAreToldApart(t *testing.T) {
+	a := bound(t)
 	var last time.Time
 	for range 5 {
 		before, err := a.mint("x", "doctor")

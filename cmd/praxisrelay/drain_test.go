@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,12 +14,9 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"praxisrelay/cmd/praxisrelay/logs"
-	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
-	"praxisrelay/systemd"
 )
 
 // call makes both seats of an appointment hold an allocation; end gives them back.
@@ -330,16 +325,7 @@ func TestPageUnderMaintenance(t *testing.T) {
 // TestDrainsThatCrossAreOneOrTheOther: what is said of a drain, and what the relay does,
 // are the same after two administrators have begun and ended drains at once.
 func TestDrainsThatCrossAreOneOrTheOther(t *testing.T) {
-	file, _ := writeConfig(t)
-	settings, s, err := loadAll(file, fromDisk, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := listen(t.Context(), settings, s, new(systemd.Sockets), logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
+	a := bound(t)
 	for range 2000 {
 		var both sync.WaitGroup
 		both.Go(func() { a.startDrain(time.Time{}) })

@@ -184,39 +184,28 @@ func (c *staged) refusedWith(want, got int) {
 
 // idleCutter is a firewall that cuts connections on which nothing was sent for a time.
 func idleCutter(t *testing.T, to string, after time.Duration) (address string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			in, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				in.Close()
-				return
-			}
-			cut := time.AfterFunc(after, func() { in.Close(); out.Close() })
-			pass := func(to, from net.Conn) {
-				buf := make([]byte, 2000)
-				for {
-					n, err := from.Read(buf)
-					if err != nil {
-						return
-					}
-					cut.Reset(after)
-					_, _ = to.Write(buf[:n])
-				}
-			}
-			go pass(in, out)
-			go pass(out, in)
+	t.Helper()
+	return acceptHere(t, func(in net.Conn) {
+		out, err := net.Dial("tcp", to)
+		if err != nil {
+			in.Close()
+			return
 		}
-	}()
-	return listener.Addr().String()
+		cut := time.AfterFunc(after, func() { in.Close(); out.Close() })
+		pass := func(to, from net.Conn) {
+			buf := make([]byte, 2000)
+			for {
+				n, err := from.Read(buf)
+				if err != nil {
+					return
+				}
+				cut.Reset(after)
+				_, _ = to.Write(buf[:n])
+			}
+		}
+		go pass(in, out)
+		go pass(out, in)
+	})
 }
 
 // failure is what is staged, and how it has to be explained.

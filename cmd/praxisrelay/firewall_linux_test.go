@@ -126,16 +126,7 @@ func listenOn(t *testing.T, host, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			conn.Close()
-		}
-	}()
+	acceptEach(t, listener, func(conn net.Conn) { conn.Close() })
 }
 
 // How long something that is open may take on a busy machine, and how long something

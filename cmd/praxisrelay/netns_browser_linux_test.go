@@ -59,32 +59,20 @@ func newBrowserOn(t *testing.T, namespace, name string) *browser {
 // tunnel listens here and connects to an address as it is on another host.
 func tunnel(t *testing.T, namespace, address string) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			here, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			there, err := dialOn(namespace, address)
-			if err != nil {
-				here.Close()
-				continue
-			}
-			for _, way := range [][2]net.Conn{{here, there}, {there, here}} {
-				go func() {
-					_, _ = io.Copy(way[0], way[1])
-					here.Close()
-					there.Close()
-				}()
-			}
+	return acceptHere(t, func(here net.Conn) {
+		there, err := dialOn(namespace, address)
+		if err != nil {
+			here.Close()
+			return
 		}
-	}()
-	return listener.Addr().String()
+		for _, way := range [][2]net.Conn{{here, there}, {there, here}} {
+			go func() {
+				_, _ = io.Copy(way[0], way[1])
+				here.Close()
+				there.Close()
+			}()
+		}
+	})
 }
 
 // dialOn connects from another host.

@@ -101,21 +101,7 @@ func TestWatchdogIsFedByWhatWorks(t *testing.T) {
 // answering is a listener whose connections are closed at once: that is an answer.
 func answering(t *testing.T) netip.AddrPort {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			conn.Close()
-		}
-	}()
-	return listener.Addr().(*net.TCPAddr).AddrPort()
+	return netip.MustParseAddrPort(acceptHere(t, func(conn net.Conn) { conn.Close() }))
 }
 
 // TestAFloodDoesNotStarveTheWatchdog: strangers take every connection and every
