@@ -35,3 +35,22 @@ func (a *appliance) logLimits(before map[string]uint64) {
 		}
 	}
 }
+
+// watchPorts warns once when the open relay's ports run out, and again after they were free.
+func (a *appliance) watchPorts(ctx context.Context) {
+	ticker := time.NewTicker(10 * time.Second)
+	defer ticker.Stop()
+	for warned := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		free, all := a.relay.Ports()
+		scarce := 10*free < all
+		if scarce && !warned {
+			a.log.Warn("relayed ports run out: widen relay.ports", "free", free, "of", all)
+		}
+		warned = scarce
+	}
+}

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	ossignal "os/signal"
 	"syscall"
@@ -13,10 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"praxisrelay/cmd/praxisrelay/logs"
-	"praxisrelay/config"
-	"praxisrelay/relay"
 	"praxisrelay/relay/certificate"
-	"praxisrelay/relay/probe"
 	"praxisrelay/systemd"
 )
 
@@ -67,7 +61,7 @@ func serveCommand() *cobra.Command {
 		log.Info("serving", where...)
 		go checkName(c.Context(), settings, log.Logger)
 		go a.reloadOn(c.Context(), hangup, file)
-		go a.watchPorts(c.Context(), log.Logger)
+		go a.watchPorts(c.Context())
 		go a.watchLimits(c.Context())
 		go a.pair.Report(c.Context())
 		if a.acme != nil {
@@ -99,57 +93,4 @@ func serveCommand() *cobra.Command {
 		return err
 	}
 	return c
-}
-
-// findPublicAddress asks for the public address where the configuration says so.
-func findPublicAddress(ctx context.Context, r *config.Relay) (err error) {
-	if r.PublicAddressFrom == "" {
-		return nil
-	}
-	if r.PublicAddress, err = probe.PublicAddress(ctx, r.PublicAddressFrom); err != nil {
-		return fmt.Errorf("relay.public_address_from: %w: name another one, or set relay.public_address", err)
-	}
-	if !config.Public(r.PublicAddress) {
-		return fmt.Errorf("relay.public_address_from: the STUN server %s says %s, which is no address that clients could reach: name another one, or set relay.public_address",
-			r.PublicAddressFrom, r.PublicAddress)
-	}
-	return nil
-}
-
-// checkName warns when clients are sent elsewhere. That is no reason not to serve:
-// the DNS may be late, or the view from inside another one.
-func checkName(ctx context.Context, c config.Config, log *slog.Logger) {
-	if err := leadsHere(ctx, c); err != nil && ctx.Err() == nil {
-		log.Warn("clients may not arrive", "name", err)
-	}
-}
-
-// leadsHere tells whether the name resolves to this host. It gives up after ten seconds.
-func leadsHere(ctx context.Context, c config.Config) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	reached, err := relay.HostAddresses()
-	if err != nil {
-		return err
-	}
-	return probe.CheckName(ctx, net.DefaultResolver, c.Name, append(reached, c.Relay.PublicAddress))
-}
-
-// watchPorts warns once when the open relay's ports run out, and again after they were free.
-func (a *appliance) watchPorts(ctx context.Context, log *slog.Logger) {
-	ticker := time.NewTicker(10 * time.Second)
-	defer ticker.Stop()
-	for warned := false; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		free, all := a.relay.Ports()
-		scarce := 10*free < all
-		if scarce && !warned {
-			log.Warn("relayed ports run out: widen relay.ports", "free", free, "of", all)
-		}
-		warned = scarce
-	}
 }

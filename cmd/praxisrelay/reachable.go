@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"praxisrelay/config"
+	"praxisrelay/relay"
+	"praxisrelay/relay/probe"
+)
+
+// findPublicAddress asks for the public address where the configuration says so.
+func findPublicAddress(ctx context.Context, r *config.Relay) (err error) {
+	if r.PublicAddressFrom == "" {
+		return nil
+	}
+	if r.PublicAddress, err = probe.PublicAddress(ctx, r.PublicAddressFrom); err != nil {
+		return fmt.Errorf("relay.public_address_from: %w: name another one, or set relay.public_address", err)
+	}
+	if !config.Public(r.PublicAddress) {
+		return fmt.Errorf("relay.public_address_from: the STUN server %s says %s, which is no address that clients could reach: name another one, or set relay.public_address",
+			r.PublicAddressFrom, r.PublicAddress)
+	}
+	return nil
+}
+
+// checkName warns when clients are sent elsewhere. That is no reason not to serve:
+// the DNS may be late, or the view from inside another one.
+func checkName(ctx context.Context, c config.Config, log *slog.Logger) {
+	if err := leadsHere(ctx, c); err != nil && ctx.Err() == nil {
+		log.Warn("clients may not arrive", "name", err)
+	}
+}
+
+// leadsHere tells whether the name resolves to this host. It gives up after ten seconds.
+func leadsHere(ctx context.Context, c config.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	reached, err := relay.HostAddresses()
+	if err != nil {
+		return err
+	}
+	return probe.CheckName(ctx, net.DefaultResolver, c.Name, append(reached, c.Relay.PublicAddress))
+}
