@@ -15,8 +15,8 @@
 //	verdict.go      what all of it means
 //
 // A line is an allocation that sends to its own relayed address: one packet crosses
-// the network twice and the relay once, and needs no partner. The daemon's own view of
-// itself from outside can be had with [Target.Open] and [Line.Measure].
+// the network twice and the relay once, and needs no partner. The daemon calls itself
+// in the same way, with [Target.Call].
 package check
 
 import "time"

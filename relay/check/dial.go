@@ -36,7 +36,7 @@ func (t *Target) dial(ctx context.Context, port uint16) (net.Conn, error) {
 	if proxy != nil {
 		return throughProxy(ctx, proxy, address)
 	}
-	return new(net.Dialer).DialContext(ctx, "tcp", address)
+	return new(net.Dialer).DialContext(ctx, "tcp"+string(t.Family), address)
 }
 
 func (t *Target) proxyFor(address string) (*url.URL, error) {

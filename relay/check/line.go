@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -126,11 +127,33 @@ type Load struct {
 	Interval      time.Duration
 }
 
+// Call makes an allocation on a way, sends a load through it and gives it up. Where
+// nothing comes back that is an error; some that does not is none.
+func (t *Target) Call(ctx context.Context, w Way, load Load) (m Measured, err error) {
+	began := time.Now()
+	line, err := t.Open(ctx, w)
+	if err != nil {
+		return m, err
+	}
+	defer line.Close()
+	allocated := time.Since(began)
+	m, err = line.Measure(ctx, load)
+	m.Allocated = allocated
+	if m.Received == 0 {
+		if err == nil {
+			err = errors.New("an allocation was made, but no packet came back through it")
+		}
+		err = Failure{NoEcho, err}
+	}
+	return m, err
+}
+
 // header is a packet's number and when it was sent.
 const header = 4 + 8
 
 // Measured is what came back.
 type Measured struct {
+	Allocated      time.Duration // what [Target.Call] needed for the allocation
 	Sent, Received int
 	Bytes          int           // that came back
 	RTT            time.Duration // the median

@@ -15,7 +15,7 @@ func (t *Target) Name() Probe {
 	return Probe{ID: "dns", Run: func(ctx context.Context) (Values, error) {
 		ctx, cancel := context.WithTimeout(ctx, nameTime)
 		defer cancel()
-		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", t.Host)
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip"+string(t.Family), t.Host)
 		values := Values{}
 		var all []netip.Addr
 		for _, addr := range found {

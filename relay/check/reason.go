@@ -64,8 +64,8 @@ func (s skipped) Error() string { return string(s.reason) }
 // Skip returns the error of a probe that could not be tried.
 func Skip(reason Reason) error { return skipped{reason} }
 
-// reasonOf finds the reason in an error that comes from a probe.
-func reasonOf(err error) Reason {
+// ReasonOf finds the reason in an error that comes from a probe.
+func ReasonOf(err error) Reason {
 	if failure, ok := errors.AsType[Failure](err); ok {
 		return failure.Reason
 	}

@@ -17,19 +17,13 @@ func (t *Target) Echo(w Way) Probe {
 		needs = []string{w.id("tls"), "credential"}
 	}
 	return Probe{ID: w.id("relay"), Way: &w, Needs: needs, Run: func(ctx context.Context) (Values, error) {
-		began := time.Now()
-		line, err := t.Open(ctx, w)
-		if err != nil {
-			return nil, err
+		m, err := t.Call(ctx, w, Load{Packets: 10, Size: 100, Interval: 20 * time.Millisecond})
+		values := Values{}
+		if m.Allocated > 0 {
+			values["allocate_ms"] = milliseconds(m.Allocated)
 		}
-		defer line.Close()
-		values := Values{"allocate_ms": milliseconds(time.Since(began))}
-		m, err := line.Measure(ctx, Load{Packets: 10, Size: 100, Interval: 20 * time.Millisecond})
 		if m.Received == 0 {
-			if err == nil {
-				err = errors.New("an allocation was made, but no packet came back through it")
-			}
-			return values, Failure{NoEcho, err}
+			return values, err
 		}
 		values["rtt_ms"] = milliseconds(m.Fastest)
 		return values, nil

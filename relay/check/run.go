@@ -94,7 +94,7 @@ func (r *Results) run(ctx context.Context, p Probe, result *Result) {
 		values, err := p.Run(ctx)
 		found.Status, found.Reason, found.Values = OK, "", values
 		if err != nil {
-			found.Status, found.Reason, found.Detail = Failed, reasonOf(err), err.Error()
+			found.Status, found.Reason, found.Detail = Failed, ReasonOf(err), err.Error()
 		}
 		if skip, ok := errors.AsType[skipped](err); ok {
 			found.Status, found.Reason, found.Detail = Skipped, skip.reason, ""

@@ -78,7 +78,7 @@ func (t *Target) TLS(w Way) Probe {
 			if t.KeyFrom == FromFlag && !bytes.Equal(t.Key, Fingerprint(leaf)) {
 				return values, Failure{Intercepted, err}
 			}
-			if reason := reasonOf(err); reason == WrongName || reason == Expired {
+			if reason := ReasonOf(err); reason == WrongName || reason == Expired {
 				return values, Failure{reason, err}
 			}
 			return values, Failure{Untrusted, err}
@@ -103,11 +103,15 @@ func (t *Target) Certificate(w Way) Probe {
 		if len(t.Key) == 0 {
 			return nil, Skip(NoReference)
 		}
-		values := Values{"issuer": leaf.Issuer.String(), "reference": string(t.KeyFrom)}
-		if !bytes.Equal(t.Key, Fingerprint(leaf)) {
-			return values, fail(Intercepted, "a certificate of the key %x was expected, one of %x was shown, issued by %s",
-				t.Key, Fingerprint(leaf), leaf.Issuer)
-		}
-		return values, nil
+		return Values{"issuer": leaf.Issuer.String(), "reference": string(t.KeyFrom)}, t.own(leaf)
 	}}
+}
+
+// own returns an error unless a certificate is for the appliance's key.
+func (t *Target) own(leaf *x509.Certificate) error {
+	if !bytes.Equal(t.Key, Fingerprint(leaf)) {
+		return fail(Intercepted, "a certificate of the key %x was expected, one of %x was shown, issued by %s",
+			t.Key, Fingerprint(leaf), leaf.Issuer)
+	}
+	return nil
 }

@@ -10,13 +10,17 @@ import (
 
 // Target is the appliance that is checked, and what is learnt of it on the way.
 type Target struct {
-	Host  string // its name or address
-	HTTPS uint16 // the port of its page
-	Ports Ports
-	Proxy Proxy          // nil: none
-	Roots *x509.CertPool // nil: the system's
+	Host string // its name or address
+	// Family is the only one in which it is reached; empty: either.
+	Family Family
+	HTTPS  uint16 // the port of its page
+	Ports  Ports
+	Proxy  Proxy          // nil: none
+	Roots  *x509.CertPool // nil: the system's
 	// Insecure trusts any certificate: for the demo alone.
 	Insecure bool
+	// Pinned trusts one for Key alone, whoever issued it.
+	Pinned bool
 	// Username and Password are a TURN credential.
 	Username, Password string
 	// Key is the SHA-256 of the appliance's public key, as far as it is known, and
@@ -29,6 +33,18 @@ type Target struct {
 	answering map[uint16]netip.AddrPort    // UDP port -> the address that answers there
 	leaves    map[uint16]*x509.Certificate // TLS port -> what was shown there
 }
+
+// Family is a family of addresses, as package net writes it behind ip, tcp and udp.
+type Family string
+
+// The families.
+const (
+	IPv4 Family = "4"
+	IPv6 Family = "6"
+)
+
+// String is like IPv4.
+func (f Family) String() string { return "IPv" + string(f) }
 
 // KeySource is where the appliance's key is known from.
 type KeySource string
@@ -63,5 +79,9 @@ func (w Way) stream() Way { return Way{TCP, w.Port} }
 func (t *Target) page() Way { return Way{TLS, t.HTTPS} }
 
 func (t *Target) tlsConfig() *tls.Config {
-	return &tls.Config{ServerName: t.Host, RootCAs: t.Roots, InsecureSkipVerify: t.Insecure}
+	c := &tls.Config{ServerName: t.Host, RootCAs: t.Roots, InsecureSkipVerify: t.Insecure || t.Pinned}
+	if t.Pinned {
+		c.VerifyConnection = func(state tls.ConnectionState) error { return t.own(state.PeerCertificates[0]) }
+	}
+	return c
 }
