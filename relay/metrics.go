@@ -25,7 +25,7 @@ var (
 	allocationsDesc = describe("allocations",
 		"Live TURN allocations, by the transport of their clients. Near praxisrelay_relay_allocations_limit new calls are about to be refused: raise relay.max_allocations.", "transport")
 	grantedDesc = describe("allocations_granted_total",
-		"TURN allocations that were made, by the transport of their clients. Mostly tcp and tls say that networks block UDP: open UDP 3478.", "transport")
+		"TURN allocations that were made, by the transport of their clients; those of tests are not counted. Mostly tcp and tls say that networks block UDP: open UDP 3478.", "transport")
 	mostAllocationsDesc = describe("allocations_limit",
 		"The most allocations that may live at once, relay.max_allocations.")
 

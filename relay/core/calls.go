@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"praxisrelay/relay/credential"
+)
 
 // Calls returns how many appointments have a call: what the end of the relay would cut.
 // While the core drains, one counts too whose partner was lost a moment ago and may be on
@@ -15,13 +19,11 @@ func (c *Core) Calls(now time.Time) (n int) {
 }
 
 // isCall tells whether two seats hold allocations. In the open relay the partner may be
-// elsewhere: there it is a call where media flows.
+// elsewhere: there it is a call where media flows, but for a test's.
 func (c *Core) isCall(now time.Time, p *appointment) bool {
-	if c.open != nil && now.UnixNano()-p.meter.last.Load() < int64(idle) {
-		return true
-	}
+	flows := c.open != nil && now.UnixNano()-p.meter.last.Load() < int64(idle)
 	for _, a := range p.members {
-		if a.seat != p.members[0].seat {
+		if a.seat != p.members[0].seat || flows && a.seat != credential.Test {
 			return true
 		}
 	}

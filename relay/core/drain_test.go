@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
 )
 
 // TestDrain: appointments with a call go on and come back, others get 508, and a call is
@@ -88,5 +90,13 @@ func TestDrainOfTheOpenRelay(t *testing.T) {
 	l.now = l.now.Add(idle)
 	if got := l.Calls(l.now); got != 0 {
 		t.Errorf("after it has ended: %d calls", got)
+	}
+	test := l.allocated("198.51.100.1:2000", "y", credential.Test)
+	test.bind(0x4000, test.relayed)
+	if _, out := test.channelData(0x4000, "media"); len(out) == 0 {
+		t.Fatal("a test's media does not flow")
+	}
+	if got := l.Calls(l.now); got != 0 {
+		t.Errorf("while a test's media flows: %d calls", got)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Stats are what a core holds, and what it has done since it was made.
 type Stats struct {
 	Live            [Relayed]int              // allocations, by their clients' transport
-	Granted         [Relayed]uint64           // allocations that were ever made
+	Granted         [Relayed]uint64           // allocations that were ever made, but for those of tests
 	Requests        map[stun.Method]uint64    // what was looked at, Send indications too
 	Answers         map[stun.ErrorCode]uint64 // what was answered; zero: success
 	Authentications [authCount]uint64

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
 )
 
 // flat are a core's statistics by name, without what is zero.
@@ -67,6 +69,10 @@ func TestStatsCountWhatHappens(t *testing.T) {
 			l.config.Limits.Total = 1
 			l.peer("198.51.100.9:9", "other", "doctor").refused(stun.MethodAllocate, requestedTransport(protocolUDP))
 		}, "authentication missing 1, authentication ok 1, limit max_allocations 1"},
+		"somebody else": {func(l *lab, _ *peer) { l.allocated("198.51.100.9:9", "other", "doctor") },
+			"authentication missing 1, authentication ok 1, granted udp 1, live udp 1"},
+		"a test": {func(l *lab, _ *peer) { l.allocated("198.51.100.9:9", "other", credential.Test) },
+			"authentication missing 1, authentication ok 1, live udp 1"},
 		"a stranger in haste": {func(l *lab, p *peer) {
 			l.config.Limits.Unauthenticated = 1
 			for range 20 {
