@@ -183,6 +183,10 @@ type Metrics struct {
 	// Listen is where Prometheus' metrics, /healthz and /readyz are served, without
 	// TLS; empty: nowhere.
 	Listen string `yaml:"listen"`
+	// SyntheticCalls is how often the appliance calls itself through its name, over each
+	// transport, as clients do: 1m, say. 0: never. This host must reach its own public
+	// address for it, which not every firewall allows.
+	SyntheticCalls time.Duration `yaml:"synthetic_calls"`
 }
 
 // Log is what is logged, to standard error.

@@ -17,6 +17,7 @@ import (
 	"praxisrelay/relay"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/credential"
+	"praxisrelay/relay/synthetic"
 	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
@@ -55,6 +56,7 @@ type appliance struct {
 	admin      net.Listener
 	api        net.Listener // nil: the admin API is on the socket alone
 	monitoring net.Listener // nil: there are no metrics
+	synthetic  *synthetic.Caller
 	sockets    *systemd.Sockets
 	addresses  relay.Addresses
 	url        string
@@ -161,6 +163,10 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		return nil, err
 	}
 	a.health = a.checks()
+	if a.synthetic, err = a.syntheticCaller(c.Name); err != nil {
+		return nil, err
+	}
+	a.synthetic.SetInterval(c.Metrics.SyntheticCalls)
 	return a, nil
 }
 

@@ -29,6 +29,7 @@ func (a *appliance) metrics() *prometheus.Registry {
 			Name: "praxisrelay_certificate_expiry_timestamp_seconds",
 			Help: "When the certificate ends that clients are shown, in Unix seconds; 0 while there is none yet. It should be renewed weeks before: look at what does that, then systemctl reload praxisrelay.",
 		}, a.certificateEnds),
+		a.synthetic,
 		buildInfo(),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -162,7 +162,15 @@ func TestMonitoringNamesEveryMetric(t *testing.T) {
 	if !ok1 || !ok2 {
 		t.Fatal("the table's place is not marked")
 	}
-	want := head + begin + metricsTable(families(t, startServe(t, nil).scrape(t))) + end + tail
+	configuration, folder := writeConfig(t)
+	edit(t, configuration, "metrics: {", "metrics: {synthetic_calls: 10s, ")
+	s := newServed(folder)
+	s.daemon = start(t, program("serve", "--config", configuration), true, s.serving)
+	scraped := s.scrape(t)
+	for began := time.Now(); !strings.Contains(scraped, "praxisrelay_synthetic_call_success") && time.Since(began) < time.Minute; {
+		scraped = s.scrape(t)
+	}
+	want := head + begin + metricsTable(families(t, scraped)) + end + tail
 	if *updateMonitoring {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -184,7 +192,8 @@ func metricsTable(families map[string]*dto.MetricFamily) string {
 		var labels []string
 		for _, label := range labelValues(family) {
 			labels = append(labels, label[0])
-			if name != "praxisrelay_build_info" { // its values are the build's
+			if name != "praxisrelay_build_info" && label[0] != "port" { // their values are the build's, and the configuration's
+				slices.Sort(label[1:])
 				labels[len(labels)-1] += ": " + strings.Join(label[1:], ", ")
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,7 +52,7 @@ func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched
 	w.run()
 	w.instance = strings.TrimPrefix(w.monitoring, "http://")
 	// It is found there again after a restart.
-	edit(t, file, "metrics: {listen: 127.0.0.1:0}", "metrics: {listen: '"+w.instance+"'}")
+	edit(t, file, "metrics: {listen: 127.0.0.1:0", "metrics: {listen: '"+w.instance+"'")
 	return w
 }
 
@@ -131,7 +132,7 @@ func (w *watched) allocate(appointment string) (net.Conn, error) {
 	return stream, err
 }
 
-// TestPrometheus lets a real one scrape three appliances under a real load: it has data
+// TestPrometheus lets a real one scrape appliances under a real load: it has data
 // for whatever the dashboard asks, and every alert is silent until its cause is there,
 // and then fires.
 func TestPrometheus(t *testing.T) {
@@ -148,8 +149,9 @@ func TestPrometheus(t *testing.T) {
 	busy := startWatched(t, 14*day, "relay: {", "relay: {allocation_rate: 100000, ")
 	small := startWatched(t, time.Hour, "relay: {", "relay: {peers: open, addresses: [127.0.0.1], ports: 24680-24683, max_per_seat: 4, max_per_appointment: 8, max_allocations: 4, ")
 	full := startWatched(t, 3*day, "/registry.db", "/../"+filepath.Base(disk)+"/registry.db") // a test's folders lie side by side
-	p := startPrometheus(t, busy.instance, small.instance, full.instance)
-	for _, w := range []*watched{busy, small, full} {
+	called := startWatched(t, 60*day, "relay: {", "relay: {max_allocations: 8, total_rate: 1000000, ", "metrics: {listen: 127.0.0.1:0", "metrics: {listen: 127.0.0.1:0, synthetic_calls: 10s")
+	p := startPrometheus(t, busy.instance, small.instance, full.instance, called.instance)
+	for _, w := range []*watched{busy, small, full, called} {
 		p.scraped(w.instance)
 	}
 
@@ -161,6 +163,9 @@ func TestPrometheus(t *testing.T) {
 		t.Errorf("the slowest of all transports and directions relays %v", got)
 	}
 
+	p.until("calls through the name arrive", func() bool {
+		return slices.Equal(p.query("praxisrelay_synthetic_call_success"), []float64{1, 1, 1})
+	})
 	fired := map[string]bool{}
 	for w, severity := range map[*watched]string{busy: "info", full: "warning", small: "critical"} {
 		want := map[string]bool{alertName("PraxisrelayCertificateEnds", severity): true}
@@ -232,6 +237,24 @@ func TestPrometheus(t *testing.T) {
 	}), "PraxisrelayLimitHit warning")
 
 	cause(full, sync.OnceFunc(full.fill), "PraxisrelayFaults critical", "PraxisrelayNotReady critical")
+
+	// Six allocations are somebody's: one of the three calls has no room.
+	cause(called, sync.OnceFunc(func() { sender, receiver = called.call() }), "PraxisrelayCannotBeCalled warning")
+	// It may fire before its cause: a busy machine is a poor line, too.
+	p.until("PraxisrelayPoorLine", func() bool {
+		for range 2000 { // as small as sound, and more than all may send
+			_, _ = sender.WriteTo(make([]byte, 250), receiver)
+		}
+		return p.firing(called.instance)["PraxisrelayPoorLine warning"]
+	})
+	fired["PraxisrelayPoorLine warning"] = true
+	cause(called, sync.OnceFunc(func() {
+		for i := range 2 {
+			if _, err := called.allocate(fmt.Sprint("last", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}), "PraxisrelayCannotBeCalled critical")
 
 	cause(busy, sync.OnceFunc(func() {
 		for range 3 {

@@ -24,7 +24,7 @@ var reloadable = []string{
 	"relay.max_per_seat", "relay.max_per_appointment", "relay.max_per_prefix", "relay.max_allocations",
 	"relay.allocation_rate", "relay.total_rate", "relay.unauthenticated_rate",
 	"signal.pepper_file", "signal.admission",
-	"log.level", "log.addresses",
+	"metrics.synthetic_calls", "log.level", "log.addresses",
 	"drain_timeout",
 }
 
@@ -145,6 +145,7 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 	}
 	a.lifetime.set(next.Relay.CredentialLifetime)
 	a.signal.SetWaiting(next.Signal.Admission == config.ByDoctor)
+	a.synthetic.SetInterval(next.Metrics.SyntheticCalls)
 	a.log.Level.Set(next.Log.Level)
 	a.log.SetAddresses(next.Log.Addresses)
 	a.settings, a.secrets = next, s

@@ -64,6 +64,7 @@ func serveCommand() *cobra.Command {
 		go a.watchPorts(c.Context())
 		go a.watchLimits(c.Context())
 		go a.pair.Report(c.Context())
+		go a.synthetic.Run(c.Context())
 		if a.acme != nil {
 			go a.acme.Run(c.Context())
 		} else {

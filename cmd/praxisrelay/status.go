@@ -18,6 +18,7 @@ func (a *appliance) status() protocol.Status {
 		NotReady:     []string{},
 		Limits:       []protocol.LimitUse{},
 		Listeners:    a.listeners(),
+		Synthetic:    []protocol.SyntheticCall{},
 		Certificates: []protocol.CertificateStatus{},
 		Reload:       a.reloaded.Load(),
 		Problems:     []protocol.LoggedProblem{},
@@ -43,6 +44,9 @@ func (a *appliance) status() protocol.Status {
 	}
 	if leaf := a.pair.Leaf(); leaf != nil {
 		s.Certificates = append(s.Certificates, certificateStatus(leaf))
+	}
+	for _, call := range a.synthetic.Calls() {
+		s.Synthetic = append(s.Synthetic, syntheticCall(call))
 	}
 	for _, problem := range a.log.Problems() {
 		s.Problems = append(s.Problems, protocol.LoggedProblem{

@@ -71,6 +71,7 @@ func checkStatus(s protocol.Status, err error, now time.Time) (c checked) {
 	if s.Reload != nil && s.Reload.Error != "" {
 		c.note(checkWarning, "the last reload failed: "+s.Reload.Error)
 	}
+	c.synthetic(s.Synthetic)
 	c.summary = append(c.summary, countOf(s.Calls, "call"), countOf(s.Sessions, "session"))
 	c.data = append(c.data, fmt.Sprintf("calls=%d", s.Calls), fmt.Sprintf("sessions=%d", s.Sessions))
 	c.certificates(s.Certificates, now)
@@ -78,6 +79,24 @@ func checkStatus(s protocol.Status, err error, now time.Time) (c checked) {
 		c.limit(limit)
 	}
 	return c
+}
+
+// synthetic says which calls through the public name failed: if all did, so do those of
+// clients.
+func (c *checked) synthetic(calls []protocol.SyntheticCall) {
+	var failed []string
+	for _, call := range calls {
+		if call.Error != "" {
+			failed = append(failed, fmt.Sprintf("%d/%s %s", call.Port, call.Transport, call.Family))
+		}
+	}
+	level := checkWarning
+	if len(failed) == len(calls) {
+		level = checkCritical
+	}
+	if len(failed) > 0 {
+		c.note(level, "calls through the public name fail: "+strings.Join(failed, " "))
+	}
 }
 
 func countOf(n int, what string) string {

@@ -121,6 +121,17 @@ func printStatus(to io.Writer, s protocol.Status, now time.Time) error {
 		}
 		row(listener.Name, listener.Transport, address)
 	}
+	if len(s.Synthetic) > 0 {
+		row()
+		row("SYNTHETIC CALL", "FAMILY", "AT", "RESULT")
+	}
+	for _, call := range s.Synthetic {
+		result := fmt.Sprintf("arrived, %.1f ms", call.RTT)
+		if call.Error != "" {
+			result = "failed: " + call.Error
+		}
+		row(fmt.Sprintf("%d/%s", call.Port, call.Transport), call.Family, moment(call.At), result)
+	}
 	row()
 	if len(s.Problems) == 0 {
 		row("no problems were logged")

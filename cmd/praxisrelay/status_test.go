@@ -40,8 +40,15 @@ func healthy() protocol.Status {
 	}
 }
 
+// Two calls of the appliance to itself.
+var (
+	arrived = protocol.SyntheticCall{Transport: "tls", Port: 443, Family: "IPv4", At: healthyAt, RTT: 1.234}
+	closed  = protocol.SyntheticCall{Transport: "udp", Port: 3478, Family: "IPv6", At: healthyAt, Error: "nothing comes back"}
+)
+
 func TestStatusIsForPeople(t *testing.T) {
 	s := healthy()
+	s.Synthetic = []protocol.SyntheticCall{arrived, closed}
 	s.Reload = &protocol.ReloadStatus{At: healthyAt.Add(-time.Hour), Error: "line 1\nline 2"}
 	s.Problems = []protocol.LoggedProblem{{Level: "warn", Message: "guessing is refused to a network", Details: "network=net-7KQ3XW", Count: 1234, Last: healthyAt}}
 	var out strings.Builder
@@ -67,6 +74,10 @@ relay.example.org   2027-02-03 13:20   64 days   an authority
 LISTENER          TRANSPORT   ADDRESS
 listen.https      tcp         [::]:443 (of the service manager)
 listen.turn_udp   udp         [::]:3478
+
+SYNTHETIC CALL   FAMILY   AT                 RESULT
+443/tls          IPv4     2026-12-01 12:20   arrived, 1.2 ms
+3478/udp         IPv6     2026-12-01 12:20   failed: nothing comes back
 
 LAST PROBLEM       LEVEL   TIMES   WHAT
 2026-12-01 12:20   warn    1234    guessing is refused to a network network=net-7KQ3XW
@@ -111,11 +122,15 @@ func TestCheckFindsEachCause(t *testing.T) {
 		"over":              {change: lives(90*oneDay, -time.Hour), level: checkCritical, want: "the certificate has ended"},
 		"short-lived":       {change: lives(45*oneDay, 11*oneDay), level: checkOK, want: "certificate_days=11.0;10.5:;3.5:"},
 		"short-lived, late": {change: lives(45*oneDay, 10*oneDay), level: checkWarning, want: "ends in 10 days"},
-		"no certificate":    {change: func(s *protocol.Status) { s.Certificates = nil }, level: checkCritical, want: "there is no certificate"},
-		"80 %":              {change: uses(16_000), level: checkOK, want: "allocations=16000;"},
-		"above 80 %":        {change: uses(16_001), level: checkWarning, want: "16001 of 20000 of relay.max_allocations in use"},
-		"above 95 %":        {change: uses(19_001), level: checkCritical, want: "19001 of 20000"},
-		"not ready":         {change: func(s *protocol.Status) { s.NotReady = []string{"a reason", "another"} }, level: checkCritical, want: "not ready: a reason; another"},
+		"some ways are closed": {change: func(s *protocol.Status) { s.Synthetic = []protocol.SyntheticCall{arrived, closed} }, level: checkWarning,
+			want: "WARNING - calls through the public name fail: 3478/udp IPv6, 12 calls"},
+		"all are":        {change: func(s *protocol.Status) { s.Synthetic = []protocol.SyntheticCall{closed} }, level: checkCritical, want: "CRITICAL - calls through the public name fail: 3478/udp IPv6"},
+		"all are open":   {change: func(s *protocol.Status) { s.Synthetic = []protocol.SyntheticCall{arrived} }, level: checkOK, want: "OK - 12 calls"},
+		"no certificate": {change: func(s *protocol.Status) { s.Certificates = nil }, level: checkCritical, want: "there is no certificate"},
+		"80 %":           {change: uses(16_000), level: checkOK, want: "allocations=16000;"},
+		"above 80 %":     {change: uses(16_001), level: checkWarning, want: "16001 of 20000 of relay.max_allocations in use"},
+		"above 95 %":     {change: uses(19_001), level: checkCritical, want: "19001 of 20000"},
+		"not ready":      {change: func(s *protocol.Status) { s.NotReady = []string{"a reason", "another"} }, level: checkCritical, want: "not ready: a reason; another"},
 		"draining": {change: func(s *protocol.Status) { s.Draining, s.NotReady = true, []string{"draining"} }, level: checkWarning,
 			want: "WARNING - draining: no new calls are taken, 12 calls"},
 		"not reloaded":  {change: func(s *protocol.Status) { s.Reload = &protocol.ReloadStatus{Error: "a | b\nc"} }, level: checkWarning, want: "the last reload failed: a / b; c, 12"},

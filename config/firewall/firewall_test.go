@@ -86,7 +86,7 @@ func TestRows(t *testing.T) {
 			"client-turn-tls-5349 5349/TCP optional to 192.0.2.10, 2001:db8::10",
 			"in-https 443/TCP required", "in-turn-udp-3478 3478/UDP recommended", "in-ssh 22/TCP optional",
 			"out-dns-udp 53/UDP recommended", "out-dns-tcp 53/TCP recommended", "out-ntp 123/UDP required",
-		}, []string{"in-relayed", "in-http ", "in-admin", "in-metrics", "out-acme", "out-stun", "out-relayed"}},
+		}, []string{"in-relayed", "in-http ", "in-admin", "in-metrics", "out-acme", "out-stun", "out-relayed", "out-self"}},
 		"everything": {everything, both, []string{
 			"client-turn-udp-443 443/UDP fallback to 192.0.2.10, 2001:db8::10",
 			"in-https 443/TCP required for 192.0.2.10",
@@ -96,6 +96,14 @@ func TestRows(t *testing.T) {
 			"out-dns-udp 53/UDP required", "out-acme 14000/TCP required", "out-stun 3478/UDP required",
 			"out-relayed 1024-65535/UDP required from port 49152-65535/UDP",
 		}, nil},
+		"synthetic calls": {func(c *config.Config) {
+			c.Metrics.SyntheticCalls = time.Minute
+			c.Listen.TURNTCP = []string{"192.0.2.10:3478"}
+		}, both, []string{
+			"out-self-https 443/TCP optional to 192.0.2.10, 2001:db8::10",
+			"out-self-turn-udp-3478 3478/UDP optional to 192.0.2.10, 2001:db8::10",
+			"out-self-turn-tcp-3478 3478/TCP optional to 192.0.2.10",
+		}, []string{"out-self-turn-udp-3479", "out-self-turn-tls"}},
 		"behind a NAT": {func(c *config.Config) {
 			c.Listen.HTTPS = "10.0.0.5:443"
 			c.Relay.PublicAddress = netip.MustParseAddr("203.0.113.7")

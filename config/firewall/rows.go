@@ -49,7 +49,7 @@ func New(c config.Config, site Site) (Plan, error) {
 	if err := b.administration(); err != nil {
 		return Plan{}, err
 	}
-	b.egress()
+	b.egress(services)
 	return p, nil
 }
 
@@ -257,7 +257,7 @@ func (b *builder) administration() error {
 }
 
 // egress adds what the appliance sends out by itself.
-func (b *builder) egress() {
+func (b *builder) egress(services []service) {
 	c := b.config
 	names := b.plan.acme || isName(c.Relay.PublicAddressFrom) // that it must look up
 	need := map[bool]Need{true: Required, false: Recommended}[names]
@@ -282,6 +282,14 @@ func (b *builder) egress() {
 		n, err := net.LookupPort("udp", port) // of a number or a service's name
 		if err == nil {
 			one("out-stun", "udp", uint16(n), Required, named(STUNServer, host), texts.PurposeSTUN)
+		}
+	}
+	for _, s := range services {
+		if c.Metrics.SyntheticCalls > 0 && s.need != Optional { // it calls what the page is given
+			s.need, s.purpose = Optional, texts.PurposeSelf
+			r := s.row(ApplianceEgress, "out-self-"+s.id)
+			r.Source, r.Destination = Endpoint{Party: Appliance}, Endpoint{Party: Appliance, Name: b.plan.Name, Addresses: b.reachable(s)}
+			b.add(r)
 		}
 	}
 	if b.plan.open {

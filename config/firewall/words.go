@@ -60,6 +60,7 @@ var texts = struct {
 	PurposeHTTPS, PurposeUDP, PurposeUDP443, PurposeTCP, PurposeOther                      text
 	PurposeRelayed, PurposeHTTP, PurposeHTTPACME, PurposeAdmin, PurposeMetrics, PurposeSSH text
 	PurposeDNS, PurposeDNSTCP, PurposeNTP, PurposeACME, PurposeSTUN, PurposeRelayedOut     text
+	PurposeSelf                                                                            text
 	Alone, Best, UDP443, WithTCP, Without, Others, Unusual, NotNeeded, Direct              text
 	IngressAlone, IngressPaired, IngressOpen, IngressNAT, SSH                              text
 	ACMEBoth, ACMETLS, ACMEHTTP, ACMENeither                                               text
@@ -147,6 +148,7 @@ var texts = struct {
 	PurposeNTP:        text{"Uhrzeit: Codes, Zugangsdaten und Zertifikate gelten nach der Uhr", "the clock, which codes, credentials and certificates go by"},
 	PurposeACME:       text{"Zertifikat beziehen und erneuern (ACME)", "issuing and renewing the certificate (ACME)"},
 	PurposeSTUN:       text{"fragt beim Start nach der öffentlichen Adresse", "asks for the public address at start"},
+	PurposeSelf:       text{"Probeanrufe des Servers bei sich selbst, über seinen öffentlichen Namen", "the server's calls to itself, through its public name"},
 	PurposeRelayedOut: text{"Bild und Ton zu Gegenstellen, die nicht über diesen Server kommen", "picture and sound to peers that do not come through this server"},
 
 	Alone: text{

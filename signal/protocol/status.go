@@ -18,6 +18,7 @@ type Status struct {
 	Limits       []LimitUse        `json:"limits"`
 
 	Listeners    []Listener          `json:"listeners"`
+	Synthetic    []SyntheticCall     `json:"synthetic_calls"` // the last on each way; empty: there are none
 	Certificates []CertificateStatus `json:"certificates"`
 	Reload       *ReloadStatus       `json:"reload,omitempty"` // the last one; none: there was none
 	Problems     []LoggedProblem     `json:"problems"`         // the last warnings and errors of the log, the latest first
@@ -60,6 +61,16 @@ type CertificateStatus struct {
 	Issuer string    `json:"issuer"`
 	Begins time.Time `json:"begins"`
 	Ends   time.Time `json:"ends"`
+}
+
+// SyntheticCall is one that the daemon has placed to itself through its public name.
+type SyntheticCall struct {
+	Transport string    `json:"transport"` // udp, tcp or tls
+	Port      uint16    `json:"port"`
+	Family    string    `json:"family"` // IPv4 or IPv6
+	At        time.Time `json:"at"`
+	Error     string    `json:"error,omitempty"` // why it failed
+	RTT       float64   `json:"rtt_ms"`
 }
 
 // ReloadStatus is what came of a reload.

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"time"
+
+	"praxisrelay/relay/check"
+	"praxisrelay/relay/credential"
+	"praxisrelay/relay/synthetic"
+	"praxisrelay/signal/protocol"
+)
+
+// syntheticAppointment is whose relayed addresses the calls use. No real one has a name
+// with a hyphen.
+const syntheticAppointment = "synthetic-call"
+
+// syntheticCaller calls the appliance as those do who are given its ICE servers.
+func (a *appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
+	var ways []check.Way
+	for _, url := range a.urls {
+		way, err := wayOf(url)
+		if err != nil {
+			return nil, err
+		}
+		ways = append(ways, way)
+	}
+	return synthetic.New(synthetic.Options{
+		Name: name,
+		Ways: ways,
+		Key:  func() []byte { return publicKey(a.pair.Leaf()) },
+		Credential: func() (string, string, error) {
+			c, err := a.mint(syntheticAppointment, credential.Test)
+			return c.Username, c.Password, err
+		},
+		Paused: a.draining,
+		Now:    time.Now,
+		Log:    a.log.Logger,
+	}), nil
+}
+
+// syntheticCall is what is said of a call to who asks for the status.
+func syntheticCall(c synthetic.Call) protocol.SyntheticCall {
+	return protocol.SyntheticCall{
+		Transport: string(c.Way.Transport), Port: c.Way.Port, Family: c.Family.String(), At: c.At.UTC(),
+		Error: c.Detail, RTT: float64(c.RTT.Microseconds()) / 1000,
+	}
+}
