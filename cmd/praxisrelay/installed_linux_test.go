@@ -21,6 +21,7 @@ import (
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
 )
 
 const (
@@ -109,6 +110,7 @@ func TestInstalledOnDebian(t *testing.T) {
 	reload()
 	c.run(t, "praxisrelay code list && praxisrelay code backup /root/backup.db")
 	call.end()
+	c.callItself(t)
 	c.run(t, "systemctl restart praxisrelay")
 	if restarts := c.run(t, "systemctl show --value --property NRestarts praxisrelay"); restarts != "0" {
 		t.Errorf("it was started %s times again", restarts)
@@ -195,6 +197,31 @@ func (c *container) makeCodes(t *testing.T, dialer client.Dialer) (seats []clien
 		seats = append(seats, client.CreatedSeat{Name: seat.Seat, Code: typed, Link: seat.Link, Keys: keys})
 	}
 	return seats
+}
+
+// callItself has the daemon place synthetic calls until all arrive, and then no more.
+func (c *container) callItself(t *testing.T) {
+	t.Helper()
+	set := func(interval string) {
+		t.Helper()
+		c.run(t, "sed -i 's/synthetic_calls: .*/synthetic_calls: "+interval+"/' /etc/praxisrelay/praxisrelay.yaml && systemctl reload praxisrelay")
+	}
+	set("10s")
+	var status protocol.Status
+	for began := time.Now(); len(status.Synthetic) == 0 && time.Since(began) < time.Minute; {
+		if err := json.Unmarshal([]byte(c.run(t, "praxisrelay status --json")), &status); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, call := range status.Synthetic {
+		if call.Error != "" {
+			t.Errorf("the daemon does not reach itself: %+v", call)
+		}
+	}
+	if len(status.Synthetic) != 3 { // UDP, TCP and TLS
+		t.Errorf("the daemon called itself %d times, want 3", len(status.Synthetic))
+	}
+	set("0s")
 }
 
 // relayedCall is what two seats' TURN clients have: the first asks, the second answers.
