@@ -38,6 +38,10 @@ func TestImportDirections(t *testing.T) {
 		{"signal/invitation", "os", "it writes texts: which files, with which permissions, is the command's business"},
 		{"relay", "github.com/pion/turn/v4", "the relay's TURN core is ours; pion's is for clients and tests"},
 		{"relay/check", "praxisrelay/", "it is a client: what it knows of the server it is told by it"},
+		{"relay/hostile", "praxisrelay/config", "it is a client: what it knows of the server it is told by it"},
+		{"relay/hostile", "praxisrelay/relay/core", "the server does not judge itself"},
+		{"relay/hostile", "praxisrelay/relay/credential", "it holds no secret: what it shows it was given, or is wrong"},
+		{"relay/hostile", "praxisrelay/relay/policy", "the server does not judge itself"},
 	}
 	const client = "praxisrelay/relay/check"
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "praxisrelay/...").Output()
