@@ -50,14 +50,14 @@ const (
 
 // checkFlags are what check is asked for.
 type checkFlags struct {
-	code, proxy, fingerprint, ca, lang string
-	insecure, asJSON, quick            bool
+	code, proxy, fingerprint, ca, lang, socket string
+	insecure, asJSON, quick, hostile           bool
 }
 
 func checkCommand() *cobra.Command {
 	var f checkFlags
 	c := &cobra.Command{
-		Use:   "check URL",
+		Use:   "check {URL | --hostile [URL]}",
 		Short: "Find out from within a network which ways to an appliance are open",
 		Long: "Try every way to an appliance from where this runs, without camera or page: name,\n" +
 			"connections, TLS and whose certificate it shows, signaling, and packets through\n" +
@@ -70,11 +70,23 @@ func checkCommand() *cobra.Command {
 			"the appliance, as those of browsers do.\n\n" +
 			"The exit code is 0 when all that the page uses is open, 2 when consultations work\n" +
 			"with less, 3 when they do not, and 1 when it cannot be told: the code is not\n" +
-			"accepted or gives no relay yet, or the check could not be run.",
+			"accepted or gives no relay yet, or the check could not be run.\n\n" +
+			"--hostile is for the server itself, as root: it attacks the appliance whose admin\n" +
+			"socket this is, over each transport and within its limits, and says what was\n" +
+			"accepted. It goes straight to the URL, or to the appliance's own, and sends\n" +
+			"nothing before codes that it makes are taken there and the certificate is the\n" +
+			"appliance's. The exit code is 0 when everything was refused, 3 when something was\n" +
+			"accepted, and 1 when it cannot be told.",
 		Example: `  praxisrelay check https://relay.example.org/
   praxisrelay check https://relay.example.org/#KTRW-BZMF-QHDF --lang de
-  praxisrelay check https://relay.example.org/ --code - --json < code.txt`,
-		Args: cobra.ExactArgs(1),
+  praxisrelay check https://relay.example.org/ --code - --json < code.txt
+  praxisrelay check --hostile`,
+		Args: func(c *cobra.Command, args []string) error {
+			if f.hostile {
+				return cobra.MaximumNArgs(1)(c, args)
+			}
+			return cobra.ExactArgs(1)(c, args)
+		},
 	}
 	c.Flags().StringVar(&f.code, "code", "", "the `code`; -: from standard input, and then in no process list")
 	c.Flags().StringVar(&f.proxy, "proxy", "", "the HTTP proxy's `URL` instead of what HTTPS_PROXY says; none: no proxy")
@@ -84,7 +96,21 @@ func checkCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON, as docs/check.md describes it")
 	c.Flags().BoolVar(&f.quick, "quick", false, "hold and measure for seconds instead of a minute and a half: finds what is closed, not what is cut later")
 	c.Flags().StringVar(&f.lang, "lang", string(firewall.English), "the `language` of what is printed: de or en")
-	c.RunE = func(c *cobra.Command, args []string) error { return f.run(c, args[0]) }
+	c.Flags().BoolVar(&f.hostile, "hostile", false, "attack the appliance of this host, and say what it accepts")
+	c.Flags().StringVar(&f.socket, "socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`, for --hostile")
+	// Which certificate is right, the socket says; who tests a way through a proxy is a client.
+	for _, other := range []string{"code", "proxy", "fingerprint", "ca", "insecure", "quick"} {
+		c.MarkFlagsMutuallyExclusive("hostile", other)
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if f.hostile {
+			return f.attack(c, strings.Join(args, ""))
+		}
+		if c.Flags().Changed("socket") {
+			return errors.New("--socket is about --hostile: a check needs none")
+		}
+		return f.run(c, args[0])
+	}
 	return c
 }
 
@@ -161,15 +187,9 @@ type checker struct {
 }
 
 func (f *checkFlags) checker(address string) (*checker, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
-		return nil, errors.New("the URL is not the address of an appliance: write https:// and its name")
-	}
-	port := uint64(443)
-	if u.Port() != "" {
-		if port, err = strconv.ParseUint(u.Port(), 10, 16); err != nil || port == 0 {
-			return nil, errors.New("the URL's port is none")
-		}
+	u, port, err := parseAppliance(address)
+	if err != nil {
+		return nil, err
 	}
 	trust, err := trusting(f.ca, f.insecure)
 	if err != nil {
@@ -192,7 +212,7 @@ func (f *checkFlags) checker(address string) (*checker, error) {
 	transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
 	k := &checker{
 		target: &check.Target{
-			Host: u.Hostname(), HTTPS: uint16(port), Proxy: transport.Proxy,
+			Host: u.Hostname(), HTTPS: port, Proxy: transport.Proxy,
 			Roots: transport.TLSClientConfig.RootCAs, Insecure: f.insecure,
 		},
 		dialer:   client.Dialer{HTTP: trust, Server: u.Scheme + "://" + u.Host},
@@ -206,6 +226,22 @@ func (f *checkFlags) checker(address string) (*checker, error) {
 		k.target.Key, k.target.KeyFrom = key, check.FromFlag
 	}
 	return k, nil
+}
+
+// parseAppliance reads the address of an appliance's page.
+func parseAppliance(address string) (u *url.URL, port uint16, err error) {
+	u, err = url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
+		return nil, 0, errors.New("the URL is not the address of an appliance: write https:// and its name")
+	}
+	if u.Port() == "" {
+		return u, 443, nil
+	}
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil || n == 0 {
+		return nil, 0, errors.New("the URL's port is none")
+	}
+	return u, uint16(n), nil
 }
 
 // run runs all probes: first those that tell which others there are.

@@ -51,15 +51,20 @@ func TestCheckRefusesMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no URL":            {[]string{"check"}, "accepts 1 arg"},
-		"not https":         {[]string{"check", "http://relay.example.org/"}, "write https:// and its name"},
-		"no code":           {[]string{"check", "https://relay.example.org/"}, "code"},
-		"a bad fingerprint": {[]string{"check", "https://relay.example.org/", "--fingerprint", "12"}, "64 hexadecimal digits"},
-		"a bad proxy":       {[]string{"check", "https://relay.example.org/", "--proxy", "proxy"}, "http://proxy.example.org:3128"},
-		"a bad language":    {[]string{"check", "https://relay.example.org/", "--lang", "xx"}, "--lang:"},
-		"a long test":       {[]string{"code", "create", "--test", "--minutes", "121"}, "use 1 to 120"},
-		"minutes alone":     {[]string{"code", "create", "--start", "now", "--minutes", "5"}, "use it with --test"},
-		"a test of a day":   {[]string{"code", "create", "--test", "--count", "2"}, "[count test]"},
+		"no URL":                     {[]string{"check"}, "accepts 1 arg"},
+		"not https":                  {[]string{"check", "http://relay.example.org/"}, "write https:// and its name"},
+		"no code":                    {[]string{"check", "https://relay.example.org/"}, "code"},
+		"a bad fingerprint":          {[]string{"check", "https://relay.example.org/", "--fingerprint", "12"}, "64 hexadecimal digits"},
+		"a bad proxy":                {[]string{"check", "https://relay.example.org/", "--proxy", "proxy"}, "http://proxy.example.org:3128"},
+		"a bad language":             {[]string{"check", "https://relay.example.org/", "--lang", "xx"}, "--lang:"},
+		"a socket without an attack": {[]string{"check", "https://relay.example.org/", "--socket", "x"}, "--socket is about --hostile"},
+		"an attack with a code":      {[]string{"check", "--hostile", "--code", "-"}, "[code hostile]"},
+		"an attack through a proxy":  {[]string{"check", "--hostile", "--proxy", "none"}, "[hostile proxy]"},
+		"an attack on two":           {[]string{"check", "--hostile", "https://a.example.org/", "https://b.example.org/"}, "at most 1 arg"},
+		"an attack without a socket": {[]string{"check", "--hostile", "--socket", "/nowhere"}, "does the server run, and may you open /nowhere?"},
+		"a long test":                {[]string{"code", "create", "--test", "--minutes", "121"}, "use 1 to 120"},
+		"minutes alone":              {[]string{"code", "create", "--start", "now", "--minutes", "5"}, "use it with --test"},
+		"a test of a day":            {[]string{"code", "create", "--test", "--count", "2"}, "[count test]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr, err := run(t, test.args...)

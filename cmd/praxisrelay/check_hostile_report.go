@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/check"
+	"praxisrelay/relay/hostile"
+)
+
+// attackVerdict is what an attack means.
+type attackVerdict string
+
+const (
+	tight     attackVerdict = "tight" // everything was refused
+	leaks     attackVerdict = "leaks" // something was accepted
+	undecided attackVerdict = "unknown"
+)
+
+// attackReport is what check --hostile prints, and with --json as it is.
+type attackReport struct {
+	Server   string          `json:"server"`
+	At       time.Time       `json:"at"`
+	Verdict  attackVerdict   `json:"verdict"`
+	Sentence string          `json:"sentence"`
+	Relay    string          `json:"relay"` // paired or open
+	Ways     []check.Way     `json:"ways"`
+	Groups   []hostile.Count `json:"groups"`
+	Accepted []hostile.Try   `json:"accepted"`
+	Untried  []hostile.Try   `json:"untried"`
+
+	language firewall.Language
+}
+
+func newAttackReport(server string, t *hostile.Target, found hostile.Report, l firewall.Language, now time.Time) attackReport {
+	r := attackReport{
+		Server: server, At: now.UTC().Truncate(time.Second), Relay: "open", Ways: t.Ways, Groups: found.Counts,
+		Accepted: append([]hostile.Try{}, found.Accepted...), Untried: append([]hostile.Try{}, found.Untried...), language: l,
+	}
+	if t.Paired {
+		r.Relay = "paired"
+	}
+	tried := 0
+	for _, count := range r.Groups {
+		tried += count.Tried
+	}
+	switch {
+	case len(r.Accepted) > 0:
+		r.Verdict, r.Sentence = leaks, attackTexts.leaks.in(l, len(r.Accepted), tried)
+	case len(r.Untried) > 0 || tried == 0:
+		r.Verdict, r.Sentence = undecided, attackTexts.undecided.in(l, tried, len(r.Untried))
+	default:
+		r.Verdict, r.Sentence = tight, attackTexts.tight.in(l, tried)
+	}
+	if r.Verdict == leaks && r.Relay == "open" {
+		r.Sentence += " " + attackTexts.allow.in(l)
+	}
+	return r
+}
+
+// print prints what was accepted before anything else, then the table, and what could not
+// be tried.
+func (r attackReport) print(out io.Writer) error {
+	l := r.language
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(w, "%s\n\n", r.Sentence)
+	r.list(w, attackTexts.acceptedTitle, r.Accepted)
+	for i, heading := range []checkText{attackTexts.group, attackTexts.tried, attackTexts.refused, attackTexts.accepted, attackTexts.untried} {
+		if i > 0 {
+			fmt.Fprint(w, "\t")
+		}
+		fmt.Fprint(w, strings.ToUpper(heading.in(l)))
+	}
+	fmt.Fprintln(w)
+	for _, c := range r.Groups {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", attackTexts.groups[c.Group].in(l), c.Tried, c.Refused, c.Accepted, c.Untried)
+	}
+	var ways []string
+	for _, way := range r.Ways {
+		ways = append(ways, way.String())
+	}
+	fmt.Fprintf(w, "\n%s\n", attackTexts.over.in(l, r.Server, strings.Join(ways, ", ")))
+	if len(r.Untried) > 0 {
+		fmt.Fprintln(w)
+		r.list(w, attackTexts.untriedTitle, r.Untried)
+	}
+	return w.Flush()
+}
+
+// list lists tries, those that differ in their way alone in one line.
+func (r attackReport) list(w io.Writer, title checkText, tries []hostile.Try) {
+	if len(tries) == 0 {
+		return
+	}
+	fmt.Fprintln(w, title.in(r.language))
+	type line struct{ name, answer string }
+	var lines []line
+	ways := map[line][]string{}
+	for _, try := range tries {
+		key := line{try.Name, try.Answer}
+		if !slices.Contains(lines, key) {
+			lines = append(lines, key)
+		}
+		if try.Way != nil {
+			ways[key] = append(ways[key], try.Way.String())
+		}
+	}
+	for _, key := range lines {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", key.name, key.answer, strings.Join(ways[key], ", "))
+	}
+	fmt.Fprintln(w)
+}
+
+var attackTexts = struct {
+	leaks, undecided, tight, allow, over     checkText
+	group, tried, refused, accepted, untried checkText
+	acceptedTitle, untriedTitle              checkText
+	groups                                   map[hostile.Group]checkText
+}{
+	leaks:     checkText{"%d von %d Angriffen wurden ANGENOMMEN.", "%d of %d attacks were ACCEPTED."},
+	undecided: checkText{"Angenommen wurde nichts, und %d Angriffe wurden abgewiesen; %d konnten nicht versucht werden und beweisen nichts.", "Nothing was accepted, and %d attacks were refused; %d could not be tried and prove nothing."},
+	tight:     checkText{"Nichts wurde angenommen: Alle %d Angriffe wurden abgewiesen.", "Nothing was accepted: all %d attacks were refused."},
+	allow:     checkText{"Peers, die relay.allow nennt, sind Ihre Wahl.", "Peers that relay.allow names are your choice."},
+	over:      checkText{"Angegriffen wurde %s über %s.", "What was attacked is %s, over %s."},
+
+	group:    checkText{"Angriff", "attack"},
+	tried:    checkText{"versucht", "tried"},
+	refused:  checkText{"abgewiesen", "refused"},
+	accepted: checkText{"angenommen", "accepted"},
+	untried:  checkText{"nicht versucht", "not tried"},
+
+	acceptedTitle: checkText{"Angenommen, und was der Server antwortete:", "Accepted, and what the server answered:"},
+	untriedTitle:  checkText{"Nicht versucht, und warum:", "Not tried, and why:"},
+
+	groups: map[hostile.Group]checkText{
+		hostile.Peers:    {"verbotene Adressen und fremde Termine", "forbidden peers and other appointments"},
+		hostile.Lengths:  {"falsche Längen", "lengths that lie"},
+		hostile.Requests: {"Anfragen ohne gültige Zugangsdaten", "requests without a right credential"},
+		hostile.Web:      {"Verwaltung ohne Token", "admin API without a token"},
+	},
+}
+
+// attackProgress says on a terminal what goes on.
+type attackProgress struct {
+	w        io.Writer // nil: nobody looks
+	language firewall.Language
+}
+
+func newAttackProgress(stderr io.Writer, l firewall.Language) *attackProgress {
+	if !isTerminal(stderr) {
+		stderr = nil
+	}
+	return &attackProgress{stderr, l}
+}
+
+func (p *attackProgress) event(group hostile.Group, way *check.Way) {
+	if p.w == nil {
+		return
+	}
+	text := attackTexts.groups[group].in(p.language)
+	if way != nil {
+		text = way.String() + ": " + text
+	}
+	fmt.Fprintf(p.w, "\r%-70s", text)
+}
+
+func (p *attackProgress) end() {
+	if p.w != nil {
+		fmt.Fprintf(p.w, "\r%-70s\r", "")
+	}
+}
