@@ -123,6 +123,11 @@ func TestMistakes(t *testing.T) {
 			"x.yaml:4: tls.acme.eab_key_id: belongs to tls.acme.eab_key_file: set both, or none",
 			"x.yaml:4: tls.acme.cache: missing: set it to a folder for the account's key and the certificates",
 		}},
+		"files that would be one credential": {least + "relay: {secret_files: [/etc/a/turn.secret, /etc/b/turn.secret, /etc/a//turn.secret]}\n" +
+			"signal: {pepper_file: /etc/b/c.pem}\n", []string{
+			"x.yaml:3: relay.secret_files[1]: /etc/b/turn.secret has the same name as relay.secret_files[0], and both would be the credential turn.secret of the unit: rename one",
+			"x.yaml:4: signal.pepper_file: /etc/b/c.pem has the same name as tls.certificate, and both would be the credential c.pem of the unit: rename one",
+		}},
 		"operations": {least + "metrics: {listen: 9478}\nlog: {level: loud, addresses: all}\ndrain_timeout: 48h\n", []string{
 			`x.yaml:3: metrics.listen: "9478": not host:port: write ":3478" for every address of the host, or "192.0.2.10:3478"`,
 			"x.yaml:4: log.level: none of debug, info, warn, error",

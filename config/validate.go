@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,7 @@ func (c *Config) validate(d *decoder) {
 		}
 	}
 	c.validateTLS(d)
+	c.validateFiles(d)
 
 	needed := []struct{ key, value, what string }{
 		{"signal.registry", c.Signal.Registry, "the file that appointments are kept in"},
@@ -153,6 +155,33 @@ func (c *Config) validateTLS(d *decoder) {
 	}
 	if acme.Cache == "" {
 		d.wrong("tls.acme.cache", "missing: set it to a folder for the account's key and the certificates")
+	}
+}
+
+// validateFiles looks for different files of one base name. The unit hands them over as
+// credentials under that name (LoadCredential), so that one would be read for both.
+func (c *Config) validateFiles(d *decoder) {
+	type named struct{ key, file string }
+	files := []named{
+		{"tls.certificate", c.TLS.Certificate}, {"tls.key", c.TLS.Key},
+		{"tls.acme.ca_file", c.TLS.ACME.CAFile}, {"tls.acme.eab_key_file", c.TLS.ACME.EABKeyFile},
+		{"signal.pepper_file", c.Signal.PepperFile},
+	}
+	for i, file := range c.Relay.SecretFiles {
+		files = append(files, named{fmt.Sprintf("relay.secret_files[%d]", i), file})
+	}
+	first := map[string]named{}
+	for _, this := range files {
+		if this.file == "" {
+			continue
+		}
+		base := filepath.Base(this.file)
+		other, taken := first[base]
+		if !taken {
+			first[base] = this
+		} else if filepath.Clean(other.file) != filepath.Clean(this.file) {
+			d.wrong(this.key, "%s has the same name as %s, and both would be the credential %s of the unit: rename one", this.file, other.key, base)
+		}
 	}
 }
 
