@@ -29,6 +29,10 @@ func (a *appliance) metrics() *prometheus.Registry {
 			Name: "praxisrelay_certificate_expiry_timestamp_seconds",
 			Help: "When the certificate ends that clients are shown, in Unix seconds; 0 while there is none yet. It should be renewed weeks before: look at what does that, then systemctl reload praxisrelay.",
 		}, a.certificateEnds),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "praxisrelay_certificate_not_before_timestamp_seconds",
+			Help: "When that certificate began, in Unix seconds; 0 while there is none yet. The alerts go by its life: one that lives for less than 90 days is renewed later, and warned of later.",
+		}, a.certificateBegins),
 		a.synthetic,
 		buildInfo(),
 		collectors.NewGoCollector(),
@@ -42,6 +46,14 @@ func (a *appliance) metrics() *prometheus.Registry {
 func (a *appliance) certificateEnds() float64 {
 	if ends := a.pair.NotAfter(); !ends.IsZero() {
 		return float64(ends.Unix())
+	}
+	return 0
+}
+
+// certificateBegins is in Unix seconds; 0 while there is no certificate.
+func (a *appliance) certificateBegins() float64 {
+	if leaf := a.pair.Leaf(); leaf != nil {
+		return float64(leaf.NotBefore.Unix())
 	}
 	return 0
 }

@@ -42,7 +42,9 @@ func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched
 	t.Helper()
 	file, folder := writeConfig(t)
 	edit(t, file, changes...)
-	made := signedFor(t, demoHost, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(lasts) })
+	made := signedFor(t, demoHost, func(c *x509.Certificate) {
+		c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -90), time.Now().Add(lasts)
+	})
 	for name, text := range map[string]string{"cert.pem": made.certificate, "key.pem": made.key} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
