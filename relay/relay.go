@@ -25,6 +25,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/stun/v3"
+
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/rcu"
 )
@@ -153,6 +155,9 @@ func (r *Relay) Revoked(appointment, seat string) time.Time {
 	defer r.mu.Unlock()
 	return r.core.Revoked(appointment, seat)
 }
+
+// Own is the transaction ID with which the process asks itself: see [core.Core.Own].
+func (r *Relay) Own() [stun.TransactionIDSize]byte { return r.core.Own() }
 
 // Held returns the live allocations of an appointment.
 func (r *Relay) Held(appointment string) []core.Held {

@@ -12,7 +12,7 @@ import (
 
 // selfProbe asks the listeners of this appliance.
 func (a *appliance) selfProbe() func(context.Context) error {
-	self := probe.Self{UDP: a.addresses.UDP, HTTPS: a.addresses.HTTPS, Proxies: a.inEffect().Listen.ProxyProtocolFrom}
+	self := probe.Self{UDP: a.addresses.UDP, HTTPS: a.addresses.HTTPS, Proxies: a.inEffect().Listen.ProxyProtocolFrom, ID: a.relay.Own()}
 	if len(a.addresses.TCP) > 0 {
 		self.TCP = a.addresses.TCP[:1] // the others differ in their port alone
 	}

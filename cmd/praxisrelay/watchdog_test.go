@@ -173,40 +173,48 @@ func TestAFloodDoesNotStarveTheWatchdog(t *testing.T) {
 	}
 }
 
-// TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog: any user of it has its addresses.
+// TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog: any user of it has its addresses,
+// and whoever is in its /64 draws on the same budget as itself.
 func TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog(t *testing.T) {
-	file, folder := writeConfig(t)
-	edit(t, file, "relay: {", "relay: {unauthenticated_rate: 1, ")
-	s := newServed(folder)
-	var line string
-	s.daemon = start(t, program("serve", "--config", file), true, func(l string) bool { line = l; return s.serving(l) })
-	_, rest, _ := strings.Cut(line, " turn_udp=[")
-	text, _, _ := strings.Cut(rest, "]")
-	udp := netip.MustParseAddrPort(text)
-	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(udp))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ctx, stop := context.WithCancel(t.Context())
-	var flooding sync.WaitGroup
-	defer flooding.Wait()
-	defer stop()
-	binding := stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw
-	drawn := make(chan struct{})
-	flooding.Go(func() {
-		for i := 0; ctx.Err() == nil; i++ {
-			_, _ = conn.Write(binding)
-			if i == 20_000 { // ten are answered at once
-				close(drawn)
-			}
+	for _, host := range []string{"127.0.0.1", "[::1]"} {
+		settings := config.Default()
+		settings.Listen.HTTPS, settings.Listen.TURNUDP, settings.Listen.TURNTCP, settings.Listen.TURNTLS = host+":0", []string{host + ":0"}, nil, nil
+		settings.Relay.UnauthenticatedRate = 1
+		keys, err := credential.NewKeyring([]byte("the secret of this test"))
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	<-drawn
-	probing, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	self := probe.Self{UDP: []netip.AddrPort{udp}, HTTPS: answering(t)}
-	if err := self.Check(probing); err != nil {
-		t.Error(err)
+		r, err := relay.Listen(relay.Options{Listen: settings.Listen, Relay: settings.Relay, Keys: keys, TLS: new(tls.Config), Now: time.Now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = r.Serve(ctx) })
+		udp := r.Addresses().UDP
+		conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(udp[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		binding := stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw
+		drawn := make(chan struct{})
+		running.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				_, _ = conn.Write(binding)
+				if i == 20_000 { // ten are answered at once
+					close(drawn)
+				}
+			}
+		})
+		<-drawn
+		probing, cancel := context.WithTimeout(ctx, 10*time.Second)
+		self := probe.Self{UDP: udp, HTTPS: answering(t), ID: r.Own()}
+		if err := self.Check(probing); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+		cancel()
+		stop()
+		running.Wait()
+		conn.Close()
 	}
 }

@@ -18,7 +18,7 @@ func (c *Core) binding(from FiveTuple) (FiveTuple, []byte) {
 	if other == nil {
 		r.unknown = append(r.unknown, r.discovery...)
 	}
-	if !c.affordable(from, nil) {
+	if r.id != c.own && !c.affordable(from, nil) {
 		return from, nil
 	}
 	if len(r.unknown) > 0 {

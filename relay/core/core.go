@@ -109,7 +109,8 @@ type Core struct {
 	total        meter
 	rates        rates
 	alternates   []*alternate // by UDP listener
-	stats        Stats        // but for Drops
+	own          [stun.TransactionIDSize]byte
+	stats        Stats // but for Drops
 	dropped      *dropCounts
 
 	// Of the message in work.
@@ -150,8 +151,14 @@ func New(config Config) (*Core, error) {
 		c.open = newSpace()
 	}
 	rand.Read(c.nonces.key[:])
+	rand.Read(c.own[:])
 	return c, nil
 }
+
+// Own is the transaction ID of a Binding request that is answered whatever others have
+// drawn from the budget of its source. The process asks itself with it whether it lives,
+// and tells nobody else.
+func (c *Core) Own() [stun.TransactionIDSize]byte { return c.own }
 
 // Handle takes one STUN message from a client. When there is something to send
 // it returns the packet, written into buf, and the client that it is for; else

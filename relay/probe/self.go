@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -31,6 +30,10 @@ type Self struct {
 	// Proxies are the networks whose connections must begin with a PROXY header. Where
 	// the own address is in them, one is sent that says so.
 	Proxies []netip.Prefix
+	// ID is the transaction ID of the questions over UDP, for which the relay has an
+	// answer left when somebody on this host, or in the /64 of its IPv6 address, has used
+	// up those for its own addresses. Zero: a random one.
+	ID [stun.TransactionIDSize]byte
 }
 
 // selfRetransmission is how soon a lost question is asked again.
@@ -52,7 +55,7 @@ func (s Self) Check(ctx context.Context) error {
 		})
 	}
 	for _, address := range s.UDP {
-		ask("STUN over UDP at", address, askUDP)
+		ask("STUN over UDP at", address, s.askUDP)
 	}
 	for _, address := range s.TCP {
 		ask("STUN over TCP at", address, s.askTCP)
@@ -70,14 +73,18 @@ func reachable(address netip.AddrPort) netip.AddrPort {
 	return address
 }
 
-func askUDP(ctx context.Context, address netip.AddrPort) error {
-	conn, err := (&net.Dialer{LocalAddr: ownSource(address)}).DialContext(ctx, "udp", address.String())
+func (s Self) askUDP(ctx context.Context, address netip.AddrPort) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "udp", address.String())
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	request := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
+	id := s.ID
+	if id == [stun.TransactionIDSize]byte{} {
+		id = stun.NewTransactionID()
+	}
+	request := stun.MustBuild(stun.NewTransactionIDSetter(id), stun.BindingRequest)
 	buffer := make([]byte, 1500)
 	for ctx.Err() == nil {
 		if _, err := conn.Write(request.Raw); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
@@ -96,17 +103,6 @@ func askUDP(ctx context.Context, address netip.AddrPort) error {
 		}
 	}
 	return errSilent
-}
-
-// ownSource is an address of this host from which nobody else is likely to ask: answers to
-// each are bounded, and any user of this host may use up those to 127.0.0.1. IPv6 has none.
-func ownSource(to netip.AddrPort) net.Addr {
-	if !to.Addr().Unmap().Is4() {
-		return nil
-	}
-	ip := net.IPv4(127, 0, 0, 2).To4()
-	rand.Read(ip[1:3]) // never fails
-	return &net.UDPAddr{IP: ip}
 }
 
 var errSilent = errors.New("no answer")
