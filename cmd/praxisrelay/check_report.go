@@ -134,7 +134,7 @@ func (r checkReport) cause(result *check.Result) string {
 func (r checkReport) interceptor() string {
 	for _, result := range r.Results {
 		if issuer, ok := result.Values["issuer"].(string); ok && result.Reason == check.Intercepted {
-			return issuer
+			return printable(issuer)
 		}
 	}
 	return "?"
@@ -241,7 +241,7 @@ func (r checkReport) cell(result check.Result) string {
 // details are what a probe of no layer measured, or why it failed.
 func details(result check.Result) string {
 	if result.Status == check.Failed {
-		return " (" + result.Detail + ")"
+		return " (" + printable(result.Detail) + ")"
 	}
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(result.Values)) {
@@ -250,5 +250,5 @@ func details(result check.Result) string {
 	if len(list) == 0 {
 		return ""
 	}
-	return "   " + strings.Join(list, ", ")
+	return "   " + printable(strings.Join(list, ", "))
 }

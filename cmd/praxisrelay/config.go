@@ -80,7 +80,7 @@ func about(mistakes config.Mistakes, key string) bool {
 
 func printMistakes(w io.Writer, kind string, mistakes config.Mistakes) {
 	for _, m := range mistakes {
-		fmt.Fprintf(w, "%s%s\n%s", kind, m, m.Excerpt())
+		fmt.Fprintf(w, "%s%s\n%s", kind, printable(m.String()), m.Excerpt())
 	}
 }
 

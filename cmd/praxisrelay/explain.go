@@ -92,7 +92,7 @@ func printExplanation(to io.Writer, told protocol.ExplainedAppointment, l explai
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, cell)
+			fmt.Fprint(w, printable(cell))
 		}
 		fmt.Fprintln(w)
 	}

@@ -80,9 +80,9 @@ func iceCommand() *cobra.Command {
 		out := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
 		for _, server := range ice.Servers {
 			for _, url := range server.URLs {
-				fmt.Fprintf(out, "url\t%s\n", url)
+				fmt.Fprintf(out, "url\t%s\n", printable(url))
 			}
-			fmt.Fprintf(out, "username\t%s\ncredential\t%s\n", server.Username, server.Credential)
+			fmt.Fprintf(out, "username\t%s\ncredential\t%s\n", printable(server.Username), printable(server.Credential))
 		}
 		fmt.Fprintf(out, "expires\t%s\n", ice.Expires.Format(time.RFC3339))
 		return out.Flush()

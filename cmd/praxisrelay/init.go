@@ -108,7 +108,7 @@ func (s *setup) run(ctx context.Context, ask *questions, out io.Writer) (err err
 	}
 	warnings := s.warnings(ctx, settings)
 	for _, warning := range warnings {
-		fmt.Fprintf(out, "warning: %v\n", warning)
+		fmt.Fprintf(out, "warning: %s\n", printable(warning.Error()))
 	}
 	made, err := s.write(text, settings, missing)
 	if err != nil {

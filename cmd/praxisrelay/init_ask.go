@@ -54,7 +54,7 @@ func (q *questions) ask(question, suggestion string, check func(string) error) (
 			if err == nil {
 				return answer, nil
 			}
-			fmt.Fprintf(q.out, "  %v\n", err)
+			fmt.Fprintf(q.out, "  %s\n", printable(err.Error()))
 		}
 	}
 }

@@ -31,7 +31,7 @@ func main() {
 			prefix = "<3>" // an error; the journal knows of whom
 		}
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(os.Stderr, "%s%s\n", prefix, strings.TrimSuffix(line, "\n"))
+			fmt.Fprintf(os.Stderr, "%s%s\n", prefix, printable(strings.TrimSuffix(line, "\n")))
 		}
 		os.Exit(1)
 	}

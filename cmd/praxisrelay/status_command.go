@@ -42,7 +42,7 @@ func statusCommand() *cobra.Command {
 		out := c.OutOrStdout()
 		if check {
 			found := checkStatus(s, err, time.Now())
-			fmt.Fprintln(out, found)
+			fmt.Fprintln(out, printable(found.String()))
 			if found.level > checkOK {
 				return exitCode(found.level)
 			}
@@ -67,7 +67,7 @@ func printStatus(to io.Writer, s protocol.Status, now time.Time) error {
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, cell)
+			fmt.Fprint(w, printable(fmt.Sprint(cell)))
 		}
 		fmt.Fprintln(w)
 	}

@@ -107,7 +107,7 @@ func tokenListCommand(socket *string) *cobra.Command {
 			default:
 				expires = t.Expires.Format(time.DateOnly)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, joinScopes(t.Scopes), t.Created.Format(time.DateOnly), expires)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, printable(t.Name), joinScopes(t.Scopes), t.Created.Format(time.DateOnly), expires)
 		}
 		return w.Flush()
 	}
