@@ -134,6 +134,15 @@ func TestMistakes(t *testing.T) {
 			`x.yaml:4: log.addresses: "all" is none of pseudonym, prefix, full`,
 			"x.yaml:5: drain_timeout: 48h0m0s is out of bounds: use 0s to 24h0m0s",
 		}},
+		"brackets": {least + "log: {level: [" + strings.Repeat("\n[", 20_000), []string{
+			"x.yaml:22: brackets or lists more than 20 deep: no value needs that",
+		}},
+		"lists": {least + strings.Repeat("- ", 20_000), []string{
+			"x.yaml:3: brackets or lists more than 20 deep: no value needs that",
+		}},
+		"size": {least + strings.Repeat("#\n", 1<<19), []string{
+			"x.yaml: more than 1048576 bytes: that is no configuration",
+		}},
 		"ports": {least + "relay: {ports: 80-90x}\n", []string{"x.yaml:3: relay.ports: not a range of ports: write it like 49152-65535"}},
 		"range": {least + "relay: {ports: 9000-8000}\n", []string{"x.yaml:3: relay.ports: 9000-8000 cannot be used: write first-last, from 1024 up"}},
 	} {

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // Load reads, decodes and validates a file. The error is Mistakes, all of them; what
@@ -23,11 +26,21 @@ func Load(file string) (Config, error) {
 
 // Read is Load that also tells where the values come from, in spite of mistakes too.
 func Read(file string) (Config, *Source, error) {
-	text, err := os.ReadFile(file)
+	text, err := readFile(file)
 	if err != nil {
 		return Config{}, &Source{file: file}, fmt.Errorf("%w: praxisrelay init writes one, --config FILE names another", err)
 	}
 	return read(file, text)
+}
+
+// readFile reads no more than shows that a file is too large.
+func readFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, mostBytes+1))
 }
 
 // Parse is Load for a text; file is its name in errors.
@@ -41,7 +54,16 @@ func read(file string, text []byte) (Config, *Source, error) {
 		file: file, lines: strings.Split(string(text), "\n"), at: map[string]position{}, hidden: map[int]bool{},
 	}}
 	c := Default()
-	tree, err := parser.ParseBytes(text, 0)
+	if len(text) > mostBytes {
+		d.problem(position{}, "", "more than %d bytes: that is no configuration", mostBytes)
+		return Config{}, &d.Source, d.err()
+	}
+	tokens := lexer.Tokenize(string(text))
+	if at, deep := tooDeep(tokens); deep {
+		d.problem(at, "", "brackets or lists more than %d deep: no value needs that", mostDepth)
+		return Config{}, &d.Source, d.err()
+	}
+	tree, err := parser.Parse(tokens, 0)
 	if err != nil {
 		d.problem(yamlPosition(err), "", "%s", firstLine(yaml.FormatError(err, false, false)))
 		return Config{}, &d.Source, d.err()
@@ -57,6 +79,36 @@ func read(file string, text []byte) (Config, *Source, error) {
 	}
 	c.validate(&d)
 	return c, &d.Source, d.err()
+}
+
+// What the parser takes minutes for, or all memory, has no use in a configuration.
+const (
+	mostBytes = 1 << 20
+	mostDepth = 20 // of brackets, and of lists that begin in one line
+)
+
+// tooDeep finds where values are nested too deep for the parser, whose time grows with
+// the square of it. Lists and sections below each other cannot be: every one of them is
+// indented farther.
+func tooDeep(tokens token.Tokens) (at position, deep bool) {
+	brackets, dashes, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			dashes, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType:
+			dashes++
+		}
+		if brackets+dashes > mostDepth {
+			return position{line, t.Position.Column}, true
+		}
+	}
+	return position{}, false
 }
 
 // decoder walks the file's tree beside the types, so that it can go on after a
