@@ -19,6 +19,7 @@ import (
 // once those that run are over.
 type drain struct {
 	changing sync.Mutex // held until the relay was told too
+	stopping bool       // under changing: it ends with the process
 
 	mu    sync.Mutex
 	on    bool
@@ -58,13 +59,19 @@ func (a *appliance) startDrain(until time.Time) {
 	a.log.Info("draining", "calls", a.relay.Calls())
 }
 
-func (a *appliance) endDrain() {
+// endDrain lets consultations begin again, unless the daemon is stopping: they would be
+// cut, and hold up the stop. It tells which.
+func (a *appliance) endDrain() (ended bool) {
 	a.drain.changing.Lock()
 	defer a.drain.changing.Unlock()
+	if a.drain.stopping {
+		return false
+	}
 	a.relay.Drain(false)
 	a.drain.set(false, time.Time{})
 	_ = systemd.Status(a.state())
 	a.log.Info("not draining any more")
+	return true
 }
 
 // state is for systemctl status.
@@ -92,7 +99,15 @@ func (a *appliance) serveStartDrain(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *appliance) serveEndDrain(w http.ResponseWriter, r *http.Request) {
-	a.endDrain()
+	if !a.endDrain() {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusConflict)
+		_ = json.NewEncoder(w).Encode(protocol.Problem{
+			Type: "about:blank", Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict,
+			Detail: "the daemon is stopping", Remedy: "consultations begin again once it has started anew",
+		})
+		return
+	}
 	a.serveDrain(w, r)
 }
 
@@ -119,6 +134,9 @@ func (a *appliance) nextOpening(ctx context.Context, now time.Time) time.Time {
 // finishCalls drains for as long as drain_timeout says, or until nobody talks any more or
 // somebody is impatient. The service manager is told, so that it waits too.
 func (a *appliance) finishCalls(impatient <-chan os.Signal) {
+	a.drain.changing.Lock()
+	a.drain.stopping = true
+	a.drain.changing.Unlock()
 	most := a.inEffect().DrainTimeout
 	calls := a.relay.Calls()
 	if most == 0 || calls == 0 {

@@ -184,6 +184,9 @@ func TestStopFinishesCalls(t *testing.T) {
 			}
 			manager.hears(t, "STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000", "STATUS=stops when the last call is over: 1 call")
 			if test.timeout == "" {
+				if stdout, stderr, err := run(t, "drain", "--socket", s.socket, "--cancel"); err == nil || !strings.Contains(stderr, "the daemon is stopping: consultations begin again once it has started anew") {
+					t.Errorf("a cancel while it stops: %v, %q, %q", err, stdout, stderr)
+				}
 				moved, _ := turnClient(t, servers[0], "tcp")
 				if conn, err := moved.Allocate(); err != nil {
 					t.Errorf("the call that runs: %v", err)
@@ -329,7 +332,7 @@ func TestDrainsThatCrossAreOneOrTheOther(t *testing.T) {
 	for range 2000 {
 		var both sync.WaitGroup
 		both.Go(func() { a.startDrain(time.Time{}) })
-		both.Go(a.endDrain)
+		both.Go(func() { a.endDrain() })
 		both.Wait()
 		if said, admits := a.draining(), a.relay.Admits("an appointment"); said == admits {
 			t.Fatalf("draining %v, and the relay admits others: %v", said, admits)
