@@ -59,7 +59,9 @@ func (s *Server) AdminHandler() http.Handler {
 // adminHandler serves the admin API to those whom authorize lets in.
 func (s *Server) adminHandler(authorize func(*http.Request, token.Scope) (caller, *refusal)) http.Handler {
 	mux := http.NewServeMux()
-	served := append(slices.Clone(routes), route{"/", token.ReadAppointments, (*Server).unknownResource})
+	served := append(slices.Clone(routes), route{"/", token.ReadAppointments, func(_ *Server, w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+		return unserved(mux, w, r)
+	}})
 	for pattern, operation := range s.operations {
 		served = append(served, route{pattern, "", func(_ *Server, w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 			operation(w, r)
@@ -88,8 +90,23 @@ func (s *Server) adminInfo(w http.ResponseWriter, r *http.Request, _ caller) *re
 	return nil
 }
 
-func (s *Server) unknownResource(http.ResponseWriter, *http.Request, caller) *refusal {
-	return resourceKind.says("there is nothing for this method and path", "see docs/admin-api.md")
+// unserved answers a request that only the pattern / matches, and says which methods the
+// path has, if any (RFC 9110, section 15.5.6).
+func unserved(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) *refusal {
+	var methods []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut} {
+		other := *r
+		other.Method = method
+		if _, pattern := mux.Handler(&other); pattern != "/" {
+			methods = append(methods, method)
+		}
+	}
+	if len(methods) == 0 {
+		return resourceKind.says("there is nothing at this path", "see docs/admin-api.md")
+	}
+	list := strings.Join(methods, ", ")
+	w.Header().Set("Allow", list)
+	return methodKind.says("the path does not have this method", "use one of "+list)
 }
 
 func (s *Server) backup(w http.ResponseWriter, r *http.Request, from caller) *refusal {

@@ -111,8 +111,29 @@ func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 	if got := problemOf(t, reader.ask("POST", "/v1/appointments", "")); got != "missing-scope" {
 		t.Errorf("a reader's appointment: %s", got)
 	}
-	if got := problemOf(t, writer.ask("PATCH", "/v1/appointments", "")); got != "unknown-resource" {
-		t.Errorf("an unknown method: %s", got)
+	for _, row := range []struct{ method, path, problem, allow string }{
+		{"PATCH", "/v1/appointments", "unknown-method", "GET, HEAD, POST"},
+		{"POST", "/v1/appointments/x/seats/doctor", "unknown-method", "GET, HEAD, PUT"},
+		{"PUT", "/v1/tokens/x", "unknown-method", "DELETE"},
+		{"PATCH", "/v1/appointment", "unknown-resource", ""},
+		{"GET", "/", "unknown-resource", ""},
+	} {
+		w := writer.ask(row.method, row.path, "")
+		if got, allow := problemOf(t, w), w.Header().Get("Allow"); got != row.problem || allow != row.allow {
+			t.Errorf("%s %s: %s, Allow: %q, want %s, %q", row.method, row.path, got, allow, row.problem, row.allow)
+		}
+	}
+}
+
+// TestClientsAreToldWhichMethodsThereAre, where a path of theirs has others.
+func TestClientsAreToldWhichMethodsThereAre(t *testing.T) {
+	handler := newLab(t).Server.Handler()
+	for path, allow := range map[string]string{"/v1/info": "GET, HEAD", "/v1/signal": "GET, HEAD, POST", "/healthz": "GET, HEAD", "/": "GET, HEAD"} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodDelete, path, nil))
+		if got := w.Header().Get("Allow"); w.Code != http.StatusMethodNotAllowed || got != allow {
+			t.Errorf("DELETE %s: %d, Allow: %q, want %q", path, w.Code, got, allow)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ var (
 	scopeKind        = kind{"missing-scope", "The token does not allow this", http.StatusForbidden}
 	socketKind       = kind{"socket-only", "This works on the admin socket only", http.StatusForbidden}
 	resourceKind     = kind{"unknown-resource", "No such resource", http.StatusNotFound}
+	methodKind       = kind{"unknown-method", "No such method", http.StatusMethodNotAllowed}
 	appointmentKind  = kind{"unknown-appointment", "No such appointment", http.StatusNotFound}
 	seatKind         = kind{"unknown-seat", "No such seat", http.StatusNotFound}
 	tokenKind        = kind{"unknown-token", "No such token", http.StatusNotFound}
@@ -40,7 +41,7 @@ var (
 
 // kinds are all of them.
 var kinds = []kind{
-	badRequestKind, tooLargeKind, invalidKind, unauthorizedKind, scopeKind, socketKind, resourceKind, appointmentKind, seatKind,
+	badRequestKind, tooLargeKind, invalidKind, unauthorizedKind, scopeKind, socketKind, resourceKind, methodKind, appointmentKind, seatKind,
 	tokenKind, existsKind, endedKind, inProgressKind, keyReusedKind, wrongCodeKind, limitedKind, busyKind, faultKind,
 }
 
