@@ -43,7 +43,7 @@ fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
 		relay/core:FuzzXORAddress relay/policy:FuzzPermits \
 		signal:FuzzDecodeFrame signal:FuzzDecodePoll signal:FuzzDecodeBody signal/appointment:FuzzRow signal/token:FuzzParse \
 		signal/code:FuzzParse signal/invitation:FuzzReadList config:FuzzParse; do \
-		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) ./$${target%:*}; done
+		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$${target%:*}; done
 
 bench: ## Measure what the core costs per packet and per request, and 10,000 clients that come at once
 	go test -run '^$$' -bench . -benchmem ./relay/core
