@@ -40,20 +40,26 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 				t.Errorf("%s names %s, which is no test", path, name)
 			}
 		}
-		for _, link := range regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]+))?\)`).FindAllStringSubmatch(text, -1) {
-			target := path
-			if link[1] != "" {
-				target = filepath.Join(filepath.Dir(path), link[1])
-			}
-			if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s links to %s: %v", path, link[1], err)
-			} else if link[2] != "" && !slices.Contains(anchors(t, target), link[2]) {
-				t.Errorf("%s links to #%s, which %s has not", path, link[2], target)
-			}
-		}
+		checkLinks(t, path, text)
 	}
 	if named < 30 {
 		t.Errorf("the documents name %d tests", named)
+	}
+}
+
+// checkLinks holds every link of a document to a file or a heading against what is there.
+func checkLinks(t *testing.T, path, text string) {
+	t.Helper()
+	for _, link := range regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]+))?\)`).FindAllStringSubmatch(text, -1) {
+		target := path
+		if link[1] != "" {
+			target = filepath.Join(filepath.Dir(path), link[1])
+		}
+		if _, err := os.Stat(target); err != nil {
+			t.Errorf("%s links to %s: %v", path, link[1], err)
+		} else if link[2] != "" && !slices.Contains(anchors(t, target), link[2]) {
+			t.Errorf("%s links to #%s, which %s has not", path, link[2], target)
+		}
 	}
 }
 

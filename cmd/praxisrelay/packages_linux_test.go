@@ -166,6 +166,17 @@ func TestPackageContents(t *testing.T) {
 	if of := output(t, "dpkg-deb", "--field", deb, "Version"); version != "praxisrelay version 1.0.0\n" || of != "1.0.0\n" {
 		t.Errorf("versions: %q and %q", version, of)
 	}
+	documents := filepath.Join(unpacked, "usr/share/doc/praxisrelay")
+	for path := range tree(t, documents) {
+		if path = filepath.Join(documents, path); filepath.Ext(path) != ".md" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkLinks(t, path, string(text))
+	}
 	checkStatic(t, filepath.Join(unpacked, "usr/bin/praxisrelay"))
 	checkBill(t, filepath.Join(unpacked, "usr/share/doc/praxisrelay/praxisrelay.cdx.json"))
 }
