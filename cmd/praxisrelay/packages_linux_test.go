@@ -177,6 +177,10 @@ func TestPackageContents(t *testing.T) {
 		}
 		checkLinks(t, path, string(text))
 	}
+	const maintainer = "built from source <root@localhost>\n"
+	if got, rpms := output(t, "dpkg-deb", "--field", deb, "Maintainer"), output(t, "rpm", "-qp", "--queryformat", "%{PACKAGER}\n", rpm); got != maintainer || rpms != maintainer {
+		t.Errorf("maintainers: %q and %q", got, rpms)
+	}
 	checkStatic(t, filepath.Join(unpacked, "usr/bin/praxisrelay"))
 	checkBill(t, filepath.Join(unpacked, "usr/share/doc/praxisrelay/praxisrelay.cdx.json"))
 }
