@@ -71,6 +71,9 @@ func TestATestIsNoConsultation(t *testing.T) {
 	if seated := l.rooms.seated(id); len(seated) != 0 {
 		t.Errorf("seated: %q", seated)
 	}
+	if told := l.explained(id); told.Cause != "test" || len(told.Events) != 0 {
+		t.Errorf("explained as %s: %+v", told.Cause, told.Events)
+	}
 	l.at(day.Add(appointment.TestLength))
 	if refused := l.refused(keys); refused.Code != protocol.Over {
 		t.Errorf("when it is over: %v", refused)

@@ -105,7 +105,7 @@ func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request, _ caller
 		Sessions: s.rooms.there(a.ID), Allocations: append([]journal.Allocation{}, s.relay.Allocations(a.ID)...),
 	}
 	told.Explanation = explanation(explain.Explain(explain.Case{
-		Now: s.now(), Opens: a.Opens, Closes: a.Closes, Revoked: a.Revoked,
+		Now: s.now(), Opens: a.Opens, Closes: a.Closes, Revoked: a.Revoked, Test: a.Test,
 		Events: told.Events, Sessions: told.Sessions, Allocations: told.Allocations,
 	}))
 	answer(w, http.StatusOK, told)

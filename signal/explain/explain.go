@@ -22,6 +22,7 @@ type Case struct {
 	Now           time.Time
 	Opens, Closes time.Time // zero: the window is open
 	Revoked       time.Time // zero: it is not
+	Test          bool      // it is no consultation
 	Events        []journal.Event
 	Sessions      []journal.Session
 	Allocations   []journal.Allocation
@@ -50,6 +51,7 @@ const (
 	Undecided Cause = "undecided"
 
 	Revoked      Cause = "revoked"
+	Test         Cause = "test"
 	Upcoming     Cause = "upcoming"
 	Closed       Cause = "closed"
 	NobodyJoined Cause = "nobody-joined"

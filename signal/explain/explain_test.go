@@ -88,6 +88,8 @@ var tests = map[string]struct {
 	"after it closed":        {30, Case{Opens: at(10), Closes: at(20)}, Closed, Nobody, ""},
 	"nothing is known":       {15, Case{Opens: at(10), Closes: at(20)}, NobodyJoined, Nobody, ""},
 	"revoked before all":     {60, Case{Revoked: at(50), Events: joins, Sessions: seated}, Revoked, Nobody, ""},
+	"a test":                 {60, Case{Test: true}, Test, Nobody, ""},
+	"a revoked test":         {60, Case{Test: true, Revoked: at(50)}, Revoked, Nobody, ""},
 	"the doctor is missing":  {60, Case{Events: []journal.Event{in(0, patient, journal.Joined)}, Sessions: []journal.Session{{Seat: patient}}}, NotJoined, Nobody, doctor},
 	"the patient is missing": {60, Case{Events: joins[:2], Sessions: seated[:1]}, NotJoined, Nobody, patient},
 	"too early":              {60, Case{Events: []journal.Event{in(50, patient, journal.NotJoined, because("too-early"))}}, TooEarly, Patient, patient},

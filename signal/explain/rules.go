@@ -23,7 +23,7 @@ const loop = 3
 
 // rules are asked in this order; the first one that knows something decides.
 var rules = []func(Case, pair) Verdict{
-	revoked, healthy, held, absent, otherDevice, notLetIn, unallocated, crowded, unpermitted, silent,
+	revoked, test, healthy, held, absent, otherDevice, notLetIn, unallocated, crowded, unpermitted, silent,
 }
 
 func revoked(c Case, p pair) Verdict {
@@ -31,6 +31,14 @@ func revoked(c Case, p pair) Verdict {
 		return Verdict{}
 	}
 	return Verdict{Cause: Revoked, Side: Nobody, At: c.Revoked}
+}
+
+// test is about a code to check a network with, of whose seat nothing is kept.
+func test(c Case, p pair) Verdict {
+	if !c.Test {
+		return Verdict{}
+	}
+	return Verdict{Cause: Test, Side: Nobody}
 }
 
 func healthy(c Case, p pair) Verdict {

@@ -89,6 +89,10 @@ var sentences = map[Cause]map[Language]string{
 		English: "The appointment was revoked at {at}. Its codes open nothing any more.",
 		German:  "Der Termin wurde um {at} zurückgezogen. Seine Codes öffnen nichts mehr.",
 	},
+	Test: {
+		English: "This is no consultation but a test code, and what is done with one is not remembered. What praxisrelay check printed says how the network is.",
+		German:  "Das ist keine Sprechstunde, sondern ein Testcode, und was damit geschieht, wird nicht gemerkt. Wie das Netz ist, sagt die Ausgabe von praxisrelay check.",
+	},
 	Upcoming: {
 		English: "Nobody has tried to join. The appointment opens at {at}.",
 		German:  "Niemand hat bisher versucht teilzunehmen. Der Termin beginnt um {at}.",
