@@ -102,6 +102,12 @@ func (r checkReport) sentence(c check.Conclusion) string {
 	if len(r.Exempt) > 0 {
 		s += " " + say(checkTexts.intercepted, r.interceptor(), ids(r.Exempt))
 	}
+	if c.Cause != nil && c.Cause.Reason == check.Untrusted {
+		s += " " + say(checkTexts.untrusted, c.Cause.Row)
+	}
+	if c.Mute {
+		s += " " + say(checkTexts.mute)
+	}
 	// In the words of a failure stands already what its cause is.
 	if len(r.Open) > 0 {
 		s += " " + say(checkTexts.open, ids(r.Open))
@@ -127,7 +133,27 @@ func (r checkReport) cause(result *check.Result) string {
 	if result == nil {
 		return checkTexts.interrupted.in(r.language)
 	}
-	return r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
+	cause := r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
+	if beside := r.circumstance(*result); beside != "" {
+		cause += " (" + beside + ")"
+	}
+	return cause
+}
+
+// circumstance is what somebody needs who is to mend a cause: the one that is meant.
+func (r checkReport) circumstance(result check.Result) string {
+	value := func(name string) string { text, _ := result.Values[name].(string); return text }
+	switch result.Reason {
+	case check.ProxyRefused, check.ProxyAuth, check.ProxyDown:
+		return value("proxy")
+	case check.Untrusted, check.WrongName:
+		return value("issuer")
+	case check.Expired:
+		return checkTexts.validity.in(r.language, value("not_before"), value("not_after"), r.At.Format(time.RFC3339))
+	case check.RelayRefused:
+		return result.Detail
+	}
+	return ""
 }
 
 // interceptor is who issued a certificate that is not the appliance's own.

@@ -22,7 +22,9 @@ func (t checkText) in(l firewall.Language, args ...any) string {
 }
 
 var checkTexts = struct {
-	works, spare, restricted, fails, unknown, intercepted, open, noSocket, noPolling, poor, interrupted checkText
+	works, spare, restricted, fails, unknown, intercepted, untrusted, mute, open, noSocket, noPolling, poor, interrupted checkText
+
+	validity checkText
 
 	way, failed, running, openTitle, exemptTitle checkText
 
@@ -41,6 +43,15 @@ var checkTexts = struct {
 		"Die TLS-Verbindung wird unterwegs aufgebrochen; das Zertifikat stammt von %s statt vom Server. Nehmen Sie von der TLS-Prüfung aus: %s.",
 		"The TLS connection is broken open on its way; the certificate is issued by %s and not the appliance's own. Exempt from TLS inspection: %s.",
 	},
+	untrusted: checkText{
+		"Ist das eine Firewall oder ein Virenschutz, nehmen Sie von der TLS-Prüfung aus: %s. Hat der Server sein Zertifikat von dort, nennen Sie das des Ausstellers mit --ca.",
+		"If that is a firewall or a virus scanner, exempt from TLS inspection: %s. If the appliance has its certificate from there, name the issuer's with --ca.",
+	},
+	mute: checkText{
+		"Es antwortet überhaupt nichts: Prüfen Sie zuerst aus einem anderen Netz, ob der Server läuft.",
+		"Nothing answers at all: find out first, from another network, whether the appliance runs.",
+	},
+	validity:    checkText{"gültig von %s bis %s, die Uhr dieses Rechners zeigt %s", "valid from %s to %s, this machine's clock shows %s"},
 	open:        checkText{"Öffnen Sie in der Firewall: %s.", "Open in the firewall: %s."},
 	noSocket:    checkText{"WebSockets werden abgewiesen oder abgebrochen; die Seite fragt stattdessen wiederholt an. Lassen Sie sie auf %s durch.", "WebSockets are refused, or cut; the page polls instead. Let them through on %s."},
 	noPolling:   checkText{"Wartende Anfragen werden abgebrochen; lassen Sie sie auf %s 30 Sekunden lang warten.", "Requests that wait are cut: let them wait for 30 seconds on %s."},
