@@ -24,7 +24,7 @@ func (t checkText) in(l firewall.Language, args ...any) string {
 var checkTexts = struct {
 	works, spare, restricted, fails, unknown, intercepted, untrusted, mute, open, noSocket, noPolling, poor, interrupted checkText
 
-	validity checkText
+	validity, script checkText
 
 	way, failed, running, openTitle, exemptTitle checkText
 
@@ -50,6 +50,10 @@ var checkTexts = struct {
 	mute: checkText{
 		"Es antwortet überhaupt nichts: Prüfen Sie zuerst aus einem anderen Netz, ob der Server läuft.",
 		"Nothing answers at all: find out first, from another network, whether the appliance runs.",
+	},
+	script: checkText{
+		"Den Proxy dieses Rechners wählt ein Skript (PAC), das nicht gelesen wird: Nennen Sie ihn mit --proxy.",
+		"A script (PAC) chooses this computer's proxy, and is not read: name the proxy with --proxy.",
 	},
 	validity:    checkText{"gültig von %s bis %s, die Uhr dieses Rechners zeigt %s", "valid from %s to %s, this machine's clock shows %s"},
 	open:        checkText{"Öffnen Sie in der Firewall: %s.", "Open in the firewall: %s."},
