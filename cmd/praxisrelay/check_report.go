@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -222,7 +221,7 @@ func (r checkReport) print(out io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	for _, result := range rest {
-		fmt.Fprintf(w, "%s\t%s\n", r.name(result.ID, nil), r.cell(result)+details(result))
+		fmt.Fprintf(w, "%s\t%s\n", r.name(result.ID, nil), r.cell(result)+r.details(result))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -265,13 +264,22 @@ func (r checkReport) cell(result check.Result) string {
 }
 
 // details are what a probe of no layer measured, or why it failed.
-func details(result check.Result) string {
+func (r checkReport) details(result check.Result) string {
 	if result.Status == check.Failed {
 		return " (" + result.Detail + ")"
 	}
 	var list []string
-	for _, name := range slices.Sorted(maps.Keys(result.Values)) {
-		list = append(list, fmt.Sprintf("%s %v", name, result.Values[name]))
+	for _, value := range checkTexts.values {
+		found, ok := result.Values[value.name]
+		if kind, named := checkTexts.mappings[fmt.Sprint(found)]; named && value.name == "mapping" {
+			found = kind.in(r.language)
+		}
+		if addresses, several := found.([]string); several {
+			found = strings.Join(addresses, ", ")
+		}
+		if ok {
+			list = append(list, value.in(r.language, found))
+		}
 	}
 	if len(list) == 0 {
 		return ""

@@ -21,12 +21,21 @@ func (t checkText) in(l firewall.Language, args ...any) string {
 	return fmt.Sprintf(format, args...)
 }
 
+// checkValue is how a value is said.
+type checkValue struct {
+	name string
+	checkText
+}
+
 var checkTexts = struct {
 	works, spare, restricted, fails, unknown, intercepted, untrusted, mute, open, noSocket, noPolling, poor, interrupted checkText
 
 	validity, script checkText
 
 	way, failed, running, openTitle, exemptTitle checkText
+
+	values   []checkValue // of probes that are about no layer, in the order in which they are said
+	mappings map[string]checkText
 
 	probes  map[string]checkText
 	reasons map[check.Reason]checkText
@@ -67,6 +76,33 @@ var checkTexts = struct {
 	running:     checkText{"es läuft:", "running:"},
 	openTitle:   checkText{"In der Firewall nach außen zu öffnen (praxisrelay firewall):", "To open in the firewall, outwards (praxisrelay firewall):"},
 	exemptTitle: checkText{"Von der TLS-Prüfung (Inspektion) auszunehmen:", "To exempt from TLS inspection:"},
+
+	values: []checkValue{
+		{"ipv4", checkText{"%v", "%v"}},
+		{"ipv6", checkText{"%v", "%v"}},
+		{"answer_ms", checkText{"Antwort nach %v ms", "answered after %v ms"}},
+		{"seat", checkText{"Platz %v", "seat %v"}},
+		{"until", checkText{"gilt bis %v", "valid until %v"}},
+		{"expires", checkText{"gelten bis %v", "valid until %v"}},
+		{"held_s", checkText{"%v s gehalten", "held for %v s"}},
+		{"mapping", checkText{"%v", "%v"}},
+		{"mapped", checkText{"von außen %v", "from outside %v"}},
+		{"from", checkText{"von %v", "from %v"}},
+		{"to", checkText{"zu %v", "to %v"}},
+		{"way", checkText{"über %v", "over %v"}},
+		{"mbit_per_s", checkText{"%v Mbit/s", "%v Mbit/s"}},
+		{"offered_mbit_per_s", checkText{"von %v gesendeten", "of %v that were sent"}},
+		{"rtt_ms", checkText{"Umlaufzeit %v ms", "round trip %v ms"}},
+		{"jitter_ms", checkText{"Schwankung %v ms", "jitter %v ms"}},
+		{"loss_percent", checkText{"Verlust %v %%", "loss %v %%"}},
+	},
+	mappings: map[string]checkText{
+		check.NoNAT:               {"keines", "none"},
+		check.EndpointIndependent: {"bildet für jedes Ziel gleich ab", "maps the same for every destination"},
+		check.AddressDependent:    {"bildet für jede Zieladresse anders ab", "maps differently for every address"},
+		check.EndpointDependent:   {"bildet für jedes Ziel anders ab (symmetrisch)", "maps differently for every destination (symmetric)"},
+		check.SamePorts:           {"bildet für zwei Ports gleich ab", "maps the same for two ports"},
+	},
 
 	probes: map[string]checkText{
 		"dns":        {"Name (DNS)", "name (DNS)"},
