@@ -66,6 +66,16 @@ func TestATestIsNoConsultation(t *testing.T) {
 	if _, one := l.admin("GET", "/v1/appointments/"+id, ""); !strings.Contains(one, `"test":true`) || !strings.Contains(one, `"used":false`) {
 		t.Errorf("%s", one)
 	}
+	if status, said := l.admin("GET", "/v1/appointments/"+id+"/explanation", ""); status != http.StatusNotFound || !strings.Contains(said, "praxisrelay check") {
+		t.Errorf("explained: %d %s", status, said)
+	}
+	var told protocol.Status
+	if _, said := l.admin("GET", "/v1/status", ""); json.Unmarshal([]byte(said), &told) != nil || told.Appointments != (protocol.AppointmentCounts{Open: 1}) {
+		t.Errorf("counted: %s", said)
+	}
+	if counted := (&collector{s: l.Server}).appointments(); counted["open"] != 1 {
+		t.Errorf("measured: %v", counted)
+	}
 	// Not even a client that does not say that it checks takes the seat.
 	l.join(keys)
 	if seated := l.rooms.seated(id); len(seated) != 0 {

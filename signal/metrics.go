@@ -205,6 +205,9 @@ func (c *collector) appointments() map[string]int {
 	}
 	c.counted, c.states = now, map[string]int{"upcoming": 0, "open": 0, "over": 0, "revoked": 0}
 	for _, a := range list {
+		if a.Test {
+			continue // is none
+		}
 		state := "open"
 		switch err := a.Admits(now); {
 		case !a.Revoked.IsZero():

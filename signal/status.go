@@ -24,6 +24,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, _ caller) *
 	for _, a := range list {
 		admits := a.Admits(now)
 		switch {
+		case a.Test: // is none
 		case !a.Revoked.IsZero():
 			counts.Revoked++
 		case errors.Is(admits, appointment.ErrEarly):

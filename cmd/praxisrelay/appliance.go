@@ -153,7 +153,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		Relay:       a,
 		Journal:     a.journal,
 		Health:      a.health.Handler(),
-		Firewall:    firewallPage(c, a.addresses, time.Now),
+		Firewall:    firewallPage(c, a.addresses, time.Now, a.pair.Leaf),
 		Maintenance: a.maintenance,
 		Operations:  a.operations(),
 		Now:         time.Now,

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,7 +68,7 @@ func checkCommand() *cobra.Command {
 			"consultation, which it does not disturb. The code is asked for unless it stands\n" +
 			"behind the URL's # or is given with --code.\n\n" +
 			"Connections go through the proxy that HTTPS_PROXY names, unless NO_PROXY excepts\n" +
-			"the appliance, as those of browsers do.\n\n" +
+			"the appliance, or else that of the settings of Windows or macOS.\n\n" +
 			"The exit code is 0 when all that the page uses is open, 2 when consultations work\n" +
 			"with less, 3 when they do not, and 1 when it cannot be told: the code is not\n" +
 			"accepted or gives no relay yet, or the check could not be run.\n\n" +
@@ -89,7 +90,7 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&f.code, "code", "", "the `code`; -: from standard input, and then in no process list")
-	c.Flags().StringVar(&f.proxy, "proxy", "", "the HTTP proxy's `URL` instead of what HTTPS_PROXY says; none: no proxy")
+	c.Flags().StringVar(&f.proxy, "proxy", "", "the HTTP proxy's `URL` instead of what HTTPS_PROXY or the system says; none: no proxy")
 	c.Flags().StringVar(&f.fingerprint, "fingerprint", "", "SHA-256 of the appliance's public key in `hex`, where it is known on paper")
 	c.Flags().StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `file` instead of the system's")
 	c.Flags().BoolVar(&f.insecure, "insecure", false, "trust any certificate: for the demo alone")
@@ -125,6 +126,9 @@ func (f *checkFlags) run(c *cobra.Command, address string) error {
 	}
 	if k.code, err = f.readCode(c.InOrStdin(), c.ErrOrStderr(), k.fragment); err != nil {
 		return err
+	}
+	if k.script {
+		fmt.Fprintln(c.ErrOrStderr(), checkTexts.script.in(language))
 	}
 	k.times = thorough
 	if f.quick {
@@ -178,6 +182,7 @@ type checker struct {
 	results  check.Results
 	dialer   client.Dialer
 	fragment string
+	script   bool // the system's proxy is chosen by one, which is not read
 	code     code.Code
 	times    checkTimes
 	info     protocol.Info
@@ -196,8 +201,14 @@ func (f *checkFlags) checker(address string) (*checker, error) {
 		return nil, err
 	}
 	transport := trust.Transport.(*http.Transport)
+	var system systemProxy
 	switch f.proxy {
 	case "":
+		if os.Getenv("HTTPS_PROXY") == "" && os.Getenv("https_proxy") == "" {
+			if system = readSystemProxy(); system.server != "" {
+				transport.Proxy = system.choose
+			}
+		}
 	case "none":
 		transport.Proxy = nil
 	default:
@@ -217,6 +228,7 @@ func (f *checkFlags) checker(address string) (*checker, error) {
 		},
 		dialer:   client.Dialer{HTTP: trust, Server: u.Scheme + "://" + u.Host},
 		fragment: u.Fragment,
+		script:   system.script,
 	}
 	if f.fingerprint != "" {
 		key, err := hex.DecodeString(strings.ReplaceAll(f.fingerprint, ":", ""))

@@ -5,56 +5,104 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
 
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/check"
 )
 
-// checkProgress says on a terminal what a check finds, while it goes on.
+// checkProgress says on a terminal what a check finds, while it goes on: a line for each
+// result, and below them one that is written over, with what runs and for how long.
 type checkProgress struct {
 	w       io.Writer // nil: nobody looks
+	columns func() int
 	report  checkReport
+	began   time.Time
+	ended   chan struct{}
+	ticking sync.WaitGroup
+
+	mu      sync.Mutex
 	running []string
-	width   int // of the last line, which the next one overwrites
+	width   int // of the line that the next one is written over
 }
 
 func newCheckProgress(stderr io.Writer, l firewall.Language) *checkProgress {
-	p := &checkProgress{report: checkReport{language: l}}
-	if isTerminal(stderr) {
-		p.w = stderr
+	if !isTerminal(stderr) {
+		return new(checkProgress)
 	}
+	return startCheckProgress(stderr, func() int { return columns(stderr) }, l)
+}
+
+func startCheckProgress(w io.Writer, columns func() int, l firewall.Language) *checkProgress {
+	p := &checkProgress{w: w, columns: columns, report: checkReport{language: l}, began: time.Now(), ended: make(chan struct{})}
+	p.ticking.Go(func() {
+		every := time.NewTicker(time.Second)
+		defer every.Stop()
+		for {
+			select {
+			case <-every.C:
+				p.mu.Lock()
+				p.showLocked()
+				p.mu.Unlock()
+			case <-p.ended:
+				return
+			}
+		}
+	})
 	return p
 }
 
 func (p *checkProgress) event(result check.Result) {
-	name := p.report.name(result.ID, result.Way)
 	if p.w == nil {
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name := p.report.name(result.ID, result.Way)
 	if result.Status == "" {
 		p.running = append(p.running, name)
 	} else {
 		p.running = slices.DeleteFunc(p.running, func(other string) bool { return other == name })
 		if result.Status != check.Skipped {
-			p.line(fmt.Sprintf("%s: %s", name, p.report.cell(result)))
-			fmt.Fprintln(p.w)
+			p.lineLocked("")
+			fmt.Fprintf(p.w, "%s: %s\n", name, p.report.cell(result))
 		}
 	}
-	if text := strings.Join(p.running, ", "); len(text) > 70 {
-		p.line(fmt.Sprintf("%s ... (%d)", checkTexts.running.in(p.report.language), len(p.running)))
-	} else {
-		p.line(fmt.Sprintf("%s %s ...", checkTexts.running.in(p.report.language), text))
-	}
+	p.showLocked()
 }
 
-// line writes over the last line.
-func (p *checkProgress) line(text string) {
-	fmt.Fprintf(p.w, "\r%-*s\r%s", p.width, "", text)
-	p.width = len(text)
+// showLocked says what runs, or how much where that is too long for the terminal: a line
+// that is wrapped cannot be written over.
+func (p *checkProgress) showLocked() {
+	text := ""
+	if len(p.running) > 0 {
+		took := fmt.Sprintf(" ... %d s", int(time.Since(p.began).Seconds()))
+		text = checkTexts.running.in(p.report.language) + " " + strings.Join(p.running, ", ") + took
+		if most := p.columns() - 1; utf8.RuneCountInString(text) > most {
+			text = fmt.Sprintf("%s %d%s", checkTexts.running.in(p.report.language), len(p.running), took)
+			text = string([]rune(text)[:max(min(utf8.RuneCountInString(text), most), 0)])
+		}
+	}
+	p.lineLocked(text)
+}
+
+// lineLocked writes over the last line.
+func (p *checkProgress) lineLocked(text string) {
+	fmt.Fprintf(p.w, "\r%-*s", p.width, text) // counts in characters
+	if p.width = utf8.RuneCountInString(text); text == "" {
+		fmt.Fprint(p.w, "\r")
+	}
 }
 
 func (p *checkProgress) end() {
-	if p.w != nil {
-		p.line("")
+	if p.w == nil {
+		return
 	}
+	close(p.ended)
+	p.ticking.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lineLocked("")
 }

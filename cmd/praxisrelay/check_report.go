@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -102,6 +101,12 @@ func (r checkReport) sentence(c check.Conclusion) string {
 	if len(r.Exempt) > 0 {
 		s += " " + say(checkTexts.intercepted, r.interceptor(), ids(r.Exempt))
 	}
+	if c.Cause != nil && c.Cause.Reason == check.Untrusted {
+		s += " " + say(checkTexts.untrusted, c.Cause.Row)
+	}
+	if c.Mute {
+		s += " " + say(checkTexts.mute)
+	}
 	// In the words of a failure stands already what its cause is.
 	if len(r.Open) > 0 {
 		s += " " + say(checkTexts.open, ids(r.Open))
@@ -127,7 +132,27 @@ func (r checkReport) cause(result *check.Result) string {
 	if result == nil {
 		return checkTexts.interrupted.in(r.language)
 	}
-	return r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
+	cause := r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
+	if beside := r.circumstance(*result); beside != "" {
+		cause += " (" + beside + ")"
+	}
+	return cause
+}
+
+// circumstance is what somebody needs who is to mend a cause: the one that is meant.
+func (r checkReport) circumstance(result check.Result) string {
+	value := func(name string) string { text, _ := result.Values[name].(string); return text }
+	switch result.Reason {
+	case check.ProxyRefused, check.ProxyAuth, check.ProxyDown:
+		return value("proxy")
+	case check.Untrusted, check.WrongName:
+		return value("issuer")
+	case check.Expired:
+		return checkTexts.validity.in(r.language, value("not_before"), value("not_after"), r.At.Format(time.RFC3339))
+	case check.RelayRefused:
+		return result.Detail
+	}
+	return ""
 }
 
 // interceptor is who issued a certificate that is not the appliance's own.
@@ -196,7 +221,7 @@ func (r checkReport) print(out io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	for _, result := range rest {
-		fmt.Fprintf(w, "%s\t%s\n", r.name(result.ID, nil), r.cell(result)+details(result))
+		fmt.Fprintf(w, "%s\t%s\n", r.name(result.ID, nil), r.cell(result)+r.details(result))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -239,13 +264,22 @@ func (r checkReport) cell(result check.Result) string {
 }
 
 // details are what a probe of no layer measured, or why it failed.
-func details(result check.Result) string {
+func (r checkReport) details(result check.Result) string {
 	if result.Status == check.Failed {
 		return " (" + printable(result.Detail) + ")"
 	}
 	var list []string
-	for _, name := range slices.Sorted(maps.Keys(result.Values)) {
-		list = append(list, fmt.Sprintf("%s %v", name, result.Values[name]))
+	for _, value := range checkTexts.values {
+		found, ok := result.Values[value.name]
+		if kind, named := checkTexts.mappings[fmt.Sprint(found)]; named && value.name == "mapping" {
+			found = kind.in(r.language)
+		}
+		if addresses, several := found.([]string); several {
+			found = strings.Join(addresses, ", ")
+		}
+		if ok {
+			list = append(list, value.in(r.language, found))
+		}
 	}
 	if len(list) == 0 {
 		return ""

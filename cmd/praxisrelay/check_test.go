@@ -3,10 +3,12 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +45,40 @@ func TestCheckWithTheCodesOfAConsultation(t *testing.T) {
 	report, said, code = checking(demo.Doctor.Link, "--json", "--fingerprint", strings.Repeat("0", 64))
 	if code != 2 || len(report.Exempt) == 0 && !strings.Contains(report.Sentence, "broken open") {
 		t.Errorf("another fingerprint than the appliance's: %d %s", code, said)
+	}
+}
+
+// TestCheckNamesTheRemedy: who has to trust an issuer, mend a proxy or start an
+// appliance is told so, and not to open what is open.
+func TestCheckNamesTheRemedy(t *testing.T) {
+	demo, _ := startDemo(t)
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	nobody := closed.Addr().String()
+	for name, test := range map[string]struct {
+		args []string
+		want string
+		open bool // the page's row is named to open
+	}{
+		"an issuer that is not trusted": {[]string{demo.URL, "--proxy", "none"}, "does not trust the certificate's issuer (CN=", false},
+		"a proxy that is down":          {[]string{demo.URL, "--insecure", "--proxy", "http://" + nobody}, "the proxy cannot be reached (" + nobody + ")", false},
+		"an appliance that is down":     {[]string{"https://" + nobody + "/", "--insecure", "--proxy", "none"}, "find out first, from another network", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stdout, stderr, _ := run(t, append([]string{"check", "--json", "--quick", "--code", demo.Doctor.Code}, test.args...)...)
+			var report checkReport
+			if err := json.Unmarshal([]byte(stdout), &report); err != nil {
+				t.Fatalf("%v: %s%s", err, stdout, stderr)
+			}
+			open := slices.ContainsFunc(report.Open, func(row checkRow) bool { return row.ID == "client-https" })
+			if report.Verdict != check.Fails || !strings.Contains(report.Sentence, test.want) || open != test.open {
+				t.Errorf("%s: %s\nclient-https to open: %v", report.Verdict, report.Sentence, open)
+			}
+		})
 	}
 }
 
@@ -85,6 +121,23 @@ func TestCheckHasWordsForEverything(t *testing.T) {
 	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "check.md"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	// What a probe of no layer measures is said in words; ICE's time is in its cell.
+	measuring := regexp.MustCompile("(?m)^\\| `(?:dns|http|code|websocket|nat|ice|quality)`[^|]*\\|[^|]*\\| ([^|]*) \\|$").FindAllSubmatch(document, -1)
+	if len(measuring) != 7 {
+		t.Errorf("%d rows of what probes measure", len(measuring))
+	}
+	for _, match := range measuring {
+		for _, name := range regexp.MustCompile("[a-z0-9_]+").FindAllString(string(match[1]), -1) {
+			if name != "connected_ms" && name != "status" && !slices.ContainsFunc(checkTexts.values, func(v checkValue) bool { return v.name == name }) {
+				t.Errorf("%s is not said", name)
+			}
+		}
+	}
+	for _, kind := range []string{check.NoNAT, check.EndpointIndependent, check.AddressDependent, check.EndpointDependent, check.SamePorts} {
+		if checkTexts.mappings[kind].de == "" || checkTexts.mappings[kind].en == "" {
+			t.Errorf("%s is not said", kind)
+		}
 	}
 	reasons := regexp.MustCompile(`Reason = "([a-z-]+)"`).FindAllSubmatch(source, -1)
 	if len(reasons) < 20 {

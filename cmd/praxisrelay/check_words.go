@@ -21,10 +21,21 @@ func (t checkText) in(l firewall.Language, args ...any) string {
 	return fmt.Sprintf(format, args...)
 }
 
+// checkValue is how a value is said.
+type checkValue struct {
+	name string
+	checkText
+}
+
 var checkTexts = struct {
-	works, spare, restricted, fails, unknown, intercepted, open, noSocket, noPolling, poor, interrupted checkText
+	works, spare, restricted, fails, unknown, intercepted, untrusted, mute, open, noSocket, noPolling, poor, interrupted checkText
+
+	validity, script checkText
 
 	way, failed, running, openTitle, exemptTitle checkText
+
+	values   []checkValue // of probes that are about no layer, in the order in which they are said
+	mappings map[string]checkText
 
 	probes  map[string]checkText
 	reasons map[check.Reason]checkText
@@ -41,6 +52,19 @@ var checkTexts = struct {
 		"Die TLS-Verbindung wird unterwegs aufgebrochen; das Zertifikat stammt von %s statt vom Server. Nehmen Sie von der TLS-Prüfung aus: %s.",
 		"The TLS connection is broken open on its way; the certificate is issued by %s and not the appliance's own. Exempt from TLS inspection: %s.",
 	},
+	untrusted: checkText{
+		"Ist das eine Firewall oder ein Virenschutz, nehmen Sie von der TLS-Prüfung aus: %s. Hat der Server sein Zertifikat von dort, nennen Sie das des Ausstellers mit --ca.",
+		"If that is a firewall or a virus scanner, exempt from TLS inspection: %s. If the appliance has its certificate from there, name the issuer's with --ca.",
+	},
+	mute: checkText{
+		"Es antwortet überhaupt nichts: Prüfen Sie zuerst aus einem anderen Netz, ob der Server läuft.",
+		"Nothing answers at all: find out first, from another network, whether the appliance runs.",
+	},
+	script: checkText{
+		"Den Proxy dieses Rechners wählt ein Skript (PAC), das nicht gelesen wird: Nennen Sie ihn mit --proxy.",
+		"A script (PAC) chooses this computer's proxy, and is not read: name the proxy with --proxy.",
+	},
+	validity:    checkText{"gültig von %s bis %s, die Uhr dieses Rechners zeigt %s", "valid from %s to %s, this machine's clock shows %s"},
 	open:        checkText{"Öffnen Sie in der Firewall: %s.", "Open in the firewall: %s."},
 	noSocket:    checkText{"WebSockets werden abgewiesen oder abgebrochen; die Seite fragt stattdessen wiederholt an. Lassen Sie sie auf %s durch.", "WebSockets are refused, or cut; the page polls instead. Let them through on %s."},
 	noPolling:   checkText{"Wartende Anfragen werden abgebrochen; lassen Sie sie auf %s 30 Sekunden lang warten.", "Requests that wait are cut: let them wait for 30 seconds on %s."},
@@ -52,6 +76,33 @@ var checkTexts = struct {
 	running:     checkText{"es läuft:", "running:"},
 	openTitle:   checkText{"In der Firewall nach außen zu öffnen (praxisrelay firewall):", "To open in the firewall, outwards (praxisrelay firewall):"},
 	exemptTitle: checkText{"Von der TLS-Prüfung (Inspektion) auszunehmen:", "To exempt from TLS inspection:"},
+
+	values: []checkValue{
+		{"ipv4", checkText{"%v", "%v"}},
+		{"ipv6", checkText{"%v", "%v"}},
+		{"answer_ms", checkText{"Antwort nach %v ms", "answered after %v ms"}},
+		{"seat", checkText{"Platz %v", "seat %v"}},
+		{"until", checkText{"gilt bis %v", "valid until %v"}},
+		{"expires", checkText{"gelten bis %v", "valid until %v"}},
+		{"held_s", checkText{"%v s gehalten", "held for %v s"}},
+		{"mapping", checkText{"%v", "%v"}},
+		{"mapped", checkText{"von außen %v", "from outside %v"}},
+		{"from", checkText{"von %v", "from %v"}},
+		{"to", checkText{"zu %v", "to %v"}},
+		{"way", checkText{"über %v", "over %v"}},
+		{"mbit_per_s", checkText{"%v Mbit/s", "%v Mbit/s"}},
+		{"offered_mbit_per_s", checkText{"von %v gesendeten", "of %v that were sent"}},
+		{"rtt_ms", checkText{"Umlaufzeit %v ms", "round trip %v ms"}},
+		{"jitter_ms", checkText{"Schwankung %v ms", "jitter %v ms"}},
+		{"loss_percent", checkText{"Verlust %v %%", "loss %v %%"}},
+	},
+	mappings: map[string]checkText{
+		check.NoNAT:               {"keines", "none"},
+		check.EndpointIndependent: {"bildet für jedes Ziel gleich ab", "maps the same for every destination"},
+		check.AddressDependent:    {"bildet für jede Zieladresse anders ab", "maps differently for every address"},
+		check.EndpointDependent:   {"bildet für jedes Ziel anders ab (symmetrisch)", "maps differently for every destination (symmetric)"},
+		check.SamePorts:           {"bildet für zwei Ports gleich ab", "maps the same for two ports"},
+	},
 
 	probes: map[string]checkText{
 		"dns":        {"Name (DNS)", "name (DNS)"},

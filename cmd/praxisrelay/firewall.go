@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/probe"
+	"praxisrelay/signal/client"
 )
 
 // lookupTime is how long the name may take to resolve.
@@ -28,7 +30,9 @@ func firewallCommand() *cobra.Command {
 			"where its clients are, in front of it, and what it sends out itself.\n\n" +
 			"text, markdown, csv, json and html are tables for those who open ports.\n" +
 			"nftables and iptables are rule sets for the server itself, firewalld a service\n" +
-			"and ufw application profiles; each says in its first lines how it is loaded.",
+			"and ufw application profiles; each says in its first lines how it is loaded.\n\n" +
+			"Where the configuration's daemon runs and may be asked, the tables of text,\n" +
+			"markdown, json and html name its certificate's key, for check --fingerprint.",
 		Example: `  praxisrelay firewall
   praxisrelay firewall --format csv --lang de > freigaben.csv
   praxisrelay firewall --format nftables --management 192.0.2.0/24 > praxisrelay.nft`,
@@ -60,6 +64,7 @@ func firewallCommand() *cobra.Command {
 				fmt.Fprintf(c.ErrOrStderr(), "praxisrelay: %v: the tables lack its addresses; name them with --address\n", err)
 			}
 		}
+		site.Key = shownKey(c.Context(), settings)
 		plan, err := firewall.New(settings, site)
 		if err != nil {
 			return err
@@ -70,6 +75,26 @@ func firewallCommand() *cobra.Command {
 		return nil
 	}
 	return c
+}
+
+// askTime is how long the daemon may take to say which certificate it shows.
+const askTime = 2 * time.Second
+
+// shownKey asks the configuration's daemon for the key of the certificate that it shows.
+// Where there is none, or it may not be asked, nothing is known.
+func shownKey(ctx context.Context, c config.Config) (key firewall.Key) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	status, err := client.NewAdmin(c.Signal.AdminSocket).Status(ctx)
+	if err != nil {
+		return key
+	}
+	for _, shown := range status.Certificates {
+		if sum, err := hex.DecodeString(shown.Key); err == nil {
+			key = firewall.Key{SHA256: sum, Ends: shown.Ends}
+		}
+	}
+	return key
 }
 
 func parseAll[T any](list []string, parse func(string) (T, error)) (values []T, err error) {

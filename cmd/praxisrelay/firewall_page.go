@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/netip"
@@ -18,9 +19,10 @@ import (
 // page does not make the appliance ask as often.
 const renewPage = 10 * time.Minute
 
-// firewallPage serves what clients need of this appliance, as it listens now.
-func firewallPage(c config.Config, bound relay.Addresses, now func() time.Time) http.Handler {
-	p := &pagePlan{config: asBound(c, bound), resolver: net.DefaultResolver, now: now}
+// firewallPage serves what clients need of this appliance, as it listens now, and the key
+// of the certificate that it shows now.
+func firewallPage(c config.Config, bound relay.Addresses, now func() time.Time, leaf func() *x509.Certificate) http.Handler {
+	p := &pagePlan{config: asBound(c, bound), resolver: net.DefaultResolver, now: now, leaf: leaf}
 	return firewall.Handler(p.plan)
 }
 
@@ -29,13 +31,23 @@ type pagePlan struct {
 	config   config.Config
 	resolver probe.Resolver
 	now      func() time.Time
+	leaf     func() *x509.Certificate // nil: there is none yet
 
 	mu    sync.Mutex // held while the name is looked up: others wait for the same answer
 	shown firewall.Plan
 	until time.Time
 }
 
+// plan is about the certificate of now, whatever was looked up before.
 func (p *pagePlan) plan(ctx context.Context) firewall.Plan {
+	plan := p.lookedUp(ctx)
+	if leaf := p.leaf(); leaf != nil {
+		plan.Key = firewall.Key{SHA256: publicKey(leaf), Ends: leaf.NotAfter}
+	}
+	return plan
+}
+
+func (p *pagePlan) lookedUp(ctx context.Context) firewall.Plan {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -126,7 +130,11 @@ func TestFirewallPageLooksUpRarely(t *testing.T) {
 	c.Name = "relay.example.org"
 	resolver, now := &names{found: []string{"192.0.2.10"}}, time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 	bound := relay.Addresses{HTTPS: netip.MustParseAddrPort("[::]:443"), UDP: []netip.AddrPort{netip.MustParseAddrPort("[::]:3478")}}
-	p := &pagePlan{config: asBound(c, bound), resolver: resolver, now: func() time.Time { return now }}
+	var leaf *x509.Certificate // none yet
+	p := &pagePlan{
+		config: asBound(c, bound), resolver: resolver,
+		now: func() time.Time { return now }, leaf: func() *x509.Certificate { return leaf },
+	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 3 {
@@ -136,6 +144,13 @@ func TestFirewallPageLooksUpRarely(t *testing.T) {
 	}
 	if resolver.asked != 1 {
 		t.Errorf("the name was looked up %d times", resolver.asked)
+	}
+	// A renewed certificate is shown at once.
+	for _, key := range []string{"one", "another"} {
+		leaf = &x509.Certificate{RawSubjectPublicKeyInfo: []byte(key), NotAfter: now}
+		if got := p.plan(gone); !bytes.Equal(got.Key.SHA256, publicKey(leaf)) || !got.Key.Ends.Equal(now) || resolver.asked != 1 {
+			t.Errorf("the key is %+v", got.Key)
+		}
 	}
 	now = now.Add(renewPage)
 	resolver.found = []string{"192.0.2.11"}
@@ -186,6 +201,32 @@ func TestFirewallPage(t *testing.T) {
 				t.Errorf("the page has %q", not)
 			}
 		}
+	}
+	// The page, the status and the tables of the command name the key that is shown.
+	text, err := os.ReadFile(s.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := hex.EncodeToString(publicKey(leaf))
+	if _, body := get(page, "en"); !strings.Contains(body, key) {
+		t.Errorf("%s is not on the page", key)
+	}
+	if status, _, err := run(t, "status", "--socket", s.socket); err != nil || !strings.Contains(status, key) {
+		t.Errorf("%v: %s is not in\n%s", err, key, status)
+	}
+	c := config.Default()
+	c.Signal.AdminSocket = s.socket
+	if got := shownKey(t.Context(), c); hex.EncodeToString(got.SHA256) != key || !got.Ends.Equal(leaf.NotAfter) {
+		t.Errorf("the command is told %x until %s", got.SHA256, got.Ends)
+	}
+	c.Signal.AdminSocket += "none"
+	if got := shownKey(t.Context(), c); got.SHA256 != nil {
+		t.Errorf("no daemon told %x", got.SHA256)
 	}
 	front, _ := get(s.url, "en")
 	shown, _ := get(page, "en")

@@ -148,6 +148,35 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	}
 }
 
+// TestPageTellsWhatATestCodeIsFor: it opens no consultation, with which somebody might
+// wait for a patient, and lets the camera go.
+func TestPageTellsWhatATestCodeIsFor(t *testing.T) {
+	s := startServe(t, nil)
+	made, err := s.admin.CreateTest(t.Context(), time.Now(), time.Now().Add(10*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBrowser(t, "patient")
+	for _, query := range []string{"lang=en", "lang=en&signaling=poll"} {
+		b.open(t, made.Seats[0].Link, query)
+		b.join(t)
+		b.wait(t, `document.querySelector('#message').matches('.notice.calm') && document.querySelector('#message').textContent.includes('checking a network')`)
+		var en, de string
+		var entrance, camera bool
+		b.do(t, chromedp.Text("#message", &en), chromedp.Click(`[data-lang="de"]`), chromedp.Text("#message", &de))
+		b.eval(t, `!document.querySelector('#entrance').hidden && document.querySelector('#consultation').hidden`, &entrance)
+		b.eval(t, `document.querySelector('#preview').srcObject !== null`, &camera)
+		for _, text := range []string{en, de} {
+			if !strings.Contains(text, "praxisrelay check "+s.url) {
+				t.Errorf("the page says %q", text)
+			}
+		}
+		if !entrance || camera || !strings.Contains(de, "öffnet er nicht") {
+			t.Errorf("the entrance is there: %v, the camera is on: %v, %q", entrance, camera, de)
+		}
+	}
+}
+
 // TestRevocationEndsWhatRuns: both pages are told, at once.
 func TestRevocationEndsWhatRuns(t *testing.T) {
 	s := startServe(t, nil)

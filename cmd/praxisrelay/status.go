@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/x509"
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"strings"
@@ -106,5 +107,5 @@ func certificateStatus(leaf *x509.Certificate) protocol.CertificateStatus {
 	if issuer == "" {
 		issuer = leaf.Issuer.String()
 	}
-	return protocol.CertificateStatus{Names: names, Issuer: issuer, Begins: leaf.NotBefore.UTC(), Ends: leaf.NotAfter.UTC()}
+	return protocol.CertificateStatus{Names: names, Issuer: issuer, Key: hex.EncodeToString(publicKey(leaf)), Begins: leaf.NotBefore.UTC(), Ends: leaf.NotAfter.UTC()}
 }

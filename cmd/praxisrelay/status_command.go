@@ -108,9 +108,9 @@ func printStatus(to io.Writer, s protocol.Status, now time.Time) error {
 		row(limit.Name, limit.Used, limit.Most)
 	}
 	row()
-	row("CERTIFICATE", "ENDS", "LEFT", "ISSUER")
+	row("CERTIFICATE", "ENDS", "LEFT", "ISSUER", "SHA-256 OF ITS KEY")
 	for _, certificate := range s.Certificates {
-		row(strings.Join(certificate.Names, ", "), moment(certificate.Ends), span(certificate.Ends.Sub(now)), certificate.Issuer)
+		row(strings.Join(certificate.Names, ", "), moment(certificate.Ends), span(certificate.Ends.Sub(now)), certificate.Issuer, certificate.Key)
 	}
 	row()
 	row("LISTENER", "TRANSPORT", "ADDRESS")

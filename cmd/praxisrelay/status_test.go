@@ -34,7 +34,7 @@ func healthy() protocol.Status {
 			{Name: "listen.turn_udp", Transport: "udp", Address: "[::]:3478"},
 		},
 		Certificates: []protocol.CertificateStatus{{
-			Names: []string{"relay.example.org"}, Issuer: "an authority",
+			Names: []string{"relay.example.org"}, Issuer: "an authority", Key: "0123abcd",
 			Begins: healthyAt.Add(-26 * oneDay), Ends: healthyAt.Add(64*oneDay + time.Hour),
 		}},
 	}
@@ -68,8 +68,8 @@ LIMIT                    USED   OF
 relay.max_allocations    47     20000
 listen.max_connections   31     20000
 
-CERTIFICATE         ENDS               LEFT      ISSUER
-relay.example.org   2027-02-03 13:20   64 days   an authority
+CERTIFICATE         ENDS               LEFT      ISSUER         SHA-256 OF ITS KEY
+relay.example.org   2027-02-03 13:20   64 days   an authority   0123abcd
 
 LISTENER          TRANSPORT   ADDRESS
 listen.https      tcp         [::]:443 (of the service manager)

@@ -102,14 +102,23 @@ type Site struct {
 	Addresses []netip.Addr
 	// Management are the networks from which the server is administered; empty: any.
 	Management []netip.Prefix
+	// Key is what the appliance shows now, where that is known.
+	Key Key
 	// AsOf is the day of which all this is true.
 	AsOf time.Time
+}
+
+// Key is the public key of the appliance's certificate. A renewal may bring another one.
+type Key struct {
+	SHA256 []byte    // of the SubjectPublicKeyInfo; none: it is not known
+	Ends   time.Time // when the certificate does
 }
 
 // Plan is what firewalls must let through for one appliance.
 type Plan struct {
 	Name      string
 	Addresses []netip.Addr // of the name
+	Key       Key
 	AsOf      time.Time
 	Rows      []Row
 

@@ -218,6 +218,29 @@ func TestEveryIDInEveryFormat(t *testing.T) {
 	}
 }
 
+// TestKeyOfTheCertificate: where it is known every table that people read names it, until
+// when it holds, and how it is used.
+func TestKeyOfTheCertificate(t *testing.T) {
+	for _, test := range []struct{ https, page string }{{":443", "https://relay.example.org/"}, {":8443", "https://relay.example.org:8443/"}} {
+		p := planOf(t, func(c *config.Config) { c.Listen.HTTPS = test.https }, "192.0.2.10")
+		for _, known := range []bool{false, true} {
+			if known {
+				p.Key = Key{SHA256: []byte{0xab, 0xcd, 0xef}, Ends: asOf.AddDate(0, 2, 0)}
+			}
+			for _, format := range []string{"text", "markdown", "html", "json"} {
+				for _, l := range []Language{German, English} {
+					text := written(t, p, format, l)
+					for _, want := range []string{"abcdef", "2027-02-01", "praxisrelay check " + test.page + " --fingerprint"} {
+						if strings.Contains(text, want) != known {
+							t.Errorf("%s in %s: %q is there: %v", format, l, want, !known)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestAdvice: what works with which ports opened, and what is not needed, as the
 // configuration has it.
 func TestAdvice(t *testing.T) {

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/netip"
@@ -13,9 +14,15 @@ type jsonPlan struct {
 	Version   int          `json:"version"`
 	Name      string       `json:"name"`
 	Addresses []netip.Addr `json:"addresses"`
+	Key       *jsonKey     `json:"key,omitempty"`
 	AsOf      string       `json:"as_of"` // a day
 	Language  Language     `json:"language"`
 	Tables    []jsonTable  `json:"tables"`
+}
+
+type jsonKey struct {
+	SHA256 string    `json:"sha256"` // in hex
+	Ends   time.Time `json:"certificate_ends"`
 }
 
 type jsonTable struct {
@@ -56,6 +63,9 @@ type jsonPorts struct {
 func (p Plan) writeJSON(w io.Writer, l Language) error {
 	plan := jsonPlan{
 		Version: 1, Name: p.Name, Addresses: some(p.Addresses), AsOf: p.AsOf.Format(time.DateOnly), Language: l,
+	}
+	if len(p.Key.SHA256) > 0 {
+		plan.Key = &jsonKey{hex.EncodeToString(p.Key.SHA256), p.Key.Ends.UTC()}
 	}
 	for _, t := range Tables {
 		table := jsonTable{ID: t, Title: texts.Titles[t].in(l), Rows: []jsonRow{}, Advice: p.Advice(t, l)}

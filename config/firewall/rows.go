@@ -24,7 +24,7 @@ const (
 func New(c config.Config, site Site) (Plan, error) {
 	b := builder{config: c, site: site}
 	p := Plan{
-		Name: c.Name, Addresses: site.Addresses, AsOf: site.AsOf,
+		Name: c.Name, Addresses: site.Addresses, Key: site.Key, AsOf: site.AsOf,
 		open: c.Relay.Peers == config.Open,
 		nat:  c.Relay.PublicAddress.IsValid() || c.Relay.PublicAddressFrom != "",
 		acme: c.TLS.ACME.Directory != "",

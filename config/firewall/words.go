@@ -62,6 +62,7 @@ var texts = struct {
 	PurposeDNS, PurposeDNSTCP, PurposeNTP, PurposeACME, PurposeSTUN, PurposeRelayedOut     text
 	PurposeSelf                                                                            text
 	Alone, Best, UDP443, WithTCP, Without, Others, Unusual, NotNeeded, Direct              text
+	Key, KeyUse                                                                            text
 	IngressAlone, IngressPaired, IngressOpen, IngressNAT, SSH                              text
 	ACMEBoth, ACMETLS, ACMEHTTP, ACMENeither                                               text
 	EgressPaired, EgressOpen, EgressSystem                                                 text
@@ -186,6 +187,15 @@ var texts = struct {
 	Direct: text{
 		"Browser versuchen auch einen direkten Weg zum anderen Teilnehmer. Verbietet die Firewall ihn, trägt der Server das Gespräch; zu öffnen ist dafür nichts.",
 		"Browsers also try a direct way to the other participant. Where the firewall forbids it the server carries the call; nothing has to be opened for that.",
+	},
+
+	Key: text{
+		"Der Schlüssel des Servers: SHA-256 %[1]s. Sein Zertifikat endet am %[2]s, das nächste kann einen anderen haben.",
+		"The server's key: SHA-256 %[1]s. Its certificate ends on %[2]s; the next one may have another key.",
+	},
+	KeyUse: text{
+		"Ob unterwegs TLS aufgebrochen wird, sagt praxisrelay check %[1]s --fingerprint mit diesem Wert. Er muss auf einem anderen Weg gekommen sein, auf Papier oder durch ein anderes Netz.",
+		"Whether TLS is broken open on the way, praxisrelay check %[1]s --fingerprint tells from this value. It must have come another way, on paper or through another network.",
 	},
 
 	IngressAlone: text{

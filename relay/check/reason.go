@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -54,6 +55,13 @@ func (f Failure) Unwrap() error { return f.Err }
 
 func fail(reason Reason, format string, args ...any) error {
 	return Failure{reason, fmt.Errorf(format, args...)}
+}
+
+// blocks tells whether who opens a way in a firewall may mend it. Through a proxy that is
+// down or asks who comes nothing is tried, and whoever shows a certificate or refuses an
+// allocation was reached.
+func (r Reason) blocks() bool {
+	return !slices.Contains([]Reason{ProxyAuth, ProxyDown, Untrusted, WrongName, Expired, Intercepted, RelayRefused}, r)
 }
 
 // skipped says that a probe could not be tried.

@@ -63,6 +63,7 @@ func (t *Target) TLS(w Way) Probe {
 			"handshake_ms": milliseconds(time.Since(began)),
 			"version":      tls.VersionName(state.Version),
 			"issuer":       leaf.Issuer.String(),
+			"not_before":   leaf.NotBefore.UTC().Format(time.RFC3339),
 			"not_after":    leaf.NotAfter.UTC().Format(time.RFC3339),
 			"fingerprint":  hex.EncodeToString(Fingerprint(leaf)),
 		}

@@ -75,6 +75,14 @@ func (w Way) String() string {
 // stream is the TCP below a way.
 func (w Way) stream() Way { return Way{TCP, w.Port} }
 
+// lowest names the probe of a way's lowest layer.
+func (w Way) lowest() string {
+	if w.Transport == UDP {
+		return w.id("connect")
+	}
+	return w.stream().id("connect")
+}
+
 // page is the way to the page.
 func (t *Target) page() Way { return Way{TLS, t.HTTPS} }
 

@@ -23,6 +23,8 @@ type Conclusion struct {
 	// Closed are the ways that are blocked, Intercepted those on which somebody breaks
 	// TLS open. What is open and yet cut or refused later, as WebSockets, is neither.
 	Closed, Intercepted []Way
+	// Mute says that nothing answers on any way: perhaps there is no appliance.
+	Mute bool
 }
 
 // Conclude judges results. used are the ways that the page is given: on others a
@@ -41,10 +43,16 @@ func (t *Target) Conclude(results *Results, used []Way) Conclusion {
 		case r.Way == nil || r.ID == "websocket" || r.ID == "polling":
 		case r.Reason == Intercepted:
 			c.Intercepted = appendNew(c.Intercepted, *r.Way)
-		default:
+		case r.Reason.blocks():
 			c.Closed = appendNew(c.Closed, *r.Way)
 		}
 	}
+	ways := t.Ports.Ways()
+	c.Mute = len(ways) > 0 && !slices.ContainsFunc(ways, func(w Way) bool {
+		r, tried := results.Get(w.lowest())
+		_, proxied := r.Values["proxy"]
+		return !tried || r.Status != Failed || proxied
+	})
 	for _, w := range t.working(results) {
 		if slices.Contains(used, w) {
 			c.Best = &w

@@ -14,7 +14,7 @@ import (
 )
 
 // What is remembered: of one appointment, and in all, where the appointment that was
-// quiet for longest is forgotten. A full memory takes about 50 MB.
+// quiet for longest is forgotten. A full memory takes up to 65 MB.
 const (
 	mostEvents = 200
 	mostInAll  = 100_000

@@ -125,6 +125,12 @@ function picture(remote) {
 const isDoctor = () => signaling?.seat === 'doctor';
 
 function welcome({ seat, present }) {
+  if (seat === 'test') {
+    signaling.hangUp();
+    leave();
+    inform('testCode', `${location.origin}/`);
+    return;
+  }
   $('entrance').hidden = true;
   $('consultation').hidden = false;
   showDevices(stream);

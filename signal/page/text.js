@@ -32,6 +32,7 @@ const texts = {
     explanation: ({ de }) => de,
     left: 'Ihr Gegenüber hat aufgelegt.',
     goodbye: 'Sie haben aufgelegt. Mit demselben Code können Sie wieder teilnehmen.',
+    testCode: (url) => `Mit diesem Code wird ein Netz geprüft; eine Sprechstunde öffnet er nicht. Auf einem Rechner in dem Netz: praxisrelay check ${url} --lang de, dort den Code eingeben. Das Programm hat, wer den Server betreibt. Zur Sprechstunde führt der Code aus Ihrer Einladung.`,
     unsupported: 'Dieser Browser kann keine Videosprechstunde. Bitte nehmen Sie einen aktuellen Chrome, Edge, Firefox oder Safari.',
     codeErrors: {
       letters: 'Im Code steht ein Zeichen, das nicht vorkommen kann. Erlaubt sind B C D F G H J K L M N P Q R S T W X Z.',
@@ -79,6 +80,7 @@ const texts = {
     explanation: ({ en }) => en,
     left: 'The other side hung up.',
     goodbye: 'You hung up. You can join again with the same code.',
+    testCode: (url) => `This code is for checking a network; it opens no consultation. On a computer in that network: praxisrelay check ${url}, and type the code there. Whoever runs the server has the program. The code from your invitation leads to the consultation.`,
     unsupported: 'This browser cannot do video consultations. Please use a current Chrome, Edge, Firefox or Safari.',
     codeErrors: {
       letters: 'The code has a character that no code has. Allowed are B C D F G H J K L M N P Q R S T W X Z.',

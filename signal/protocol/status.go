@@ -59,6 +59,7 @@ type Listener struct {
 type CertificateStatus struct {
 	Names  []string  `json:"names"`
 	Issuer string    `json:"issuer"`
+	Key    string    `json:"key_sha256"` // of its public key (SubjectPublicKeyInfo), in hex
 	Begins time.Time `json:"begins"`
 	Ends   time.Time `json:"ends"`
 }

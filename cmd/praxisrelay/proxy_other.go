@@ -1,0 +1,5 @@
+//go:build !windows && !darwin
+
+package main
+
+func readSystemProxy() systemProxy { return systemProxy{} }
