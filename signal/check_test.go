@@ -66,9 +66,6 @@ func TestATestIsNoConsultation(t *testing.T) {
 	if _, one := l.admin("GET", "/v1/appointments/"+id, ""); !strings.Contains(one, `"test":true`) || !strings.Contains(one, `"used":false`) {
 		t.Errorf("%s", one)
 	}
-	if status, said := l.admin("GET", "/v1/appointments/"+id+"/explanation", ""); status != http.StatusNotFound || !strings.Contains(said, "praxisrelay check") {
-		t.Errorf("explained: %d %s", status, said)
-	}
 	var told protocol.Status
 	if _, said := l.admin("GET", "/v1/status", ""); json.Unmarshal([]byte(said), &told) != nil || told.Appointments != (protocol.AppointmentCounts{Open: 1}) {
 		t.Errorf("counted: %s", said)

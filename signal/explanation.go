@@ -98,9 +98,6 @@ func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request, _ caller
 	if refused != nil {
 		return refused
 	}
-	if a.Test {
-		return appointmentKind.says("the id is that of a code to check a network with", "praxisrelay check says what it finds")
-	}
 	events, forgotten := s.journal.Events(a.ID)
 	told := protocol.ExplainedAppointment{
 		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes,

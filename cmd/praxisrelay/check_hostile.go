@@ -90,7 +90,7 @@ type owned struct {
 // prove connects to the URL, or to the appliance's own, and to nothing but the very server
 // behind the socket: its certificate is for the key that the socket names.
 func (o *owned) prove(ctx context.Context, address string) (err error) {
-	if o.info, err = o.admin.Info(ctx); err != nil {
+	if o.info, err = o.admin.GetInfo(ctx); err != nil {
 		return err
 	}
 	if len(o.info.Key) == 0 {

@@ -60,7 +60,7 @@ type CreatedSeat struct {
 // gets what it needs to recognise the one and to hand out the other, unread. Ref is
 // the caller's own name for it, or empty: see [appointment.CheckRef].
 func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string) (Created, error) {
-	info, err := a.Info(ctx)
+	info, err := a.GetInfo(ctx)
 	if err != nil {
 		return Created{}, err
 	}
@@ -70,7 +70,7 @@ func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string)
 // CreateTest makes a code to check a network with: see [appointment.Test]. With it goes,
 // sealed, the public key that the daemon's certificate is for.
 func (a *Admin) CreateTest(ctx context.Context, opens, closes time.Time) (Created, error) {
-	info, err := a.Info(ctx)
+	info, err := a.GetInfo(ctx)
 	if err != nil {
 		return Created{}, err
 	}
@@ -95,8 +95,8 @@ func (a *Admin) create(ctx context.Context, info protocol.Info, request protocol
 	return created, a.call(ctx, http.MethodPost, "/v1/appointments", request, &protocol.CreatedAppointment{})
 }
 
-// Info returns what clients must know of the daemon, and how they tell it from others.
-func (a *Admin) Info(ctx context.Context) (info protocol.Info, err error) {
+// GetInfo returns what clients must know of the daemon, and how they tell it from others.
+func (a *Admin) GetInfo(ctx context.Context) (info protocol.Info, err error) {
 	return info, a.call(ctx, http.MethodGet, "/v1/info", nil, &info)
 }
 
@@ -136,7 +136,7 @@ func (a *Admin) Get(ctx context.Context, id string) (got protocol.ListedAppointm
 // Reissue makes a new code for a seat with the code of another one, and ends what the
 // old one opened. The daemon learns neither.
 func (a *Admin) Reissue(ctx context.Context, id, name, otherName string, other code.Code) (CreatedSeat, error) {
-	info, err := a.Info(ctx)
+	info, err := a.GetInfo(ctx)
 	if err != nil {
 		return CreatedSeat{}, err
 	}
