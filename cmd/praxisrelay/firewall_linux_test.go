@@ -19,6 +19,7 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
+	"praxisrelay/relay/credential"
 )
 
 // The appliance's host and that of the clients, with a cable between them.
@@ -155,15 +156,30 @@ func opens(host, network, address string, patience time.Duration) bool {
 	return err == nil
 }
 
+// What guard's appliance serves, by its rows, and how coturn's client calls over it.
+var (
+	guardedWays = []struct{ id, network, port string }{
+		{"in-https", "tcp", "443"}, {"in-turn-udp-3478", "udp", "3478"}, {"in-turn-tcp-3478", "tcp", "3478"}, {"in-turn-tls-5349", "tcp", "5349"},
+	}
+	callFlags = [][]string{{"-p", "3478"}, {"-p", "3478", "-t"}, {"-p", "5349", "-t", "-S", "-z", "100"}, {"-p", "443", "-t", "-S", "-z", "100"}}
+)
+
+// callOver makes a call from the clients' host.
+func callOver(t *testing.T, h hosts, c credential.Credential, server string, flags []string) {
+	t.Helper()
+	uclient := tool(t, "turnutils_uclient", "coturn")
+	args := append([]string{"-y", "-c", "-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password}, flags...)
+	out, err := h.on(1, exec.Command(uclient, append(args, server)...)).CombinedOutput()
+	if err != nil || !everythingArrived(string(out)) {
+		t.Errorf("a call over %v to %s: %v\n%s", flags, server, err, out)
+	}
+}
+
 // TestRuleSetsLetCallsThrough: with the rule set of the server loaded on its host, calls
 // pass over every transport and family, what is not listed is closed in both directions,
 // and a transport whose row is left out is refused while the others are not.
 func TestRuleSetsLetCallsThrough(t *testing.T) {
 	t.Parallel()
-	uclient := tool(t, "turnutils_uclient", "coturn")
-	ways := []struct{ id, network, port string }{
-		{"in-https", "tcp", "443"}, {"in-turn-udp-3478", "udp", "3478"}, {"in-turn-tcp-3478", "tcp", "3478"}, {"in-turn-tls-5349", "tcp", "5349"},
-	}
 	for format := range loaders {
 		t.Run(format, func(t *testing.T) {
 			h, folder, plan := guard(t)
@@ -190,7 +206,7 @@ func TestRuleSetsLetCallsThrough(t *testing.T) {
 
 			load(t, h, plan, format, "")
 			for i, server := range guarded {
-				for _, way := range ways {
+				for _, way := range guardedWays {
 					check(h[1], way.network, net.JoinHostPort(server, way.port), true)
 				}
 				check(h[1], "tcp", net.JoinHostPort(server, "8080"), false)
@@ -199,22 +215,16 @@ func TestRuleSetsLetCallsThrough(t *testing.T) {
 				check(h[0], "tcp", net.JoinHostPort(outside[i], "8081"), false)
 			}
 			for i, server := range guarded {
-				for j, flags := range [][]string{{"-p", "3478"}, {"-p", "3478", "-t"}, {"-p", "5349", "-t", "-S", "-z", "100"}, {"-p", "443", "-t", "-S", "-z", "100"}} {
+				for j := range callFlags {
 					credential := minted(t, folder, fmt.Sprintf("a-%d-%d", i, j))
-					running.Go(func() {
-						args := append([]string{"-y", "-c", "-m", "2", "-n", "20", "-l", "200", "-u", credential.Username, "-w", credential.Password}, flags...)
-						out, err := h.on(1, exec.Command(uclient, append(args, server)...)).CombinedOutput()
-						if err != nil || !everythingArrived(string(out)) {
-							t.Errorf("a call over %v to %s: %v\n%s", flags, server, err, out)
-						}
-					})
+					running.Go(func() { callOver(t, h, credential, server, callFlags[j]) })
 				}
 			}
 			running.Wait()
 
-			for _, out := range ways {
+			for _, out := range guardedWays {
 				load(t, h, plan, format, out.id)
-				for _, way := range ways {
+				for _, way := range guardedWays {
 					check(h[1], way.network, net.JoinHostPort(guarded[0], way.port), way != out)
 				}
 				running.Wait()
@@ -314,44 +324,6 @@ func TestRuleSetsLeaveOthersAlone(t *testing.T) {
 		load(t, h, plan, "iptables", "")
 		if twice := onGuarded(t, h, f, "-S"); twice != once || !strings.Contains(once, "--dport 9 -j DROP") {
 			t.Errorf("%s once:\n%s\ntwice:\n%s", f, once, twice)
-		}
-	}
-}
-
-// TestFirewalldTakesTheService: firewalld reads the service with all its ports.
-func TestFirewalldTakesTheService(t *testing.T) {
-	offline := tool(t, "firewall-offline-cmd", "firewalld")
-	c, err := config.Load("../../docs/praxisrelay.example.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Relay.Peers, c.Listen.HTTP, c.Name = config.Open, ":80", "xn--praxis-kln-w5a.example.org"
-	plan, err := firewall.New(c, firewall.Site{AsOf: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, language := range []firewall.Language{firewall.German, firewall.English} {
-		var text strings.Builder
-		if err := plan.Write(&text, "firewalld", language); err != nil {
-			t.Fatal(err)
-		}
-		folder := t.TempDir()
-		file := filepath.Join(folder, "service.xml")
-		writeFile(t, file, text.String(), 0o600)
-		writeFile(t, filepath.Join(folder, "firewalld.conf"), "DefaultZone=public\n", 0o600)
-		run := func(args ...string) string {
-			t.Helper()
-			out, err := exec.Command(offline, append([]string{"--system-config", folder}, args...)...).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%q: %v\n%s\n%s", args, err, out, text.String())
-			}
-			return string(out)
-		}
-		run("--new-service-from-file="+file, "--name=praxisrelay")
-		run("--check-config")
-		if got := run("--info-service=praxisrelay"); !strings.Contains(got,
-			" ports: 443/tcp 3478/udp 3479/udp 3478/tcp 3479/tcp 5349/tcp 5350/tcp 49152-65535/udp 80/tcp\n") {
-			t.Errorf("firewalld understood\n%s", got)
 		}
 	}
 }
