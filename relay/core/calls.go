@@ -6,6 +6,9 @@ import (
 	"praxisrelay/relay/credential"
 )
 
+// idle is how long no media may flow in a call whose partner is elsewhere.
+const idle = 30 * time.Second
+
 // Calls returns how many appointments have a call: what the end of the relay would cut.
 // While the core drains, one counts too whose partner was lost a moment ago and may be on
 // the way back.

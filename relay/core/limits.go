@@ -188,9 +188,10 @@ func (m *meter) take(now int64, size, rate int) bool {
 	}
 }
 
-// idle is how long an allocation must have carried nothing to make room for
-// another one of its seat. The connection checks of a live call are more frequent.
-const idle = 30 * time.Second
+// leftover is how long an allocation must have carried nothing to make room for another
+// one of its seat. What a call uses is checked every six seconds at least (RFC 7675,
+// section 5.1); what an ICE restart left behind is so too, but far less often.
+const leftover = 10 * time.Second
 
 // makeRoom ends the allocation of a seat that has been idle for longest, if the
 // seat has as many as it may, and tells whether there is room then.
@@ -210,7 +211,7 @@ func (c *Core) makeRoom(p *appointment, seat string) bool {
 	if held < c.config.Limits.perSeat(seat) {
 		return true
 	}
-	if c.now.UnixNano()-since < int64(idle) {
+	if c.now.UnixNano()-since < int64(leftover) {
 		return false
 	}
 	c.end(c.now, idlest, EndedForOther)

@@ -87,6 +87,32 @@ func TestTheLongestIdleAllocationOfASeatMakesRoom(t *testing.T) {
 	}
 }
 
+// Browsers check what an ICE restart left behind too, every 25 seconds: it makes room for
+// the next restart. The pair of the call, whose consent is asked for, does not.
+func TestLeftoversOfRestartsMakeRoom(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits.PerSeat = 6
+	patient := l.allocated("198.51.100.9:1000", "x", "patient")
+	var held []*peer
+	for second := range 300 {
+		l.now = l.now.Add(time.Second)
+		for i, p := range held {
+			if consent := i == 0; consent && second%6 == 0 || !consent && (second+4*i)%25 == 0 {
+				p.channelData(0x4000, "a check")
+			}
+		}
+		if second%15 == 0 {
+			p := l.allocated(fmt.Sprintf("198.51.100.1:%d", 1000+second), "x", "doctor")
+			p.bind(0x4000, patient.relayed)
+			patient.permit(p.relayed)
+			held = append(held, p)
+		}
+	}
+	if !l.Holds(held[0].tuple) {
+		t.Error("the call's own made room")
+	}
+}
+
 // TestBudgetOfUnauthenticatedAnswers: per prefix, over UDP alone, more for those who
 // hold allocations, and in a table that does not grow.
 func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {

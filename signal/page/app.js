@@ -14,6 +14,7 @@ const nearExpiry = 5 * 60 * 1000;
 
 // How long the server may take to answer when nothing comes from the partner any more:
 // a new way has to be found through it, soon, and a new connection to it costs little.
+// So it is asked as soon as the partner is quiet.
 const stallCheck = 700;
 
 // How often the doctor's page asks the server why there is no call, in milliseconds.
@@ -203,6 +204,7 @@ function begin() {
       picture(remote);
     },
     state: (state) => { if (partner === to) changed(state); },
+    quiet: () => signaling?.check(stallCheck),
     stalled: () => { if (partner === to) stalled(); },
   });
   show('status', 'connecting');

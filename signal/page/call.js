@@ -8,7 +8,7 @@ import { Path } from './path.js';
 const patience = 2000;
 
 // How long an offer may be under way before the patient's side may have another one.
-const offerTime = 3000;
+const offerTime = 1500;
 
 const maxEarly = 64; // candidates that wait for their description
 
@@ -24,7 +24,8 @@ export function choose(servers, transport) {
 }
 
 // Call reports through its handlers: send(object) to the partner, track(stream),
-// state(connectionState), stalled() when nothing arrives any more.
+// state(connectionState), quiet() when nothing has arrived for a moment, stalled() when
+// that goes on.
 export class Call {
   #connection; #offers; #handlers; #timer; #path;
   #work = Promise.resolve(); // descriptions and candidates are applied in their order
@@ -48,7 +49,11 @@ export class Call {
     connection.addEventListener('track', ({ streams: [remote] }) => handlers.track(remote));
     connection.addEventListener('connectionstatechange', () => this.#changed());
     if (offers) connection.addEventListener('negotiationneeded', () => this.#enqueue(() => this.#offer()));
-    this.#path = new Path(connection, () => this.#stalled(), () => this.#changed());
+    this.#path = new Path(connection, {
+      quiet: () => handlers.quiet(),
+      stalled: () => this.#stalled(),
+      flowing: () => this.#changed(),
+    });
   }
 
   get connected() { return this.#connection.connectionState === 'connected' && !this.#path.stalled; }
@@ -61,6 +66,7 @@ export class Call {
 
   // restart looks for a new way to the partner; what flows meanwhile goes on.
   restart() {
+    this.#path.hold();
     if (!this.#offers) {
       this.#handlers.send({ restart: true });
       return;
@@ -112,6 +118,7 @@ export class Call {
       await connection.setRemoteDescription(description);
       for (const early of this.#early.splice(0)) await connection.addIceCandidate(early);
       if (description.type === 'offer') {
+        this.#path.hold();
         await connection.setLocalDescription();
         this.#handlers.send({ description: connection.localDescription, offer });
       }

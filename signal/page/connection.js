@@ -93,7 +93,7 @@ export class Connection {
     } else {
       this.#poll = true;
     }
-    if (opened && lasted > longestPause) this.#tries = 0;
+    if (opened && (lasted > longestPause || this.#checked)) this.#tries = 0;
     this.#again(!opened);
   }
 

@@ -2,6 +2,7 @@
 // through, until a poll fails.
 
 const pollTime = 40000; // the server holds a poll for 25 seconds
+const resumeTime = 5000; // it answers the first of two posts at once
 const pause = 100; // between two posts, so that what is said together goes together
 
 // What a post may hold beside its first frame.
@@ -39,7 +40,8 @@ export class Polling {
     this.#session = session;
     this.#take = take;
     this.#lost = lost;
-    this.#post();
+    if (session.seated) this.#probe(resumeTime);
+    else this.#post();
   }
 
   wake() {
@@ -55,14 +57,19 @@ export class Polling {
     this.#abort = new AbortController();
     this.#underway = 0;
     clearTimeout(this.#timer);
-    this.#post(within);
-    // A second post makes the server answer the first one at once.
-    this.#timer = setTimeout(() => this.#post(), pause);
+    this.#probe(within);
   }
 
   close() {
     this.#lost = this.#take = () => {};
     this.#lose();
+  }
+
+  // probe posts what the server may hold until it has something to say, and another one,
+  // which makes it answer the first at once.
+  #probe(within) {
+    this.#post(within);
+    this.#timer = setTimeout(() => this.#post(), pause);
   }
 
   async #post(within = pollTime) {

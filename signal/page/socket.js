@@ -13,6 +13,7 @@ const heartbeat = () => 20000 + 5000 * Math.random();
 export class Socket {
   #session; #take; #lost; #socket; #deadline; #beat;
   #opened = false; // an answer came
+  #due = Infinity; // when the answer has to be there that is awaited
   #sent = 0; // the number of the last frame that this socket carried
   #acknowledged = 0; // what the server was told of those that came
 
@@ -81,13 +82,14 @@ export class Socket {
   #acknowledge(within) {
     this.#acknowledged = this.#session.received;
     this.#say({ ack: this.#acknowledged });
-    this.#expect(within);
+    if (performance.now() + within < this.#due) this.#expect(within); // what is awaited sooner stays so
   }
 
   // expect waits that long for an answer; without a time it has come.
-  #expect(within) {
+  #expect(within = Infinity) {
     clearTimeout(this.#deadline);
-    if (within) this.#deadline = setTimeout(() => this.#lose(), within);
+    this.#due = performance.now() + within;
+    if (within < Infinity) this.#deadline = setTimeout(() => this.#lose(), within);
   }
 
   #say(frame) {
