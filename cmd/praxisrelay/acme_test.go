@@ -109,7 +109,7 @@ func waitForCertificate(t *testing.T, address string, p *certificatetest.Pebble,
 // renewed, and serves it at once after a restart, without its authority.
 func TestServeWithACME(t *testing.T) {
 	t.Parallel()
-	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}, Lifetime: 30 * time.Second})
+	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}, Lifetime: 48 * time.Second})
 	p.Start(t)
 	https := hostPort(p.Address, certificatetest.TLSPort)
 	file := configureACME(t, p, "")
