@@ -134,7 +134,7 @@ func (r checkReport) cause(result *check.Result) string {
 	}
 	cause := r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
 	if beside := r.circumstance(*result); beside != "" {
-		cause += " (" + beside + ")"
+		cause += " (" + printable(beside) + ")"
 	}
 	return cause
 }

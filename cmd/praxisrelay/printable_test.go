@@ -68,10 +68,9 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	b.Reset()
 	report := checkReport{language: firewall.English, Results: []check.Result{
 		{ID: "proxy", Status: check.Failed, Detail: foreign},
-		{ID: "certificate", Status: check.OK, Values: check.Values{"issuer": foreign}},
 		{ID: "tls", Status: check.Failed, Reason: check.Intercepted, Values: check.Values{"issuer": foreign}},
 	}}
-	report.Sentence = report.interceptor()
+	report.Sentence = report.interceptor() + report.cause(&check.Result{ID: "tls", Reason: check.Untrusted, Values: check.Values{"issuer": foreign}})
 	if err := report.print(&b); err != nil {
 		t.Fatal(err)
 	}
