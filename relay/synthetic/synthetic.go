@@ -87,11 +87,17 @@ func (c *Caller) Calls() []Call {
 
 // Run places calls on all ways, at the interval that is set, until ctx is done.
 func (c *Caller) Run(ctx context.Context) {
+	var next <-chan time.Time // never
 	for {
-		interval := time.Duration(c.interval.Load())
-		var next <-chan time.Time // never
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.changed:
+		case <-next:
+		}
+		next = nil
 		var calls []Call
-		if interval > 0 {
+		if interval := time.Duration(c.interval.Load()); interval > 0 {
 			next = time.After(interval)
 			if !c.options.Paused() {
 				calls = c.round(ctx)
@@ -104,12 +110,6 @@ func (c *Caller) Run(ctx context.Context) {
 			calls = nil
 		}
 		c.note(calls)
-		select {
-		case <-ctx.Done():
-			return
-		case <-c.changed:
-		case <-next:
-		}
 	}
 }
 

@@ -100,12 +100,14 @@ func TestCallsArePlacedWhenTheyAreTo(t *testing.T) {
 		o.Credential = func() (string, string, error) { rounds.Add(1); return "", "", fmt.Errorf("no call leaves the bubble") }
 		o.Paused = paused.Load
 		c := New(o)
+		c.SetInterval(time.Minute)
 		go c.Run(t.Context())
 		for _, step := range []struct {
 			do           func()
 			rounds, have int // after it, and an hour
 		}{
-			{func() {}, 0, 0},
+			{func() {}, 60, 1},
+			{func() { c.SetInterval(0) }, 0, 0},
 			{func() { c.SetInterval(time.Minute) }, 60, 1},
 			{func() { c.SetInterval(time.Minute) }, 60, 1}, // nothing has changed
 			{func() { c.SetInterval(30 * time.Minute) }, 2, 1},
@@ -113,7 +115,6 @@ func TestCallsArePlacedWhenTheyAreTo(t *testing.T) {
 			{func() { paused.Store(false) }, 2, 1},
 			{func() { c.SetInterval(0) }, 0, 0},
 		} {
-			synctest.Wait()
 			rounds.Store(0)
 			step.do()
 			time.Sleep(time.Hour - time.Second)
