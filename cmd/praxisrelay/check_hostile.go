@@ -156,7 +156,7 @@ func (o *owned) target(ctx context.Context) (*hostile.Target, error) {
 		Addr: o.addr.Addr(), HTTPS: port, TLS: o.tls, Ways: attackWays(o.info.TURN, port), Seats: o.seats, Own: own, Revoke: o.revoke,
 		Paired: !slices.ContainsFunc(status.Limits, func(l protocol.LimitUse) bool { return l.Name == "relay.ports" }),
 		Web: []hostile.Page{{
-			Name: check.Way{Transport: check.TCP, Port: port}.String(), URL: o.server, Client: o.client(), Requests: []hostile.Ask{
+			Name: check.Way{Transport: check.TCP, Port: port}.String(), URL: o.server, Client: o.client(o.addr), Requests: []hostile.Ask{
 				{Method: "GET", Path: "/metrics"}, {Method: "GET", Path: "/v1/status"}, {Method: "GET", Path: "/v1/backup"},
 				{Method: "GET", Path: "/v1/appointments"}, {Method: "POST", Path: "/v1/appointments"},
 				{Method: "DELETE", Path: "/v1/appointments/" + o.made[0]}, {Method: "GET", Path: "/v1/tokens"},
@@ -170,9 +170,9 @@ func (o *owned) target(ctx context.Context) (*hostile.Target, error) {
 			if addr.Addr().IsUnspecified() {
 				addr = netip.AddrPortFrom(o.addr.Addr(), addr.Port())
 			}
-			t.Web = append(t.Web, hostile.Page{Name: l.Name, URL: "https://" + addr.String(), Client: &http.Client{
-				Transport: &http.Transport{TLSClientConfig: o.tls, DisableKeepAlives: true},
-			}, Requests: []hostile.Ask{{Method: "GET", Path: "/v1/appointments"}, {Method: "POST", Path: "/v1/tokens"}}})
+			t.Web = append(t.Web, hostile.Page{Name: l.Name, URL: "https://" + addr.String(), Client: o.client(addr), Requests: []hostile.Ask{
+				{Method: "GET", Path: "/v1/appointments"}, {Method: "POST", Path: "/v1/tokens"},
+			}})
 		}
 	}
 	return t, nil
@@ -192,13 +192,14 @@ func attackWays(ports protocol.Ports, page uint16) (ways []check.Way) {
 	return append(ways, check.Way{Transport: check.TLS, Port: page})
 }
 
-// client goes to the address that was proven, whatever the name leads to by now.
-func (o *owned) client() *http.Client {
+// client goes to an address of the server and nowhere else, whatever the name leads to by
+// now and wherever it is sent.
+func (o *owned) client(addr netip.AddrPort) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig: o.tls, DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, network, o.addr.String())
+				return new(net.Dialer).DialContext(ctx, network, addr.String())
 			},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -206,7 +207,7 @@ func (o *owned) client() *http.Client {
 }
 
 func (o *owned) join(ctx context.Context, made client.Created) (seat hostile.Seat, err error) {
-	beside := client.Check{Dialer: client.Dialer{HTTP: o.client(), Server: o.server}, Keys: made.Seats[0].Keys}
+	beside := client.Check{Dialer: client.Dialer{HTTP: o.client(o.addr), Server: o.server}, Keys: made.Seats[0].Keys}
 	b, err := beside.Join(ctx)
 	switch {
 	case err != nil:

@@ -95,7 +95,7 @@ type attack struct {
 	users     [2]*pace // what each seat asks
 
 	mu    sync.Mutex
-	tries []*Try
+	tries []Try
 	open  []check.Way // on which the credential makes allocations
 	gone  map[check.Way]int
 }

@@ -75,10 +75,10 @@ func (a *attack) report() (r Report) {
 				count.Refused++
 			case Accepted:
 				count.Accepted++
-				r.Accepted = append(r.Accepted, *try)
+				r.Accepted = append(r.Accepted, try)
 			default:
 				count.Untried++
-				r.Untried = append(r.Untried, *try)
+				r.Untried = append(r.Untried, try)
 			}
 		}
 		count.Tried = count.Refused + count.Accepted
@@ -105,7 +105,7 @@ func (t Try) where() string {
 func (a *attack) note(group Group, w *check.Way, name string, outcome Outcome, answer string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.tries = append(a.tries, &Try{group, w, name, answer, outcome})
+	a.tries = append(a.tries, Try{group, w, name, answer, outcome})
 }
 
 func (a *attack) untried(group Group, w *check.Way, name string, why error) {

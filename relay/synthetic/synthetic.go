@@ -48,7 +48,7 @@ type Call struct {
 	Reason check.Reason
 	Detail string
 	RTT    time.Duration // the median; zero where it failed
-	// Sent and Received are packets, since the first call on this way.
+	// Sent and Received are packets, since calls began on this way, or began again.
 	Sent, Received uint64
 }
 
