@@ -102,7 +102,7 @@ func (r attackReport) list(w io.Writer, title checkText, tries []hostile.Try) {
 	var lines []line
 	ways := map[line][]string{}
 	for _, try := range tries {
-		key := line{try.Name, try.Answer}
+		key := line{printable(try.Name), printable(try.Answer)}
 		if !slices.Contains(lines, key) {
 			lines = append(lines, key)
 		}
@@ -122,8 +122,8 @@ var attackTexts = struct {
 	acceptedTitle, untriedTitle              checkText
 	groups                                   map[hostile.Group]checkText
 }{
-	leaks:     checkText{"%d von %d Angriffen wurden ANGENOMMEN.", "%d of %d attacks were ACCEPTED."},
-	undecided: checkText{"Angenommen wurde nichts, und %d Angriffe wurden abgewiesen; %d konnten nicht versucht werden und beweisen nichts.", "Nothing was accepted, and %d attacks were refused; %d could not be tried and prove nothing."},
+	leaks:     checkText{"ANGENOMMEN: %d von %d Angriffen.", "ACCEPTED: %d of %d attacks."},
+	undecided: checkText{"Angenommen wurde nichts; abgewiesen: %d Angriffe; nicht versucht, und kein Beweis: %d.", "Nothing was accepted; refused: %d attacks; not tried, and no proof: %d."},
 	tight:     checkText{"Nichts wurde angenommen: Alle %d Angriffe wurden abgewiesen.", "Nothing was accepted: all %d attacks were refused."},
 	allow:     checkText{"Peers, die relay.allow nennt, sind Ihre Wahl.", "Peers that relay.allow names are your choice."},
 	over:      checkText{"Angegriffen wurde %s über %s.", "What was attacked is %s, over %s."},

@@ -208,7 +208,7 @@ func TestAttackSpeaksGerman(t *testing.T) {
 	if err := report.print(&out); err != nil {
 		t.Fatal(err)
 	}
-	if got := regexp.MustCompile(` {2,}`).ReplaceAllString(out.String(), "  "); !strings.HasPrefix(got, "1 von 2 Angriffen wurden ANGENOMMEN.\n\nAngenommen, und was der Server antwortete:\n  ChannelBind to 10.0.0.1:50000  success") ||
+	if got := regexp.MustCompile(` {2,}`).ReplaceAllString(out.String(), "  "); !strings.HasPrefix(got, "ANGENOMMEN: 1 von 2 Angriffen.\n\nAngenommen, und was der Server antwortete:\n  ChannelBind to 10.0.0.1:50000  success") ||
 		!strings.Contains(got, "verbotene Adressen und fremde Termine  2  1  1  0") || !strings.Contains(got, "Nicht versucht, und warum:\n  GET /metrics  no answer") {
 		t.Errorf("%s", got)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/check"
+	"praxisrelay/relay/hostile"
 	"praxisrelay/signal/explain"
 	"praxisrelay/signal/protocol"
 )
@@ -66,8 +67,16 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	told("explain", b.String(), 0)
 
 	b.Reset()
+	attack := attackReport{language: firewall.English, Untried: []hostile.Try{{Group: hostile.Web, Name: "GET /", Answer: foreign}}}
+	if err := attack.print(&b); err != nil {
+		t.Fatal(err)
+	}
+	told("check --hostile", b.String(), 0)
+
+	b.Reset()
 	report := checkReport{language: firewall.English, Results: []check.Result{
 		{ID: "proxy", Status: check.Failed, Detail: foreign},
+		{ID: "nat", Status: check.OK, Values: check.Values{"mapped": foreign}},
 		{ID: "tls", Status: check.Failed, Reason: check.Intercepted, Values: check.Values{"issuer": foreign}},
 	}}
 	report.Sentence = report.interceptor() + report.cause(&check.Result{ID: "tls", Reason: check.Untrusted, Values: check.Values{"issuer": foreign}})
@@ -75,7 +84,7 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	told("check", b.String(), 0)
-	if n := strings.Count(b.String(), shown); n != 3 {
-		t.Errorf("%d of 3 are shown in %q", n, b.String())
+	if n := strings.Count(b.String(), shown); n != 4 {
+		t.Errorf("%d of 4 are shown in %q", n, b.String())
 	}
 }

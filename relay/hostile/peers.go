@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -229,21 +230,21 @@ func (a *attack) unpermitted(ctx context.Context, w check.Way, seat int) {
 	send := func(name string, packet func(data []byte) []byte) {
 		data, _ := a.sink.packet()
 		sent[name] = data
-		err = errors.Join(err, own.send(packet(data)))
+		err = cmp.Or(err, own.send(packet(data)))
 	}
 	permits := func(c, peer *wire) {
 		answer, failed := c.request(ctx, stun.MethodCreatePermission, peerAddr(peer.relayed))
 		if failed == nil && answer.Type.Class != stun.ClassSuccessResponse {
 			failed = fmt.Errorf("a permission for the partner is answered %d", codeOf(answer))
 		}
-		err = errors.Join(err, failed)
+		err = cmp.Or(err, failed)
 	}
 	toPartner := func(data []byte) []byte { return sendTo(partner.relayed, data) }
 	send("Send without a permission", toPartner)
 	send("ChannelData without a channel", func(data []byte) []byte { return channelData(firstChannel, data) })
 	permits(own, partner)
 	send("Send to somebody who gave no permission", toPartner)
-	err = errors.Join(err, own.barrier(ctx))
+	err = cmp.Or(err, own.barrier(ctx))
 	permits(partner, own)
 	if err == nil {
 		data, _ := a.sink.packet()
