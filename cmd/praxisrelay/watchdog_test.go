@@ -191,8 +191,8 @@ func TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { _ = r.Serve(ctx) })
-		udp := r.Addresses().UDP
-		conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(udp[0]))
+		a := &appliance{settings: settings, relay: r, addresses: relay.Addresses{UDP: r.Addresses().UDP, HTTPS: answering(t)}}
+		conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(a.addresses.UDP[0]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,8 +208,7 @@ func TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog(t *testing.T) {
 		})
 		<-drawn
 		probing, cancel := context.WithTimeout(ctx, 10*time.Second)
-		self := probe.Self{UDP: udp, HTTPS: answering(t), ID: r.Own()}
-		if err := self.Check(probing); err != nil {
+		if err := a.selfProbe()(probing); err != nil {
 			t.Errorf("%s: %v", host, err)
 		}
 		cancel()
