@@ -118,7 +118,7 @@ func (c *Config) validate(d *decoder) {
 	between(d, "listen.max_connections_per_prefix", c.Listen.MaxConnectionsPerPrefix, 10, 1_000_000)
 	between(d, "listen.max_handshakes", c.Listen.MaxHandshakes, 8, 100_000)
 	if c.Metrics.SyntheticCalls != 0 {
-		between(d, "metrics.synthetic_calls", c.Metrics.SyntheticCalls, 10*time.Second, time.Hour)
+		between(d, "metrics.synthetic_calls", c.Metrics.SyntheticCalls, 10*time.Second, 2*time.Minute)
 	}
 	if a := c.Log.Addresses; a != Pseudonym && a != Prefix && a != Full {
 		d.wrong("log.addresses", "%q is none of %s, %s, %s", a, Pseudonym, Prefix, Full)

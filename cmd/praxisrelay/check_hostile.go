@@ -53,10 +53,10 @@ func (f *checkFlags) attack(c *cobra.Command, address string) (err error) {
 	if err != nil {
 		return err
 	}
-	shown := newAttackProgress(c.ErrOrStderr(), language)
-	target.Event = shown.event
+	event, shown := attackProgress(c.ErrOrStderr(), language)
+	target.Event = event
 	found, err := target.Run(ctx)
-	shown.end()
+	shown()
 	if err != nil {
 		return errors.New("the attack came to no end, so nothing can be said")
 	}

@@ -145,32 +145,17 @@ var attackTexts = struct {
 	},
 }
 
-// attackProgress says on a terminal what goes on.
-type attackProgress struct {
-	w        io.Writer // nil: nobody looks
-	language firewall.Language
-}
-
-func newAttackProgress(stderr io.Writer, l firewall.Language) *attackProgress {
+// attackProgress says on a terminal what goes on. One call at a time.
+func attackProgress(stderr io.Writer, l firewall.Language) (event func(hostile.Group, *check.Way), end func()) {
 	if !isTerminal(stderr) {
-		stderr = nil
+		return func(hostile.Group, *check.Way) {}, func() {}
 	}
-	return &attackProgress{stderr, l}
-}
-
-func (p *attackProgress) event(group hostile.Group, way *check.Way) {
-	if p.w == nil {
-		return
-	}
-	text := attackTexts.groups[group].in(p.language)
-	if way != nil {
-		text = way.String() + ": " + text
-	}
-	fmt.Fprintf(p.w, "\r%-70s", text)
-}
-
-func (p *attackProgress) end() {
-	if p.w != nil {
-		fmt.Fprintf(p.w, "\r%-70s\r", "")
-	}
+	line := &liveLine{w: stderr, columns: func() int { return columns(stderr) }}
+	return func(group hostile.Group, way *check.Way) {
+		text := attackTexts.groups[group].in(l)
+		if way != nil {
+			text = way.String() + ": " + text
+		}
+		line.show(text)
+	}, func() { line.show("") }
 }

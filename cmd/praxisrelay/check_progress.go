@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/check"
@@ -16,8 +15,7 @@ import (
 // checkProgress says on a terminal what a check finds, while it goes on: a line for each
 // result, and below them one that is written over, with what runs and for how long.
 type checkProgress struct {
-	w       io.Writer // nil: nobody looks
-	columns func() int
+	line    *liveLine // nil: nobody looks
 	report  checkReport
 	began   time.Time
 	ended   chan struct{}
@@ -25,7 +23,6 @@ type checkProgress struct {
 
 	mu      sync.Mutex
 	running []string
-	width   int // of the line that the next one is written over
 }
 
 func newCheckProgress(stderr io.Writer, l firewall.Language) *checkProgress {
@@ -36,7 +33,7 @@ func newCheckProgress(stderr io.Writer, l firewall.Language) *checkProgress {
 }
 
 func startCheckProgress(w io.Writer, columns func() int, l firewall.Language) *checkProgress {
-	p := &checkProgress{w: w, columns: columns, report: checkReport{language: l}, began: time.Now(), ended: make(chan struct{})}
+	p := &checkProgress{line: &liveLine{w: w, columns: columns}, report: checkReport{language: l}, began: time.Now(), ended: make(chan struct{})}
 	p.ticking.Go(func() {
 		every := time.NewTicker(time.Second)
 		defer every.Stop()
@@ -55,7 +52,7 @@ func startCheckProgress(w io.Writer, columns func() int, l firewall.Language) *c
 }
 
 func (p *checkProgress) event(result check.Result) {
-	if p.w == nil {
+	if p.line == nil {
 		return
 	}
 	p.mu.Lock()
@@ -66,43 +63,33 @@ func (p *checkProgress) event(result check.Result) {
 	} else {
 		p.running = slices.DeleteFunc(p.running, func(other string) bool { return other == name })
 		if result.Status != check.Skipped {
-			p.lineLocked("")
-			fmt.Fprintf(p.w, "%s: %s\n", name, p.report.cell(result))
+			p.line.show("")
+			fmt.Fprintf(p.line.w, "%s: %s\n", name, p.report.cell(result))
 		}
 	}
 	p.showLocked()
 }
 
-// showLocked says what runs, or how much where that is too long for the terminal: a line
-// that is wrapped cannot be written over.
+// showLocked says what runs, or how much where that is too long for the terminal.
 func (p *checkProgress) showLocked() {
 	text := ""
 	if len(p.running) > 0 {
 		took := fmt.Sprintf(" ... %d s", int(time.Since(p.began).Seconds()))
 		text = checkTexts.running.in(p.report.language) + " " + strings.Join(p.running, ", ") + took
-		if most := p.columns() - 1; utf8.RuneCountInString(text) > most {
+		if !p.line.fits(text) {
 			text = fmt.Sprintf("%s %d%s", checkTexts.running.in(p.report.language), len(p.running), took)
-			text = string([]rune(text)[:max(min(utf8.RuneCountInString(text), most), 0)])
 		}
 	}
-	p.lineLocked(text)
-}
-
-// lineLocked writes over the last line.
-func (p *checkProgress) lineLocked(text string) {
-	fmt.Fprintf(p.w, "\r%-*s", p.width, text) // counts in characters
-	if p.width = utf8.RuneCountInString(text); text == "" {
-		fmt.Fprint(p.w, "\r")
-	}
+	p.line.show(text)
 }
 
 func (p *checkProgress) end() {
-	if p.w == nil {
+	if p.line == nil {
 		return
 	}
 	close(p.ended)
 	p.ticking.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lineLocked("")
+	p.line.show("")
 }

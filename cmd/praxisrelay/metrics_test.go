@@ -192,7 +192,7 @@ func metricsTable(families map[string]*dto.MetricFamily) string {
 		var labels []string
 		for _, label := range labelValues(family) {
 			labels = append(labels, label[0])
-			if name != "praxisrelay_build_info" && label[0] != "port" { // their values are the build's, and the configuration's
+			if name != "praxisrelay_build_info" && label[0] != "port" && label[0] != "family" { // their values are the installation's
 				slices.Sort(label[1:])
 				labels[len(labels)-1] += ": " + strings.Join(label[1:], ", ")
 			}

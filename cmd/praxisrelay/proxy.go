@@ -43,7 +43,10 @@ func windowsProxy(enabled bool, server, override, script string) systemProxy {
 			protocol, address = "https", one
 		}
 		if protocol == "https" {
-			p.server = withPort(strings.TrimPrefix(address, "http://"))
+			if _, after, ok := strings.Cut(address, "://"); ok {
+				address = after
+			}
+			p.server = withPort(strings.TrimSuffix(address, "/"))
 		}
 	}
 	for _, one := range fields(override, ";") {

@@ -33,7 +33,7 @@ func TestSystemProxies(t *testing.T) {
 	for name, test := range map[string]struct{ got, want systemProxy }{
 		"Windows, none":        {windowsProxy(false, "proxy.example.org:3128", "", ""), systemProxy{}},
 		"Windows, one for all": {windowsProxy(true, "proxy.example.org:3128", "*.example.net; 10.*;<local>", ""), systemProxy{server: "proxy.example.org:3128", except: []string{"*.example.net", "10.*"}, simple: true}},
-		"Windows, one for each": {windowsProxy(true, "http=other.example.org:8080;https=http://proxy.example.org:3128", "", ""),
+		"Windows, one for each": {windowsProxy(true, "http=other.example.org:8080;https=http://proxy.example.org:3128/", "", ""),
 			systemProxy{server: "proxy.example.org:3128"}},
 		"Windows, for HTTP alone":  {windowsProxy(true, "http=other.example.org:8080", "", ""), systemProxy{}},
 		"Windows, without a port":  {windowsProxy(true, "proxy.example.org", "", ""), systemProxy{server: "proxy.example.org:80"}},

@@ -21,6 +21,10 @@ import (
 	"praxisrelay/relay/check"
 )
 
+// remembered is how long a family is called in which the name has no address any more: an
+// address that was lost is to be told of, and one that was given up not for ever.
+const remembered = 15 * time.Minute
+
 // load is two seconds of sound.
 var load = check.Load{Packets: 100, Size: 160, Interval: 20 * time.Millisecond}
 
@@ -56,14 +60,17 @@ type Call struct {
 type Caller struct {
 	options  Options
 	interval atomic.Int64
-	changed  chan struct{} // the interval was
+	changed  chan struct{}              // the interval was
+	found    map[check.Family]time.Time // when the name last had an address, for Run alone
 
 	mu    sync.Mutex
 	calls []Call
 }
 
 // New makes a caller that places none yet.
-func New(o Options) *Caller { return &Caller{options: o, changed: make(chan struct{}, 1)} }
+func New(o Options) *Caller {
+	return &Caller{options: o, changed: make(chan struct{}, 1), found: map[check.Family]time.Time{}}
+}
 
 // SetInterval says how often calls are placed, and has the next be placed at once; 0:
 // never.
@@ -113,7 +120,8 @@ func (c *Caller) Run(ctx context.Context) {
 	}
 }
 
-// round places a call on each way, in each family in which the name has an address.
+// round places a call on each way, in each family in which the name has an address, or had
+// one lately.
 func (c *Caller) round(ctx context.Context) (calls []Call) {
 	key := c.options.Key()
 	username, password, err := c.options.Credential()
@@ -127,7 +135,10 @@ func (c *Caller) round(ctx context.Context) (calls []Call) {
 			Username: username, Password: password,
 		}
 		_, unknown := target.Name().Run(ctx)
-		if hasNone(unknown) {
+		now := c.options.Now()
+		if unknown == nil {
+			c.found[family] = now
+		} else if hasNone(unknown) && now.Sub(c.found[family]) > remembered {
 			nowhere = unknown
 			continue
 		}

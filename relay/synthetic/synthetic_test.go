@@ -69,6 +69,29 @@ func TestWhyACallFails(t *testing.T) {
 	}
 }
 
+// TestAnAddressThatIsLostIsTold: for a while its family is called as before, and then the
+// others alone.
+func TestAnAddressThatIsLostIsTold(t *testing.T) {
+	o, _ := options(t)
+	now := time.Now()
+	o.Now = func() time.Time { return now }
+	c := New(o)
+	c.found[check.IPv6] = now // and the name is 127.0.0.1
+	reasons := func() (got string) {
+		for _, call := range c.round(t.Context()) {
+			got += fmt.Sprintf("%s %s, ", call.Family, call.Reason)
+		}
+		return got
+	}
+	if got := reasons(); got != "IPv4 refused, IPv4 refused, IPv6 no-address, IPv6 no-address, " {
+		t.Errorf("at first: %s", got)
+	}
+	now = now.Add(remembered + time.Second)
+	if got := reasons(); got != "IPv4 refused, IPv4 refused, " {
+		t.Errorf("later: %s", got)
+	}
+}
+
 // TestOnlyChangesAreLogged, and packets are counted over all calls of a way.
 func TestOnlyChangesAreLogged(t *testing.T) {
 	o, log := options(t)
