@@ -20,8 +20,14 @@ import (
 // seconds under the race detector. Its seats have no code and no link.
 func (s *served) appoint(t testing.TB, opens, closes time.Time) client.Created {
 	t.Helper()
+	return s.appointAs(t, "", opens, closes)
+}
+
+// appointAs is appoint with a ref.
+func (s *served) appointAs(t testing.TB, ref string, opens, closes time.Time) client.Created {
+	t.Helper()
 	created := client.Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
-	request := protocol.NewAppointment{ID: created.ID, Opens: opens, Closes: closes}
+	request := protocol.NewAppointment{ID: created.ID, Ref: ref, Opens: opens, Closes: closes}
 	room := seal.NewRoomKey()
 	for _, name := range (appointment.Appointment{}).SeatNames() {
 		seat := client.CreatedSeat{Name: name}

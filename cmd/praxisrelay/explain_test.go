@@ -38,10 +38,7 @@ type staged struct {
 func stage(t *testing.T, s *served, folder, name string, opens time.Time) *staged {
 	t.Helper()
 	ref := strings.ReplaceAll(name, " ", "-")
-	created, err := s.admin.Create(t.Context(), opens, opens.Add(time.Hour), ref)
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.appointAs(t, ref, opens, opens.Add(time.Hour))
 	return &staged{T: t, served: s, folder: folder, id: created.ID, doctor: created.Seats[0], patient: created.Seats[1], ref: ref}
 }
 
