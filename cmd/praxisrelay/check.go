@@ -144,18 +144,21 @@ func (f *checkFlags) run(c *cobra.Command, address string) error {
 		return errors.New("the check was interrupted")
 	}
 	report := k.report(language, time.Now())
-	if f.asJSON {
-		encoder := json.NewEncoder(c.OutOrStdout())
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
-	} else {
-		err = report.print(c.OutOrStdout())
-	}
-	if err != nil {
+	if err := f.write(c.OutOrStdout(), report); err != nil {
 		return err
 	}
 	return map[check.Verdict]error{check.Unknown: exitUnknown, check.Restricted: exitRestricted, check.Fails: exitFails}[report.Verdict]
+}
+
+// write writes a report for people or for programs.
+func (f *checkFlags) write(out io.Writer, report interface{ print(io.Writer) error }) error {
+	if !f.asJSON {
+		return report.print(out)
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(report)
 }
 
 // readCode takes the code from the flag, from behind the URL's #, or asks for it.

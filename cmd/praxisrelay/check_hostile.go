@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -53,23 +52,15 @@ func (f *checkFlags) attack(c *cobra.Command, address string) (err error) {
 	if err != nil {
 		return err
 	}
-	event, shown := attackProgress(c.ErrOrStderr(), language)
+	event, end := attackProgress(c.ErrOrStderr(), language)
 	target.Event = event
 	found, err := target.Run(ctx)
-	shown()
+	end()
 	if err != nil {
 		return errors.New("the attack came to no end, so nothing can be said")
 	}
 	report := newAttackReport(o.server, target, found, language, time.Now())
-	if f.asJSON {
-		encoder := json.NewEncoder(c.OutOrStdout())
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
-	} else {
-		err = report.print(c.OutOrStdout())
-	}
-	if err != nil {
+	if err := f.write(c.OutOrStdout(), report); err != nil {
 		return err
 	}
 	return map[attackVerdict]error{leaks: exitFails, undecided: exitUnknown}[report.Verdict]
