@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/config"
 	"praxisrelay/relay/certificate/certificatetest"
 )
 
@@ -165,7 +166,7 @@ func TestServeWithHTTP01(t *testing.T) {
 	if !strings.Contains(p.Log(), "/.well-known/acme-challenge/") {
 		t.Errorf("the authority did not come by HTTP:\n%s", p.Log())
 	}
-	home := pageURL(acmeName, certificatetest.TLSPort)
+	home := config.PageURL(acmeName, certificatetest.TLSPort)
 	for request, want := range map[string]string{
 		"GET / HTTP/1.1\r\nHost: " + acmeName:                home,
 		"GET /?policy=relay HTTP/1.1\r\nHost: " + plain:      home + "?policy=relay",

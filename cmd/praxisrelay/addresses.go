@@ -10,16 +10,6 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-func pageURL(name string, port uint16) string {
-	if port == 443 {
-		if ip, err := netip.ParseAddr(name); err == nil && ip.Is6() {
-			name = "[" + name + "]"
-		}
-		return "https://" + name + "/"
-	}
-	return "https://" + hostPort(name, port) + "/"
-}
-
 // iceURLs are what a browser is given: one way of each kind, since it makes an
 // allocation or two for every one of them, and UDP 443 beside where it is served:
 // some firewalls let through nothing else, for HTTP/3.

@@ -16,6 +16,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/relay"
 	"praxisrelay/relay/certificate"
+	"praxisrelay/relay/check"
 	"praxisrelay/relay/credential"
 	"praxisrelay/relay/synthetic"
 	"praxisrelay/signal"
@@ -122,7 +123,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		return nil, remedy(err)
 	}
 	a.addresses = a.relay.Addresses()
-	a.url = pageURL(c.Name, a.addresses.HTTPS.Port())
+	a.url = config.PageURL(c.Name, a.addresses.HTTPS.Port())
 	a.urls = iceURLs(c.Name, a.addresses)
 	if a.registry, err = appointment.Open(c.Signal.Registry); err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		Rounds:      code.Rounds,
 		MaxMessage:  c.Signal.MaxMessage,
 		Ports:       turnPorts(a.addresses),
-		Key:         func() []byte { return publicKey(a.pair.Leaf()) },
+		Key:         func() []byte { return check.Fingerprint(a.pair.Leaf()) },
 		Waiting:     c.Signal.Admission == config.ByDoctor,
 		Registry:    a.registry,
 		Pepper:      a.pepper,

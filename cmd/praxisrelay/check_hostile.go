@@ -95,23 +95,13 @@ func (o *owned) prove(ctx context.Context, address string) (err error) {
 		return err
 	}
 	o.server = u.Scheme + "://" + u.Host
-	notOwn := errors.New("another certificate is shown there than that of the server behind " + o.socket)
-	o.tls = &tls.Config{
-		ServerName:         u.Hostname(),
-		InsecureSkipVerify: true, // an authority could say less than the socket does
-		VerifyConnection: func(s tls.ConnectionState) error {
-			if !bytes.Equal(check.Fingerprint(s.PeerCertificates[0]), o.info.Key) {
-				return notOwn
-			}
-			return nil
-		},
-	}
+	o.tls = check.TrustKey(u.Hostname(), o.info.Key)
 	dialing, cancel := context.WithTimeout(ctx, revokeTime)
 	defer cancel()
 	conn, err := (&tls.Dialer{Config: o.tls}).DialContext(dialing, "tcp", net.JoinHostPort(u.Hostname(), strconv.Itoa(int(port))))
 	switch {
-	case errors.Is(err, notOwn):
-		return fmt.Errorf("%s is not attacked: %w", o.server, err)
+	case err != nil && check.ReasonOf(err) == check.Intercepted:
+		return fmt.Errorf("%s is not attacked: another certificate is shown there than that of the server behind %s", o.server, o.socket)
 	case err != nil:
 		return fmt.Errorf("%s is not attacked: %w; from this host another address may lead there: name it as https://ADDRESS/", o.server, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay"
+	"praxisrelay/relay/check"
 	"praxisrelay/relay/probe"
 )
 
@@ -42,7 +43,7 @@ type pagePlan struct {
 func (p *pagePlan) plan(ctx context.Context) firewall.Plan {
 	plan := p.lookedUp(ctx)
 	if leaf := p.leaf(); leaf != nil {
-		plan.Key = firewall.Key{SHA256: publicKey(leaf), Ends: leaf.NotAfter}
+		plan.Key = firewall.Key{SHA256: check.Fingerprint(leaf), Ends: leaf.NotAfter}
 	}
 	return plan
 }

@@ -21,6 +21,7 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/relay"
+	"praxisrelay/relay/check"
 )
 
 // TestFirewallDocuments: the tables in the documents are what the command prints for the
@@ -148,7 +149,7 @@ func TestFirewallPageLooksUpRarely(t *testing.T) {
 	// A renewed certificate is shown at once.
 	for _, key := range []string{"one", "another"} {
 		leaf = &x509.Certificate{RawSubjectPublicKeyInfo: []byte(key), NotAfter: now}
-		if got := p.plan(gone); !bytes.Equal(got.Key.SHA256, publicKey(leaf)) || !got.Key.Ends.Equal(now) || resolver.asked != 1 {
+		if got := p.plan(gone); !bytes.Equal(got.Key.SHA256, check.Fingerprint(leaf)) || !got.Key.Ends.Equal(now) || resolver.asked != 1 {
 			t.Errorf("the key is %+v", got.Key)
 		}
 	}
@@ -212,7 +213,7 @@ func TestFirewallPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := hex.EncodeToString(publicKey(leaf))
+	key := hex.EncodeToString(check.Fingerprint(leaf))
 	if _, body := get(page, "en"); !strings.Contains(body, key) {
 		t.Errorf("%s is not on the page", key)
 	}

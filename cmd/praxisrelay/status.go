@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/relay/check"
 	"praxisrelay/signal/protocol"
 )
 
@@ -107,5 +108,5 @@ func certificateStatus(leaf *x509.Certificate) protocol.CertificateStatus {
 	if issuer == "" {
 		issuer = leaf.Issuer.String()
 	}
-	return protocol.CertificateStatus{Names: names, Issuer: issuer, Key: hex.EncodeToString(publicKey(leaf)), Begins: leaf.NotBefore.UTC(), Ends: leaf.NotAfter.UTC()}
+	return protocol.CertificateStatus{Names: names, Issuer: issuer, Key: hex.EncodeToString(check.Fingerprint(leaf)), Begins: leaf.NotBefore.UTC(), Ends: leaf.NotAfter.UTC()}
 }

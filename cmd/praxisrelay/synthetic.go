@@ -26,7 +26,7 @@ func (a *appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
 	return synthetic.New(synthetic.Options{
 		Name: name,
 		Ways: ways,
-		Key:  func() []byte { return publicKey(a.pair.Leaf()) },
+		Key:  func() []byte { return check.Fingerprint(a.pair.Leaf()) },
 		Credential: func() (string, string, error) {
 			c, err := a.mint(syntheticAppointment, credential.Test)
 			return c.Username, c.Password, err

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 
 	"praxisrelay/relay/certificate"
 )
@@ -23,14 +21,4 @@ func tlsConfig(pair *certificate.Store) *tls.Config {
 			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 		},
 	}
-}
-
-// publicKey is the SHA-256 of the public key that a certificate is for; nil: there is
-// none yet.
-func publicKey(leaf *x509.Certificate) []byte {
-	if leaf == nil {
-		return nil
-	}
-	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
-	return sum[:]
 }

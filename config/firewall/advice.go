@@ -2,7 +2,6 @@ package firewall
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -40,7 +39,7 @@ func (p Plan) Advice(t Table, l Language) (sentences []string) {
 		say(texts.Direct)
 		if len(p.Key.SHA256) > 0 {
 			say(texts.Key, fmt.Sprintf("%x", p.Key.SHA256), p.Key.Ends.UTC().Format(time.DateOnly))
-			say(texts.KeyUse, p.page(https))
+			say(texts.KeyUse, config.PageURL(p.Name, p.Table(t)[0].Ports.First)) // HTTPS is the first row
 		}
 	case ApplianceIngress:
 		say(texts.IngressAlone, https)
@@ -65,17 +64,6 @@ func (p Plan) Advice(t Table, l Language) (sentences []string) {
 		say(texts.EgressSystem)
 	}
 	return sentences
-}
-
-// page is the address of the appliance's page.
-func (p Plan) page(https string) string {
-	host := p.Name
-	if port := strings.TrimSuffix(https, "/TCP"); port != "443" {
-		host = net.JoinHostPort(p.Name, port)
-	} else if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return "https://" + host + "/"
 }
 
 // challenges says where the authority checks the name: nowhere but on these ports (RFC

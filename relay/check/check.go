@@ -9,6 +9,7 @@
 //	reason.go       why a probe failed
 //	target.go       the appliance and what the probes have learnt of it
 //	dial.go         connections, through a proxy where there is one
+//	key.go          whose certificate is shown
 //	name.go, stream.go, binding.go, nat.go   the layers below TURN
 //	line.go         an allocation, and packets that come back through it
 //	relayed.go      what is tried through lines: an echo on each way, quality, ICE
