@@ -128,7 +128,7 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 		}
 		c.Open = &core.Open{
 			FirstPort: ports.First, LastPort: ports.Last,
-			Bind: r.bind, Release: r.release, Permits: r.peers.policy.Permits,
+			Bind: r.bind, Release: r.release, Permits: r.peers.policy.Permits, MinPeerPort: policy.MinPort,
 		}
 		own, err := HostAddresses()
 		if err == nil {

@@ -330,7 +330,7 @@ func TestFailuresAreExplained(t *testing.T) {
 			code, _ := c.ask(c.servers[1], "127.0.0.1:0", "127.0.0.1:0", stun.MethodAllocate, stunAttribute{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}})
 			c.refusedWith(440, code)
 		}},
-		"strangers alone": {"stranger", "patient", "patient", "asked the relay for addresses outside", "nur nach Adressen außerhalb", func(c *staged) {
+		"strangers alone": {"no-peer", "patient", "patient", "but never asked for the practice", "nie nach der Gegenseite gefragt", func(c *staged) {
 			c.both()
 			doctor, _ := c.place(0, "udp")
 			client, relayed := c.place(1, "udp")

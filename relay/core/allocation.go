@@ -78,6 +78,13 @@ func (a *allocation) channelTo(peer netip.AddrPort) *channel {
 	return nil
 }
 
+// partnerAt reports whether the other seat holds a relayed address with this IP address.
+func (a *allocation) partnerAt(addr netip.Addr) bool {
+	return slices.ContainsFunc(a.appointment.members, func(other *allocation) bool {
+		return other.seat != a.seat && other.relayed.Addr() == addr
+	})
+}
+
 // appointment is what the allocations of one consultation share.
 type appointment struct {
 	name    string

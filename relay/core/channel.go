@@ -48,7 +48,7 @@ func (c *Core) channelBind(from FiveTuple, held *allocation) []byte {
 		c.remember(ch)
 	}
 	ch.expires = c.now.Add(channelLifetime)
-	c.permit(held, peer)
+	c.permit(held, peer.Addr())
 	c.reroute(ch)
 	c.rerouteTowards(held.appointment.space, held.relayed)
 	c.begin(stun.ClassSuccessResponse)

@@ -85,8 +85,10 @@ type Open struct {
 	// tried, after any other error none. Release closes it.
 	Bind    func(netip.AddrPort) error
 	Release func(netip.AddrPort)
-	// Permits tells whether a peer that is no relayed address may be reached.
-	Permits func(netip.AddrPort) bool
+	// Permits reports whether an address that is no relayed one may be reached, on the
+	// ports from MinPeerPort up.
+	Permits     func(netip.Addr) bool
+	MinPeerPort uint16
 }
 
 // ErrTaken says that another program has a port.

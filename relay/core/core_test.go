@@ -348,29 +348,32 @@ func TestAppointmentsDoNotReachEachOther(t *testing.T) {
 	for unheld == a.relayed || unheld == b.relayed || unheld == own.relayed {
 		unheld = netip.AddrPortFrom(relayed, unheld.Port()+1)
 	}
+	gone := l.allocated("198.51.100.3:1001", "x", "patient")
+	gone.ok(stun.MethodRefresh, lifetime(0))
 	for _, peer := range []netip.AddrPort{
-		b.relayed, unheld, b.tuple.Client, own.tuple.Client, server,
+		b.relayed, unheld, gone.relayed, b.tuple.Client, own.tuple.Client, server,
 		netip.AddrPortFrom(relayed, 0), netip.AddrPortFrom(relayed, 22),
 		netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("10.0.0.1:445"),
 	} {
-		if code := a.refused(stun.MethodCreatePermission, xorPeer(peer)); code != 403 {
-			t.Errorf("CreatePermission for %v: %d, want 403", peer, code)
+		// A permission is for an address, whatever the port (RFC 8656, section 10.1).
+		want := 403
+		if peer.Addr() == relayed {
+			want = 0
+		}
+		if code := a.refused(stun.MethodCreatePermission, xorPeer(peer)); code != want {
+			t.Errorf("CreatePermission for %v: %d, want %d", peer, code, want)
 		}
 		if code := a.refused(stun.MethodChannelBind, channelNumber(0x4001), xorPeer(peer)); code != 403 {
 			t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
 		}
-		// The permission for the relay's own address, which a channel brought,
-		// opens no other port of it.
+		// The permission for the relay's own address opens no other port of it.
 		l.dropped(a.send(peer, "out"))
-	}
-	if code := a.refused(stun.MethodCreatePermission, xorPeer(own.relayed), xorPeer(b.relayed)); code != 403 {
-		t.Errorf("CreatePermission for one of one's own and another's: %d, want 403", code)
 	}
 	// The same answer whether another appointment holds the address or nobody does.
 	id := [stun.TransactionIDSize]byte{1}
 	answer := func(peer netip.AddrPort) string {
-		_, out := a.raw(build(t, stun.MethodCreatePermission, stun.ClassRequest, append([]stun.Setter{
-			stun.NewTransactionIDSetter(id), xorPeer(peer)}, a.signature()...)...).Raw)
+		_, out := a.raw(build(t, stun.MethodChannelBind, stun.ClassRequest, append([]stun.Setter{
+			stun.NewTransactionIDSetter(id), channelNumber(0x4001), xorPeer(peer)}, a.signature()...)...).Raw)
 		return string(out)
 	}
 	if answer(b.relayed) != answer(unheld) {

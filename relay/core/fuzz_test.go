@@ -101,7 +101,7 @@ func FuzzOpenRelay(f *testing.F) {
 			t.Helper()
 			switch {
 			case len(out) == 0 || members[to]:
-			case to.Transport != Relayed || !l.config.Open.Permits(to.Client) || !bound[to.Server]:
+			case to.Transport != Relayed || !l.config.Open.Permits(to.Client.Addr()) || to.Client.Port() < l.config.Open.MinPeerPort || !bound[to.Server]:
 				t.Fatalf("%x went to %v", out, to)
 			}
 		}

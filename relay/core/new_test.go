@@ -22,7 +22,7 @@ func TestNothingStartsHalfConfigured(t *testing.T) {
 				FirstPort: 50000, LastPort: 50000,
 				Bind:    func(netip.AddrPort) error { return nil },
 				Release: func(netip.AddrPort) {},
-				Permits: func(netip.AddrPort) bool { return false },
+				Permits: func(netip.Addr) bool { return false },
 			},
 		}
 	}

@@ -68,8 +68,8 @@ func (c *Core) Held(now time.Time, appointment string) (list []Held) {
 	}
 	for _, a := range p.members {
 		h := Held{Seat: a.seat, Client: a.tuple, Created: a.created, Traffic: a.traffic()}
-		for other := range p.space.relayed {
-			h.Permitted = h.Permitted || other != a.relayed && now.Before(a.permitted(other.Addr()))
+		for _, permission := range a.permissions {
+			h.Permitted = h.Permitted || now.Before(permission.until) && a.partnerAt(permission.peer)
 		}
 		list = append(list, h)
 	}

@@ -57,10 +57,14 @@ func TestEventsAreTold(t *testing.T) {
 		patient.bind(0x4000, doctor.relayed)
 	}
 	want("permissions, and the same again", "doctor permitted", "patient permitted")
+	other := l.allocated("198.51.100.2:1006", "x", "patient")
+	other.permit(netip.AddrPortFrom(relayed, 22))
+	other.ok(stun.MethodRefresh, lifetime(0))
+	want("a permission that names another port of the partner's address", "patient granted", "patient permitted", "patient ended released after 0")
 	doctor.refused(stun.MethodCreatePermission, xorPeer(netip.MustParseAddrPort("203.0.113.5:5000")))
 	want("a stranger", "doctor CreatePermission 403  true")
 
-	other := l.peer("198.51.100.2:1001", "x", "patient")
+	other = l.peer("198.51.100.2:1001", "x", "patient")
 	other.credential.Password = "guessed"
 	other.refused(stun.MethodAllocate, requestedTransport(protocolUDP))
 	want("a wrong password", "patient Allocate 401 wrong_password false")

@@ -35,9 +35,8 @@ func openLab(t testing.TB) (*lab, map[netip.AddrPort]bool) {
 			}
 			delete(bound, addr)
 		},
-		Permits: func(peer netip.AddrPort) bool {
-			return netip.MustParsePrefix("203.0.113.0/24").Contains(peer.Addr()) && peer.Port() >= 1024
-		},
+		Permits:     netip.MustParsePrefix("203.0.113.0/24").Contains,
+		MinPeerPort: 1024,
 	}}, keys), bound
 }
 
@@ -99,20 +98,26 @@ func TestOpenRelayReachesPeersOutside(t *testing.T) {
 	}
 }
 
-// TestOpenRelayJudgesEveryWay that a peer may be named.
+// TestOpenRelayJudgesEveryWay that a peer may be named: CreatePermission by the address,
+// which is all that a permission is for, and whatever carries data by the port too.
 func TestOpenRelayJudgesEveryWay(t *testing.T) {
 	l, _ := openLab(t)
 	a := l.allocated("198.51.100.1:1000", "x", "doctor")
 	a.bind(0x4000, netip.MustParseAddrPort("203.0.113.5:5000"))
-	for _, peer := range []string{"10.0.0.1:5000", "192.0.2.1:5000", "203.0.113.5:22", "203.0.113.5:0"} {
+	for peer, want := range map[string]int{
+		"10.0.0.1:5000": 403, "203.0.112.5:5000": 403,
+		"203.0.113.5:22": 0, "203.0.113.5:0": 0, // a port of an address that is permitted
+		"192.0.2.1:5000": 0, "192.0.2.1:0": 0, // the address of relayed addresses; nobody holds these
+	} {
 		addr := netip.MustParseAddrPort(peer)
-		if code := a.refused(stun.MethodCreatePermission, xorPeer(addr)); code != 403 {
-			t.Errorf("CreatePermission for %v: %d, want 403", peer, code)
+		if code := a.refused(stun.MethodCreatePermission, xorPeer(addr)); code != want {
+			t.Errorf("CreatePermission for %v: %d, want %d", peer, code, want)
 		}
 		if code := a.refused(stun.MethodChannelBind, channelNumber(0x4001), xorPeer(addr)); code != 403 {
 			t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
 		}
 		l.dropped(a.send(addr, "out"))
+		l.dropped(l.Receive(l.now, a.relayed, addr, []byte("in"), l.buf))
 	}
 }
 

@@ -16,7 +16,7 @@ func (c *Core) createPermission(from FiveTuple, held *allocation) []byte {
 		return c.fail(from, errBadRequest)
 	}
 	for _, peer := range r.peers {
-		if failure := c.judge(held, peer); failure != nil {
+		if failure := c.judgeAddr(held, peer.Addr()); failure != nil {
 			return c.fail(from, *failure)
 		}
 	}
@@ -24,7 +24,7 @@ func (c *Core) createPermission(from FiveTuple, held *allocation) []byte {
 		return c.refuse(from, LimitPeers, errCapacity)
 	}
 	for _, peer := range r.peers {
-		c.permit(held, peer)
+		c.permit(held, peer.Addr())
 	}
 	c.rerouteTowards(held.appointment.space, held.relayed)
 	c.begin(stun.ClassSuccessResponse)
@@ -32,27 +32,41 @@ func (c *Core) createPermission(from FiveTuple, held *allocation) []byte {
 }
 
 // permit installs a permission for a peer's address.
-func (c *Core) permit(a *allocation, peer netip.AddrPort) {
-	until := c.now.Add(permissionLifetime)
-	if a.permitted(peer.Addr()).IsZero() && a.appointment.space.relayed[peer] != nil {
+func (c *Core) permit(a *allocation, peer netip.Addr) {
+	if a.permitted(peer).IsZero() && a.partnerAt(peer) {
 		c.observe(Permitted, a, "")
 	}
-	a.permit(peer.Addr(), until)
-	c.routeInbound(a, peer.Addr(), until)
+	until := c.now.Add(permissionLifetime)
+	a.permit(peer, until)
+	c.routeInbound(a, peer, until)
 }
 
-// judge tells whether an allocation may reach a peer. In the paired relay that is
-// a relayed address of the same appointment: one that nobody holds and one that
-// another appointment holds are the same to it. The open relay has its policy
-// beside. Address and port are judged together, although a permission covers an
-// address (RFC 8656, section 2.3).
+// judgeAddr decides whether an allocation may have a permission for an address. A
+// permission covers every port of it (RFC 8656, sections 9 and 10.1), so the answer never
+// depends on the port: Firefox asks once for each address, with whatever port comes
+// first, and takes a refusal as final. Where data may go is for judge to say.
+func (c *Core) judgeAddr(a *allocation, peer netip.Addr) *failure {
+	switch {
+	case peer.Is4() != a.relayed.Addr().Is4():
+		return &errFamilyMismatch
+	case peer == c.config.RelayedIPv4 || peer == c.config.RelayedIPv6 || peer == a.relayed.Addr():
+		return nil
+	case c.config.Open != nil && c.config.Open.Permits(peer):
+		return nil
+	}
+	return &errForbidden
+}
+
+// judge decides whether an allocation may send to a peer. In the paired relay that is a
+// relayed address of the same appointment: one that nobody holds and one that another
+// appointment holds look the same. The open relay also reaches what its policy permits.
 func (c *Core) judge(a *allocation, peer netip.AddrPort) *failure {
 	switch {
 	case peer.Addr().Is4() != a.relayed.Addr().Is4():
 		return &errFamilyMismatch
 	case a.appointment.space.relayed[peer] != nil:
 		return nil
-	case c.config.Open != nil && c.config.Open.Permits(peer):
+	case c.config.Open != nil && peer.Port() >= c.config.Open.MinPeerPort && c.config.Open.Permits(peer.Addr()):
 		return nil
 	}
 	return &errForbidden

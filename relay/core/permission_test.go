@@ -39,6 +39,41 @@ func TestPermissionsAreInstalledAllOrNone(t *testing.T) {
 	}
 }
 
+// TestAPermissionIsForAnAddress (RFC 8656, sections 9 and 10.1): as Firefox, which sends
+// only indications, asks once for each address with the port of whichever candidate came
+// first, and refreshes with that port though nobody holds it any more.
+func TestAPermissionIsForAnAddress(t *testing.T) {
+	for name, lab := range map[string]func() *lab{
+		"paired": func() *lab { return newLab(t) },
+		"open":   func() *lab { l, _ := openLab(t); return l },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := lab()
+			a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+			gone := l.allocated("198.51.100.2:1001", "x", "patient")
+			gone.ok(stun.MethodRefresh, lifetime(0))
+			for _, other := range []uint16{0, 22, 5000, gone.relayed.Port()} {
+				named := netip.AddrPortFrom(relayed, other)
+				for range 3 {
+					for _, p := range []*peer{a, b} {
+						p.nonce = ""
+						p.ok(stun.MethodRefresh)
+						p.permit(named)
+					}
+					l.now = l.now.Add(permissionLifetime - time.Second)
+					to, out := a.send(b.relayed, "there")
+					b.indicated(a.relayed, "there", to, out)
+					to, out = b.send(a.relayed, "back")
+					a.indicated(b.relayed, "back", to, out)
+					l.dropped(a.send(named, "nobody"))
+				}
+				l.now = l.now.Add(time.Second)
+				l.dropped(a.send(b.relayed, "the permissions are over"))
+			}
+		})
+	}
+}
+
 // TestLimitsOfPermissionsAndChannels: 32 addresses, however they are asked for, with any
 // number of ports; and 32 channels.
 func TestLimitsOfPermissionsAndChannels(t *testing.T) {

@@ -83,7 +83,9 @@ func (c *Core) rerouteTowards(s *space, relayed netip.AddrPort) {
 // routeInbound lets in what a peer of the open relay sends: as Data indications,
 // and through its channels if there are any.
 func (c *Core) routeInbound(a *allocation, peer netip.Addr, until time.Time) {
-	if c.config.Open == nil {
+	// What comes from an address of the appliance's own is no peer's: relayed addresses
+	// reach each other in here.
+	if c.config.Open == nil || !c.config.Open.Permits(peer) {
 		return
 	}
 	c.routes.Store(inbound(a, netip.AddrPortFrom(peer, 0)), &route{
@@ -147,7 +149,7 @@ func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []
 		r, ok = c.routes.Load(key)
 	}
 	switch {
-	case !ok || !now.Before(r.until):
+	case !ok || !now.Before(r.until) || peer.Port() < c.config.Open.MinPeerPort:
 		c.drop(DropNoRoute)
 		return key.client, nil
 	case len(data) > MaxMessage-4:

@@ -15,6 +15,9 @@ import (
 	"praxisrelay/relay/check"
 )
 
+// firstUnprivileged is the least port that a public peer may have.
+const firstUnprivileged = 1024
+
 // What no public peer's ports may be, and public addresses for those and for the paired
 // relay. Nothing is sent to them.
 var (
@@ -24,7 +27,9 @@ var (
 )
 
 // peers asks for everything that no relay may reach, and sends to what is on this host.
-// It takes over the wire.
+// It takes over the wire. A permission is for an address (RFC 8656, section 10.1): for one
+// of which only some ports are forbidden it is no leak, and what matters is whether data
+// goes there.
 func (a *attack) peers(ctx context.Context, honest *wire) {
 	w, seat := honest.way, honest.seat
 	a.event(Peers, &w)
@@ -39,7 +44,7 @@ func (a *attack) peers(ctx context.Context, honest *wire) {
 		if peer.addr.Addr().Is4() {
 			r = four
 		}
-		r.try(ctx, peer.addr, peer.here)
+		r.try(ctx, peer)
 	}
 	for _, r := range []*reach{four, six} {
 		r.settle(ctx)
@@ -52,10 +57,11 @@ func (a *attack) peers(ctx context.Context, honest *wire) {
 	a.unpermitted(ctx, w, seat)
 }
 
-// forbidden is a peer, and whether it leads to this host, where the sink listens.
+// forbidden is a peer that must not be reached.
 type forbidden struct {
 	addr netip.AddrPort
-	here bool
+	here bool // it leads to this host, where the sink listens
+	port bool // only for its port
 }
 
 func (a *attack) forbidden(relayed netip.AddrPort, w check.Way) (list []forbidden) {
@@ -63,7 +69,7 @@ func (a *attack) forbidden(relayed netip.AddrPort, w check.Way) (list []forbidde
 	add := func(addr netip.Addr, port uint16, here bool) {
 		if peer := netip.AddrPortFrom(addr, port); !known[peer] {
 			known[peer] = true
-			list = append(list, forbidden{peer, here})
+			list = append(list, forbidden{peer, here, port < firstUnprivileged})
 		}
 	}
 	// What is sent to the unspecified address arrives at this host too.
@@ -115,10 +121,11 @@ const (
 	firstChannel = 0x4000
 )
 
-func (r *reach) try(ctx context.Context, peer netip.AddrPort, here bool) {
+func (r *reach) try(ctx context.Context, f forbidden) {
 	if ctx.Err() != nil {
 		return
 	}
+	peer := f.addr
 	if r.granted >= mostGranted {
 		r.settle(ctx)
 		r.close(ctx)
@@ -136,7 +143,7 @@ func (r *reach) try(ctx context.Context, peer netip.AddrPort, here bool) {
 	}
 	send := func(name string, packet func(data []byte) []byte) {
 		switch {
-		case !here:
+		case !f.here:
 		case len(r.sink.hears) == 0:
 			r.untried(Peers, &r.way, name, errors.New("this host does not hear itself"))
 		default:
@@ -145,7 +152,11 @@ func (r *reach) try(ctx context.Context, peer netip.AddrPort, here bool) {
 			r.sent = append(r.sent, parcel{name, arrived})
 		}
 	}
-	ask(fmt.Sprintf("CreatePermission for %v", peer), stun.MethodCreatePermission)
+	if peer.Addr() == r.relayed.Addr() { // what is sent there must stop at the port
+		_, _ = r.request(ctx, stun.MethodCreatePermission, peerAddr(peer))
+	} else if !f.port {
+		ask(fmt.Sprintf("CreatePermission for %v", peer), stun.MethodCreatePermission)
+	}
 	send(fmt.Sprintf("Send to %v", peer), func(data []byte) []byte { return sendTo(peer, data) })
 	channel := firstChannel + r.bound
 	if ask(fmt.Sprintf("ChannelBind to %v", peer), stun.MethodChannelBind, number(channel)) {
@@ -196,14 +207,11 @@ func (a *attack) strangersOf(ctx context.Context, w check.Way, seat int) {
 	}
 	defer stranger.close(ctx)
 	const channel = firstChannel
-	for method, setters := range map[stun.Method][]stun.Setter{
-		stun.MethodCreatePermission: {peerAddr(stranger.relayed)},
-		stun.MethodChannelBind:      {peerAddr(stranger.relayed), number(channel)},
-	} {
-		answer, err := own.request(ctx, method, setters...)
-		if a.Paired && stranger.relayed != own.relayed { // each appointment has ports of its own
-			a.judge(Peers, w, fmt.Sprintf("%v for %s", method, name), answer, err, aside...)
-		}
+	// Appointments share the address, so it is the port that must stop what is sent.
+	_, _ = own.request(ctx, stun.MethodCreatePermission, peerAddr(stranger.relayed))
+	answer, err := own.request(ctx, stun.MethodChannelBind, peerAddr(stranger.relayed), number(channel))
+	if a.Paired && stranger.relayed != own.relayed { // each appointment has ports of its own
+		a.judge(Peers, w, "ChannelBind for "+name, answer, err, aside...)
 	}
 	// In the open relay, too, nothing arrives where no permission was given.
 	own.carry(ctx, "Send to "+name, stranger, func(data []byte) []byte { return sendTo(stranger.relayed, data) })

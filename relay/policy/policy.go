@@ -11,8 +11,8 @@ import (
 	"slices"
 )
 
-// minPort is the least port of a peer: below are the services, never a client's media.
-const minPort = 1024
+// MinPort is the least port of a peer: below are the services, never a client's media.
+const MinPort = 1024
 
 // Policy decides which peers the open relay reaches. Without Allow these are the
 // public addresses of the internet but for Own, the addresses of this host: what
@@ -23,11 +23,11 @@ type Policy struct {
 	Own         []netip.Addr
 }
 
-// Permits tells whether peer may be reached. It does not allocate.
-func (p *Policy) Permits(peer netip.AddrPort) bool {
-	addr := peer.Addr()
+// Permits reports whether an address may be reached, on ports from MinPort up. It does not
+// allocate.
+func (p *Policy) Permits(addr netip.Addr) bool {
 	// Sent to the unspecified address in either spelling, a packet ends up on this host.
-	if !addr.IsValid() || addr.Zone() != "" || addr.Unmap().IsUnspecified() || peer.Port() < minPort {
+	if !addr.IsValid() || addr.Zone() != "" || addr.Unmap().IsUnspecified() {
 		return false
 	}
 	var space [maxLayers]netip.Addr

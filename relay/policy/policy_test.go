@@ -38,16 +38,10 @@ func TestInternetOnly(t *testing.T) {
 	}
 }
 
-func TestPermitsJudgesThePortAndTheFormToo(t *testing.T) {
+func TestPermitsJudgesTheFormToo(t *testing.T) {
 	p := &Policy{Allow: everything}
-	addr := netip.MustParseAddr("9.9.9.9")
-	for port, want := range map[uint16]bool{0: false, 1: false, 53: false, 443: false, 1023: false, 1024: true, 3478: true, 65535: true} {
-		if got := p.Permits(netip.AddrPortFrom(addr, port)); got != want {
-			t.Errorf("port %d: %v", port, got)
-		}
-	}
-	for _, peer := range []netip.AddrPort{
-		{}, netip.AddrPortFrom(netip.Addr{}, 5000), at("0.0.0.0"), at("::"), at("::ffff:0.0.0.0"),
+	for _, peer := range []netip.Addr{
+		{}, at("0.0.0.0"), at("::"), at("::ffff:0.0.0.0"),
 		at("fe80::1%eth0"), at("2606:4700::1111%1"), at("::ffff:9.9.9.9%1"),
 	} {
 		if p.Permits(peer) {
@@ -137,16 +131,15 @@ func TestAllowDenyOwn(t *testing.T) {
 // TestNoEncodingPassesOwnAndDeny even if the operator allows everything.
 func TestNoEncodingPassesOwnAndDeny(t *testing.T) {
 	v4 := netip.MustParseAddr("1.2.3.4")
-	for _, addr := range encodings(v4.As4(), [16]byte{}) {
-		peer := netip.AddrPortFrom(addr, 5000)
+	for _, peer := range encodings(v4.As4(), [16]byte{}) {
 		if !(&Policy{Allow: everything}).Permits(peer) {
-			t.Errorf("%v is not reached", addr)
+			t.Errorf("%v is not reached", peer)
 		}
 		if (&Policy{Allow: everything, Own: policytest.Own}).Permits(peer) {
-			t.Errorf("%v is own and reached", addr)
+			t.Errorf("%v is own and reached", peer)
 		}
 		if (&Policy{Allow: everything, Deny: list("1.2.3.0/24")}).Permits(peer) {
-			t.Errorf("%v is denied and reached", addr)
+			t.Errorf("%v is denied and reached", peer)
 		}
 	}
 }
@@ -165,20 +158,18 @@ func TestPermitsDoesNotAllocate(t *testing.T) {
 // hexadecimal digits and knows only what netip says of them.
 func FuzzPermits(f *testing.F) {
 	for _, text := range append(permitted, policytest.Forbidden...) {
-		f.Add(netip.MustParseAddr(text).AsSlice(), uint16(5000))
+		f.Add(at(text).AsSlice())
 	}
-	f.Add([]byte{9, 9, 9, 9}, uint16(1023))
-	f.Fuzz(func(t *testing.T, ip []byte, port uint16) {
-		addr, ok := netip.AddrFromSlice(ip)
+	f.Fuzz(func(t *testing.T, ip []byte) {
+		peer, ok := netip.AddrFromSlice(ip)
 		if !ok {
 			return // no address, so nothing to judge
 		}
-		peer := netip.AddrPortFrom(addr, port)
 		if (&Policy{}).Permits(peer) {
-			if port < 1024 || addr.Is4In6() {
+			if peer.Is4In6() {
 				t.Fatalf("%v is reached", peer)
 			}
-			for _, layer := range append(carried(addr), addr) {
+			for _, layer := range append(carried(peer), peer) {
 				if internal(layer) {
 					t.Fatalf("%v is reached and carries %v", peer, layer)
 				}
@@ -195,16 +186,15 @@ func FuzzPermits(f *testing.F) {
 		// The last bytes in every encoding, with the others around them.
 		v4 := [4]byte(ip[len(ip)-4:])
 		inner := netip.AddrFrom4(v4)
-		for _, outer := range encodings(v4, addr.As16()) {
+		for _, outer := range encodings(v4, peer.As16()) {
 			if outer.IsLoopback() {
 				continue // ::1 is no spelling of 0.0.0.1
 			}
-			peer := netip.AddrPortFrom(outer, port)
-			if internal(inner) && (&Policy{}).Permits(peer) {
-				t.Fatalf("%v is reached and carries %v", peer, inner)
+			if internal(inner) && (&Policy{}).Permits(outer) {
+				t.Fatalf("%v is reached and carries %v", outer, inner)
 			}
-			if (&Policy{Allow: everything, Own: []netip.Addr{inner}}).Permits(peer) {
-				t.Fatalf("%v is reached and carries %v, which is own", peer, inner)
+			if (&Policy{Allow: everything, Own: []netip.Addr{inner}}).Permits(outer) {
+				t.Fatalf("%v is reached and carries %v, which is own", outer, inner)
 			}
 		}
 	})
@@ -300,4 +290,4 @@ var everything = list("0.0.0.0/0 ::/0")
 
 func list(texts string) []netip.Prefix { return prefixes(strings.Fields(texts)...) }
 
-func at(addr string) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(addr), 5000) }
+func at(addr string) netip.Addr { return netip.MustParseAddr(addr) }

@@ -86,7 +86,6 @@ const (
 	SessionEnd Cause = "session-end"
 	Released   Cause = "released"
 
-	Stranger     Cause = "stranger"
 	OtherFamily  Cause = "other-family"
 	TooManyPeers Cause = "too-many-peers"
 	NoPeer       Cause = "no-peer"

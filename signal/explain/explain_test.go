@@ -141,9 +141,11 @@ var tests = map[string]struct {
 		Allocations: both(flow(11, 59, 9, 0, 0), flow(53, 59, 9, 0, 0))}, Healthy, Nobody, ""},
 
 	"strangers": {60, Case{Events: with(in(11, patient, journal.Refused, refusal("CreatePermission", 403, ""))), Sessions: seated,
-		Allocations: []journal.Allocation{holds(10, doctor, true, nothing), holds(10, patient, false, nothing)}}, Stranger, Patient, patient},
+		Allocations: []journal.Allocation{holds(10, doctor, true, nothing), holds(10, patient, false, nothing)}}, NoPeer, Patient, patient},
 	"strangers too": {60, Case{Events: with(in(11, patient, journal.Refused, refusal("CreatePermission", 403, ""))), Sessions: seated,
 		Allocations: both(flow(11, 59, 9, 0, 0), flow(11, 59, 9, 0, 0))}, Healthy, Nobody, ""},
+	"strangers after the other family": {60, Case{Events: with(in(11, patient, journal.Refused, refusal("ChannelBind", 443, "")), in(12, patient, journal.Refused, refusal("CreatePermission", 403, ""))), Sessions: seated,
+		Allocations: []journal.Allocation{holds(10, doctor, true, nothing), holds(10, patient, false, nothing)}}, OtherFamily, Appliance, patient},
 	"the other family": {60, Case{Events: with(in(11, patient, journal.Refused, refusal("ChannelBind", 443, ""))), Sessions: seated,
 		Allocations: []journal.Allocation{holds(10, doctor, true, nothing), holds(10, patient, false, nothing)}}, OtherFamily, Appliance, patient},
 	"too many peers": {60, Case{Events: with(in(11, doctor, journal.Refused, refusal("ChannelBind", 508, "peers_per_allocation"))), Sessions: seated,

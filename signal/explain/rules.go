@@ -212,8 +212,6 @@ func (s *seat) judge(e journal.Event) Verdict {
 		default:
 			appliance(WrongPassword)
 		}
-	case 403:
-		v.Cause = Stranger
 	case 438:
 		v.Cause = StaleNonce
 	case 440:

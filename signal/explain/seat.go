@@ -70,7 +70,11 @@ func (s *seat) take(e journal.Event) {
 	case journal.Permitted:
 		s.permitted = true
 	case journal.Refused:
-		s.refused = append(s.refused, e)
+		// A 403 explains nothing: browsers ask for every address that the partner has, of
+		// which only the relay's is served.
+		if e.Code != 403 {
+			s.refused = append(s.refused, e)
+		}
 	case journal.Ended:
 		s.ended = e
 		s.sent = s.sent.Add(e.Traffic.Sent)

@@ -221,10 +221,6 @@ var sentences = map[Cause]map[Language]string{
 		English: "{Seat's} browser gave its place on the relay back at {at}: it has found a direct way, or has given up.",
 		German:  "Der Browser {seat's} hat seinen Platz auf dem Relay um {at} zurückgegeben: Er hat einen direkten Weg gefunden oder aufgegeben.",
 	},
-	Stranger: {
-		English: "{Seat's} device asked the relay for addresses outside the appointment alone (403), and never for {other's}: something on the device keeps its browser from the relay, such as an extension or a policy. Try another browser.",
-		German:  "Das Gerät {seat's} hat beim Relay nur nach Adressen außerhalb des Termins gefragt (403) und nie nach der {other's}: Etwas auf dem Gerät hält den Browser vom Relay ab, etwa eine Erweiterung oder Richtlinie. Bitte einen anderen Browser versuchen.",
-	},
 	TooManyPeers: {
 		English: "{Seat's} device asked the relay for too many addresses at once (508). Load the page again there.",
 		German:  "Das Gerät {seat's} hat beim Relay nach zu vielen Adressen zugleich gefragt (508). Bitte die Seite dort neu laden.",
