@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -113,7 +114,7 @@ func (b *batchConn) reader(buffers [][]byte) *batchReader {
 	return &batchReader{b, m, buffers, receive}
 }
 
-// read waits for datagrams and fills in with those whose sender can be answered.
+// read waits for datagrams and fills in with them.
 func (b *batchReader) read(in []packet) (int, error) {
 	for {
 		for i := range b.headers {
@@ -136,9 +137,8 @@ func (b *batchReader) read(in []packet) (int, error) {
 		}
 		n := 0
 		for i := range b.done {
-			from, ok := addrPort(&b.names[i])
-			if size := int(b.headers[i].size); ok && size > 0 {
-				in[n].client.Client, in[n].client.Server = from, b.local
+			if size := int(b.headers[i].size); size > 0 {
+				in[n].client.Client, in[n].client.Server = addrPort(&b.names[i]), b.local
 				if b.pktinfo {
 					in[n].client.Server = netip.AddrPortFrom(b.control[i].local(), b.local.Port())
 				}
@@ -197,18 +197,25 @@ func (m *messages) prepare(b *batchConn, i int, p packet) {
 
 // socket addresses
 
-func addrPort(name *unix.RawSockaddrInet6) (netip.AddrPort, bool) {
+// addrPort reads a sender's address. A link-local one has its interface's index as zone.
+func addrPort(name *unix.RawSockaddrInet6) netip.AddrPort {
 	if name.Family == unix.AF_INET {
 		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
-		return netip.AddrPortFrom(netip.AddrFrom4(four.Addr), swap(four.Port)), true
+		return netip.AddrPortFrom(netip.AddrFrom4(four.Addr), swap(four.Port))
 	}
-	// Link-local clients would need their interface; the appliance has none.
-	return netip.AddrPortFrom(netip.AddrFrom16(name.Addr).Unmap(), swap(name.Port)), name.Family == unix.AF_INET6 && name.Scope_id == 0
+	addr := netip.AddrFrom16(name.Addr).Unmap()
+	if name.Scope_id != 0 {
+		addr = addr.WithZone(strconv.FormatUint(uint64(name.Scope_id), 10))
+	}
+	return netip.AddrPortFrom(addr, swap(name.Port))
 }
 
 func putAddrPort(name *unix.RawSockaddrInet6, addr netip.AddrPort, six bool) uint32 {
 	if six {
-		*name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swap(addr.Port()), Addr: addr.Addr().As16()}
+		scope, _ := strconv.ParseUint(addr.Addr().Zone(), 10, 32) // 0 without a zone
+		*name = unix.RawSockaddrInet6{
+			Family: unix.AF_INET6, Port: swap(addr.Port()), Addr: addr.Addr().As16(), Scope_id: uint32(scope),
+		}
 		return unix.SizeofSockaddrInet6
 	}
 	*(*unix.RawSockaddrInet4)(unsafe.Pointer(name)) = unix.RawSockaddrInet4{

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // hosts are network namespaces with one cable between them.
@@ -49,7 +51,8 @@ func (h hosts) on(i int, c *exec.Cmd) *exec.Cmd {
 }
 
 // TestIPv6OnlyHost: an appliance without any IPv4 address serves clients that ask for
-// nothing special, which means an IPv4 relayed address, over every transport.
+// nothing special, which means an IPv4 relayed address, over every transport, also those
+// that come from a link-local address.
 func TestIPv6OnlyHost(t *testing.T) {
 	uclient := tool(t, "turnutils_uclient", "coturn")
 	h := newHosts(t, [2]string{"fd00:7::1/64", "fd00:7::2/64"})
@@ -59,15 +62,24 @@ func TestIPv6OnlyHost(t *testing.T) {
 		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']")
 	start(t, h.on(0, program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
 
+	for i, address := range []string{"fe80::7/64", "fe80::8/64"} { // the kernel's own need a second to settle
+		c := h.on(i, exec.Command("ip", "address", "add", address, "dev", "cable", "nodad"))
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
 	c := minted(t, folder, "a")
 	for name, flags := range map[string][]string{
-		"udp": {"-p", "3478"}, "udp on 443": {"-p", "443"}, "tcp": {"-p", "3478", "-t"},
-		"tls": {"-p", "5349", "-t", "-S", "-z", "100"}, "tls on 443": {"-p", "443", "-t", "-S", "-z", "100"},
+		"udp": {"-p", "3478", "fd00:7::1"}, "udp on 443": {"-p", "443", "fd00:7::1"}, "tcp": {"-p", "3478", "-t", "fd00:7::1"},
+		"tls": {"-p", "5349", "-t", "-S", "-z", "100", "fd00:7::1"}, "tls on 443": {"-p", "443", "-t", "-S", "-z", "100", "fd00:7::1"},
+		"link-local udp": {"-p", "3478", "fe80::7%cable"}, "link-local tcp": {"-p", "3478", "-t", "fe80::7%cable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			args := append([]string{"-y", "-c", "-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password}, flags...)
-			out, err := h.on(1, exec.Command(uclient, append(args, "fd00:7::1")...)).CombinedOutput()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // without an answer it waits for ever
+			defer cancel()
+			out, err := h.on(1, exec.CommandContext(ctx, uclient, args...)).CombinedOutput()
 			if err != nil || !everythingArrived(string(out)) {
 				t.Errorf("%v\n%s", err, out)
 			}
