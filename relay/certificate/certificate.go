@@ -3,6 +3,7 @@
 // it begins, and what is connected is not touched.
 //
 //	certificate.go   which pairs are taken
+//	judge.go         what clients have against a certificate
 //	store.go         the pair that serves
 //	watch.go         new pairs from files
 //	expiry.go        what is logged of it, and warnings before its end
@@ -18,78 +19,46 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/asn1"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
 // layout of times in messages.
 const layout = "2006-01-02 15:04 UTC"
 
-// Check says what is wrong with a pair for clients that come to name at the time now:
-// a chain, the leaf first, and the leaf's key, both PEM. The error says what to do.
+// Check says what a pair is never taken for by those who serve clients that come to name
+// at the time now. The error says what to do.
 func Check(name string, chainPEM, keyPEM []byte, now time.Time) error {
-	_, err := parse(name, chainPEM, keyPEM, now)
+	_, _, err := check(name, chainPEM, keyPEM, now)
 	return err
 }
 
-func parse(name string, chainPEM, keyPEM []byte, now time.Time) (*tls.Certificate, error) {
+func check(name string, chainPEM, keyPEM []byte, now time.Time) (tls.Certificate, []*x509.Certificate, error) {
+	pair, chain, err := Parse(chainPEM, keyPEM)
+	if err == nil {
+		if f := fault(name, chain[0], now); f != nil {
+			err = errors.New(f.Text)
+		}
+	}
+	return pair, chain, err
+}
+
+// Parse reads a pair: a chain, the leaf first, and the leaf's key, both PEM. The error
+// says what to do.
+func Parse(chainPEM, keyPEM []byte) (pair tls.Certificate, chain []*x509.Certificate, err error) {
 	if bytes.Contains(keyPEM, []byte("ENCRYPTED")) {
-		return nil, errors.New("the key is encrypted: write it without a passphrase")
+		return pair, nil, errors.New("the key is encrypted: write it without a passphrase")
 	}
-	pair, err := tls.X509KeyPair(chainPEM, keyPEM)
-	if err != nil {
-		return nil, fmt.Errorf("the chain and the key are no pair (%w): give the chain with the server's own certificate first, and the key that it was made for", err)
+	if pair, err = tls.X509KeyPair(chainPEM, keyPEM); err != nil {
+		return pair, nil, fmt.Errorf("the chain and the key are no pair (%w): give the chain with the server's own certificate first, and the key that it was made for", err)
 	}
-	for i, der := range pair.Certificate[1:] {
-		if _, err := x509.ParseCertificate(der); err != nil {
-			return nil, fmt.Errorf("certificate %d of the chain cannot be read: %w", i+2, err)
+	for i, der := range pair.Certificate {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return pair, nil, fmt.Errorf("certificate %d of the chain cannot be read: %w", i+1, err)
 		}
+		chain = append(chain, c)
 	}
-	leaf := pair.Leaf
-	switch {
-	case leaf.VerifyHostname(name) != nil:
-		return nil, fmt.Errorf("the certificate is for %s and not for %s: get one for it, or correct name", names(leaf), name)
-	case now.After(leaf.NotAfter):
-		return nil, fmt.Errorf("the certificate ended on %s: renew it", leaf.NotAfter.UTC().Format(layout))
-	case now.Before(leaf.NotBefore):
-		return nil, fmt.Errorf("the certificate begins on %s: wait, or correct this host's clock", leaf.NotBefore.UTC().Format(layout))
-	}
-	return &pair, nil
-}
-
-// names are those that a certificate is for.
-func names(leaf *x509.Certificate) string {
-	all := leaf.DNSNames
-	for _, ip := range leaf.IPAddresses {
-		all = append(all, ip.String())
-	}
-	if len(all) == 0 {
-		return "no name"
-	}
-	return strings.Join(all, ", ")
-}
-
-// mustStaple is the TLS feature extension (RFC 7633, section 6).
-var mustStaple = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}
-
-// Doubts are what some clients will not like about a certificate that is taken all the same.
-func Doubts(leaf *x509.Certificate) (list []string) {
-	if SelfSigned(leaf) {
-		list = append(list, "it vouches for itself: browsers warn of the page, and refuse TURN over TLS; get one from an authority that they know, your own or a public one")
-	}
-	for _, extension := range leaf.Extensions {
-		if extension.Id.Equal(mustStaple) {
-			list = append(list, "it asks for OCSP stapling (must-staple), which is not done here: some browsers will refuse it; get one without")
-		}
-	}
-	return list
-}
-
-// SelfSigned tells whether a certificate vouches for itself alone.
-func SelfSigned(leaf *x509.Certificate) bool {
-	return bytes.Equal(leaf.RawIssuer, leaf.RawSubject) &&
-		leaf.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil
+	return pair, chain, nil
 }

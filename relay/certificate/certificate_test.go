@@ -3,6 +3,8 @@ package certificate
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -148,6 +150,44 @@ func TestDoubtsAreSaidOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatNoBrowserAccepts serves where there is nothing better, so that a judgement ends
+// nothing that ran, and never in place of what browsers accept.
+func TestWhatNoBrowserAccepts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := newStore()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go s.Report(ctx)
+		a := certificatetest.NewCA(t)
+		_, edwards, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain, key := a.IssueFor(t, edwards, name, nil)
+		if err := s.Replace(chain, key); err != nil {
+			t.Fatalf("it is the only one: %v", err)
+		}
+		time.Sleep(day)
+		synctest.Wait()
+		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "Ed25519") || j.count("no browser accepts") != 1 {
+			t.Errorf("ready: %v\n%s", err, j)
+		}
+		between := a.Between(t, "between", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(day) })
+		if err := s.Replace(between.Issue(t, name, nil)); err != nil || s.Ready() != nil {
+			t.Fatalf("a good one: %v, ready: %v", err, s.Ready())
+		}
+		before := serial(t, s)
+		if err := s.Replace(chain, key); err == nil || !strings.Contains(err.Error(), "Ed25519") || serial(t, s) != before {
+			t.Errorf("in place of a good one: %v", err)
+		}
+		time.Sleep(day + 10*time.Minute)
+		synctest.Wait()
+		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), `issuer "between" ended`) || j.count("no browser accepts") != 2 {
+			t.Errorf("once its issuer has ended: %v\n%s", err, j)
+		}
+	})
 }
 
 func TestReadiness(t *testing.T) {

@@ -42,11 +42,11 @@ func urgency(leaf *x509.Certificate, now time.Time) (due int) {
 	return due
 }
 
-// EndsSoon tells whether a certificate should have been renewed by now.
+// EndsSoon reports whether a certificate should have been renewed by now.
 func EndsSoon(leaf *x509.Certificate, now time.Time) bool { return urgency(leaf, now) > 0 }
 
-// Report logs until ctx is done: which certificate is taken and what some clients will
-// not like about it; its end ahead, once at each of 21, 7 and 1 days before (of one that
+// Report logs until ctx is done: which certificate is taken and what clients have against
+// it, once it is so; its end ahead, once at each of 21, 7 and 1 days before (of one that
 // lives shorter than 90 days, at the same parts of its life); and its end, every day.
 func (s *Store) Report(ctx context.Context) {
 	ticker := time.NewTicker(10 * time.Minute)
@@ -54,7 +54,7 @@ func (s *Store) Report(ctx context.Context) {
 	var r reporter
 	for {
 		if leaf := s.Leaf(); leaf != nil {
-			r.look(leaf, s.now(), s.log)
+			r.look(leaf, s.Findings(), s.now(), s.log)
 		}
 		select {
 		case <-ctx.Done():
@@ -68,18 +68,26 @@ func (s *Store) Report(ctx context.Context) {
 // reporter is what was said of a certificate.
 type reporter struct {
 	leaf    *x509.Certificate
+	found   map[string]bool // by Finding.ID
 	urgency int
 	at      time.Time
 }
 
-func (r *reporter) look(leaf *x509.Certificate, now time.Time, log *slog.Logger) {
+func (r *reporter) look(leaf *x509.Certificate, found []Finding, now time.Time, log *slog.Logger) {
 	ends := leaf.NotAfter.UTC().Format(layout)
 	if leaf != r.leaf {
-		*r = reporter{leaf: leaf}
+		*r = reporter{leaf: leaf, found: map[string]bool{"ended": true}} // which is said below
 		log.Info("certificate taken", "ends", ends)
-		for _, doubt := range Doubts(leaf) {
-			log.Warn("not every client will trust the certificate", "reason", doubt)
+	}
+	for _, f := range found {
+		switch {
+		case r.found[f.ID]:
+		case f.By == All:
+			log.Error("no browser accepts the certificate", "reason", f.Text)
+		case f.By == Some:
+			log.Warn("not every client will trust the certificate", "reason", f.Text)
 		}
+		r.found[f.ID] = true
 	}
 	due := urgency(leaf, now)
 	ended := due > len(warnings)

@@ -13,7 +13,6 @@ import (
 
 // TestEndsAreWarnedOf lets certificates live to their end, and two days more.
 func TestEndsAreWarnedOf(t *testing.T) {
-	a := certificatetest.NewCA(t)
 	for _, row := range []struct {
 		lifetime time.Duration
 		before   []time.Duration
@@ -29,6 +28,7 @@ func TestEndsAreWarnedOf(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
+				a := certificatetest.NewCA(t)
 				s, j := newStore()
 				lives := func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now(), time.Now().Add(row.lifetime) }
 				if err := s.Replace(a.Issue(t, name, lives)); err != nil {

@@ -5,8 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,12 +20,18 @@ type Store struct {
 	serving atomic.Pointer[pair]  // nil: none yet
 	taken   chan struct{}         // wakes Report
 	problem atomic.Pointer[error] // what keeps a new pair from being taken
+
+	mu           sync.Mutex
+	judged       *pair // found is about it, and holds so long
+	since, until time.Time
+	found        []Finding
 }
 
-// pair is a certificate with its key, and the hash of what it was made from.
+// pair is a certificate with its key and chain, and the hash of what it was made from.
 type pair struct {
 	tls.Certificate
-	sum [sha256.Size]byte
+	chain []*x509.Certificate
+	sum   [sha256.Size]byte
 }
 
 // NewStore makes a store without a certificate, for clients that come to name.
@@ -33,19 +40,25 @@ func NewStore(name string, now func() time.Time, log *slog.Logger) *Store {
 }
 
 // Replace takes a pair for all handshakes to come: a chain, the leaf first, and the
-// leaf's key, both PEM. One that [Check] finds fault with is not taken, and the old pair
-// serves on.
+// leaf's key, both PEM. One that [Check] finds fault with is not taken, nor one that no
+// browser accepts in place of one that they do: the old pair serves on.
 func (s *Store) Replace(chainPEM, keyPEM []byte) error {
 	sum := sumOf(chainPEM, keyPEM)
-	certificate, err := parse(s.name, chainPEM, keyPEM, s.now())
+	certificate, chain, err := check(s.name, chainPEM, keyPEM, s.now())
 	if err != nil {
 		return err
 	}
+	old := s.serving.Load()
+	if old == nil || old.sum != sum {
+		if f := refused(Judge(s.name, chain, nil, s.now())); f != nil && s.Ready() == nil {
+			return errors.New(f.Text)
+		}
+	}
 	s.noteProblem(nil)
-	if old := s.serving.Load(); old != nil && old.sum == sum {
+	if old != nil && old.sum == sum {
 		return nil
 	}
-	s.serving.Store(&pair{*certificate, sum})
+	s.serving.Store(&pair{certificate, chain, sum})
 	select {
 	case s.taken <- struct{}{}:
 	default: // Report has one before it
@@ -71,17 +84,47 @@ func (s *Store) NotAfter() time.Time {
 	return time.Time{}
 }
 
-// Ready returns why clients cannot be served, if so: there is no certificate yet, or it
-// has ended. Anybody may be told; see Problem for the rest.
+// Ready returns why clients cannot be served, if so: there is no certificate yet, or no
+// browser accepts it. Anybody may be told; see Problem for the rest.
 func (s *Store) Ready() error {
-	leaf := s.Leaf()
-	switch {
-	case leaf == nil:
+	if s.Leaf() == nil {
 		return errors.New("there is no certificate yet: the log says why")
-	case s.now().After(leaf.NotAfter):
-		return fmt.Errorf("the certificate ended on %s: renew it", leaf.NotAfter.UTC().Format(layout))
+	}
+	if f := refused(s.Findings()); f != nil {
+		return errors.New(f.Text)
 	}
 	return nil
+}
+
+// refused returns the first for which every browser refuses a certificate; nil: none.
+func refused(found []Finding) *Finding {
+	if i := slices.IndexFunc(found, func(f Finding) bool { return f.By == All }); i >= 0 {
+		return &found[i]
+	}
+	return nil
+}
+
+// Findings are what clients have against the certificate that serves. Anybody may ask for
+// readiness and verifying costs, so it is judged again when a date passes, or a day.
+func (s *Store) Findings() []Finding {
+	p, now := s.serving.Load(), s.now()
+	if p == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.judged == p && !now.Before(s.since) && now.Before(s.until) {
+		return s.found
+	}
+	s.judged, s.since, s.until, s.found = p, now, now.Add(day), Judge(s.name, p.chain, nil, now)
+	for _, c := range p.chain {
+		for _, date := range []time.Time{c.NotBefore, c.NotAfter.Add(time.Second)} { // the end is included
+			if date.After(now) && date.Before(s.until) {
+				s.until = date
+			}
+		}
+	}
+	return s.found
 }
 
 // Problem is what keeps a newer pair from being taken at present, nil if nothing does.

@@ -3,6 +3,7 @@
 package certificatetest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -19,7 +20,7 @@ import (
 type CA struct {
 	PEM         []byte // its own certificate
 	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
+	key         crypto.Signer
 }
 
 // NewCA makes an authority for ten years from an hour ago.
@@ -35,40 +36,52 @@ func Named(t testing.TB, name string) CA {
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0), KeyUsage: x509.KeyUsageCertSign,
 	}
-	var ca CA
-	ca.certificate, ca.key = sign(t, template, CA{certificate: template})
-	ca.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.certificate.Raw})
-	return ca
+	key := Key(t)
+	return newCA(sign(t, template, key, CA{certificate: template, key: key}), key)
 }
 
-// Between makes an authority that this one vouches for.
-func (ca CA) Between(t testing.TB, name string) CA {
+// Between makes an authority that this one vouches for, as change says.
+func (ca CA) Between(t testing.TB, name string, change func(*x509.Certificate)) CA {
+	t.Helper()
+	return ca.BetweenFor(t, Key(t), name, change)
+}
+
+// BetweenFor is Between for a key of the caller's.
+func (ca CA) BetweenFor(t testing.TB, key crypto.Signer, name string, change func(*x509.Certificate)) CA {
 	t.Helper()
 	template := leaf(t, "", func(c *x509.Certificate) {
 		c.Subject, c.IsCA, c.BasicConstraintsValid, c.KeyUsage = pkix.Name{CommonName: name}, true, true, x509.KeyUsageCertSign
+		c.ExtKeyUsage = nil
+		if change != nil {
+			change(c)
+		}
 	})
-	var between CA
-	between.certificate, between.key = sign(t, template, ca)
-	between.PEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: between.certificate.Raw})
-	return between
+	return newCA(sign(t, template, key, ca), key)
+}
+
+func newCA(certificate *x509.Certificate, key crypto.Signer) CA {
+	return CA{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}), certificate, key}
 }
 
 // Issue makes a certificate for a name or an address, which lives for 90 days since an
 // hour ago unless change says otherwise. The chain ends with the authority's own.
 func (ca CA) Issue(t testing.TB, name string, change func(*x509.Certificate)) (chainPEM, keyPEM []byte) {
 	t.Helper()
-	template := leaf(t, name, change)
-	certificate, key := sign(t, template, ca)
-	chainPEM, keyPEM = encode(t, certificate, key)
+	return ca.IssueFor(t, Key(t), name, change)
+}
+
+// IssueFor is Issue for a key of the caller's.
+func (ca CA) IssueFor(t testing.TB, key crypto.Signer, name string, change func(*x509.Certificate)) (chainPEM, keyPEM []byte) {
+	t.Helper()
+	chainPEM, keyPEM = encode(t, sign(t, leaf(t, name, change), key, ca), key)
 	return append(chainPEM, ca.PEM...), keyPEM
 }
 
 // SelfSigned makes a certificate that nobody vouches for, as Issue does else.
 func SelfSigned(t testing.TB, name string, change func(*x509.Certificate)) (certificatePEM, keyPEM []byte) {
 	t.Helper()
-	template := leaf(t, name, change)
-	certificate, key := sign(t, template, CA{certificate: template})
-	return encode(t, certificate, key)
+	template, key := leaf(t, name, change), Key(t)
+	return encode(t, sign(t, template, key, CA{certificate: template, key: key}), key)
 }
 
 // Pool trusts the authority alone.
@@ -85,7 +98,10 @@ func leaf(t testing.TB, name string, change func(*x509.Certificate)) *x509.Certi
 		t.Fatal(err)
 	}
 	begin := time.Now().Add(-time.Hour)
-	template := &x509.Certificate{SerialNumber: serial, NotBefore: begin, NotAfter: begin.Add(90 * 24 * time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: serial, NotBefore: begin, NotAfter: begin.Add(90 * 24 * time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
 	if ip := net.ParseIP(name); ip != nil {
 		template.IPAddresses = []net.IP{ip}
 	} else if name != "" {
@@ -97,16 +113,18 @@ func leaf(t testing.TB, name string, change func(*x509.Certificate)) *x509.Certi
 	return template
 }
 
-// sign makes a certificate for a new key. An issuer without a key is the certificate itself.
-func sign(t testing.TB, template *x509.Certificate, by CA) (*x509.Certificate, *ecdsa.PrivateKey) {
+// Key makes one that every browser takes.
+func Key(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if by.key == nil {
-		by.key = key
-	}
+	return key
+}
+
+func sign(t testing.TB, template *x509.Certificate, key crypto.Signer, by CA) *x509.Certificate {
+	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, by.certificate, key.Public(), by.key)
 	if err != nil {
 		t.Fatal(err)
@@ -115,10 +133,10 @@ func sign(t testing.TB, template *x509.Certificate, by CA) (*x509.Certificate, *
 	if err != nil {
 		t.Fatal(err)
 	}
-	return certificate, key
+	return certificate
 }
 
-func encode(t testing.TB, certificate *x509.Certificate, key *ecdsa.PrivateKey) (certificatePEM, keyPEM []byte) {
+func encode(t testing.TB, certificate *x509.Certificate, key crypto.Signer) (certificatePEM, keyPEM []byte) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
