@@ -17,7 +17,7 @@ var ownStatus = protocol.Status{
 	Limits:       []protocol.LimitUse{{Name: "relay.max_allocations", Used: 6, Most: 20_000}},
 	Listeners:    []protocol.Listener{{Name: "listen.https", Transport: "tcp", Address: "192.0.2.1:443", Inherited: true}},
 	Synthetic:    []protocol.SyntheticCall{},
-	Certificates: []protocol.CertificateStatus{{Names: []string{"relay.example.org"}, Issuer: "an authority", Begins: day, Ends: day}},
+	Certificates: []protocol.CertificateStatus{{Names: []string{"relay.example.org"}, Issuer: "an authority", Begins: day, Ends: day, Problems: []string{"its key is short"}}},
 	Reload:       &protocol.ReloadStatus{At: day, Error: "a mistake"},
 	Problems:     []protocol.LoggedProblem{{Level: "warn", Message: "a warning", Details: "a=b", Count: 2, First: day, Last: day}},
 }

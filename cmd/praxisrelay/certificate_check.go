@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -12,57 +12,62 @@ import (
 	"praxisrelay/relay/certificate"
 )
 
-// certificateWarnings names what is odd about a certificate that can be used, each
-// with its key in front.
-func certificateWarnings(c config.Config, now time.Time) (warnings []error) {
+// certificateProblems names why nobody can use a certificate that the daemon would take
+// all the same, and what else is odd about it, each with its key in front.
+func certificateProblems(c config.Config, now time.Time) (mistakes, warnings []error) {
 	if c.TLS.ACME.Directory != "" {
-		return nil // there may be none yet
+		return nil, endedRoots(c.TLS.ACME.CAFile, now) // there may be no certificate yet
 	}
-	pair, err := tls.LoadX509KeyPair(c.TLS.Certificate, c.TLS.Key)
+	chainPEM, keyPEM, err := readPair(c, fromDisk)
 	if err != nil {
-		return nil // a mistake, and named as one
+		return nil, nil // a mistake, and named as one
 	}
-	warn := func(key, format string, args ...any) {
-		warnings = append(warnings, fmt.Errorf("tls."+key+": "+format, args...))
+	_, chain, err := certificate.Parse(chainPEM, keyPEM)
+	if err != nil || certificate.Check(c.Name, chainPEM, keyPEM, now) != nil {
+		return nil, nil // likewise
 	}
-	leaf := pair.Leaf
+	about := func(key, format string, args ...any) error { return fmt.Errorf("tls."+key+": "+format, args...) }
+	leaf := chain[0]
 	if certificate.EndsSoon(leaf, now) {
-		warn("certificate", "%s ends on %s: renew it", c.TLS.Certificate, leaf.NotAfter.Format(time.DateOnly))
+		warnings = append(warnings, about("certificate", "%s ends on %s: renew it", c.TLS.Certificate, leaf.NotAfter.Format(time.DateOnly)))
 	}
-	for _, doubt := range certificate.Doubts(leaf) {
-		warn("certificate", "%s: %s", c.TLS.Certificate, doubt)
-	}
-	if problem := chainProblem(pair, now); problem != "" {
-		warn("certificate", "%s: %s", c.TLS.Certificate, problem)
-	}
-	if info, err := os.Stat(c.TLS.Key); err == nil && info.Mode().Perm()&0o007 != 0 {
-		warn("key", "everybody on this host may read %s: chmod o= %s", c.TLS.Key, c.TLS.Key)
-	}
-	return warnings
-}
-
-// chainProblem says why clients may not trust the certificate, judged with this
-// host's roots, or nothing.
-func chainProblem(pair tls.Certificate, now time.Time) string {
-	chain := []*x509.Certificate{pair.Leaf}
-	intermediates := x509.NewCertPool()
-	for _, der := range pair.Certificate[1:] {
-		if c, err := x509.ParseCertificate(der); err == nil {
-			chain = append(chain, c)
-			intermediates.AddCert(c)
+	for _, f := range certificate.Judge(c.Name, chain, nil, now) {
+		err := about("certificate", "%s: %s", c.TLS.Certificate, f.Text)
+		if f.By == certificate.All {
+			mistakes = append(mistakes, err)
+		} else {
+			warnings = append(warnings, err)
 		}
 	}
-	_, err := pair.Leaf.Verify(x509.VerifyOptions{Intermediates: intermediates, CurrentTime: now})
-	if err == nil {
-		return ""
+	if info, err := os.Stat(c.TLS.Key); err == nil && info.Mode().Perm()&0o007 != 0 {
+		warnings = append(warnings, about("key", "everybody on this host may read %s: chmod o= %s", c.TLS.Key, c.TLS.Key))
 	}
-	if certificate.SelfSigned(pair.Leaf) {
-		return "" // which is said apart
+	return mistakes, warnings
+}
+
+// endedRoots warns of authorities that cannot vouch for ACME's directory any more.
+func endedRoots(file string, now time.Time) (warnings []error) {
+	text, _ := os.ReadFile(file) // what cannot be read is a mistake already
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return warnings
+		}
+		if c, err := x509.ParseCertificate(block.Bytes); err == nil && now.After(c.NotAfter) {
+			warnings = append(warnings, fmt.Errorf("tls.acme.ca_file: %s: %q ended on %s: write the authority's present root into it", file, c.Subject.CommonName, c.NotAfter.Format(time.DateOnly)))
+		}
 	}
-	last := chain[len(chain)-1]
-	if bytes.Equal(last.RawIssuer, last.RawSubject) {
-		return fmt.Sprintf("this host does not know the authority %q: make sure that all clients do", last.Subject.CommonName)
+}
+
+// judging judges for a check from here, with the roots that are trusted here.
+func judging(name string, roots *x509.CertPool) func([]*x509.Certificate) (any, error) {
+	return func(chain []*x509.Certificate) (any, error) {
+		found := certificate.Judge(name, chain, roots, time.Now())
+		for _, f := range found {
+			if f.By == certificate.All {
+				return found, errors.New(f.Text)
+			}
+		}
+		return found, nil
 	}
-	return fmt.Sprintf("the chain ends at %q, whose issuer %q this host does not know: append the issuer's certificate to the file, or make sure that all clients know it",
-		last.Subject.CommonName, last.Issuer.CommonName)
 }

@@ -228,6 +228,7 @@ func (f *checkFlags) checker(address string) (*checker, error) {
 		target: &check.Target{
 			Host: u.Hostname(), HTTPS: port, Proxy: transport.Proxy,
 			Roots: transport.TLSClientConfig.RootCAs, Insecure: f.insecure,
+			Judge: judging(u.Hostname(), transport.TLSClientConfig.RootCAs),
 		},
 		dialer:   client.Dialer{HTTP: trust, Server: u.Scheme + "://" + u.Host},
 		fragment: u.Fragment,

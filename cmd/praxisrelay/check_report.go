@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"praxisrelay/config/firewall"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
 )
 
@@ -149,10 +150,45 @@ func (r checkReport) circumstance(result check.Result) string {
 		return value("issuer")
 	case check.Expired:
 		return checkTexts.validity.in(r.language, value("not_before"), value("not_after"), r.At.Format(time.RFC3339))
+	case check.Unusable:
+		for _, f := range findings(result) {
+			if f.By == certificate.All {
+				return finding(f, r.language)
+			}
+		}
 	case check.RelayRefused:
 		return result.Detail
 	}
 	return ""
+}
+
+// findings are what browsers have against the certificate that a probe was shown.
+func findings(result check.Result) []certificate.Finding {
+	list, _ := result.Values["findings"].([]certificate.Finding)
+	return list
+}
+
+// certificateLines say what browsers have against the certificates that are the
+// appliance's own, as far as is known. For the same on several ways they say it once.
+func (r checkReport) certificateLines() (lines []string) {
+	for _, result := range r.Results {
+		if r.intercepted(result.Way) {
+			continue
+		}
+		for _, f := range findings(result) {
+			if line := finding(f, r.language); !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	return lines
+}
+
+// intercepted reports whether somebody else's certificate was shown on a way.
+func (r checkReport) intercepted(w *check.Way) bool {
+	return slices.ContainsFunc(r.Results, func(result check.Result) bool {
+		return w != nil && result.Way != nil && *result.Way == *w && result.Reason == check.Intercepted
+	})
 }
 
 // interceptor is who issued a certificate that is not the appliance's own.
@@ -225,6 +261,12 @@ func (r checkReport) print(out io.Writer) error {
 	}
 	if err := w.Flush(); err != nil {
 		return err
+	}
+	if lines := r.certificateLines(); len(lines) > 0 {
+		fmt.Fprintf(out, "\n%s\n", checkTexts.certificateTitle.in(l))
+		for _, line := range lines {
+			fmt.Fprintf(out, "  %s\n", printable(line))
+		}
 	}
 	for _, part := range []struct {
 		title checkText

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"praxisrelay/config/firewall"
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
 )
 
@@ -27,18 +28,29 @@ type checkValue struct {
 	checkText
 }
 
+// finding is what is said of a certificate.
+func finding(f certificate.Finding, l firewall.Language) string {
+	if l == firewall.German {
+		return checkTexts.findings[f.ID]
+	}
+	return f.Text
+}
+
 var checkTexts = struct {
 	works, spare, restricted, fails, unknown, intercepted, untrusted, mute, open, noSocket, noPolling, poor, interrupted checkText
 
 	validity, script checkText
 
-	way, failed, running, openTitle, exemptTitle checkText
+	way, failed, running, openTitle, exemptTitle, certificateTitle checkText
 
 	values   []checkValue // of probes that are about no layer, in the order in which they are said
 	mappings map[string]checkText
 
 	probes  map[string]checkText
 	reasons map[check.Reason]checkText
+
+	// findings are a certificate's in German; in English they say it themselves.
+	findings map[string]string
 }{
 	works: checkText{"Videosprechstunden funktionieren von hier aus in voller Qualität.", "Consultations work from here in full quality."},
 	spare: checkText{"Gesperrt ist nur, was die Seite nicht benutzt: %s.", "What is closed is not used by the page: %s."},
@@ -71,11 +83,12 @@ var checkTexts = struct {
 	poor:        checkText{"Die Leitung ist für ein Bild zu langsam oder verliert zu viel.", "The line is too slow for a picture, or loses too much."},
 	interrupted: checkText{"Die Prüfung kam nicht zu Ende", "The check did not come to its end"},
 
-	way:         checkText{"WEG", "WAY"},
-	failed:      checkText{"Fehler", "failed"},
-	running:     checkText{"es läuft:", "running:"},
-	openTitle:   checkText{"In der Firewall nach außen zu öffnen (praxisrelay firewall):", "To open in the firewall, outwards (praxisrelay firewall):"},
-	exemptTitle: checkText{"Von der TLS-Prüfung (Inspektion) auszunehmen:", "To exempt from TLS inspection:"},
+	way:              checkText{"WEG", "WAY"},
+	failed:           checkText{"Fehler", "failed"},
+	running:          checkText{"es läuft:", "running:"},
+	openTitle:        checkText{"In der Firewall nach außen zu öffnen (praxisrelay firewall):", "To open in the firewall, outwards (praxisrelay firewall):"},
+	certificateTitle: checkText{"Am Zertifikat des Servers (praxisrelay config check dort sagt mehr):", "About the appliance's certificate (praxisrelay config check says it there, too):"},
+	exemptTitle:      checkText{"Von der TLS-Prüfung (Inspektion) auszunehmen:", "To exempt from TLS inspection:"},
 
 	values: []checkValue{
 		{"ipv4", checkText{"%v", "%v"}},
@@ -133,6 +146,7 @@ var checkTexts = struct {
 		check.Untrusted:    {"dieser Rechner traut dem Aussteller des Zertifikats nicht", "this machine does not trust the certificate's issuer"},
 		check.WrongName:    {"das Zertifikat ist für einen anderen Namen", "the certificate is for another name"},
 		check.Expired:      {"das Zertifikat ist abgelaufen, oder die Uhr geht falsch", "the certificate has expired, or the clock is wrong"},
+		check.Unusable:     {"kein Browser nimmt das Zertifikat an", "no browser accepts the certificate"},
 		check.Intercepted:  {"nicht das Zertifikat des Servers: TLS wird aufgebrochen", "not the appliance's own: TLS is intercepted"},
 		check.NoReference:  {"ohne Vergleich", "nothing to compare with"},
 		check.NotAppliance: {"etwas anderes als der Server antwortet", "something else than the appliance answers"},
@@ -144,5 +158,25 @@ var checkTexts = struct {
 		check.NoICE:        {"keine Verbindung", "no connection"},
 		check.Poor:         {"zu langsam oder zu verlustreich", "too slow or too lossy"},
 		check.Other:        {"Fehler", "error"},
+	},
+
+	findings: map[string]string{
+		"name":        "Es gilt nicht für diesen Namen: Der Server braucht eines, das ihn als alternativen Namen (SAN) enthält.",
+		"ended":       "Es ist abgelaufen: Erneuern Sie es auf dem Server.",
+		"not-begun":   "Es gilt noch nicht, oder die Uhr dieses Rechners geht nach.",
+		"key":         "Sein Schlüssel ist von einer Art, die kein Browser annimmt: Nötig ist ECDSA auf P-256 oder RSA mit 2048 Bit.",
+		"curve":       "Sein Schlüssel liegt auf der Kurve P-521, Chrome und Edge lehnen es ab: Nötig ist ECDSA auf P-256 oder RSA mit 2048 Bit.",
+		"short-key":   "Ein RSA-Schlüssel der Kette hat weniger als 2048 Bit, iPhones, iPads und Safari lehnen das ab: Lassen Sie es mit einem längeren ausstellen.",
+		"usage":       "Unter den erweiterten Schlüsselverwendungen fehlt serverAuth, Browser oder Geräte von Apple lehnen es ab: Lassen Sie eines für Server ausstellen.",
+		"key-usage":   "Unter den Schlüsselverwendungen fehlt digitalSignature, Chrome und Edge lehnen es ab: Lassen Sie eines damit ausstellen.",
+		"authority":   "Es ist das einer Zertifizierungsstelle (CA), Firefox lehnt es ab: Lassen Sie eines für einen Server ausstellen.",
+		"lifetime":    "Es gilt mehr als 825 Tage, iPhones, iPads und Safari lehnen das ab, auch von einer eigenen Stelle: Lassen Sie eines mit kürzerer Laufzeit ausstellen.",
+		"must-staple": "Es verlangt OCSP-Stapling (must-staple), das der Server nicht kann, Firefox lehnt es ab: Lassen Sie eines ohne ausstellen.",
+		"self-signed": "Es beglaubigt sich selbst: Browser warnen vor der Seite und lehnen TURN über TLS ab; nötig ist eines von einer Stelle, die sie kennen.",
+		"signature":   "In der Kette steht eine Signatur, die Browser ablehnen (etwa SHA-1 oder Ed25519): Nötig ist RSA oder ECDSA mit SHA-256.",
+		"chain":       "Ein Zertifikat der Kette gilt nicht oder nicht mehr: Legen Sie auf dem Server die Kette ab, die mit dem Zertifikat kam.",
+		"misfit":      "Ein Zwischenzertifikat der Kette passt nicht zum Zertifikat: Legen Sie auf dem Server die Kette ab, die mit ihm kam.",
+		"incomplete":  "Die Kette endet bei einem Aussteller, den dieser Rechner nicht kennt: Auf dem Server fehlt in der Datei das Zwischenzertifikat.",
+		"unknown":     "Dieser Rechner kennt die Zertifizierungsstelle nicht: Alle Geräte der Teilnehmer müssen sie kennen.",
 	},
 }

@@ -31,7 +31,8 @@ func configCheckCommand(file *string) *cobra.Command {
 		Short: "Name every mistake of the configuration and of the files it names",
 		Long: "Name every mistake of the configuration and of the files it names: secrets and\n" +
 			"the certificate are read, and their contents never printed. What works but is\n" +
-			"unusual is a warning. Nothing is changed and no port is touched.\n\n" +
+			"unusual is a warning. Nothing is changed and no port is touched. A certificate that\n" +
+			"no browser accepts is a mistake here, though the daemon starts with it.\n\n" +
 			"Exit status: 0 without mistakes, with or without warnings; 1 with mistakes.",
 		Args: cobra.NoArgs,
 	}
@@ -48,7 +49,9 @@ func configCheckCommand(file *string) *cobra.Command {
 			err = errors.Join(err, more)
 		}
 		if err == nil {
-			warnings := append(unusual(settings), certificateWarnings(settings, time.Now())...)
+			refused, warnings := certificateProblems(settings, time.Now())
+			mistakes = append(mistakes, source.Mistakes(errors.Join(refused...))...)
+			warnings = append(unusual(settings), warnings...)
 			if err := leadsHere(c.Context(), settings); err != nil {
 				warnings = append(warnings, fmt.Errorf("name: %w", err))
 			}

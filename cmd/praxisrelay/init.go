@@ -186,8 +186,12 @@ func (s *setup) checkFlags() error {
 // configuration names are made later.
 func (s *setup) checkCertificate() error {
 	c := config.Config{Name: s.name, TLS: config.TLS{Certificate: s.certificate, Key: s.key}}
-	_, err := readCertificate(c, fromDisk, time.Now())
-	return err
+	now := time.Now()
+	if _, err := readCertificate(c, fromDisk, now); err != nil {
+		return err
+	}
+	refused, _ := certificateProblems(c, now)
+	return errors.Join(refused...)
 }
 
 // configuration is the shipped example with what was asked for in place.

@@ -158,8 +158,15 @@ func startServe(t testing.TB, prepare func(appointment.Registry, *appointment.Pe
 		}
 	}
 	s := newServed(folder)
-	s.daemon = start(t, program("serve", "--config", file), true, s.serving)
+	s.daemon = start(t, s.trusted(file), true, s.serving)
 	return s
+}
+
+// trusted returns the command to serve on a host that knows the certificate.
+func (s *served) trusted(file string) *exec.Cmd {
+	c := program("serve", "--config", file)
+	c.Env = append(c.Env, "SSL_CERT_FILE="+s.ca)
+	return c
 }
 
 // newServed describes the daemon of writeConfig's folder, before it is started.

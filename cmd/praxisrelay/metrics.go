@@ -33,6 +33,10 @@ func (a *appliance) metrics() *prometheus.Registry {
 			Name: "praxisrelay_certificate_not_before_timestamp_seconds",
 			Help: "When that certificate began, in Unix seconds; 0 while there is none yet. The alerts go by its life: one that lives for less than 90 days is renewed later, and warned of later.",
 		}, a.certificateBegins),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "praxisrelay_certificate_problems",
+			Help: "For how many reasons some clients, or all, refuse that certificate: praxisrelay status says them. Where no browser accepts it, praxisrelay_check_ok of certificate is 0 too.",
+		}, a.certificateProblems),
 		a.synthetic,
 		buildInfo(),
 		collectors.NewGoCollector(),
@@ -54,6 +58,14 @@ func (a *appliance) certificateEnds() float64 {
 func (a *appliance) certificateBegins() float64 {
 	if leaf := a.pair.Leaf(); leaf != nil {
 		return float64(leaf.NotBefore.Unix())
+	}
+	return 0
+}
+
+// certificateProblems counts what status names.
+func (a *appliance) certificateProblems() float64 {
+	if leaf := a.pair.Leaf(); leaf != nil {
+		return float64(len(certificateStatus(leaf, a.pair.Findings()).Problems))
 	}
 	return 0
 }

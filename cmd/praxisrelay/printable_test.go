@@ -48,7 +48,7 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	var b strings.Builder
 	status := protocol.Status{
 		NotReady:     []string{foreign},
-		Certificates: []protocol.CertificateStatus{{Names: []string{foreign}, Issuer: foreign}},
+		Certificates: []protocol.CertificateStatus{{Names: []string{foreign}, Issuer: foreign, Problems: []string{foreign}}},
 		Problems:     []protocol.LoggedProblem{{Message: foreign, Details: foreign}},
 	}
 	if err := printStatus(&b, status, time.Now()); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
 	"praxisrelay/signal/protocol"
 )
@@ -45,7 +46,7 @@ func (a *appliance) status() protocol.Status {
 		}
 	}
 	if leaf := a.pair.Leaf(); leaf != nil {
-		s.Certificates = append(s.Certificates, certificateStatus(leaf))
+		s.Certificates = append(s.Certificates, certificateStatus(leaf, a.pair.Findings()))
 	}
 	for _, call := range a.synthetic.Calls() {
 		s.Synthetic = append(s.Synthetic, syntheticCall(call))
@@ -99,7 +100,7 @@ func (a *appliance) listeners() (list []protocol.Listener) {
 	return list
 }
 
-func certificateStatus(leaf *x509.Certificate) protocol.CertificateStatus {
+func certificateStatus(leaf *x509.Certificate, found []certificate.Finding) protocol.CertificateStatus {
 	names := append([]string{}, leaf.DNSNames...)
 	for _, ip := range leaf.IPAddresses {
 		names = append(names, ip.String())
@@ -108,5 +109,14 @@ func certificateStatus(leaf *x509.Certificate) protocol.CertificateStatus {
 	if issuer == "" {
 		issuer = leaf.Issuer.String()
 	}
-	return protocol.CertificateStatus{Names: names, Issuer: issuer, Key: hex.EncodeToString(check.Fingerprint(leaf)), Begins: leaf.NotBefore.UTC(), Ends: leaf.NotAfter.UTC()}
+	problems := []string{}
+	for _, f := range found {
+		if f.By != certificate.Strangers { // this host may well be the only one
+			problems = append(problems, f.Text)
+		}
+	}
+	return protocol.CertificateStatus{
+		Names: names, Issuer: issuer, Key: hex.EncodeToString(check.Fingerprint(leaf)),
+		Begins: leaf.NotBefore.UTC(), Ends: leaf.NotAfter.UTC(), Problems: problems,
+	}
 }

@@ -130,6 +130,12 @@ func (c *checked) certificates(list []protocol.CertificateStatus, now time.Time)
 	default:
 		c.summary = append(c.summary, "certificate "+span(left))
 	}
+	for _, problem := range first.Problems {
+		if strings.Contains(strings.Join(c.found, " "), problem) {
+			continue // why the daemon is not ready
+		}
+		c.note(checkWarning, "the certificate is not accepted by all: "+problem)
+	}
 	days := func(d time.Duration) float64 { return d.Hours() / 24 }
 	c.data = append(c.data, fmt.Sprintf("certificate_days=%.1f;%.1f:;%.1f:", days(left), days(warning), days(critical)))
 }

@@ -112,6 +112,11 @@ func printStatus(to io.Writer, s protocol.Status, now time.Time) error {
 	for _, certificate := range s.Certificates {
 		row(strings.Join(certificate.Names, ", "), moment(certificate.Ends), span(certificate.Ends.Sub(now)), certificate.Issuer, certificate.Key)
 	}
+	for _, certificate := range s.Certificates {
+		for _, problem := range certificate.Problems {
+			row("not accepted by all: " + problem)
+		}
+	}
 	row()
 	row("LISTENER", "TRANSPORT", "ADDRESS")
 	for _, listener := range s.Listeners {

@@ -50,6 +50,7 @@ func TestStatusIsForPeople(t *testing.T) {
 	s := healthy()
 	s.Synthetic = []protocol.SyntheticCall{arrived, closed}
 	s.Reload = &protocol.ReloadStatus{At: healthyAt.Add(-time.Hour), Error: "line 1\nline 2"}
+	s.Certificates[0].Problems = []string{"it is valid for long"}
 	s.Problems = []protocol.LoggedProblem{{Level: "warn", Message: "guessing is refused to a network", Details: "network=net-7KQ3XW", Count: 1234, Last: healthyAt}}
 	var out strings.Builder
 	if err := printStatus(&out, s, healthyAt); err != nil {
@@ -70,6 +71,7 @@ listen.max_connections   31     20000
 
 CERTIFICATE         ENDS               LEFT      ISSUER         SHA-256 OF ITS KEY
 relay.example.org   2027-02-03 13:20   64 days   an authority   0123abcd
+not accepted by all: it is valid for long
 
 LISTENER          TRANSPORT   ADDRESS
 listen.https      tcp         [::]:443 (of the service manager)
@@ -117,9 +119,14 @@ func TestCheckFindsEachCause(t *testing.T) {
 	}{
 		"well": {level: checkOK, want: "OK - 12 calls, 25 sessions, certificate 64 days | calls=12 sessions=25 certificate_days=64.0;21.0:;7.0: " +
 			"allocations=47;16000;19000;0;20000 connections=31;16000;19000;0;20000"},
-		"three weeks":       {change: lives(90*oneDay, 20*oneDay), level: checkWarning, want: "WARNING - the certificate ends in 20 days, 12 calls"},
-		"a week":            {change: lives(365*oneDay, 6*oneDay), level: checkCritical, want: "CRITICAL - the certificate ends in 6 days"},
-		"over":              {change: lives(90*oneDay, -time.Hour), level: checkCritical, want: "the certificate has ended"},
+		"three weeks": {change: lives(90*oneDay, 20*oneDay), level: checkWarning, want: "WARNING - the certificate ends in 20 days, 12 calls"},
+		"a week":      {change: lives(365*oneDay, 6*oneDay), level: checkCritical, want: "CRITICAL - the certificate ends in 6 days"},
+		"over":        {change: lives(90*oneDay, -time.Hour), level: checkCritical, want: "the certificate has ended"},
+		"refused by some": {change: func(s *protocol.Status) { s.Certificates[0].Problems = []string{"it is long"} }, level: checkWarning,
+			want: "WARNING - the certificate is not accepted by all: it is long, 12 calls"},
+		"refused by all": {change: func(s *protocol.Status) {
+			s.NotReady, s.Certificates[0].Problems = []string{"certificate: it is bad"}, []string{"it is bad"}
+		}, level: checkCritical, want: "CRITICAL - not ready: certificate: it is bad, 12 calls"},
 		"short-lived":       {change: lives(45*oneDay, 11*oneDay), level: checkOK, want: "certificate_days=11.0;10.5:;3.5:"},
 		"short-lived, late": {change: lives(45*oneDay, 10*oneDay), level: checkWarning, want: "ends in 10 days"},
 		"some ways are closed": {change: func(s *protocol.Status) { s.Synthetic = []protocol.SyntheticCall{arrived, closed} }, level: checkWarning,
@@ -248,7 +255,7 @@ func TestCheckExitsByCause(t *testing.T) {
 	if line, code := checkSocket(t, s.socket); code != checkCritical || !strings.HasPrefix(line, "CRITICAL - dial unix") {
 		t.Errorf("without a daemon: %d %s", code, line)
 	}
-	s.daemon = start(t, program("serve", "--config", file), true, s.serving)
+	s.daemon = start(t, s.trusted(file), true, s.serving)
 	expect := func(when, socket string, want int, text string) {
 		t.Helper()
 		if line, code := checkSocket(t, socket); code != want || !strings.HasPrefix(line, text) {

@@ -94,7 +94,8 @@ func (s *setup) warnings(ctx context.Context, c config.Config) (warnings []error
 	if _, err := readCertificate(c, fromDisk, time.Now()); err != nil {
 		warnings = append(warnings, err)
 	}
-	return append(warnings, certificateWarnings(c, time.Now())...)
+	refused, more := certificateProblems(c, time.Now())
+	return slices.Concat(warnings, refused, more)
 }
 
 // portWarnings tries every listener, and says who has what is taken. What the

@@ -31,6 +31,7 @@ const (
 	Untrusted    Reason = "untrusted"     // this machine does not trust who issued the certificate
 	WrongName    Reason = "wrong-name"    // the certificate is for another name
 	Expired      Reason = "expired"       // the certificate, or this machine's clock
+	Unusable     Reason = "unusable"      // no browser accepts the certificate
 	Intercepted  Reason = "intercepted"   // the certificate is not the appliance's own
 	NoReference  Reason = "no-reference"  // nothing says which certificate is the appliance's own
 	NotAppliance Reason = "not-appliance" // something else answered
@@ -57,11 +58,11 @@ func fail(reason Reason, format string, args ...any) error {
 	return Failure{reason, fmt.Errorf(format, args...)}
 }
 
-// blocks tells whether who opens a way in a firewall may mend it. Through a proxy that is
+// blocks reports whether who opens a way in a firewall may mend it. Through a proxy that is
 // down or asks who comes nothing is tried, and whoever shows a certificate or refuses an
 // allocation was reached.
 func (r Reason) blocks() bool {
-	return !slices.Contains([]Reason{ProxyAuth, ProxyDown, Untrusted, WrongName, Expired, Intercepted, RelayRefused}, r)
+	return !slices.Contains([]Reason{ProxyAuth, ProxyDown, Untrusted, WrongName, Expired, Unusable, Intercepted, RelayRefused}, r)
 }
 
 // skipped says that a probe could not be tried.

@@ -32,7 +32,7 @@ func (t *Target) Stream(w Way) Probe {
 	}}
 }
 
-// TLS makes a TLS handshake and verifies the chain as a browser would.
+// TLS makes a TLS handshake, and judges the chain as a browser would.
 func (t *Target) TLS(w Way) Probe {
 	return Probe{ID: w.id("tls"), Way: &w, Needs: []string{w.stream().id("connect")}, Run: func(ctx context.Context) (Values, error) {
 		conn, err := t.dial(ctx, w.Port)
@@ -73,21 +73,27 @@ func (t *Target) TLS(w Way) Probe {
 		for _, certificate := range state.PeerCertificates[1:] {
 			options.Intermediates.AddCert(certificate)
 		}
-		if _, err := leaf.Verify(options); err != nil {
+		_, err = leaf.Verify(options)
+		var refused error
+		if t.Judge != nil {
+			values["findings"], refused = t.Judge(state.PeerCertificates)
+		}
+		switch reason := ReasonOf(err); {
+		case err != nil && t.KeyFrom == FromFlag && !bytes.Equal(t.Key, Fingerprint(leaf)):
 			// An interceptor that this machine does not trust is one all the same.
-			if t.KeyFrom == FromFlag && !bytes.Equal(t.Key, Fingerprint(leaf)) {
-				return values, Failure{Intercepted, err}
-			}
-			if reason := ReasonOf(err); reason == WrongName || reason == Expired {
-				return values, Failure{reason, err}
-			}
+			return values, Failure{Intercepted, err}
+		case reason == WrongName, reason == Expired:
+			return values, Failure{reason, err}
+		case refused != nil:
+			return values, Failure{Unusable, refused}
+		case err != nil:
 			return values, Failure{Untrusted, err}
 		}
 		return values, nil
 	}}
 }
 
-// Certificate tells whether the certificate that was shown is the appliance's own.
+// Certificate reports whether the certificate that was shown is the appliance's own.
 func (t *Target) Certificate(w Way) Probe {
 	return Probe{ID: w.id("own"), Way: &w, Needs: []string{w.id("tls")}, After: []string{"code"}, Run: func(context.Context) (Values, error) {
 		t.mu.Lock()

@@ -21,6 +21,9 @@ type Target struct {
 	Insecure bool
 	// Pinned trusts one for Key alone, whoever issued it.
 	Pinned bool
+	// Judge, if there is one, finds what browsers have against a chain, the leaf first,
+	// to be kept as the value "findings", and returns an error where all refuse it.
+	Judge func(chain []*x509.Certificate) (findings any, refused error)
 	// Username and Password are a TURN credential.
 	Username, Password string
 	// Key is the SHA-256 of the appliance's public key, as far as it is known, and

@@ -62,6 +62,8 @@ type CertificateStatus struct {
 	Key    string    `json:"key_sha256"` // of its public key (SubjectPublicKeyInfo), in hex
 	Begins time.Time `json:"begins"`
 	Ends   time.Time `json:"ends"`
+	// Problems say why some clients refuse it, or all do; empty: none is known.
+	Problems []string `json:"problems"`
 }
 
 // SyntheticCall is one that the daemon has placed to itself through its public name.
