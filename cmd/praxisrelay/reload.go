@@ -143,7 +143,7 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 	if err := a.pepper.Replace(s.peppers...); err != nil {
 		return done, err
 	}
-	a.lifetime.set(next.Relay.CredentialLifetime)
+	a.lifetime.Store(int64(next.Relay.CredentialLifetime))
 	a.signal.SetWaiting(next.Signal.Admission == config.ByDoctor)
 	a.synthetic.SetInterval(next.Metrics.SyntheticCalls)
 	a.log.Level.Set(next.Log.Level)
