@@ -183,5 +183,7 @@ func (a *appliance) operations() map[string]http.HandlerFunc {
 		"GET /v1/drain":    a.serveDrain,
 		"PUT /v1/drain":    a.serveStartDrain,
 		"DELETE /v1/drain": a.serveEndDrain,
+
+		"POST /v1/credentials": a.serveCredentials,
 	}
 }
