@@ -267,7 +267,7 @@ func TestProxysClientsAreCountedOneByOne(t *testing.T) {
 			}
 			w := &wire{lab: l, Conn: conn, transport: core.TCP, reader: bufio.NewReader(conn)}
 			var err error
-			if w.credential, err = l.keys.Mint(fmt.Sprintf("a%d", i), "doctor", time.Now().Add(time.Hour)); err != nil {
+			if w.credential, err = l.keys.Mint(identity(fmt.Sprint("a", i), "doctor", time.Now().Add(time.Hour))); err != nil {
 				t.Fatal(err)
 			}
 			w.allocate()

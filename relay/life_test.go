@@ -50,7 +50,7 @@ func TestSilentStreamsEnd(t *testing.T) {
 			l := &lab{T: t, Relay: r, keys: options.Keys, options: options}
 			w = &wire{lab: l, Conn: client, transport: core.TCP}
 			w.reader = bufio.NewReader(client)
-			if w.credential, err = options.Keys.Mint("a", "doctor", began.Add(time.Hour)); err != nil {
+			if w.credential, err = options.Keys.Mint(identity("a", "doctor", began.Add(time.Hour))); err != nil {
 				t.Fatal(err)
 			}
 			return w, ended

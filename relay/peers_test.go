@@ -89,7 +89,7 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 	if free, all := l.Ports(); all != 64 || free != 64-3 { // three for each family
 		t.Errorf("%d of %d ports are free", free, all)
 	}
-	l.Revoke("a", "", time.Now().Add(time.Hour))
+	l.Revoke(id("a"), "", 0)
 	if free, _ := l.Ports(); free != 64 {
 		t.Errorf("%d ports are free after all ended", free)
 	}
@@ -168,7 +168,7 @@ func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
 					}
 					w.silent(sendTo(peer).Raw) // which would note that there was media
 				}
-				l.Revoke(appointment, "", time.Now())
+				l.Revoke(id(appointment), "", 0)
 			}
 		}
 	}

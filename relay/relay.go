@@ -136,11 +136,12 @@ func (r *Relay) send(out []packet) {
 	}
 }
 
-// Revoke ends what a seat holds, or all of an appointment where seat is empty, closes
-// its streams, and refuses new allocations to credentials that expire until then.
-func (r *Relay) Revoke(appointment, seat string, until time.Time) {
+// Revoke ends what generations of a seat before this one hold, or all of an appointment
+// where seat is empty, closes its streams, and refuses new allocations to their
+// credentials until Forget is called.
+func (r *Relay) Revoke(appointment, seat string, generation int) {
 	r.mu.Lock()
-	ended := r.core.Revoke(r.now(), appointment, seat, until)
+	ended := r.core.Revoke(r.now(), appointment, seat, generation)
 	r.mu.Unlock()
 	for _, client := range ended {
 		if s, ok := r.streams.Load(client.Conn); ok && client.Transport != core.UDP {
@@ -149,11 +150,11 @@ func (r *Relay) Revoke(appointment, seat string, until time.Time) {
 	}
 }
 
-// Revoked returns until when credentials of a seat may expire that are refused.
-func (r *Relay) Revoked(appointment, seat string) time.Time {
+// Forget drops what was revoked of an appointment, once none of its credentials lives.
+func (r *Relay) Forget(appointment string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.core.Revoked(appointment, seat)
+	r.core.Forget(appointment)
 }
 
 // Own is the transaction ID with which the process asks itself: see [core.Core.Own].

@@ -139,7 +139,7 @@ func TestAnswersLeaveFromWhereTheRequestCameIn(t *testing.T) {
 // client is pion's TURN client over the given connection.
 func (l *lab) client(conn net.PacketConn, server netip.AddrPort, seat string) net.PacketConn {
 	l.Helper()
-	c, err := l.keys.Mint("a", seat, time.Now().Add(time.Hour))
+	c, err := l.keys.Mint(identity("a", seat, time.Now().Add(time.Hour)))
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestRevocationClosesStreams(t *testing.T) {
 	if l.Allocations() != 1 {
 		t.Fatalf("%d allocations", l.Allocations())
 	}
-	l.Revoke("a", "", time.Now().Add(time.Hour))
+	l.Revoke(id("a"), "", 0)
 	select {
 	case err := <-watched.ended:
 		if !errors.Is(err, io.EOF) {

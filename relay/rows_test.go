@@ -57,7 +57,7 @@ func TestWhatServersGetWrong(t *testing.T) {
 		{"another user on one's 5-tuple", func(t *testing.T, w *wire) {
 			w.allocate()
 			own := w.credential
-			other, err := w.keys.Mint("other", "doctor", own.Expires)
+			other, err := w.keys.Mint(identity("other", "doctor", own.Expires))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -308,8 +308,8 @@ func (l *lab) nothingLeft(transport core.Transport, before state) {
 		return l.streams.Len() == 1 && l.open.open == 1 && l.handshakes.open == 0
 	})
 	if transport == core.UDP {
-		l.Revoke("own", "", l.now().Add(time.Hour))
-		before.revoked = l.state().revoked
+		l.Revoke(id("own"), "", 0)
+		l.Forget(id("own"))
 	}
 	if after := l.state(); !after.equal(before) {
 		l.Errorf("left is %v, want %v", after, before)

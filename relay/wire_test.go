@@ -3,7 +3,9 @@ package relay
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -13,6 +15,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -59,13 +62,23 @@ func (l *lab) wireFrom(source string, transport core.Transport, appointment, sea
 		l.Fatal(err)
 	}
 	l.Cleanup(func() { conn.Close() })
-	c, err := l.keys.Mint(appointment, seat, l.options.Now().Add(time.Hour))
+	c, err := l.keys.Mint(identity(appointment, seat, l.options.Now().Add(time.Hour)))
 	if err != nil {
 		l.Fatal(err)
 	}
 	w := &wire{lab: l, Conn: conn, transport: transport, reader: bufio.NewReaderSize(conn, 4096), credential: c}
 	l.wires = append(l.wires, w)
 	return w
+}
+
+// id is the appointment that tests call by a short name.
+func id(name string) string {
+	hash := sha256.Sum256([]byte(name))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(hash[:])[:13])
+}
+
+func identity(appointment, seat string, expires time.Time) credential.Identity {
+	return credential.Identity{Appointment: id(appointment), Seat: seat, Expires: expires}
 }
 
 func (w *wire) send(b []byte) {

@@ -77,7 +77,7 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, from 
 	}
 	s.journal.Note(a.ID, journal.Event{Kind: journal.Revoked})
 	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
-	s.relay.Revoke(a.ID, "", a.Revoked)
+	s.revoke(a)
 	s.log.Info("an appointment was revoked", "by", from.name)
 	answer(w, http.StatusOK, s.listed(a))
 	return nil

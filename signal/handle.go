@@ -90,11 +90,7 @@ func (r *rooms) admitLocked(s *session, admit protocol.Admit) {
 }
 
 func (r *rooms) deliverICELocked(s *session) {
-	seat := s.seat
-	if s.apart {
-		seat = appointment.Test
-	}
-	ice, err := r.ice(s.appointment, seat)
+	ice, err := r.ice(s.holder)
 	if err != nil {
 		r.endLocked(s, protocol.Unavailable, faulty)
 		return

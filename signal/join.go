@@ -91,7 +91,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 	}
 	if err == nil {
 		s.guesses.remember(client, lookups[0])
-		s.journal.Begin(found.ID, found.Closes.Add(appointment.Grace))
+		s.journal.Begin(found.ID, found.Ends())
 		err = found.Admits(now)
 	}
 	switch {
@@ -120,9 +120,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 		s.failed("a seat cannot be read", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
-	session := newSession(found, seat, join.Epoch)
-	session.apart = apart
-	return session, protocol.Welcome{
+	return newSession(found, seat, join.Epoch, apart), protocol.Welcome{
 		Appointment: found.ID,
 		Seat:        seat.Name,
 		Opens:       found.Opens,
@@ -141,8 +139,8 @@ func (s *Server) logGuessing(what string, l *limiter, client netip.Addr) {
 }
 
 // makeICE makes the credential of an admitted seat, for rooms.
-func (s *Server) makeICE(appointment, seat string) (protocol.ICE, error) {
-	servers, expires, err := s.relay.ICEServers(appointment, seat)
+func (s *Server) makeICE(holder Holder) (protocol.ICE, error) {
+	servers, expires, err := s.relay.ICEServers(holder)
 	if err != nil {
 		s.log.Error("no TURN credential can be made", "error", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
@@ -107,14 +106,9 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 	return room, nil
 }
 
-// reissueTime is how long a reissue may take.
-const reissueTime = 10 * time.Second
-
 // reissue makes the new code the seat's, and ends what the old one opened.
 func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) *refusal {
-	// Whoever is there with the old code may have a credential made until it is sent
-	// out, below; the next holder's is made to last longer.
-	seat, err := s.registry.Reissue(ctx, id, next, s.now().Add(reissueTime))
+	a, err := s.registry.Reissue(ctx, id, next, s.now())
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
 		return ended() // meanwhile
@@ -123,9 +117,9 @@ func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) 
 	case err != nil:
 		return s.unwritten("a seat cannot be reissued", err)
 	}
-	s.journal.Note(id, journal.Event{Kind: journal.Reissued, Seat: seat.Name})
-	s.rooms.endAll(id, seat.Name, protocol.Revoked, "the seat was given another code")
-	s.relay.Revoke(id, seat.Name, seat.Reissued)
+	s.journal.Note(id, journal.Event{Kind: journal.Reissued, Seat: next.Name})
+	s.rooms.endAll(id, next.Name, protocol.Revoked, "the seat was given another code")
+	s.revoke(a)
 	return nil
 }
 

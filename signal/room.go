@@ -15,7 +15,7 @@ import (
 // any time; clients come back and it is there again.
 type rooms struct {
 	// ice makes the credential of a seat that is admitted.
-	ice func(appointment, seat string) (protocol.ICE, error)
+	ice func(Holder) (protocol.ICE, error)
 	// explain says why a room's call does not come about; it is called under mu.
 	explain func(in []journal.Session, appointment string) protocol.Explanation
 	metrics *metrics
@@ -48,7 +48,7 @@ const (
 )
 
 func newRooms(
-	waiting bool, ice func(appointment, seat string) (protocol.ICE, error),
+	waiting bool, ice func(Holder) (protocol.ICE, error),
 	explain func([]journal.Session, string) protocol.Explanation, m *metrics, j *journal.Journal,
 ) *rooms {
 	return &rooms{ice: ice, explain: explain, waiting: waiting, metrics: m, journal: j, byID: map[string]*room{}, sessions: map[string]*session{}}
@@ -171,7 +171,7 @@ func (r *rooms) sweep(now time.Time) {
 	defer r.mu.Unlock()
 	for _, s := range r.sessions {
 		switch {
-		case !now.Before(s.ends):
+		case !now.Before(s.holder.Until):
 			r.endLocked(s, protocol.Over, "the appointment is over")
 		case s.link == nil && now.Sub(s.away) >= awayTime:
 			r.endLocked(s, protocol.UnknownSession, awayTooLong)

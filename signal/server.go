@@ -25,14 +25,23 @@ import (
 
 // Relay is what signaling needs of the relay.
 type Relay interface {
-	// ICEServers returns the addresses and a new credential for a seat, and when
+	// ICEServers returns the addresses and a new credential for a holder, and when
 	// that stops making allocations.
-	ICEServers(appointment, seat string) ([]protocol.ICEServer, time.Time, error)
-	// Revoke ends what a seat holds, or all of an appointment where seat is empty,
-	// and refuses the credentials that were made for it up to the given time.
-	Revoke(appointment, seat string, revoked time.Time)
+	ICEServers(Holder) ([]protocol.ICEServer, time.Time, error)
+	// Revoke ends what generations of a seat before this one hold, or all of an
+	// appointment where seat is empty, and refuses their credentials from now on.
+	Revoke(appointment, seat string, generation int)
+	// Forget says that no credential of an appointment lives: none has to be refused.
+	Forget(appointment string)
 	// Allocations returns what clients of an appointment hold there.
 	Allocations(appointment string) []journal.Allocation
+}
+
+// Holder is whom a credential is for.
+type Holder struct {
+	Appointment, Seat string
+	Generation        int       // see [appointment.Appointment.Generation]
+	Until             time.Time // no credential may live longer
 }
 
 // Options are what a Server is made of.
@@ -94,6 +103,7 @@ type Server struct {
 	metrics    *metrics
 	writing    writing
 	swept      atomic.Pointer[time.Time] // when was the last sweep; nil: there was none
+	lastSweep  time.Time                 // of the registry
 }
 
 // New returns a Server and revokes anew in the relay what was revoked before.
@@ -142,16 +152,21 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	for _, a := range list {
-		if !a.Revoked.IsZero() {
-			s.relay.Revoke(a.ID, "", a.Revoked)
-		}
-		for _, seat := range a.Seats {
-			if !seat.Reissued.IsZero() {
-				s.relay.Revoke(a.ID, seat.Name, seat.Reissued)
-			}
-		}
+		s.revoke(a)
 	}
 	return s, nil
+}
+
+// revoke tells the relay which credentials of an appointment it refuses, if any.
+func (s *Server) revoke(a appointment.Appointment) {
+	if !a.Revoked.IsZero() {
+		s.relay.Revoke(a.ID, "", 0)
+	}
+	for _, seat := range append([]string{appointment.Test}, appointment.SeatNames...) {
+		if generation := a.Generation(seat); generation > 0 {
+			s.relay.Revoke(a.ID, seat, generation)
+		}
+	}
 }
 
 // Handler serves clients.
@@ -228,9 +243,22 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
+// sweepRegistry deletes what was over at the last sweep too: at least an hour lies between
+// them, whatever clocks say, so a clock that is wrong for a moment brings no revoked
+// credential back.
 func (s *Server) sweepRegistry(ctx context.Context) {
 	s.journal.Sweep(s.now())
-	if err := s.registry.Sweep(ctx, s.now()); err != nil {
+	now := s.now().Round(0) // by the clock that appointments go by
+	over := now
+	if s.lastSweep.Before(now) {
+		over = s.lastSweep
+	}
+	s.lastSweep = now
+	deleted, err := s.registry.Sweep(ctx, over)
+	for _, id := range deleted {
+		s.relay.Forget(id)
+	}
+	if err != nil {
 		s.failed("the registry cannot be swept", err)
 		if !errors.Is(err, appointment.ErrDamaged) {
 			s.writing.fail(s.now())

@@ -33,8 +33,8 @@ type session struct {
 	address     string // of the client that joined, as far as it may be kept
 	token       string // for resuming
 	lookup      appointment.Lookup
-	ends        time.Time // when nobody could withdraw its appointment any more
-	apart       bool      // a check: it holds no seat, and nobody is told of it
+	apart       bool   // a check: it holds no seat, and nobody is told of it
+	holder      Holder // whom its credentials are for; it ends when they do
 
 	admitted  bool
 	sent      uint64            // the number of the last frame for the client
@@ -64,16 +64,21 @@ type link struct {
 	ack  bool          // the client waits for an acknowledgement
 }
 
-func newSession(a appointment.Appointment, seat appointment.Seat, epoch string) *session {
+func newSession(a appointment.Appointment, seat appointment.Seat, epoch string, apart bool) *session {
 	var random [16]byte
 	rand.Read(random[:])
+	holds := seat.Name
+	if apart {
+		holds = appointment.Test
+	}
 	return &session{
 		appointment: a.ID,
 		seat:        seat.Name,
 		epoch:       epoch,
 		token:       base64.RawURLEncoding.EncodeToString(random[:]),
 		lookup:      seat.Lookup,
-		ends:        a.Closes.Add(appointment.Grace),
+		apart:       apart,
+		holder:      Holder{a.ID, holds, a.Generation(holds), a.Ends()},
 	}
 }
 

@@ -307,7 +307,7 @@ func TestWhoDoesNotReadIsGivenUp(t *testing.T) {
 // TestWhoSendsTooFastIsSlowedDown: a burst is taken, the rest 20 a second, and large
 // frames count for more. Nothing of it ends a session, for a backlog may be long.
 func TestWhoSendsTooFastIsSlowedDown(t *testing.T) {
-	s := newSession(appointment.Appointment{Closes: day.Add(time.Hour)}, appointment.Seat{Name: "doctor"}, "epoch")
+	s := newSession(appointment.Appointment{Closes: day.Add(time.Hour)}, appointment.Seat{Name: "doctor"}, "epoch", false)
 	small := protocol.FromClient{N: 1, Send: &protocol.Send{Sealed: make([]byte, 100)}}
 	large := protocol.FromClient{N: 1, Send: &protocol.Send{Sealed: make([]byte, 3*frameBytes)}}
 	for i := range frameBurst {

@@ -46,19 +46,31 @@ type fakeRelay struct {
 	mu      sync.Mutex
 	revoked []string
 	minted  int
+	last    Holder // whose credential was minted last
 }
 
-func (f *fakeRelay) ICEServers(appointment, seat string) ([]protocol.ICEServer, time.Time, error) {
+func (f *fakeRelay) ICEServers(h Holder) ([]protocol.ICEServer, time.Time, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.minted++
-	return []protocol.ICEServer{{URLs: []string{"turn:relay"}, Username: appointment + "." + seat}}, time.Time{}, nil
+	f.last = h
+	return []protocol.ICEServer{{URLs: []string{"turn:relay"}, Username: h.Appointment + "." + h.Seat}}, time.Time{}, nil
 }
 
-func (f *fakeRelay) Revoke(appointment, seat string, _ time.Time) {
+func (f *fakeRelay) Revoke(appointment, seat string, generation int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.revoked = append(f.revoked, strings.TrimSuffix(appointment+"."+seat, "."))
+	if seat == "" {
+		f.revoked = append(f.revoked, appointment)
+		return
+	}
+	f.revoked = append(f.revoked, fmt.Sprintf("%s.%s<%d", appointment, seat, generation))
+}
+
+func (f *fakeRelay) Forget(appointment string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revoked = slices.DeleteFunc(f.revoked, func(what string) bool { return strings.HasPrefix(what, appointment) })
 }
 
 func (f *fakeRelay) Allocations(string) []journal.Allocation { return nil }

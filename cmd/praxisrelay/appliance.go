@@ -43,6 +43,9 @@ type pemPair struct{ chain, key []byte }
 // at once, each. More wait, so that they take no descriptors from the clients'.
 const mostBeside = 200
 
+// wallClock is what appointments and credentials go by. Tests of the whole program set it.
+var wallClock = time.Now
+
 // appliance is everything that serves, wired: the one place where the relay and the
 // signaling meet.
 type appliance struct {
@@ -61,8 +64,8 @@ type appliance struct {
 	sockets    *systemd.Sockets
 	addresses  relay.Addresses
 	url        string
-	urls       []string // of the ICE servers
-	lifetime   lifetime
+	urls       []string     // of the ICE servers
+	lifetime   atomic.Int64 // of credentials, a time.Duration
 	drain      drain
 	log        *logs.Log
 	since      time.Time                             // when it began to serve
@@ -87,7 +90,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		settings: c,
 		secrets:  s,
 	}
-	a.lifetime.set(c.Relay.CredentialLifetime)
+	a.lifetime.Store(int64(c.Relay.CredentialLifetime))
 	defer func() {
 		if err != nil {
 			a.close()
@@ -105,7 +108,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		Relay:   c.Relay,
 		Keys:    a.keys,
 		TLS:     tlsConfig(a.pair),
-		Now:     time.Now,
+		Now:     wallClock,
 		Sockets: sockets,
 		Observe: a.note,
 	}
@@ -157,7 +160,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		Firewall:    firewallPage(c, a.addresses, time.Now, a.pair.Leaf),
 		Maintenance: a.maintenance,
 		Operations:  a.operations(),
-		Now:         time.Now,
+		Now:         wallClock,
 		Status:      a.status,
 		Log:         log.Logger,
 	}); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
+	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
 )
@@ -45,8 +46,26 @@ func (s *served) appointAs(t testing.TB, ref string, opens, closes time.Time) cl
 	return created
 }
 
+// reissue gives a seat another code, as appoint makes them.
+func (s *served) reissue(t testing.TB, id, seat string) (keys code.Keys) {
+	t.Helper()
+	rand.Read(keys.JoinToken[:])
+	rand.Read(keys.SealKey[:])
+	verifier := keys.Verifier()
+	request := protocol.NewCode{Verifier: verifier[:], RoomKey: seal.NewRoomKey().Wrap(keys.SealKey, id, seat)}
+	if status := s.ask(t, http.MethodPut, "/v1/appointments/"+id+"/seats/"+seat, request); status != http.StatusOK {
+		t.Fatalf("the seat has no other code: %d", status)
+	}
+	return keys
+}
+
 // post sends JSON to the admin socket and returns the status of the answer.
 func (s *served) post(t testing.TB, path string, body any) int {
+	t.Helper()
+	return s.ask(t, http.MethodPost, path, body)
+}
+
+func (s *served) ask(t testing.TB, method, path string, body any) int {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -55,7 +74,12 @@ func (s *served) post(t testing.TB, path string, body any) int {
 	socket := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", s.socket)
 	}}}
-	response, err := socket.Post("http://admin"+path, "application/json", bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://admin"+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := socket.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"net"
 	"os"
@@ -38,6 +40,19 @@ func edit(t testing.TB, file string, pairs ...string) {
 // minted is a doctor's credential under the secret of a configuration's folder.
 func minted(t *testing.T, folder, appointment string) credential.Credential {
 	t.Helper()
+	return mintedFor(t, folder, credential.Identity{
+		Appointment: idOf(appointment), Seat: "doctor", Expires: time.Now().Add(time.Hour),
+	})
+}
+
+// idOf is the appointment that tests call by a name.
+func idOf(name string) string {
+	hash := sha256.Sum256([]byte(name))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(hash[:])[:13])
+}
+
+func mintedFor(t *testing.T, folder string, id credential.Identity) credential.Credential {
+	t.Helper()
 	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, fromDisk)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +61,7 @@ func minted(t *testing.T, folder, appointment string) credential.Credential {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := keys.Mint(appointment, "doctor", time.Now().Add(time.Hour))
+	c, err := keys.Mint(id)
 	if err != nil {
 		t.Fatal(err)
 	}

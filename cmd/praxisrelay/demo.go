@@ -22,6 +22,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
+	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/systemd"
@@ -127,7 +128,7 @@ func (a *appliance) demoAppointment(ctx context.Context, admin *client.Admin) (d
 	}
 	for i, seat := range []*demoSeat{&info.Doctor, &info.Patient} {
 		made := created.Seats[i]
-		c, err := a.mint(created.ID, made.Name)
+		c, err := a.mint(signal.Holder{Appointment: created.ID, Seat: made.Name, Until: now.Add(appointment.Length)})
 		if err != nil {
 			return demoInfo{}, err
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/pion/turn/v4"
 
 	"praxisrelay/relay/core"
+	"praxisrelay/relay/credential"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
@@ -309,8 +309,8 @@ func TestFailuresAreExplained(t *testing.T) {
 			c.both()
 			c.place(0, "udp")
 			old := c.servers[1]
-			old.Username = fmt.Sprintf("%d:%s.patient", time.Now().Add(-time.Minute).Unix(), c.id)
-			old.Credential = passwordOf(c.T, filepath.Join(c.folder, "turn.secret"), old.Username)
+			expired := mintedFor(c.T, c.folder, credential.Identity{Appointment: c.id, Seat: "patient", Expires: time.Now().Add(-time.Minute)})
+			old.Username, old.Credential = expired.Username, expired.Password
 			client, _ := turnClient(c.T, old, "tcp")
 			if _, err := client.Allocate(); err == nil {
 				c.Fatal("an expired credential makes an allocation")

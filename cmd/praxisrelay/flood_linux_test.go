@@ -77,7 +77,7 @@ func (l *loaded) member(network, appointment, seat string) *member {
 	if udp, ok := conn.(*net.UDPConn); ok {
 		_ = udp.SetReadBuffer(4 << 20)
 	}
-	c, err := l.keys.Mint(appointment, seat, time.Now().Add(time.Hour))
+	c, err := l.keys.Mint(credential.Identity{Appointment: idOf(appointment), Seat: seat, Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func (l *loaded) floodUDP(count, perSecond int) (sources int) {
 	packets := [][]byte{
 		stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw,
 		stun.MustBuild(stun.TransactionID, allocate, transport).Raw,
-		stun.MustBuild(stun.TransactionID, allocate, transport, stun.NewUsername("1900000000:a.doctor"), stun.NewRealm(core.Realm),
+		stun.MustBuild(stun.TransactionID, allocate, transport, stun.NewUsername("1900000000:AAAAAAAAAAAAAAAAAAAAAA"), stun.NewRealm(core.Realm),
 			stun.NewNonce("AAAAAAAAAAAAAAAA"), stun.NewShortTermIntegrity("x")).Raw,
 		append([]byte{0x40, 0, 0x03, 0xE8}, make([]byte, 1000)...),
 		[]byte("\x16\xfe\xfd a beginning of DTLS, perhaps"),

@@ -11,6 +11,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/config"
+	"praxisrelay/signal"
 	"praxisrelay/systemd"
 )
 
@@ -37,7 +38,7 @@ func TestLimitsAreLogged(t *testing.T) {
 	before := map[string]uint64{}
 	a.logLimits(before)
 	for i, wanted := range []string{"", "508", "508"} {
-		ice, _, err := a.ICEServers("x", "doctor")
+		ice, _, err := a.ICEServers(signal.Holder{Appointment: idOf("x"), Seat: "doctor", Until: time.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,6 +66,7 @@ func rootCommand() *cobra.Command {
 		codeCommand(),
 		tokenCommand(),
 		iceCommand(),
+		credentialCommand(),
 		firewallCommand(),
 		checkCommand(),
 	)

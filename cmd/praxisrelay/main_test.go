@@ -24,11 +24,17 @@ const asProgram = "PRAXISRELAY_TEST_AS_PROGRAM"
 // pollEvery names how often the program under test looks at the certificate's files.
 const pollEvery = "PRAXISRELAY_TEST_POLL_EVERY"
 
+// clockAhead names by how much the clock of the program under test is ahead.
+const clockAhead = "PRAXISRELAY_TEST_CLOCK_AHEAD"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		tellMemory()
 		if interval, err := time.ParseDuration(os.Getenv(pollEvery)); err == nil {
 			certificatePoll = interval
+		}
+		if ahead, err := time.ParseDuration(os.Getenv(clockAhead)); err == nil {
+			wallClock = func() time.Time { return time.Now().Add(ahead) }
 		}
 		main()
 		return

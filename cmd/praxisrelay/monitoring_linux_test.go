@@ -329,7 +329,7 @@ func (w *watched) ask(count int, wrong bool) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		const username = "4102444800:aaaaaaaaaaaaa.doctor"
+		username := minted(w.t, filepath.Dir(w.file), "guessed").Username
 		request = append(request, stun.NewUsername(username), stun.NewRealm(core.Realm), *nonce,
 			stun.NewLongTermIntegrity(username, core.Realm, "guessed"))
 	}

@@ -143,7 +143,7 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 	if err := a.pepper.Replace(s.peppers...); err != nil {
 		return done, err
 	}
-	a.lifetime.set(next.Relay.CredentialLifetime)
+	a.lifetime.Store(int64(next.Relay.CredentialLifetime))
 	a.signal.SetWaiting(next.Signal.Admission == config.ByDoctor)
 	a.synthetic.SetInterval(next.Metrics.SyntheticCalls)
 	a.log.Level.Set(next.Log.Level)
@@ -183,5 +183,7 @@ func (a *appliance) operations() map[string]http.HandlerFunc {
 		"GET /v1/drain":    a.serveDrain,
 		"PUT /v1/drain":    a.serveStartDrain,
 		"DELETE /v1/drain": a.serveEndDrain,
+
+		"POST /v1/credentials": a.serveCredentials,
 	}
 }

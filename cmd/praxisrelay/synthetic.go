@@ -6,12 +6,12 @@ import (
 	"praxisrelay/relay/check"
 	"praxisrelay/relay/credential"
 	"praxisrelay/relay/synthetic"
+	"praxisrelay/signal"
 	"praxisrelay/signal/protocol"
 )
 
-// syntheticAppointment is whose relayed addresses the calls use. No real one has a name
-// with a hyphen.
-const syntheticAppointment = "synthetic-call"
+// syntheticAppointment is whose relayed addresses the calls use. A real one is random.
+const syntheticAppointment = "syntheticcall"
 
 // syntheticCaller calls the appliance as those do who are given its ICE servers.
 func (a *appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
@@ -28,7 +28,7 @@ func (a *appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
 		Ways: ways,
 		Key:  func() []byte { return check.Fingerprint(a.pair.Leaf()) },
 		Credential: func() (string, string, error) {
-			c, err := a.mint(syntheticAppointment, credential.Test)
+			c, err := a.mint(signal.Holder{Appointment: syntheticAppointment, Seat: credential.Test})
 			return c.Username, c.Password, err
 		},
 		Paused: a.draining,

@@ -68,7 +68,7 @@ func serve(t *testing.T, rate int) (*Target, *Results) {
 			t.Error(err)
 		}
 	})
-	made, err := keys.Mint("jnrgqgsnkz2ja", credential.Test, time.Now().Add(time.Hour))
+	made, err := keys.Mint(credential.Identity{Appointment: "jnrgqgsnkz2ja", Seat: credential.Test, Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}

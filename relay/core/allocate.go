@@ -63,6 +63,7 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		username:    r.username,
 		appointment: p,
 		seat:        r.identity.Seat,
+		generation:  r.identity.Generation,
 		relayed:     relayed,
 		created:     c.now,
 		ends:        c.now.Add(c.longest(r.identity.Seat)),

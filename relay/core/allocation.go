@@ -15,6 +15,7 @@ type allocation struct {
 	username    string
 	appointment *appointment
 	seat        string
+	generation  int // of the credential
 	relayed     netip.AddrPort
 
 	created time.Time

@@ -71,7 +71,7 @@ func TestTheFirstOfRepeatedAttributesCounts(t *testing.T) {
 	}
 
 	for i, second := range []stun.Setter{
-		raw{stun.AttrUsername, []byte("1:y.doctor")}, raw{stun.AttrUsername, nil}, raw{stun.AttrUsername, make([]byte, 509)},
+		raw{stun.AttrUsername, []byte(l.peer("198.51.100.9:1", "y", "doctor").credential.Username)}, raw{stun.AttrUsername, nil}, raw{stun.AttrUsername, make([]byte, 509)},
 		raw{stun.AttrRealm, []byte("elsewhere")}, raw{stun.AttrRealm, make([]byte, 764)},
 		raw{stun.AttrNonce, []byte("another")}, raw{stun.AttrNonce, nil},
 	} {

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
-
-	"praxisrelay/relay/credential"
 )
 
 // authenticate checks the long-term credential of the request in work (RFC 8489,
@@ -18,9 +16,9 @@ import (
 // passes: expiry is Allocate's business, since a call that runs over must not be
 // cut.
 //
-// A user that asks for more than requestRate per second is not heard for a while:
-// checking is what a request costs. Its nonce is right by then, so nobody else asks
-// in its name from an address that is not its own.
+// A seat that asks for more than requestRate per second is not heard for a while:
+// checking is what a request costs. The seat pays, since it has as many credentials and
+// addresses as it likes, and only once it is proven: anybody can repeat a user name.
 func (c *Core) authenticate(from FiveTuple, held *allocation) Authentication {
 	r := &c.request
 	switch {
@@ -32,21 +30,24 @@ func (c *Core) authenticate(from FiveTuple, held *allocation) Authentication {
 		return AuthMalformed
 	case !c.nonces.valid(c.now, from.Client.Addr(), r.nonce):
 		return AuthStale
-	case !c.users.take(c.now, user{r.username, from.Client.Addr()}, requestRate):
+	}
+	name, ok := c.config.Keys.Open(r.username)
+	if !ok || r.realm != Realm {
+		return AuthUnknown
+	}
+	asking := seat{name.Appointment, name.Seat}
+	if !c.requests.holds(c.now, asking, requestRate) {
 		c.limited(from, LimitRequests)
 		return AuthTooMany
 	}
-	identity, err := credential.Parse(r.username)
-	if err != nil || r.realm != Realm {
-		return AuthUnknown
+	key, ok := name.Key(Realm)
+	integrity := stun.MessageIntegrity(key[:])
+	if !ok || integrity.Check(&r.message) != nil {
+		return AuthWrong
 	}
-	for key := range c.config.Keys.Keys(r.username, Realm) {
-		if integrity := stun.MessageIntegrity(key[:]); integrity.Check(&r.message) == nil {
-			r.key, r.identity = integrity, identity
-			return c.standing(held)
-		}
-	}
-	return AuthWrong
+	c.requests.take(c.now, asking, requestRate)
+	r.key, r.identity = integrity, name.Identity
+	return c.standing(held)
 }
 
 // authFailures are what those are told who do not prove who they are.
@@ -65,7 +66,7 @@ func (c *Core) standing(held *allocation) Authentication {
 	switch {
 	case held != nil || r.kind.Method != stun.MethodAllocate:
 		return AuthOK
-	case c.refuses(r.identity):
+	case c.refuses(r.identity.Appointment, r.identity.Seat, r.identity.Generation):
 		return AuthRevoked
 	case !c.now.Before(r.identity.Expires):
 		return AuthExpired
@@ -77,12 +78,6 @@ func (c *Core) standing(held *allocation) Authentication {
 // call begins.
 const requestRate = 50
 
-// user is whose requests are counted.
-type user struct {
-	name string
-	addr netip.Addr
-}
-
 // nonces makes nonces that need no memory: the time of issue and a keyed hash of
 // it and of the client's address. 16 characters keep the 401 short.
 type nonces struct {
@@ -91,6 +86,8 @@ type nonces struct {
 
 type nonce [16]byte
 
+var nonceEncoding = base64.RawURLEncoding.Strict()
+
 // nonceLifetime ends a nonce. A client notices no more of it than one 438.
 const nonceLifetime = time.Hour
 
@@ -98,7 +95,7 @@ func (n *nonces) make(now time.Time, client netip.Addr) (text nonce) {
 	var raw [12]byte
 	binary.BigEndian.PutUint32(raw[:], uint32(now.Unix()))
 	n.sign(&raw, client)
-	base64.RawURLEncoding.Encode(text[:], raw[:])
+	nonceEncoding.Encode(text[:], raw[:])
 	return text
 }
 
@@ -107,7 +104,7 @@ func (n *nonces) valid(now time.Time, client netip.Addr, text string) bool {
 	if len(text) != len(nonce{}) {
 		return false
 	}
-	if _, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(text)); err != nil {
+	if _, err := nonceEncoding.Decode(raw[:], []byte(text)); err != nil {
 		return false
 	}
 	copy(want[:4], raw[:4])

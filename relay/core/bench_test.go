@@ -76,10 +76,40 @@ func BenchmarkRefresh(b *testing.B) {
 		l.now = l.now.Add(time.Second / requestRate)
 		if l.now.Sub(start) > 30*time.Minute {
 			l.now = start // within a nonce's life
-			clear(l.users.buckets[:])
+			clear(l.requests.buckets[:])
 		}
 		if _, out := l.Handle(l.now, p.tuple, in, p.buf); len(out) == 0 {
 			b.Fatal("not answered")
 		}
+	}
+}
+
+// BenchmarkForged is a request whose user name was made up, or overheard.
+func BenchmarkForged(b *testing.B) {
+	for name, username := range map[string]func(*peer) string{
+		"another form": func(*peer) string { return "1900000000:aaaaaaaaaaaaa.doctor" },
+		"the form":     func(*peer) string { return "1900000000:AAAAAAAAAAAAAAAAAAAAAA" },
+		"overheard":    func(p *peer) string { return p.credential.Username },
+	} {
+		b.Run(name, func(b *testing.B) {
+			l := newLab(b)
+			p := l.peer("198.51.100.1:1000", "x", "doctor")
+			p.credential.Username, p.credential.Password = username(p), "guessed"
+			request := p.build(stun.MethodAllocate, requestedTransport(protocolUDP)).Raw
+			l.config.Limits.Unauthenticated = 1e9
+			in := make([]byte, len(request))
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(in, request)
+				l.now = l.now.Add(time.Second / requestRate)
+				if l.now.Sub(start) > 30*time.Minute {
+					l.now = start
+					clear(l.requests.buckets[:])
+				}
+				if _, out := l.Handle(l.now, p.tuple, in, p.buf); len(out) == 0 {
+					b.Fatal("not answered")
+				}
+			}
+		})
 	}
 }

@@ -131,7 +131,8 @@ func (c *churn) allocated(p *peer) {
 			break
 		}
 	}
-	c.holders[p.tuple] = strings.Split(strings.Split(p.credential.Username, ":")[1], ".")[0]
+	opened, _ := c.keys.Open(p.credential.Username)
+	c.holders[p.tuple] = opened.Appointment
 	if c.holders[p.tuple] != name {
 		c.Fatalf("%s is in the appointment %s", p.credential.Username, name)
 	}

@@ -103,11 +103,11 @@ type Core struct {
 	open         *space             // of the open relay
 	prefixes     map[netip.Addr]int // source prefix -> live allocations
 	expiries     expiries
-	revoked      map[seat]time.Time   // -> when the last credential that is refused is over
-	calls        map[string]time.Time // while draining: appointments that may allocate, and until when
+	revoked      map[string]revocation // by appointment
+	calls        map[string]time.Time  // while draining: appointments that may allocate, and until when
 	routes       *rcu.Map[routeKey, *route]
 	strangers    *budgets[netip.Addr] // of unauthenticated answers, by source prefix
-	users        *budgets[user]       // of requests
+	requests     *budgets[seat]       // that are authenticated
 	total        meter
 	rates        rates
 	alternates   []*alternate // by UDP listener
@@ -135,10 +135,10 @@ func New(config Config) (*Core, error) {
 		allocations:  map[FiveTuple]*allocation{},
 		appointments: map[string]*appointment{},
 		prefixes:     map[netip.Addr]int{},
-		revoked:      map[seat]time.Time{},
+		revoked:      map[string]revocation{},
 		routes:       rcu.New[routeKey, *route](),
 		strangers:    newBudgets[netip.Addr](),
-		users:        newBudgets[user](),
+		requests:     newBudgets[seat](),
 		alternates:   alternates(config.Listeners),
 		stats:        newStats(),
 		dropped:      new(dropCounts),
@@ -241,18 +241,28 @@ func (c *Core) Disconnected(now time.Time, client FiveTuple) {
 	}
 }
 
-// seat names a seat, or with an empty name all of an appointment.
+// seat names a seat.
 type seat struct{ appointment, name string }
 
-// Revoke ends every allocation of a seat and returns the clients that held them.
-// Credentials that expire until then make no new ones; one that expires later was
-// minted for who has the seat since. An empty name revokes the whole appointment,
-// whose credentials are all refused until then.
-func (c *Core) Revoke(now time.Time, appointment, name string, until time.Time) (ended []FiveTuple) {
-	c.revoked[seat{appointment, name}] = until
+// revocation is what is refused of an appointment: the seats' generations below these, or
+// with the empty name everything.
+type revocation map[string]int
+
+// Revoke ends what the generations of a seat before this one hold, and returns the clients
+// that held it; their credentials make no allocations until Forget is called. An empty
+// name revokes the whole appointment.
+//
+// No time is named after which a revocation could be forgotten: what a clock says now may
+// not be what it said when credentials were made. The registry keeps it for as long as it
+// has the appointment.
+func (c *Core) Revoke(now time.Time, appointment, name string, generation int) (ended []FiveTuple) {
+	if c.revoked[appointment] == nil {
+		c.revoked[appointment] = revocation{}
+	}
+	c.revoked[appointment][name] = max(generation, c.revoked[appointment][name])
 	if held := c.appointments[appointment]; held != nil {
 		for _, a := range slices.Clone(held.members) {
-			if name == "" || name == a.seat {
+			if c.refuses(appointment, a.seat, a.generation) {
 				ended = append(ended, a.tuple)
 				c.end(now, a, EndedByRevoke)
 			}
@@ -261,16 +271,14 @@ func (c *Core) Revoke(now time.Time, appointment, name string, until time.Time) 
 	return ended
 }
 
-// Revoked returns until when credentials expire that are refused for a seat alone:
-// the zero time where none are.
-func (c *Core) Revoked(appointment, name string) (until time.Time) {
-	return c.revoked[seat{appointment, name}]
-}
+// Forget drops what was revoked of an appointment, once none of its credentials lives.
+func (c *Core) Forget(appointment string) { delete(c.revoked, appointment) }
 
-// refuses tells whether a credential has been revoked.
-func (c *Core) refuses(id credential.Identity) bool {
-	_, all := c.revoked[seat{id.Appointment, ""}]
-	return all || !id.Expires.After(c.Revoked(id.Appointment, id.Seat))
+// refuses reports whether a generation of a seat's credentials has been revoked.
+func (c *Core) refuses(appointment, name string, generation int) bool {
+	of := c.revoked[appointment]
+	_, all := of[""]
+	return all || generation < of[name]
 }
 
 // Close ends every allocation.
@@ -284,11 +292,6 @@ func (c *Core) Close(now time.Time) {
 func (c *Core) Sweep(now time.Time) {
 	c.expire(now)
 	c.noteCalls(now)
-	for seat, until := range c.revoked {
-		if now.After(until) {
-			delete(c.revoked, seat)
-		}
-	}
 }
 
 // Allocations returns the number of live allocations.

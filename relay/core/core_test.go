@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,7 +152,7 @@ func TestEndedAllocationsLeadNowhere(t *testing.T) {
 		"Refresh(0)":   func(_ *lab, p *peer) { p.ok(stun.MethodRefresh, lifetime(0)) },
 		"disconnected": func(l *lab, p *peer) { l.Disconnected(l.now, p.tuple) },
 		"expired":      func(l *lab, p *peer) { l.now = l.now.Add(DefaultLifetime); l.Sweep(l.now) },
-		"revoked":      func(l *lab, p *peer) { l.Revoke(l.now, "x", "", l.now.Add(time.Hour)) },
+		"revoked":      func(l *lab, p *peer) { l.Revoke(l.now, id("x"), "", 0) },
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +178,7 @@ func TestAllocateAfterRefreshZeroIsANewAllocation(t *testing.T) {
 	first := p.relayed
 	p.ok(stun.MethodRefresh, lifetime(0))
 	p.allocate()
-	if s := l.appointments["x"].space; p.relayed == first || !s.lately(first) {
+	if s := l.appointments[id("x")].space; p.relayed == first || !s.lately(first) {
 		t.Error("the relayed address was given again at once, or could be")
 	}
 	l.now = start.Add(DefaultLifetime - time.Second)
@@ -191,7 +192,7 @@ func TestLifetimes(t *testing.T) {
 		1: 10 * time.Minute, 599: 10 * time.Minute, 600: 10 * time.Minute, 1200: 20 * time.Minute,
 		3600: time.Hour, 3601: time.Hour, 0xFFFFFFFF: time.Hour,
 	} {
-		p := l.peer(fmt.Sprintf("198.51.100.1:%d", 1000+wish%60000), "x", fmt.Sprintf("seat%d", wish))
+		p := l.peer(fmt.Sprintf("198.51.100.1:%d", 1000+wish%60000), fmt.Sprint(wish), "doctor")
 		if got := lifetimeOf(t, p.ok(stun.MethodAllocate, requestedTransport(protocolUDP), lifetime(wish))); got != want {
 			t.Errorf("Allocate with LIFETIME %d: %v, want %v", wish, got, want)
 		}
@@ -234,10 +235,12 @@ func TestExpiredCredentialKeepsItsAllocationUpToMaxSession(t *testing.T) {
 	}
 }
 
-func TestRevokedAppointmentGetsNothingUntilItsCredentialsAreOver(t *testing.T) {
+// A clock that is ahead once, for a sweep, brings no credential back: only who keeps the
+// appointments says that none of one's lives any more.
+func TestRevokedAppointmentGetsNothingUntilItIsForgotten(t *testing.T) {
 	l := newLab(t)
 	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.9:1000", "y", "doctor")
-	ended := l.Revoke(l.now, "x", "", l.now.Add(time.Hour))
+	ended := l.Revoke(l.now, id("x"), "", 0)
 	if len(ended) != 1 || ended[0] != p.tuple {
 		t.Errorf("ended %v, want %v", ended, p.tuple)
 	}
@@ -245,11 +248,15 @@ func TestRevokedAppointmentGetsNothingUntilItsCredentialsAreOver(t *testing.T) {
 		t.Errorf("Allocate after revocation: %d, want 401", code)
 	}
 	other.ok(stun.MethodRefresh)
-	l.now = l.now.Add(time.Hour + time.Second)
-	l.Sweep(l.now)
-	if len(l.revoked) != 0 {
-		t.Error("the revocation outlives the credentials")
+	l.Sweep(l.now.AddDate(1, 0, 0))
+	if code := p.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
+		t.Errorf("Allocate after a sweep with the clock ahead: %d, want 401", code)
 	}
+	l.Forget(id("x"))
+	if len(l.revoked) != 0 {
+		t.Error("a revocation is kept")
+	}
+	p.allocate()
 }
 
 func TestRetransmittedAllocateIsAnsweredAsTheFirst(t *testing.T) {
@@ -477,25 +484,31 @@ func TestTheDataPlaneAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Each holder of a seat has a generation of credentials, which tells them apart within
+// one second too.
 func TestRevokedSeatIsFreeForItsNextHolder(t *testing.T) {
 	l := newLab(t)
 	old, partner := l.allocated("198.51.100.1:1000", "x", "patient"), l.allocated("198.51.100.2:1000", "x", "doctor")
-	until := old.credential.Expires
-	ended := l.Revoke(l.now, "x", "patient", until)
-	if len(ended) != 1 || ended[0] != old.tuple {
-		t.Errorf("ended %v, want %v", ended, old.tuple)
+	second := l.peer("198.51.100.3:1000", "x", "patient")
+	second.credential = l.mint("x", "patient", 1, 8*time.Hour)
+	third := l.peer("198.51.100.4:1000", "x", "patient")
+	third.credential = l.mint("x", "patient", 2, time.Hour) // less, as configured since
+	third.allocate()                                        // before the revocation has come here
+	for generation, holder := range []*peer{old, second} {
+		if ended := l.Revoke(l.now, id("x"), "patient", generation+1); generation == 0 && !slices.Equal(ended, []FiveTuple{old.tuple}) {
+			t.Errorf("ended %v, want %v", ended, old.tuple)
+		}
+		if code := holder.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
+			t.Errorf("generation %d: %d, want 401", generation, code)
+		}
 	}
-	if code := old.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
-		t.Errorf("the former holder's credential: %d, want 401", code)
+	l.Revoke(l.now, id("x"), "patient", 1) // told late: it brings nothing back
+	if code := second.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
+		t.Errorf("the second holder, after an older revocation: %d, want 401", code)
 	}
 	partner.ok(stun.MethodRefresh)
-	if got := l.Revoked("x", "patient"); !got.Equal(until) || !l.Revoked("x", "doctor").IsZero() || !l.Revoked("y", "patient").IsZero() {
-		t.Errorf("Revoked = %v, want %v for the patient alone", got, until)
-	}
-	next := l.peer("198.51.100.3:1000", "x", "patient")
-	var err error
-	if next.credential, err = l.keys.Mint("x", "patient", until.Add(time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	next.allocate()
+	third.ok(stun.MethodRefresh)
+	another := *third
+	another.tuple.Client = netip.MustParseAddrPort("198.51.100.4:1001")
+	another.allocate()
 }

@@ -37,7 +37,7 @@ func TestDrain(t *testing.T) {
 	calls("before", 2)
 	l.Drain(l.now, true)
 	calls("draining", 2)
-	if waits.ok(stun.MethodRefresh, lifetime(600)); !l.Holds(waits.tuple) || l.Admits(l.now, "z") || !l.Admits(l.now, "x") {
+	if waits.ok(stun.MethodRefresh, lifetime(600)); !l.Holds(waits.tuple) || l.Admits(l.now, id("z")) || !l.Admits(l.now, id("x")) {
 		t.Error("what lives was touched, or the wrong ones are admitted")
 	}
 	wants("the partner of who waits", "198.51.100.4:1", "z", "patient", 508)
@@ -59,7 +59,7 @@ func TestDrain(t *testing.T) {
 	calls("with both again", 2)
 
 	end(x[1])
-	for _, a := range l.appointments["x"].members {
+	for _, a := range l.appointments[id("x")].members {
 		if a.seat == "patient" {
 			l.end(l.now, a, EndedByTime)
 			break

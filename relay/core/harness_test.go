@@ -1,8 +1,11 @@
 package core
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/binary"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,11 +76,27 @@ type peer struct {
 
 func (l *lab) peer(address, appointment, seat string) *peer {
 	l.Helper()
-	c, err := l.keys.Mint(appointment, seat, l.now.Add(8*time.Hour))
+	return &peer{
+		lab: l, tuple: FiveTuple{Client: netip.MustParseAddrPort(address), Server: server},
+		credential: l.mint(appointment, seat, 0, 8*time.Hour),
+	}
+}
+
+func (l *lab) mint(appointment, seat string, generation int, lifetime time.Duration) credential.Credential {
+	l.Helper()
+	c, err := l.keys.Mint(credential.Identity{
+		Appointment: id(appointment), Seat: seat, Generation: generation, Expires: l.now.Add(lifetime),
+	})
 	if err != nil {
 		l.Fatal(err)
 	}
-	return &peer{lab: l, tuple: FiveTuple{Client: netip.MustParseAddrPort(address), Server: server}, credential: c}
+	return c
+}
+
+// id is the appointment that tests call by a short name.
+func id(name string) string {
+	hash := sha256.Sum256([]byte(name))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(hash[:])[:13])
 }
 
 // allocated returns a peer that has a relayed address.

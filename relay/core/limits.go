@@ -79,12 +79,16 @@ type bucket int64 // Unix nanoseconds
 
 // take draws cost from a bucket that holds depth, unless that is too much.
 func (b *bucket) take(now int64, cost, depth time.Duration) bool {
-	full := fullAt(int64(*b), now, depth)
-	if full+int64(cost)-now > int64(depth) {
+	if !b.holds(now, cost, depth) {
 		return false
 	}
-	*b = bucket(full + int64(cost))
+	*b = bucket(fullAt(int64(*b), now, depth) + int64(cost))
 	return true
+}
+
+// holds reports whether take would draw cost.
+func (b *bucket) holds(now int64, cost, depth time.Duration) bool {
+	return fullAt(int64(*b), now, depth)+int64(cost)-now <= int64(depth)
 }
 
 // fullAt is when what is full again at a time is so. A clock that was set back has left
@@ -97,7 +101,7 @@ func fullAt(at, now int64, depth time.Duration) int64 {
 	return at
 }
 
-// budgets has a bucket for every source prefix, or user, in a table of a fixed size: a
+// budgets has a bucket for every source prefix, or seat, in a table of a fixed size: a
 // flood from a million sources grows nothing. They share buckets by a keyed hash,
 // which nobody outside can aim.
 type budgets[K comparable] struct {
@@ -112,8 +116,15 @@ const budgetDepth = 10 * time.Second
 func newBudgets[K comparable]() *budgets[K] { return &budgets[K]{seed: maphash.MakeSeed()} }
 
 func (b *budgets[K]) take(now time.Time, key K, perSecond int) bool {
-	i := maphash.Comparable(b.seed, key) % uint64(len(b.buckets))
-	return b.buckets[i].take(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
+	return b.of(key).take(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
+}
+
+func (b *budgets[K]) holds(now time.Time, key K, perSecond int) bool {
+	return b.of(key).holds(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
+}
+
+func (b *budgets[K]) of(key K) *bucket {
+	return &b.buckets[maphash.Comparable(b.seed, key)%uint64(len(b.buckets))]
 }
 
 // A client with an allocation has a budget of its own for refusals: it needs one 438

@@ -43,7 +43,7 @@ func TestLimitsOfAllocations(t *testing.T) {
 	if got := l.Allocations(); got != 10 {
 		t.Errorf("%d allocations", got)
 	}
-	l.Revoke(l.now, "y", "", l.now.Add(time.Hour))
+	l.Revoke(l.now, id("y"), "", 0)
 	if got := try("198.51.100.1", "z", "patient"); got != 0 {
 		t.Errorf("after two were ended: %d", got)
 	}
@@ -263,24 +263,18 @@ func TestManyUnknownAttributes(t *testing.T) {
 	}
 }
 
-// An authenticated client that asks without end is not heard for a while, whether it
-// keeps its allocation or not; nobody else can bring that about from another address.
-func TestRequestsOfAUserAreBounded(t *testing.T) {
+// A seat that asks without end is not heard for a while, whether it keeps its allocation
+// or not, and however many credentials and addresses it takes for it.
+func TestRequestsOfASeatAreBounded(t *testing.T) {
 	l := newLab(t)
+	most := int(requestRate * budgetDepth / time.Second)
 	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
-	forged := *p
-	forged.nonce = other.nonce // one that is valid elsewhere
-	for range 1_000 {
-		forged.request(stun.MethodRefresh)
-	}
-	p.ok(stun.MethodRefresh)
 	heard := 0
 	for range 1_000 {
 		if p.request(stun.MethodCreatePermission, xorPeer(other.relayed)) != nil {
 			heard++
 		}
 	}
-	most := int(requestRate * budgetDepth / time.Second)
 	if heard >= most || heard < most-10 {
 		t.Errorf("%d of 1,000 requests were answered, want about %d", heard, most)
 	}
@@ -297,6 +291,33 @@ func TestRequestsOfAUserAreBounded(t *testing.T) {
 	if cycles > most/2 {
 		t.Errorf("%d allocations came and went at once", cycles)
 	}
+
+	heard = 0
+	for i := range 600 { // a new credential each, and an address
+		p := l.peer(fmt.Sprintf("[2001:db8:0:%x::1]:1000", i), "y", "doctor")
+		p.credential = l.mint("y", "doctor", 0, time.Duration(i)*time.Second)
+		for range 10 {
+			if p.request(stun.MethodRefresh) != nil {
+				heard++
+			}
+		}
+	}
+	if heard > most {
+		t.Errorf("600 credentials of a seat got %d answers at once, want %d", heard, most)
+	}
+}
+
+// User names can be read on the wire: one that is repeated without its password costs
+// its seat nothing, from the same address and with a nonce of its own either.
+func TestAnOverheardNameSilencesNobody(t *testing.T) {
+	l := newLab(t)
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	thief := l.peer("198.51.100.1:2000", "x", "doctor")
+	thief.credential.Password = "guessed"
+	for range 1_000 {
+		thief.request(stun.MethodRefresh)
+	}
+	p.ok(stun.MethodRefresh)
 }
 
 // A client that only watches is not idle.

@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
-
-	"praxisrelay/relay/credential"
 )
 
 // Event is what happened to a seat's client, for who has to say later why a call did
@@ -97,13 +95,14 @@ func (c *Core) observeRefusal(from FiveTuple, f failure, reason string) {
 	}
 	id, proven := r.identity, r.key != nil
 	if !proven {
-		var err error
 		if r.authentication != AuthStale && r.authentication != AuthWrong {
 			return
 		}
-		if id, err = credential.Parse(r.username); err != nil {
+		name, ok := c.config.Keys.Open(r.username)
+		if !ok {
 			return
 		}
+		id = name.Identity
 	}
 	if f.code == stun.CodeUnauthorized {
 		reason = r.authentication.String()

@@ -27,7 +27,7 @@ func observed(t *testing.T, change func(*Config)) (l *lab, next func() []string)
 		case Refused:
 			events = append(events, fmt.Sprintf("%s %s %d %s %v", e.Seat, e.Method, e.Code, e.Reason, e.Proven))
 		}
-		if e.Appointment != "x" {
+		if e.Appointment != id("x") {
 			t.Errorf("an event of %q", e.Appointment)
 		}
 	}
@@ -73,7 +73,7 @@ func TestEventsAreTold(t *testing.T) {
 	stale.refused(stun.MethodAllocate, requestedTransport(protocolUDP))
 	want("an old nonce", "patient Allocate 438  false")
 	expired := l.peer("198.51.100.2:1003", "x", "patient")
-	expired.credential, _ = l.keys.Mint("x", "patient", l.now)
+	expired.credential = l.mint("x", "patient", 0, 0)
 	expired.refused(stun.MethodAllocate, requestedTransport(protocolUDP))
 	want("an expired credential", "patient Allocate 401 expired true")
 	l.allocated("198.51.100.2:1004", "x", "patient")
@@ -87,7 +87,7 @@ func TestEventsAreTold(t *testing.T) {
 	patient.channelData(0x4000, "\x80media")
 	patient.ok(stun.MethodRefresh, lifetime(0))
 	want("a Refresh with a lifetime of zero", "patient ended released after 6")
-	l.Revoke(l.now, "x", "patient", l.now.Add(time.Hour))
+	l.Revoke(l.now, id("x"), "patient", 1)
 	want("a revocation", "patient ended revoked after 0")
 	l.now = l.now.Add(DefaultLifetime)
 	l.Sweep(l.now)
@@ -122,7 +122,7 @@ func TestTrafficIsToldApart(t *testing.T) {
 	l.now = l.now.Add(time.Minute)
 	doctor.channelData(0x4000, "\x80media")
 	patient.send(doctor.relayed, answer)
-	held := l.Held(l.now, "x")
+	held := l.Held(l.now, id("x"))
 	if len(held) != 2 || held[0].Seat != "doctor" || !held[0].Permitted || !held[1].Permitted {
 		t.Fatalf("%+v", held)
 	}
@@ -137,7 +137,7 @@ func TestTrafficIsToldApart(t *testing.T) {
 	if f := held[1].Traffic.Sent; f.Answers != 4 || f.Checks+f.Media != 0 || !f.FirstMedia.IsZero() {
 		t.Errorf("the patient sent %+v", f)
 	}
-	if l.Held(l.now, "z") != nil {
+	if l.Held(l.now, id("z")) != nil {
 		t.Error("an unknown appointment holds something")
 	}
 }

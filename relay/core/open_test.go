@@ -151,7 +151,7 @@ func TestOpenRelayUsesEveryPortThatCanBeBound(t *testing.T) {
 	if code := p.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 508 {
 		t.Errorf("without a free port: %d, want 508", code)
 	}
-	l.Revoke(l.now, "7", "", l.now)
+	l.Revoke(l.now, id("7"), "", 0)
 	p.allocate()
 	if len(bound) != 99 {
 		t.Errorf("%d sockets", len(bound))

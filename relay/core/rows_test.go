@@ -22,7 +22,7 @@ func TestErrorCodes(t *testing.T) {
 	}
 	// partner is a peer address that is permitted.
 	partner := func(p *peer) stun.Setter {
-		for addr, a := range p.appointments["x"].space.relayed {
+		for addr, a := range p.appointments[id("x")].space.relayed {
 			if a.tuple != p.tuple {
 				return xorPeer(addr)
 			}
@@ -166,7 +166,7 @@ func TestAuthentication(t *testing.T) {
 	if code := errorCode(t, answer); code != 401 || len(text(t, answer, stun.AttrNonce)) != 16 {
 		t.Errorf("a wrong password: %d, want 401 with a nonce", code)
 	}
-	for _, username := range []string{"alice", "1:2", "99999999999:x.doctor.", "99999999999:X.doctor"} {
+	for _, username := range []string{"alice", "1:2", "9" + alice.credential.Username, "4102444800:" + id("x") + ".doctor"} {
 		p := *alice
 		p.credential.Username = username
 		if code := p.refused(stun.MethodRefresh); code != 401 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"time"
 )
@@ -16,13 +17,14 @@ type state struct {
 	Nonces      []byte
 	Allocations []allocationState
 	Released    map[string][]releaseState // appointment, or "" for the open relay's
-	Revoked     []revokedState
+	Revoked     map[string]revocation     // appointment
 }
 
 type allocationState struct {
 	Tuple                            FiveTuple
 	Username, Appointment            string
 	Seat                             string
+	Generation                       int
 	Relayed                          netip.AddrPort
 	Created, Ends, Expires, LastUsed time.Time
 	Transaction                      []byte
@@ -42,11 +44,6 @@ type channelState struct {
 	Expires time.Time
 }
 
-type revokedState struct {
-	Appointment, Seat string
-	Until             time.Time
-}
-
 type releaseState struct {
 	Addr  netip.AddrPort
 	Until time.Time
@@ -54,10 +51,7 @@ type releaseState struct {
 
 // Save writes the state. Whoever reads it can forge nonces, but no credentials.
 func (c *Core) Save(w io.Writer) error {
-	s := state{Nonces: c.nonces.key[:], Released: map[string][]releaseState{}}
-	for seat, until := range c.revoked {
-		s.Revoked = append(s.Revoked, revokedState{seat.appointment, seat.name, until})
-	}
+	s := state{Nonces: c.nonces.key[:], Released: map[string][]releaseState{}, Revoked: c.revoked}
 	released := func(name string, space *space) {
 		for _, r := range space.released {
 			s.Released[name] = append(s.Released[name], releaseState{r.addr, r.until})
@@ -69,7 +63,7 @@ func (c *Core) Save(w io.Writer) error {
 		}
 		for _, a := range p.members {
 			out := allocationState{
-				Tuple: a.tuple, Username: a.username, Appointment: name, Seat: a.seat, Relayed: a.relayed,
+				Tuple: a.tuple, Username: a.username, Appointment: name, Seat: a.seat, Generation: a.generation, Relayed: a.relayed,
 				Created: a.created, Ends: a.ends, Expires: a.expires, LastUsed: time.Unix(0, max(a.sent.last.Load(), a.received.last.Load())),
 				Transaction: a.transaction[:], Granted: a.granted,
 			}
@@ -102,16 +96,14 @@ func (c *Core) Restore(r io.Reader) error {
 		return errors.New("the relay's state: no key for nonces")
 	}
 	copy(c.nonces.key[:], s.Nonces)
-	for _, r := range s.Revoked {
-		c.revoked[seat{r.Appointment, r.Seat}] = r.Until
-	}
+	maps.Copy(c.revoked, s.Revoked)
 	for _, in := range s.Allocations {
 		if c.config.Open != nil && c.config.Open.Bind(in.Relayed) != nil {
 			continue
 		}
 		p := c.appointment(in.Appointment)
 		a := &allocation{
-			tuple: in.Tuple, username: in.Username, appointment: p, seat: in.Seat, relayed: in.Relayed,
+			tuple: in.Tuple, username: in.Username, appointment: p, seat: in.Seat, generation: in.Generation, relayed: in.Relayed,
 			created: in.Created, ends: in.Ends, expires: in.Expires, granted: in.Granted,
 		}
 		copy(a.transaction[:], in.Transaction)

@@ -45,7 +45,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 			}
 			gone := l.allocated("198.51.100.99:1000", "x", "doctor")
 			gone.ok(stun.MethodRefresh, lifetime(0))
-			l.Revoke(l.now, "z", "", l.now.Add(time.Hour))
+			l.Revoke(l.now, id("z"), "", 0)
 
 			asked := map[*peer][]byte{} // the last Allocate
 			var successor *lab
@@ -200,9 +200,6 @@ func stateOf(t *testing.T, c *Core) string {
 		t.Fatal(err)
 	}
 	slices.SortStableFunc(s.Allocations, func(a, b allocationState) int { return strings.Compare(a.Appointment, b.Appointment) })
-	slices.SortFunc(s.Revoked, func(a, b revokedState) int {
-		return strings.Compare(a.Appointment+"."+a.Seat, b.Appointment+"."+b.Seat)
-	})
 	for _, released := range s.Released {
 		slices.SortFunc(released, func(a, b releaseState) int { return cmp.Or(a.Until.Compare(b.Until), a.Addr.Compare(b.Addr)) })
 	}
@@ -215,7 +212,7 @@ func stateOf(t *testing.T, c *Core) string {
 
 // Every field of an allocation is either in the state or known to be derived.
 func TestStateIsWhole(t *testing.T) {
-	known := []string{"tuple", "username", "appointment", "seat", "relayed", "created", "ends", "expires", "transaction", "granted",
+	known := []string{"tuple", "username", "appointment", "seat", "generation", "relayed", "created", "ends", "expires", "transaction", "granted",
 		"permissions", "channels", "sent", "received", // written
 		"index", "refusals"} // derived; full again within seconds
 	for field := range reflect.TypeFor[allocation]().Fields() {

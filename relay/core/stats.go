@@ -63,7 +63,7 @@ const (
 	AuthWrong                    // the password is not the username's (401)
 	AuthExpired                  // (401)
 	AuthRevoked                  // (401)
-	AuthTooMany                  // the user asks too often: no answer
+	AuthTooMany                  // the seat asks too often: no answer
 	authCount
 )
 
@@ -84,7 +84,7 @@ const (
 	LimitPorts                        // no relayed address is free: 508
 	LimitPeers                        // permissions and channels of an allocation: 508
 	LimitUnauthenticated              // no answer
-	LimitRequests                     // of a user: no answer
+	LimitRequests                     // of a seat: no answer
 	limitCount
 )
 

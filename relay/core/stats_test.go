@@ -50,7 +50,7 @@ func TestStatsCountWhatHappens(t *testing.T) {
 		"a nonce":        {func(_ *lab, p *peer) { p.nonce = "?"; p.refused(stun.MethodRefresh) }, "authentication stale_nonce 1"},
 		"an expired one": {func(l *lab, _ *peer) { l.late(8*time.Hour, nil) }, "authentication expired 1, authentication missing 1, live udp -1"},
 		"a revoked one": {func(l *lab, _ *peer) {
-			l.late(0, func() { l.Revoke(l.now, "other", "doctor", l.now.Add(8*time.Hour)) })
+			l.late(0, func() { l.Revoke(l.now, id("other"), "doctor", 1) })
 		}, "authentication missing 1, authentication revoked 1"},
 		"no channel":    {func(_ *lab, p *peer) { p.channelData(0x4000, "x") }, "drop no_route 1"},
 		"no message":    {func(_ *lab, p *peer) { p.raw([]byte{0x40, 0, 0, 9}) }, "drop malformed 1"},

@@ -1,23 +1,29 @@
 // Package credential makes and checks the time-limited TURN credentials that
 // every TURN client and server knows as the "REST API" form:
 //
-//	username = <expiry, Unix seconds>:<appointment>.<seat>
+//	username = <expiry, Unix seconds>:<sealed name>
 //	password = base64(HMAC-SHA-1(secret, username))
 //
 // A relay that shares the secret needs no list of users. SHA-1 is what the form
 // prescribes; as an HMAC key derivation it is not weakened by its collisions.
+//
+// The user name goes in the clear over UDP and TCP, so it must not say whose it is: see
+// name.go.
+//
+// A credential cannot be taken back, and neither a clock nor a configuration knows which
+// ones of a seat still live. So each has the seat's generation in it, which rises when
+// the seat is given to somebody else: the relay refuses the generations before.
 package credential
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"iter"
-	"strconv"
-	"strings"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -39,18 +45,23 @@ type Credential struct {
 	Expires  time.Time
 }
 
-// Identity is what a username says.
+// Identity is whom a credential is for.
 type Identity struct {
-	Appointment string
-	Seat        string
+	Appointment string // 13 letters of RFC 4648's base 32, in lower case
+	Seat        string // one of seats
+	Generation  int    // of the seat's credentials; below MaxGeneration
 	Expires     time.Time
 }
 
 // Keyring holds the secrets. The first signs, all verify, so that a secret can
-// be replaced without cutting anybody off. Any goroutine may use it.
+// be replaced without cutting anybody off. Behind them are former ones, which verify
+// nothing: they say whose credential is not taken any more. Any goroutine may use it.
 type Keyring struct {
-	secrets atomic.Pointer[[][]byte]
+	secrets atomic.Pointer[[]*secret]
 }
+
+// maxFormer is how many former secrets are remembered.
+const maxFormer = 4
 
 // NewKeyring refuses to be made without a secret or with a short one.
 func NewKeyring(secrets ...[]byte) (*Keyring, error) {
@@ -66,65 +77,80 @@ func (k *Keyring) Replace(secrets ...[]byte) error {
 	if len(secrets) == 0 {
 		return errors.New("no TURN secret: without one nobody could be told from anybody")
 	}
-	for i, secret := range secrets {
-		if len(secret) < MinSecret {
-			return fmt.Errorf("TURN secret %d has %d bytes: use at least %d", i+1, len(secret), MinSecret)
+	next := make([]*secret, len(secrets))
+	for i, key := range secrets {
+		if len(key) < MinSecret {
+			return fmt.Errorf("TURN secret %d has %d bytes: use at least %d", i+1, len(key), MinSecret)
 		}
+		next[i] = newSecret(key)
 	}
-	k.secrets.Store(&secrets)
+	if before := k.secrets.Load(); before != nil {
+		next = append(next, former(*before, secrets)...)
+	}
+	k.secrets.Store(&next)
 	return nil
 }
 
-// Mint makes the credential of a seat. Appointment and seat must consist of
-// lower-case letters, digits and hyphens.
-func (k *Keyring) Mint(appointment, seat string, expires time.Time) (Credential, error) {
-	if !isName(appointment) || !isName(seat) {
-		return Credential{}, fmt.Errorf("appointment and seat are lower-case letters, digits and hyphens, at most %d", maxName)
+// former returns those of the secrets that are not among the next ones, without their keys.
+func former(secrets []*secret, next [][]byte) (list []*secret) {
+	for _, s := range secrets {
+		again := slices.ContainsFunc(next, func(key []byte) bool { return bytes.Equal(key, s.key) })
+		if !again && len(list) < maxFormer {
+			list = append(list, &secret{names: s.names})
+		}
 	}
-	username := fmt.Sprintf("%d:%s.%s", expires.Unix(), appointment, seat)
+	return list
+}
+
+// Mint makes the credential of an identity, which expires at a whole second.
+func (k *Keyring) Mint(id Identity) (Credential, error) {
+	first := (*k.secrets.Load())[0]
+	username, err := first.seal(id)
+	if err != nil {
+		return Credential{}, err
+	}
 	return Credential{
 		Username: username,
-		Password: password((*k.secrets.Load())[0], username),
-		Expires:  time.Unix(expires.Unix(), 0).UTC(),
+		Password: string(first.appendPassword(nil, username)),
+		Expires:  time.Unix(id.Expires.Unix(), 0).UTC(),
 	}, nil
 }
 
-// Keys yields the keys of MESSAGE-INTEGRITY that a username has under each secret:
-// MD5(username ":" realm ":" password), RFC 8489, section 9.2.2.
-func (k *Keyring) Keys(username, realm string) iter.Seq[[md5.Size]byte] {
-	return func(yield func([md5.Size]byte) bool) {
-		for _, secret := range *k.secrets.Load() {
-			if !yield(md5.Sum([]byte(username + ":" + realm + ":" + password(secret, username)))) {
-				return
-			}
+// Opened is what a user name says to those who have its secret.
+type Opened struct {
+	Identity
+	username string
+	secret   *secret
+}
+
+// Open reads a user name that was made under one of the secrets, or a former one. Whoever
+// sees one can repeat it: only the key proves that a request is of its holder.
+func (k *Keyring) Open(username string) (Opened, bool) {
+	expiry, sealed, ok := parse(username)
+	if !ok {
+		return Opened{}, false
+	}
+	for _, s := range *k.secrets.Load() {
+		if id, ok := s.open(expiry, sealed); ok {
+			return Opened{id, username, s}, true
 		}
 	}
+	return Opened{}, false
 }
 
-// Parse reads a username. It says nothing about whether the username was ever minted.
-func Parse(username string) (Identity, error) {
-	expiry, rest, ok1 := strings.Cut(username, ":")
-	appointment, seat, ok2 := strings.Cut(rest, ".")
-	seconds, err := strconv.ParseInt(expiry, 10, 64)
-	if !ok1 || !ok2 || err != nil || seconds <= 0 || !isName(appointment) || !isName(seat) {
-		return Identity{}, errors.New("a TURN username here is <expiry>:<appointment>.<seat>")
+// Key is the key of MESSAGE-INTEGRITY: MD5(username ":" realm ":" password), RFC 8489,
+// section 9.2.2. Under a former secret there is none.
+func (o Opened) Key(realm string) (key [md5.Size]byte, ok bool) {
+	if o.secret.key == nil {
+		return key, false
 	}
-	return Identity{Appointment: appointment, Seat: seat, Expires: time.Unix(seconds, 0).UTC()}, nil
+	text := append(make([]byte, 0, 128), o.username...)
+	text = append(append(append(text, ':'), realm...), ':')
+	return md5.Sum(o.secret.appendPassword(text, o.username)), true
 }
 
-const maxName = 64
-
-func isName(s string) bool {
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxName
-}
-
-func password(secret []byte, username string) string {
-	mac := hmac.New(sha1.New, secret)
+func (s *secret) appendPassword(text []byte, username string) []byte {
+	mac := hmac.New(sha1.New, s.key)
 	mac.Write([]byte(username))
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return base64.StdEncoding.AppendEncode(text, mac.Sum(nil))
 }

@@ -1,7 +1,7 @@
 package credential
 
 import (
-	"strings"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,33 +9,54 @@ import (
 	"github.com/pion/turn/v4"
 )
 
+const appointment = "jnrgqgsnkz2ja"
+
+func doctor(expires time.Time) Identity {
+	return Identity{Appointment: appointment, Seat: "doctor", Expires: expires}
+}
+
+func keyring(t testing.TB, secrets ...string) *Keyring {
+	t.Helper()
+	var all [][]byte
+	for _, secret := range secrets {
+		all = append(all, []byte(secret))
+	}
+	keys, err := NewKeyring(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func mint(t testing.TB, keys *Keyring, id Identity) Credential {
+	t.Helper()
+	c, err := keys.Mint(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestMintedCredentialIsWhatOtherServersAccept(t *testing.T) {
 	secret := "a secret of some length, really"
-	keys, err := NewKeyring([]byte(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	until := time.Now().Add(time.Hour)
-	got, err := keys.Mint("apt1", "doctor", until)
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := keyring(t, secret)
+	id := doctor(time.Now().Add(time.Hour).UTC().Truncate(time.Second))
+	got := mint(t, keys, id)
 	// pion's handler for the same form derives the key independently.
 	want, ok := turn.LongTermTURNRESTAuthHandler(secret, nil)(got.Username, "realm", nil)
 	if !ok {
 		t.Fatalf("pion does not accept the username %q", got.Username)
 	}
-	for key := range keys.Keys(got.Username, "realm") {
-		if string(key[:]) != string(want) {
-			t.Error("the integrity key differs from pion's")
-		}
-	}
 	if string(stun.NewLongTermIntegrity(got.Username, "realm", got.Password)) != string(want) {
 		t.Error("the password does not lead to the same key")
 	}
-	id, err := Parse(got.Username)
-	if err != nil || id != (Identity{"apt1", "doctor", got.Expires}) {
-		t.Errorf("Parse = %+v, %v", id, err)
+	// Another process has nothing but the secret.
+	opened, ok := keyring(t, secret).Open(got.Username)
+	if !ok || opened.Identity != id {
+		t.Fatalf("Open = %+v, %v", opened.Identity, ok)
+	}
+	if key, ok := opened.Key("realm"); !ok || string(key[:]) != string(want) {
+		t.Error("the integrity key differs from pion's")
 	}
 }
 
@@ -51,30 +72,22 @@ func TestKeyringRefusesInsecureSecrets(t *testing.T) {
 // TestRotation: the first secret signs, all verify, and one that is gone does not.
 func TestRotation(t *testing.T) {
 	first, second := []byte("the first of the secrets"), []byte("the second of the secrets")
-	keys, err := NewKeyring(first)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old, err := keys.Mint("apt1", "doctor", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys := keyring(t, string(first))
+	id := doctor(time.Now())
+	old := mint(t, keys, id)
 	verifies := func(c Credential) bool {
-		for key := range keys.Keys(c.Username, "realm") {
-			if string(key[:]) == string(stun.NewLongTermIntegrity(c.Username, "realm", c.Password)) {
-				return true
-			}
+		opened, ok := keys.Open(c.Username)
+		if !ok {
+			return false
 		}
-		return false
+		key, ok := opened.Key("realm")
+		return ok && string(key[:]) == string(stun.NewLongTermIntegrity(c.Username, "realm", c.Password))
 	}
 	if err := keys.Replace(second, first); err != nil {
 		t.Fatal(err)
 	}
-	fresh, err := keys.Mint("apt1", "doctor", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !verifies(old) || !verifies(fresh) || old.Password == fresh.Password {
+	fresh := mint(t, keys, id)
+	if !verifies(old) || !verifies(fresh) || old.Username == fresh.Username || old.Password == fresh.Password {
 		t.Error("two secrets: want both to verify and the new one to sign")
 	}
 	if err := keys.Replace(second, []byte("short")); err == nil || !verifies(old) {
@@ -86,16 +99,42 @@ func TestRotation(t *testing.T) {
 	if verifies(old) || !verifies(fresh) {
 		t.Error("want the secret that is gone to verify nothing, and the other all of its own")
 	}
+	// It says whose credential that is, until many others have come and gone.
+	if opened, ok := keys.Open(old.Username); !ok || opened.Appointment != id.Appointment {
+		t.Errorf("the name under the secret that is gone: %+v, %v", opened.Identity, ok)
+	}
+	for i := range 10 {
+		if err := keys.Replace(fmt.Appendf(nil, "secret number %d of many", i)); err != nil || verifies(old) {
+			t.Fatalf("after replacement %d: %v", i, err)
+		}
+	}
+	if len(*keys.secrets.Load()) > 1+maxFormer {
+		t.Errorf("%d secrets are kept", len(*keys.secrets.Load()))
+	}
+	if err := keys.Replace(first); err != nil || !verifies(old) {
+		t.Errorf("a secret that is back does not verify: %v", err)
+	}
 }
 
-func TestParseRefuses(t *testing.T) {
-	for _, username := range []string{
-		"", ":", "1700000000", "1700000000:", "1700000000:a", "1700000000:.doctor", "1700000000:a.",
-		"x:a.doctor", "-5:a.doctor", "0:a.doctor", "1700000000:A.doctor", "1700000000:a.b.c",
-		"1700000000:a b.doctor", "99999999999999999999:a.doctor", "1700000000:" + strings.Repeat("a", 65) + ".doctor",
+func TestMintRefuses(t *testing.T) {
+	keys := keyring(t, "a secret of some length, really")
+	now := time.Unix(1_700_000_000, 0)
+	for name, id := range map[string]Identity{
+		"no appointment":            {"", "doctor", 0, now},
+		"a short one":               {"jnrgqgsnkz2j", "doctor", 0, now},
+		"a long one":                {"jnrgqgsnkz2jaa", "doctor", 0, now},
+		"another letter":            {"jnrgqgsnkz2j1", "doctor", 0, now},
+		"an upper one":              {"Jnrgqgsnkz2ja", "doctor", 0, now},
+		"no seat":                   {appointment, "", 0, now},
+		"another seat":              {appointment, "visitor", 0, now},
+		"a negative generation":     {appointment, "doctor", -1, now},
+		"too many generations":      {appointment, "doctor", MaxGeneration, now},
+		"an expiry before 1970":     {appointment, "doctor", 0, time.Time{}},
+		"one of the next century":   {appointment, "doctor", 0, now.AddDate(100, 0, 0)},
+		"one at the very beginning": {appointment, "doctor", 0, time.Unix(0, 0)},
 	} {
-		if id, err := Parse(username); err == nil {
-			t.Errorf("Parse(%q) = %+v", username, id)
+		if c, err := keys.Mint(id); err == nil {
+			t.Errorf("%s: minted %q", name, c.Username)
 		}
 	}
 }

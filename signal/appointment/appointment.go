@@ -1,5 +1,11 @@
 // Package appointment holds what the server knows of appointments: their window,
 // their seats, and for each seat enough to recognise its code, but not the code.
+//
+// The row of an appointment is what remembers a revocation. A TURN credential works
+// without it, so two things hold whatever restarts, configurations and clocks do: no
+// credential expires after [Appointment.Ends], when the row is deleted; and each carries
+// its seat's generation, a number that rises with every code, so that it is never a time
+// that tells the credentials of two holders apart.
 package appointment
 
 import (
@@ -32,7 +38,7 @@ const (
 )
 
 // Grace is how long a row outlives its window, so that a late visitor is told
-// that it is over.
+// that it is over, and a consultation may run over.
 const Grace = 24 * time.Hour
 
 // Appointment is a window in time and its seats.
@@ -68,9 +74,36 @@ type Seat struct {
 	RoomKey []byte `json:"room_key"`
 	// Used is set once the seat was joined.
 	Used bool `json:"used,omitempty"`
-	// Reissued is when the seat last got another code.
-	Reissued time.Time `json:"reissued,omitzero"`
+	// Reissued is when the seat last got another code, Generation how often it did.
+	Reissued   time.Time `json:"reissued,omitzero"`
+	Generation int       `json:"generation,omitempty"`
 }
+
+// lostGeneration is that of a seat whose row an older program has written, which counts
+// none: it is above any that the seat had before.
+const lostGeneration = 1 << 22
+
+func (s Seat) generation() int {
+	if s.Generation == 0 && !s.Reissued.IsZero() {
+		return lostGeneration
+	}
+	return s.Generation
+}
+
+// Generation is that of the credentials which a seat's clients get now. Those of the
+// generations before were made for who had an earlier code. With each of the codes one
+// may check, so those of Test are over when any code is.
+func (a Appointment) Generation(seat string) (sum int) {
+	for _, s := range a.Seats {
+		if s.Name == seat || seat == Test {
+			sum += s.generation()
+		}
+	}
+	return sum
+}
+
+// Ends is when everything of an appointment is over.
+func (a Appointment) Ends() time.Time { return a.Closes.Add(Grace) }
 
 // Seat returns the seat of that name; ErrUnknown.
 func (a Appointment) Seat(name string) (Seat, error) {
@@ -130,7 +163,7 @@ func (a Appointment) Validate() error {
 	if err := a.CheckWindow(); err != nil {
 		return err
 	}
-	if b, err := idEncoding.DecodeString(a.ID); err != nil || len(b) != 8 {
+	if b, err := idEncoding.DecodeString(a.ID); err != nil || len(b) != 8 || len(a.ID) != 13 {
 		return errors.New("id: 13 lower-case letters and digits, 64 random bits in base 32, are expected")
 	}
 	names := a.SeatNames()

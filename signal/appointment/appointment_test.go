@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,17 +77,18 @@ func TestValidate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Appointment){
-		"no id":             func(a *Appointment) { a.ID = "" },
-		"an id for a path":  func(a *Appointment) { a.ID = "../../../etc/" },
-		"an id with a dot":  func(a *Appointment) { a.ID = "abcdefghijk.l" },
-		"closes before":     func(a *Appointment) { a.Closes = a.Opens },
-		"open for ever":     func(a *Appointment) { a.Closes = a.Opens.AddDate(1, 0, 0) },
-		"one seat":          func(a *Appointment) { a.Seats = a.Seats[:1] },
-		"three seats":       func(a *Appointment) { a.Seats = append(a.Seats, a.Seats[0]) },
-		"a seat twice":      func(a *Appointment) { a.Seats[1].Name = Doctor },
-		"one code for both": func(a *Appointment) { a.Seats[1].Lookup = a.Seats[0].Lookup },
-		"a name for a ref":  func(a *Appointment) { a.Ref = "M. Muster" },
-		"a long ref":        func(a *Appointment) { a.Ref = strings.Repeat("x", 65) },
+		"no id":              func(a *Appointment) { a.ID = "" },
+		"an id for a path":   func(a *Appointment) { a.ID = "../../../etc/" },
+		"an id with a dot":   func(a *Appointment) { a.ID = "abcdefghijk.l" },
+		"an id of two lines": func(a *Appointment) { a.ID = a.ID[:5] + "\n" + a.ID[5:] },
+		"closes before":      func(a *Appointment) { a.Closes = a.Opens },
+		"open for ever":      func(a *Appointment) { a.Closes = a.Opens.AddDate(1, 0, 0) },
+		"one seat":           func(a *Appointment) { a.Seats = a.Seats[:1] },
+		"three seats":        func(a *Appointment) { a.Seats = append(a.Seats, a.Seats[0]) },
+		"a seat twice":       func(a *Appointment) { a.Seats[1].Name = Doctor },
+		"one code for both":  func(a *Appointment) { a.Seats[1].Lookup = a.Seats[0].Lookup },
+		"a name for a ref":   func(a *Appointment) { a.Ref = "M. Muster" },
+		"a long ref":         func(a *Appointment) { a.Ref = strings.Repeat("x", 65) },
 	} {
 		a := sample(1, day)
 		spoil(&a)
@@ -175,14 +177,24 @@ func testRegistry(t *testing.T, open func() Registry) {
 		t.Errorf("List = %v", list)
 	}
 
-	must(r.Sweep(ctx, first.Closes.Add(Grace-time.Second)))
+	sweep := func(now time.Time, want ...string) {
+		t.Helper()
+		deleted, err := r.Sweep(ctx, now)
+		slices.Sort(deleted)
+		slices.Sort(want)
+		if err != nil || !slices.Equal(deleted, want) {
+			t.Errorf("Sweep = %q, %v, want %q", deleted, err, want)
+		}
+	}
+	sweep(time.Time{})
+	sweep(first.Closes.Add(Grace-time.Second), later.ID)
 	if _, _, err := r.Find(ctx, first.Seats[0].Lookup); err != nil {
 		t.Errorf("swept too early: %v", err)
 	}
 	if _, _, err := r.Find(ctx, later.Seats[0].Lookup); !errors.Is(err, ErrUnknown) {
 		t.Errorf("not swept: %v", err)
 	}
-	must(r.Sweep(ctx, second.Closes.Add(Grace)))
+	sweep(second.Closes.Add(Grace), first.ID, second.ID)
 	if list, err := r.List(ctx); err != nil || len(list) != 0 {
 		t.Errorf("List = %v, %v", list, err)
 	}

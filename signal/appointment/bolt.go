@@ -155,11 +155,9 @@ func (b *bolt) Revoke(_ context.Context, id string, now time.Time) (a Appointmen
 	return a, err
 }
 
-func (b *bolt) Reissue(_ context.Context, id string, seat Seat, now time.Time) (Seat, error) {
-	seat.Used, seat.Reissued = false, now.UTC()
-	return seat, b.db.Update(func(tx *bbolt.Tx) error {
-		a, err := getAppointment(tx, []byte(id))
-		if err != nil {
+func (b *bolt) Reissue(_ context.Context, id string, seat Seat, now time.Time) (a Appointment, err error) {
+	err = b.db.Update(func(tx *bbolt.Tx) error {
+		if a, err = getAppointment(tx, []byte(id)); err != nil {
 			return err
 		}
 		i := slices.IndexFunc(a.Seats, func(s Seat) bool { return s.Name == seat.Name })
@@ -172,18 +170,21 @@ func (b *bolt) Reissue(_ context.Context, id string, seat Seat, now time.Time) (
 		if err := addLookup(tx, seat.Lookup, id); err != nil {
 			return err
 		}
+		seat.Used, seat.Reissued, seat.Generation = false, now.UTC(), a.Seats[i].generation()+1
 		a.Seats[i] = seat
 		return putAppointment(tx, a)
 	})
+	return a, err
 }
 
-func (b *bolt) Sweep(_ context.Context, now time.Time) error {
+func (b *bolt) Sweep(_ context.Context, now time.Time) (deleted []string, err error) {
 	var damaged error
-	err := b.db.Update(func(tx *bbolt.Tx) error {
+	err = b.db.Update(func(tx *bbolt.Tx) error {
+		deleted = nil
 		list, err := allAppointments(tx)
 		damaged = err
 		for _, a := range list {
-			if now.Before(a.Closes.Add(Grace)) {
+			if now.Before(a.Ends()) {
 				continue
 			}
 			if err := deleteLookups(tx, a); err != nil {
@@ -192,10 +193,14 @@ func (b *bolt) Sweep(_ context.Context, now time.Time) error {
 			if err := tx.Bucket(appointmentsBucket).Delete([]byte(a.ID)); err != nil {
 				return err
 			}
+			deleted = append(deleted, a.ID)
 		}
 		return errors.Join(sweepAnswers(tx, now), sweepTokens(tx, now))
 	})
-	return errors.Join(err, damaged)
+	if err != nil {
+		deleted = nil // nothing was
+	}
+	return deleted, errors.Join(err, damaged)
 }
 
 // Check writes what changes nothing: the file's meta page goes to the disk.

@@ -33,14 +33,14 @@ type Registry interface {
 	// that it was there, until its row is swept; ErrUnknown.
 	Revoke(ctx context.Context, id string, now time.Time) (Appointment, error)
 	// Reissue makes the code of a seat unknown and another one known in its place,
-	// by Lookup and RoomKey of the seat of that name; ErrUnknown where there is none
-	// any more, ErrExists. It returns the seat as it is kept.
-	Reissue(ctx context.Context, id string, seat Seat, now time.Time) (Seat, error)
+	// by Lookup and RoomKey of the seat of that name, and raises its generation;
+	// ErrUnknown where there is none any more, ErrExists.
+	Reissue(ctx context.Context, id string, seat Seat, now time.Time) (Appointment, error)
 	// Answer returns the answer of that key; ErrUnknown.
 	Answer(ctx context.Context, key [32]byte, now time.Time) (Answer, error)
 	// Sweep deletes appointments and tokens that are over by more than Grace, and
-	// answers older than AnswerLife.
-	Sweep(ctx context.Context, now time.Time) error
+	// answers older than AnswerLife. It returns the ids of the appointments.
+	Sweep(ctx context.Context, now time.Time) (deleted []string, err error)
 
 	// AddToken keeps an access token.
 	AddToken(ctx context.Context, t token.Token) error

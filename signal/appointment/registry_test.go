@@ -1,6 +1,7 @@
 package appointment
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -32,8 +33,8 @@ func testReissue(t *testing.T, r Registry, a Appointment) {
 	ctx, fresh, now := t.Context(), Lookup{77}, a.Opens.Add(time.Hour)
 	old := a.Seats[1].Lookup
 	next := Seat{Name: Patient, Lookup: fresh, RoomKey: make([]byte, 60)}
-	if seat, err := r.Reissue(ctx, a.ID, next, now); err != nil || seat.Used || !seat.Reissued.Equal(now) {
-		t.Errorf("Reissue = %+v, %v", seat, err)
+	if got, err := r.Reissue(ctx, a.ID, next, now); err != nil || got.Seats[1].Used || !got.Seats[1].Reissued.Equal(now) {
+		t.Errorf("Reissue = %+v, %v", got, err)
 	}
 	if kept, err := r.Get(ctx, a.ID); err != nil || kept.Seats[1].Used || kept.Seats[1].Lookup != fresh || kept.Seats[0].Lookup != a.Seats[0].Lookup {
 		t.Errorf("kept is %+v, %v", kept, err)
@@ -51,6 +52,31 @@ func testReissue(t *testing.T, r Registry, a Appointment) {
 	}
 	if _, _, err := r.Find(ctx, fresh); err != nil {
 		t.Errorf("a refused reissue took the code: %v", err)
+	}
+	// Each code has its generation, within one second too, and with a clock that was set back.
+	generations := func() [3]int {
+		kept, err := r.Get(ctx, a.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return [3]int{kept.Generation(Doctor), kept.Generation(Patient), kept.Generation(Test)}
+	}
+	if got := generations(); got != [3]int{0, 1, 1} {
+		t.Errorf("after one reissue the generations are %v", got)
+	}
+	for _, step := range []struct {
+		seat string
+		at   time.Time
+		want [3]int
+	}{
+		{Patient, now, [3]int{0, 2, 2}}, {Patient, now.AddDate(-1, 0, 0), [3]int{0, 3, 3}}, {Doctor, now, [3]int{1, 3, 4}},
+	} {
+		if _, err := r.Reissue(ctx, a.ID, Seat{Name: step.seat, Lookup: Lookup{80, byte(step.want[2])}}, step.at); err != nil {
+			t.Fatal(err)
+		}
+		if got := generations(); got != step.want {
+			t.Errorf("after a reissue of the %s the generations are %v, want %v", step.seat, got, step.want)
+		}
 	}
 	for id, seat := range map[string]string{a.ID: "guest", "nobody": Patient} {
 		if _, err := r.Reissue(ctx, id, Seat{Name: seat, Lookup: Lookup{78}}, now); !errors.Is(err, ErrUnknown) {
@@ -75,7 +101,7 @@ func testTokens(t *testing.T, r Registry) {
 	if list, err := r.Tokens(ctx); err != nil || len(list) != 2 || list[0].ID != kept.ID {
 		t.Errorf("Tokens = %v, %v", list, err)
 	}
-	if err := r.Sweep(ctx, brief.Expires.Add(Grace)); err != nil {
+	if _, err := r.Sweep(ctx, brief.Expires.Add(Grace)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Token(ctx, brief.ID); !errors.Is(err, ErrUnknown) {
@@ -110,7 +136,7 @@ func testAnswers(t *testing.T, r Registry) {
 			t.Errorf("%x at %v: %v", key[0], now, err)
 		}
 	}
-	if err := r.Sweep(ctx, day.Add(AnswerLife)); err != nil {
+	if _, err := r.Sweep(ctx, day.Add(AnswerLife)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Answer(ctx, answer.Key, day); !errors.Is(err, ErrUnknown) {
@@ -139,19 +165,52 @@ func TestSweepLeavesNothing(t *testing.T) {
 	if _, err := r.Reissue(ctx, reissued.ID, Seat{Name: Doctor, Lookup: Lookup{50}}, day); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Sweep(ctx, day.Add(Length+Grace)); err != nil {
+	if _, err := r.Sweep(ctx, day.Add(Length+Grace)); err != nil {
 		t.Fatal(err)
 	}
 	if got := rowsOf(t, r); got["appointments"] != 1 || got["lookups"] != 2 || got["answers"] != 0 {
 		t.Errorf("%v rows are left, want one appointment and its two lookups", got)
 	}
-	if err := r.Sweep(ctx, day.Add(Length+Grace+time.Second)); err != nil {
+	if _, err := r.Sweep(ctx, day.Add(Length+Grace+time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for bucket, n := range rowsOf(t, r) {
 		if n != 0 && bucket != "meta" {
 			t.Errorf("%d rows of %s are left", n, bucket)
 		}
+	}
+}
+
+// TestRowsOfOlderPrograms have no generation, or lost it when one of them wrote the row
+// again: whoever had the seat before has none that is as high.
+func TestRowsOfOlderPrograms(t *testing.T) {
+	for row, want := range map[string]int{
+		`{"seats":[{"name":"doctor"},{"name":"patient"}]}`:                                                        0,
+		`{"seats":[{"name":"doctor"},{"name":"patient","reissued":"2026-12-01T09:00:10Z"}]}`:                      lostGeneration,
+		`{"seats":[{"name":"doctor"},{"name":"patient","reissued":"2026-12-01T09:00:10Z","generation":2}]}`:       2,
+		`{"seats":[{"name":"doctor"},{"name":"patient","reissued":"2026-12-01T09:00:10Z","generation":4194305}]}`: lostGeneration + 1,
+	} {
+		var a Appointment
+		if err := json.Unmarshal([]byte(row), &a); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.Generation(Patient); got != want || a.Generation(Doctor) != 0 || a.Generation(Test) != want {
+			t.Errorf("%s: generation %d, want %d", row, got, want)
+		}
+	}
+	// The next code's is above.
+	r, err := Open(filepath.Join(t.TempDir(), "registry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	a := sample(1, day)
+	a.Seats[1].Reissued = day
+	if err := r.Create(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.Reissue(t.Context(), a.ID, Seat{Name: Patient, Lookup: Lookup{9}}, day); err != nil || got.Generation(Patient) != lostGeneration+1 {
+		t.Errorf("Reissue = %+v, %v", got, err)
 	}
 }
 
@@ -205,7 +264,7 @@ func TestAnOldBackupOpensNothingThatIsOver(t *testing.T) {
 	if err != nil || found.Admits(now) != ErrOver {
 		t.Errorf("within the grace: %v, %v", err, found.Admits(now))
 	}
-	if err := restored.Sweep(ctx, now.Add(Grace)); err != nil {
+	if _, err := restored.Sweep(ctx, now.Add(Grace)); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := restored.Find(ctx, a.Seats[0].Lookup); !errors.Is(err, ErrUnknown) {

@@ -185,6 +185,11 @@ func (a *Admin) EndDrain(ctx context.Context) (got protocol.Drained, err error) 
 	return got, a.call(ctx, http.MethodDelete, "/v1/drain", nil, &got)
 }
 
+// CreateCredentials makes TURN credentials of as many appointments.
+func (a *Admin) CreateCredentials(ctx context.Context, count int) (made protocol.MadeCredentials, err error) {
+	return made, a.call(ctx, http.MethodPost, "/v1/credentials", protocol.NewCredentials{Count: count}, &made)
+}
+
 // Status returns what the daemon does and how it is.
 func (a *Admin) Status(ctx context.Context) (got protocol.Status, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/status", nil, &got)

@@ -31,3 +31,32 @@ type Drained struct {
 	Calls    int       `json:"calls"`         // that run
 	Next     time.Time `json:"next,omitzero"` // when the next appointment opens; zero: there is none
 }
+
+// MaxCredentials is how many appointments' credentials POST /v1/credentials makes at once.
+const MaxCredentials = 10_000
+
+// NewCredentials is the body of POST /v1/credentials, on the admin socket only.
+type NewCredentials struct {
+	Count int `json:"count"`
+}
+
+// MadeCredentials is the answer: TURN credentials of appointments that nothing else
+// belongs to, for clients that are not the page.
+type MadeCredentials struct {
+	URLs         []string                 `json:"urls"`
+	Expires      time.Time                `json:"expires"`
+	Appointments []AppointmentCredentials `json:"appointments"`
+}
+
+// AppointmentCredentials are those of the seats of one appointment, which the relay
+// forwards between.
+type AppointmentCredentials struct {
+	Doctor  TURNCredential `json:"doctor"`
+	Patient TURNCredential `json:"patient"`
+}
+
+// TURNCredential is one seat's.
+type TURNCredential struct {
+	Username   string `json:"username"`
+	Credential string `json:"credential"`
+}
