@@ -126,7 +126,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 	a.url = config.PageURL(c.Name, a.addresses.HTTPS.Port())
 	a.urls = iceURLs(c.Name, a.addresses)
 	if a.registry, err = appointment.Open(c.Signal.Registry); err != nil {
-		return nil, err
+		return nil, placing(err, c.Signal.Registry)
 	}
 	if a.admin, err = listenAdmin(c.Signal.AdminSocket); err != nil {
 		return nil, err

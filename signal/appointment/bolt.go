@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -41,8 +40,8 @@ func Open(file string) (Registry, error) {
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("signal.registry: another process has %s open: stop that one first", file)
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		err = fmt.Errorf("%w: its folder must exist and be writable", err)
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
+		err = fmt.Errorf("%s is none, or damaged (%w): restore a backup, or move it away to begin without appointments", file, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("signal.registry: %w", err)
