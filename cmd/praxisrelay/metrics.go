@@ -74,7 +74,10 @@ func (a *appliance) certificateProblems() float64 {
 func (a *appliance) metricsServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.Handle("GET /", a.health.Handler())
+	mux.HandleFunc("OPTIONS /{$}", health.Options)
+	for _, pattern := range append(health.Patterns, "GET /") {
+		mux.Handle(pattern, a.health.Handler())
+	}
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,  // against who sends a header a day

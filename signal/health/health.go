@@ -27,13 +27,29 @@ type Checks struct {
 	Ready []Check // beside those
 }
 
-// Handler serves GET and HEAD of /healthz and /readyz.
+// Patterns are the requests that Handler serves, as of [http.ServeMux]. Load balancers
+// also ask by OPTIONS.
+var Patterns = []string{"GET /healthz", "OPTIONS /healthz", "GET /readyz", "OPTIONS /readyz"}
+
+// Handler serves Patterns, and HEAD as GET.
 func (c *Checks) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Alive) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Alive, c.Ready) })
+	for _, method := range []string{"GET", "OPTIONS"} {
+		mux.HandleFunc(method+" /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Alive) })
+		mux.HandleFunc(method+" /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Alive, c.Ready) })
+	}
 	return mux
 }
+
+// Options answers OPTIONS of what has GET: HAProxy checks / in this way unless it is told
+// otherwise.
+func Options(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", Allow)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// Allow are the methods of what has GET, for the header of that name.
+const Allow = "GET, HEAD, OPTIONS"
 
 func answer(w http.ResponseWriter, lists ...[]Check) {
 	var reasons strings.Builder
@@ -45,6 +61,7 @@ func answer(w http.ResponseWriter, lists ...[]Check) {
 		}
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Allow", Allow)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if reasons.Len() > 0 {
