@@ -116,7 +116,7 @@ func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, erro
 }
 
 var checkDesc = prometheus.NewDesc("praxisrelay_check_ok",
-	"1 where a check of /readyz passes, 0 where it does not; /readyz says why. drain is somebody's decision, each of the others needs somebody.",
+	"1 where a check of /readyz passes, 0 where it does not; /readyz says why. drain is somebody's decision, each of the others needs somebody; for pepper no client is sent away.",
 	[]string{"check"}, nil)
 
 // checksCollector tells how each check of /readyz ends.
@@ -127,7 +127,7 @@ func (c checksCollector) Describe(descs chan<- *prometheus.Desc) { descs <- chec
 
 // Collect is of prometheus.Collector.
 func (c checksCollector) Collect(out chan<- prometheus.Metric) {
-	for _, list := range [][]health.Check{c.checks.Alive, c.checks.Ready} {
+	for _, list := range [][]health.Check{c.checks.Alive, c.checks.Ready, c.checks.Doubts} {
 		for _, check := range list {
 			ok := 1.0
 			if check.Test() != nil {

@@ -55,6 +55,16 @@ func Open(file string) (Registry, error) {
 	return b, nil
 }
 
+// Read returns the appointments of a registry that no daemon has open, as List does.
+func Read(ctx context.Context, file string) ([]Appointment, error) {
+	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("signal.registry: %w", err)
+	}
+	defer db.Close()
+	return (&bolt{db: db}).List(ctx)
+}
+
 func (b *bolt) prepare(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{metaBucket, appointmentsBucket, lookupsBucket, answersBucket, tokensBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {

@@ -172,6 +172,11 @@ func (a *Admin) Reload(ctx context.Context, handed protocol.Reload) (got protoco
 	return got, a.call(ctx, http.MethodPost, "/v1/reload", handed, &got)
 }
 
+// FitPepper asks how peppers would go with the daemon's registry.
+func (a *Admin) FitPepper(ctx context.Context, peppers [][]byte) (got protocol.PepperFit, err error) {
+	return got, a.call(ctx, http.MethodPost, "/v1/pepper", protocol.Peppers{Peppers: peppers}, &got)
+}
+
 // StartDrain lets no consultation begin; until may be zero.
 func (a *Admin) StartDrain(ctx context.Context, until time.Time) (got protocol.Drained, err error) {
 	return got, a.call(ctx, http.MethodPut, "/v1/drain", protocol.Drain{Until: until}, &got)
