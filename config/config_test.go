@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -133,6 +134,13 @@ func TestMistakes(t *testing.T) {
 			"x.yaml:4: log.level: none of debug, info, warn, error",
 			`x.yaml:4: log.addresses: "all" is none of pseudonym, prefix, full`,
 			"x.yaml:5: drain_timeout: 48h0m0s is out of bounds: use 0s to 24h0m0s",
+		}},
+		"the admin socket": {least + "signal: {admin_socket: '/run/" + strings.Repeat("x", maxSocketPath-4) + "'}\n", []string{
+			fmt.Sprintf(`x.yaml:3: signal.admin_socket: "/run/%s" has %d bytes, the path of a unix socket at most %d: name one in a folder like /run/praxisrelay`,
+				strings.Repeat("x", maxSocketPath-4), maxSocketPath+1, maxSocketPath),
+		}},
+		"an abstract socket": {least + "signal: {admin_socket: '@praxisrelay'}\n", []string{
+			`x.yaml:3: signal.admin_socket: "@praxisrelay" would be an abstract socket, which everybody on this host may open: name a file`,
 		}},
 		"brackets": {least + "log: {level: [" + strings.Repeat("\n[", 20_000), []string{
 			"x.yaml:22: brackets or lists more than 20 deep: no value needs that",

@@ -136,6 +136,7 @@ const referenceHeader = `# Configuration
 
 One file, ` + "`/etc/praxisrelay/praxisrelay.yaml`" + ` unless ` + "`--config`" + ` says otherwise. ` + "`praxisrelay init`" + ` writes it;
 [praxisrelay.example.yaml](praxisrelay.example.yaml) shows every key with its default. Unknown keys are mistakes.
+Text is UTF-8; the byte order mark and the line ends of editors on Windows do no harm, here and in the files that it names.
 
     praxisrelay config check   # every mistake, with line, excerpt and remedy; also of the certificate and the secrets
     praxisrelay config show    # every value with its origin: the file's line, or the default

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"reflect"
 	"slices"
@@ -28,9 +29,20 @@ func Load(file string) (Config, error) {
 func Read(file string) (Config, *Source, error) {
 	text, err := readFile(file)
 	if err != nil {
-		return Config{}, &Source{file: file}, fmt.Errorf("%w: praxisrelay init writes one, --config FILE names another", err)
+		return Config{}, &Source{file: file}, Unread(err)
 	}
 	return read(file, text)
+}
+
+// Unread says what to do about a configuration that cannot be read.
+func Unread(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: praxisrelay init writes one, --config FILE names another", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: the configuration has no secret, so let everybody read it (chmod a+r), or run this as root", err)
+	}
+	return err
 }
 
 // readFile reads no more than shows that a file is too large.
@@ -50,10 +62,15 @@ func Parse(file string, text []byte) (Config, error) {
 }
 
 func read(file string, text []byte) (Config, *Source, error) {
+	text, foreign := PlainText(text)
 	d := decoder{Source: Source{
 		file: file, lines: strings.Split(string(text), "\n"), at: map[string]position{}, hidden: map[int]bool{},
 	}}
 	c := Default()
+	if foreign != nil {
+		d.problem(position{}, "", "%v", foreign)
+		return Config{}, &d.Source, d.err()
+	}
 	if len(text) > mostBytes {
 		d.problem(position{}, "", "more than %d bytes: that is no configuration", mostBytes)
 		return Config{}, &d.Source, d.err()

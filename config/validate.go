@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -64,6 +65,8 @@ func (c *Config) validate(d *decoder) {
 			d.wrong(n.key, "missing: set it to %s", n.what)
 		}
 	}
+
+	c.validateAdminSocket(d)
 
 	if len(c.Relay.SecretFiles) == 0 {
 		d.wrong("relay.secret_files", "missing: name at least one file")
@@ -124,6 +127,20 @@ func (c *Config) validate(d *decoder) {
 		d.wrong("log.addresses", "%q is none of %s, %s, %s", a, Pseudonym, Prefix, Full)
 	}
 	between(d, "drain_timeout", c.DrainTimeout, 0, 24*time.Hour)
+}
+
+// maxSocketPath is how many bytes the kernel takes for the path of a unix socket, which
+// ends with a NUL.
+const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// validateAdminSocket looks for what the kernel or Go would make something else of.
+func (c *Config) validateAdminSocket(d *decoder) {
+	switch path := c.Signal.AdminSocket; {
+	case len(path) > maxSocketPath:
+		d.wrong("signal.admin_socket", "%q has %d bytes, the path of a unix socket at most %d: name one in a folder like /run/praxisrelay", path, len(path), maxSocketPath)
+	case strings.HasPrefix(path, "@"):
+		d.wrong("signal.admin_socket", "%q would be an abstract socket, which everybody on this host may open: name a file", path)
+	}
 }
 
 // validateTLS looks at where the certificate comes from: files, or an authority.

@@ -18,6 +18,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/health"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/page"
 	"praxisrelay/signal/protocol"
@@ -176,14 +177,16 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/signal", s.serveSocket)
 	mux.HandleFunc("POST /v1/signal", s.servePoll)
 	if s.health != nil {
-		mux.Handle("GET /healthz", s.health)
-		mux.Handle("GET /readyz", s.health)
+		for _, pattern := range health.Patterns {
+			mux.Handle(pattern, s.health)
+		}
 	}
 	if s.firewall != nil {
 		mux.Handle("GET /firewall", s.firewall)
 		mux.Handle("GET /firewall.css", s.firewall)
 	}
 	mux.Handle("GET /", page.Handler())
+	mux.HandleFunc("OPTIONS /{$}", health.Options)
 	return secured(mux)
 }
 

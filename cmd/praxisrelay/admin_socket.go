@@ -19,11 +19,11 @@ func listenAdmin(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("signal.admin_socket: %s exists and is no socket: name another path, or move it away", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("signal.admin_socket: %w", err)
+		return nil, fmt.Errorf("signal.admin_socket: %w", placing(err, path))
 	}
 	listener, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("signal.admin_socket: %w: its folder must exist and be writable", err)
+		return nil, fmt.Errorf("signal.admin_socket: %w", placing(err, path))
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		listener.Close()

@@ -52,6 +52,7 @@ type appliance struct {
 	relay      *relay.Relay
 	keys       *credential.Keyring
 	pepper     *appointment.Pepper
+	fitted     fitted // the pepper, to the registry
 	pair       *certificate.Store
 	acme       *certificate.ACME // nil: the certificate is in files
 	signal     *signal.Server
@@ -129,8 +130,16 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 	a.url = config.PageURL(c.Name, a.addresses.HTTPS.Port())
 	a.urls = iceURLs(c.Name, a.addresses)
 	if a.registry, err = appointment.Open(c.Signal.Registry); err != nil {
+		return nil, placing(err, c.Signal.Registry)
+	}
+	fit, err := a.fit(a.pepper)
+	if err == nil {
+		err = pepperMistake(fit, c)
+	}
+	if err != nil {
 		return nil, err
 	}
+	a.takeFit(fit)
 	if a.admin, err = listenAdmin(c.Signal.AdminSocket); err != nil {
 		return nil, err
 	}

@@ -40,14 +40,14 @@ func certificateProblems(c config.Config, now time.Time) (mistakes, warnings []e
 		}
 	}
 	if info, err := os.Stat(c.TLS.Key); err == nil && info.Mode().Perm()&0o007 != 0 {
-		warnings = append(warnings, about("key", "everybody on this host may read %s: chmod o= %s", c.TLS.Key, c.TLS.Key))
+		warnings = append(warnings, about("key", "everybody on this host may read %s: %s", c.TLS.Key, hide(c.TLS.Key)))
 	}
 	return mistakes, warnings
 }
 
 // endedRoots warns of authorities that cannot vouch for ACME's directory any more.
 func endedRoots(file string, now time.Time) (warnings []error) {
-	text, _ := os.ReadFile(file) // what cannot be read is a mistake already
+	text, _ := fromDisk(file, false) // what cannot be read is a mistake already
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {

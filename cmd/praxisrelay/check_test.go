@@ -97,7 +97,7 @@ func TestCheckRefusesMistakes(t *testing.T) {
 		"an attack with a code":      {[]string{"check", "--hostile", "--code", "-"}, "[code hostile]"},
 		"an attack through a proxy":  {[]string{"check", "--hostile", "--proxy", "none"}, "[hostile proxy]"},
 		"an attack on two":           {[]string{"check", "--hostile", "https://a.example.org/", "https://b.example.org/"}, "at most 1 arg"},
-		"an attack without a socket": {[]string{"check", "--hostile", "--socket", "/nowhere"}, "does the server run, and may you open /nowhere?"},
+		"an attack without a socket": {[]string{"check", "--hostile", "--socket", "/nowhere"}, "nobody serves /nowhere"},
 		"a long test":                {[]string{"code", "create", "--test", "--minutes", "121"}, "use 1 to 120"},
 		"minutes alone":              {[]string{"code", "create", "--start", "now", "--minutes", "5"}, "use it with --test"},
 		"a test of a day":            {[]string{"code", "create", "--test", "--count", "2"}, "[count test]"},

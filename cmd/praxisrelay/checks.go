@@ -19,6 +19,9 @@ func (a *appliance) checks() health.Checks {
 			{Name: "capacity", Test: a.checkCapacity},
 			{Name: "drain", Test: a.checkDrain},
 		},
+		Doubts: []health.Check{
+			{Name: "pepper", Test: a.checkPepper},
+		},
 	}
 }
 

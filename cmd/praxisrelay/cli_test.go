@@ -1,12 +1,17 @@
 package main
 
 import (
+	"crypto/x509"
+	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/code"
 )
 
@@ -32,24 +37,32 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 		return func(t *testing.T, folder string) { writeFile(t, filepath.Join(folder, name), text, mode) }
 	}
 	for name, test := range map[string]struct {
-		spoil func(t *testing.T, folder string)
-		want  []string
+		spoil  func(t *testing.T, folder string)
+		want   []string
+		status int
 	}{
 		"no TURN secret": {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "turn.secret")) },
-			[]string{"relay.secret_files[0]:", "does not exist: make one with: (umask 077; openssl rand -base64 32 > "}},
-		"an empty secret":        {write("turn.secret", "\n", 0o600), []string{"relay.secret_files[0]:", "holds 0 characters, at least 16"}},
-		"a secret for everybody": {write("pepper.secret", "a pepper of some length", 0o604), []string{"signal.pepper_file:", "chmod o="}},
+			[]string{"relay.secret_files[0]:", "does not exist: make one with: (umask 077; openssl rand -base64 32 > "}, exitMisconfigured},
+		"an empty secret":        {write("turn.secret", "\n", 0o600), []string{"relay.secret_files[0]:", "holds 0 characters, at least 16"}, exitMisconfigured},
+		"a secret for everybody": {write("pepper.secret", "a pepper of some length", 0o604), []string{"signal.pepper_file:", "chmod o="}, exitMisconfigured},
 		"one secret twice": {func(t *testing.T, folder string) {
 			write("turn.secret", "one and the same secret", 0o600)(t, folder)
 			write("pepper.secret", "one and the same secret", 0o600)(t, folder)
-		}, []string{"signal.pepper_file: holds the same as relay.secret_files[0]"}},
-		"no certificate":           {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls.certificate:", "cert.pem"}},
-		"another's certificate":    {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}},
-		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}},
-		"a taken port":             {replace("https: 127.0.0.1:0", "https: "+taken.Addr().String()), []string{"listen.https:", "stop what has the port"}},
-		"an address of no one":     {replace("turn_udp: [127.0.0.1:0]", "turn_udp: ['192.0.2.99:3478']"), []string{"listen.turn_udp:", "use an address of this host"}},
-		"a registry that is none":  {write("registry.db", strings.Repeat("not a registry ", 1000), 0o600), []string{"registry"}},
-		"a folder that is missing": {replace("admin_socket: ", "admin_socket: /nonexistent"), []string{"signal.admin_socket:", "its folder must exist"}},
+		}, []string{"signal.pepper_file: holds the same as relay.secret_files[0]"}, exitMisconfigured},
+		"no certificate":        {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls.certificate:", "cert.pem"}, exitMisconfigured},
+		"another's certificate": {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}, exitMisconfigured},
+		"a certificate that is over": {func(t *testing.T, folder string) {
+			chain, key := certificatetest.NewCA(t).Issue(t, "127.0.0.1", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
+			write("cert.pem", string(chain), 0o600)(t, folder)
+			write("key.pem", string(key), 0o600)(t, folder)
+		}, []string{"tls.certificate:", "renew it"}, 1},
+		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}, exitMisconfigured},
+		"a taken port":             {replace("https: 127.0.0.1:0", "https: "+taken.Addr().String()), []string{"listen.https:", "stop what has the port"}, 1},
+		"an address of no one":     {replace("turn_udp: [127.0.0.1:0]", "turn_udp: ['192.0.2.99:3478']"), []string{"listen.turn_udp:", "use an address of this host"}, 1},
+		"a registry that is none":  {write("registry.db", strings.Repeat("not a registry ", 1000), 0o600), []string{"signal.registry: ", "registry.db is none, or damaged", "restore a backup"}, 1},
+		"a folder that is missing": {replace("admin_socket: ", "admin_socket: /nonexistent"), []string{"signal.admin_socket:", "make the folder /nonexistent"}, 1},
+		"a folder that is none":    {replace("registry: ", "registry: /dev/null"), []string{"signal.registry:", "/dev/null", "is no folder"}, 1},
+		"a path that is too long":  {replace("admin_socket: ", "admin_socket: /"+strings.Repeat("long/", 30)), []string{"praxisrelay.yaml:10: signal.admin_socket:", "the path of a unix socket at most "}, exitMisconfigured},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, folder := writeConfig(t)
@@ -61,6 +74,9 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 			stdout, stderr, err := run(t, "serve", "--config", file)
 			if err == nil || stdout != "" {
 				t.Fatalf("it started: %q", stdout)
+			}
+			if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != test.status {
+				t.Errorf("%v, want the exit status %d", err, test.status)
 			}
 			for _, want := range test.want {
 				if !strings.Contains(stderr, want) {
@@ -126,7 +142,8 @@ func TestCodeCommands(t *testing.T) {
 		"a bad start":  {[]string{"code", "create", "--socket", s.socket, "--start", "soon"}, `write it like "2026-12-01 10:00"`},
 		"a bad zone":   {[]string{"code", "create", "--socket", s.socket, "--start", "2100-01-01", "--zone", "Mars"}, "use a name like Europe/Berlin"},
 		"over already": {[]string{"code", "create", "--socket", s.socket, "--start", "2020-01-01"}, "over already"},
-		"no daemon":    {[]string{"code", "list", "--socket", "/nonexistent.sock"}, "does the server run"},
+		"no daemon":    {[]string{"code", "list", "--socket", "/nonexistent.sock"}, "start the daemon, or name its signal.admin_socket"},
+		"a long path":  {[]string{"code", "list", "--socket", "/" + strings.Repeat("long/", 30)}, "is too long for the path of a unix socket"},
 		"no such id":   {[]string{"code", "revoke", "nobody", "--socket", s.socket}, "see praxisrelay code list"},
 		"a typo":       {[]string{"ice", "KTRW-BZMF-QHDG", "--server", s.url}, "check what was typed"},
 		"no server":    {[]string{"ice", "KTRW-BZMF-QHDF", "--server", "relay"}, "write https:// and its name"},

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"praxisrelay/config"
+	"praxisrelay/signal/protocol"
 )
 
 func configCommand() *cobra.Command {
@@ -39,8 +40,13 @@ func configCheckCommand(file *string) *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		settings, source, err := config.Read(*file)
 		mistakes := source.Mistakes(err)
+		var fit protocol.PepperFit
 		if source.Decoded() {
-			_, more := readSecrets(settings, fromDisk, time.Now())
+			secrets, more := readSecrets(settings, fromDisk, time.Now())
+			if err == nil && more == nil {
+				fit = tryPepper(c.Context(), settings, secrets.peppers)
+				more = pepperMistake(fit, settings)
+			}
 			for _, m := range source.Mistakes(more) {
 				if !about(mistakes, m.Key) {
 					mistakes = append(mistakes, m)
@@ -55,6 +61,7 @@ func configCheckCommand(file *string) *cobra.Command {
 			if err := leadsHere(c.Context(), settings); err != nil {
 				warnings = append(warnings, fmt.Errorf("name: %w", err))
 			}
+			warnings = append(warnings, pepperWarning(fit))
 			printMistakes(c.OutOrStdout(), "warning: ", source.Mistakes(errors.Join(warnings...)))
 		}
 		printMistakes(c.OutOrStdout(), "", mistakes)

@@ -67,6 +67,7 @@ func demoCommand() *cobra.Command {
 	c.Flags().Uint16Var(&ports.tls, "turn-tls-port", 5349, "`port` of TURN over TLS alone; 0: any")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on one line once it serves")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		outliveReaders()
 		folder, err := os.MkdirTemp("", "praxisrelay-demo-")
 		if err != nil {
 			return err
@@ -91,8 +92,11 @@ func demoCommand() *cobra.Command {
 		defer log.Close()
 		go log.Run(c.Context())
 		a, err := listen(c.Context(), settings, secrets, new(systemd.Sockets), log)
-		if err != nil {
+		if portOf(err) > 0 {
 			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
+		}
+		if err != nil {
+			return err
 		}
 		ctx, stop := context.WithCancel(c.Context())
 		defer stop()

@@ -99,6 +99,9 @@ func trusting(ca string, insecure bool) (*http.Client, error) {
 		if err != nil {
 			return nil, err
 		}
+		if pem, err = plainText(ca, pem); err != nil {
+			return nil, err
+		}
 		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
 		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
 			return nil, fmt.Errorf("%s holds no certificate: a PEM file is expected", ca)

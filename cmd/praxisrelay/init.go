@@ -50,7 +50,8 @@ are named.
 Nothing is overwritten. Everything is checked before anything is written; the
 configuration is written last, so that with it everything is there. After a failure
 what was made is taken away. Where a configuration exists it is kept: then only the
-secrets that it names and that do not exist are made.
+secrets that it names and that do not exist are made. Flags that say something else
+than it does are an error, so nobody relies on them.
 
 The files of the certificate, or of the EAB key, are linked to from beside the
 configuration, where the service finds them: they stay where they are renewed.`,
@@ -96,8 +97,11 @@ func (s *setup) run(ctx context.Context, ask *questions, out io.Writer) (err err
 		return err
 	}
 	text, settings, err := s.existing()
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		text, settings, err = s.fresh(ctx, ask)
+	case err == nil:
+		err = s.differing(ctx, settings)
 	}
 	if err != nil {
 		return err

@@ -225,6 +225,49 @@ func TestInitRefuses(t *testing.T) {
 	}
 }
 
+// TestInitNamesWhatDiffers between its flags and a configuration that it keeps: neither is
+// anything made then, nor does it succeed.
+func TestInitNamesWhatDiffers(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "praxisrelay.yaml")
+	certificate, key := signedFor(t, "127.0.0.1").write(t)
+	other, otherKey := signedFor(t, "127.0.0.1").write(t)
+	given := []string{"--config", file, "--name", "127.0.0.1", "--cert", certificate, "--key", key, "--public-address", "203.0.113.10"}
+	if _, stderr, err := initialize(t, given...); err != nil {
+		t.Fatal(stderr)
+	}
+	if err := os.Remove(filepath.Join(folder, "turn.secret")); err != nil { // which would be made
+		t.Fatal(err)
+	}
+	before := contents(t, folder)
+	for what, test := range map[string]struct {
+		flags []string
+		want  []string
+	}{
+		"name":           {[]string{"--name", "relay.example.org"}, []string{"--name: relay.example.org, where name is 127.0.0.1"}},
+		"files":          {[]string{"--cert", other, "--key", otherKey}, []string{"--cert: " + other + ", where tls.certificate is ", "--key: " + otherKey + ", where tls.key is "}},
+		"a missing file": {[]string{"--cert", "/nonexistent"}, []string{"--cert: /nonexistent, where"}},
+		"ACME":           {[]string{"--acme", "--acme-email", "it@example.org"}, []string{"--acme: " + letsEncrypt + ", where tls.acme.directory is empty", "--acme-email: "}},
+		"an account":     {[]string{"--eab-key-id", "1", "--eab-key-file", key, "--acme-ca", other}, []string{"--eab-key-id: 1, ", "--eab-key-file: ", "--acme-ca: "}},
+		"the address":    {[]string{"--public-address", "203.0.113.11"}, []string{"--public-address: 203.0.113.11, where relay.public_address is 203.0.113.10"}},
+		"no address":     {[]string{"--public-address", "auto"}, []string{"--public-address: none, where relay.public_address is 203.0.113.10"}},
+		"a bad address":  {[]string{"--public-address", "here"}, []string{"--public-address: \"here\""}},
+	} {
+		_, stderr, err := initialize(t, append([]string{"--config", file}, test.flags...)...)
+		for _, want := range test.want {
+			if err == nil || !strings.Contains(stderr, want) {
+				t.Errorf("%s: %v, and %q is not in\n%s", what, err, want, stderr)
+			}
+		}
+		if !sameContents(contents(t, folder), before) {
+			t.Errorf("%s: something was made", what)
+		}
+	}
+	if stdout, stderr, err := initialize(t, given...); err != nil || !strings.Contains(stdout, file+" exists and is kept") {
+		t.Errorf("flags that say the same: %v %s", err, stderr)
+	}
+}
+
 // TestInitAsksWhomItIsToldTo: the STUN server for the public address, and the ACME
 // directory whether it is there and what time it is.
 func TestInitAsksWhomItIsToldTo(t *testing.T) {

@@ -123,6 +123,10 @@ func TestInstalledOnDebian(t *testing.T) {
 	}
 	c.run(t, "rm /etc/systemd/system/praxisrelay.service.d/refused.conf && systemctl daemon-reload && systemctl restart praxisrelay")
 
+	call = h.call(t, dialer, seats)
+	c.mistakes(t, call, dialer)
+	lap("mistakes made")
+
 	c.run(t, "dpkg --remove praxisrelay")
 	if _, err := client.GetInfo(t.Context(), dialer.HTTP, dialer.Server); err == nil {
 		t.Error("a removed server answers")
@@ -139,6 +143,64 @@ func TestInstalledOnDebian(t *testing.T) {
 		t.Errorf("the purge left %s", units)
 	}
 	c.run(t, "test -s "+certificates+"/privkey.pem") // it is somebody else's
+}
+
+// mistakes: a package does not end what runs for a program that would not start, and what
+// does not start is shown as failed, at once where the configuration is wrong, else within
+// a minute.
+func (c *container) mistakes(t *testing.T, call *relayedCall, dialer client.Dialer) {
+	t.Helper()
+	const (
+		process = "systemctl show --value --property MainPID praxisrelay"
+		state   = "systemctl show --value --property Result,NRestarts,ExecMainStatus,ActiveState praxisrelay | xargs"
+		failed  = "systemctl list-units --failed --no-legend praxisrelay.service"
+		change  = "cp -p /etc/praxisrelay/praxisrelay.yaml /root && sed -i 's/%s: .*/%[1]s: %s/' /etc/praxisrelay/praxisrelay.yaml"
+		restore = "cp -p /root/praxisrelay.yaml /etc/praxisrelay"
+	)
+	former := c.run(t, process)
+	c.run(t, fmt.Sprintf(change, "max_per_seat", "0"))
+	said := c.run(t, "dpkg --install /root/1.0.0.deb")
+	for _, want := range []string{"relay.max_per_seat: 0 is out of bounds", "the former one runs on"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in\n%s", want, said)
+		}
+	}
+	call.echo(t, nil)
+	call.end() // no restart waits for it
+	if now := c.run(t, process); now != former {
+		t.Errorf("the upgrade ended the daemon with a mistake in its configuration: %s, and then %s", former, now)
+	}
+	if _, ok := c.try("systemctl restart praxisrelay"); ok {
+		t.Error("it starts with a mistake in its configuration")
+	}
+	if got := c.run(t, state); got != "exit-code 0 78 failed" || c.run(t, failed) == "" {
+		t.Errorf("with a mistake in its configuration it is %q, and failed are %q", got, c.run(t, failed))
+	}
+	// Who comes by does not start it again and again.
+	if _, err := client.GetInfo(t.Context(), dialer.HTTP, dialer.Server); err == nil {
+		t.Error("a server with a mistake in its configuration answers")
+	}
+	if got := c.run(t, state); got != "exit-code 0 78 failed" {
+		t.Errorf("once a client has come by, it is %q", got)
+	}
+	c.run(t, restore+" && systemctl start praxisrelay")
+
+	// In the end it starts no more, though each start takes ten seconds.
+	if limits := c.run(t, "systemctl show --value --property RestartUSec,StartLimitIntervalUSec,StartLimitBurst praxisrelay | xargs"); limits != "2s 5min 20" {
+		t.Errorf("it is started again %s", limits)
+	}
+	c.put(t, "/etc/systemd/system/praxisrelay.service.d/hurry.conf", 0o644, "[Service]\nRestartSec=10ms\n")
+	c.run(t, fmt.Sprintf(change, "turn_tcp", `["192.0.2.99:3478"]`))
+	if _, ok := c.try("systemctl daemon-reload && systemctl restart praxisrelay"); ok {
+		t.Error("it starts where it cannot bind")
+	}
+	for began := time.Now(); c.run(t, state) != "exit-code 20 1 failed" && time.Since(began) < time.Minute; {
+	}
+	if c.run(t, failed) == "" {
+		t.Errorf("it is %q, not failed", c.run(t, state))
+	}
+	c.run(t, restore+" && rm /etc/systemd/system/praxisrelay.service.d/hurry.conf && systemctl daemon-reload")
+	c.run(t, "systemctl reset-failed praxisrelay && systemctl start praxisrelay && rm /root/praxisrelay.yaml")
 }
 
 // prepare puts the certificate and the packages where an administrator would have them,

@@ -33,8 +33,30 @@ func main() {
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(os.Stderr, "%s%s\n", prefix, printable(strings.TrimSuffix(line, "\n")))
 		}
+		if errors.As(err, new(misconfiguration)) {
+			os.Exit(exitMisconfigured)
+		}
 		os.Exit(1)
 	}
+}
+
+// exitMisconfigured is the exit status of serve where only another configuration helps:
+// EX_CONFIG of sysexits.h, which systemctl status shows as CONFIG. The unit does not
+// start it again then (RestartPreventExitStatus).
+const exitMisconfigured = 78
+
+// misconfiguration is an error of that kind.
+type misconfiguration struct{ error }
+
+func (m misconfiguration) Unwrap() error { return m.error }
+
+// misconfigured marks what loadAll returned, unless time may heal it: a host without a
+// clock of its own often learns the date only after the start.
+func misconfigured(err error) error {
+	if errors.As(err, new(untimely)) {
+		return err
+	}
+	return misconfiguration{err}
 }
 
 // exitCode ends the program after everything was said.

@@ -74,7 +74,10 @@ func (a *appliance) certificateProblems() float64 {
 func (a *appliance) metricsServer() *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	mux.Handle("GET /", a.health.Handler())
+	mux.HandleFunc("OPTIONS /{$}", health.Options)
+	for _, pattern := range append(health.Patterns, "GET /") {
+		mux.Handle(pattern, a.health.Handler())
+	}
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,  // against who sends a header a day
@@ -113,7 +116,7 @@ func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, erro
 }
 
 var checkDesc = prometheus.NewDesc("praxisrelay_check_ok",
-	"1 where a check of /readyz passes, 0 where it does not; /readyz says why. drain is somebody's decision, each of the others needs somebody.",
+	"1 where a check of /readyz passes, 0 where it does not; /readyz says why. drain is somebody's decision, each of the others needs somebody; for pepper no client is sent away.",
 	[]string{"check"}, nil)
 
 // checksCollector tells how each check of /readyz ends.
@@ -124,7 +127,7 @@ func (c checksCollector) Describe(descs chan<- *prometheus.Desc) { descs <- chec
 
 // Collect is of prometheus.Collector.
 func (c checksCollector) Collect(out chan<- prometheus.Metric) {
-	for _, list := range [][]health.Check{c.checks.Alive, c.checks.Ready} {
+	for _, list := range [][]health.Check{c.checks.Alive, c.checks.Ready, c.checks.Doubts} {
 		for _, check := range list {
 			ok := 1.0
 			if check.Test() != nil {

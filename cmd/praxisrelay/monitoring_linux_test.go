@@ -210,6 +210,8 @@ func TestPrometheus(t *testing.T) {
 	busy.reload("no_such_key: 1, ", "")
 	p.until("the corrected configuration is taken", func() bool { return !p.firing(busy.instance)["PraxisrelayReloadFailed warning"] })
 
+	cause(busy, sync.OnceFunc(busy.losePepper), "PraxisrelayCodesUnknown warning")
+
 	cause(small, sync.OnceFunc(func() {
 		for i := range 12 {
 			stream, err := small.allocate(fmt.Sprint("one", i))
@@ -280,6 +282,24 @@ func (w *watched) reload(changes ...string) {
 	edit(w.t, w.file, changes...)
 	if err := w.Process.Signal(syscall.SIGHUP); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// losePepper replaces the pepper and takes the former away too soon.
+func (w *watched) losePepper() {
+	w.t.Helper()
+	file := filepath.Join(filepath.Dir(w.file), "pepper.secret")
+	former, err := os.ReadFile(file)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	const fresh = "another pepper, made later\n"
+	for _, text := range []string{fresh + string(former), fresh} {
+		writeFile(w.t, file, text, 0o600)
+		if _, stderr, err := run(w.t, "reload", "--config", w.file); err != nil {
+			w.t.Fatal(stderr)
+		}
+		w.appoint(w.t, time.Now(), time.Now().Add(time.Hour))
 	}
 }
 

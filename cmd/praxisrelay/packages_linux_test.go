@@ -133,6 +133,7 @@ func TestPackageContents(t *testing.T) {
 		"usr/lib/systemd/system/praxisrelay.socket":            0o644,
 		"usr/lib/systemd/system/praxisrelay-http.socket":       0o644,
 		"usr/lib/systemd/system/praxisrelay-udp443.socket":     0o644,
+		"usr/lib/systemd/system/praxisrelay-failed.target":     0o644,
 		"usr/share/bash-completion/completions/praxisrelay":    0o644,
 		fmt.Sprintf(zsh, "vendor-completions"):                 0o644,
 		"usr/share/fish/vendor_completions.d/praxisrelay.fish": 0o644,

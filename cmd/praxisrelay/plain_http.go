@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"praxisrelay/signal/health"
 )
 
 // servePlainHTTP serves listen.http, where that is set, until ctx is done: what ACME
@@ -41,7 +43,13 @@ func (a *appliance) servePlainHTTP(ctx context.Context) error {
 // they ask for, with the path and query that they ask for.
 func redirect(url string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		switch r.Method {
+		case http.MethodOptions: // a load balancer's check
+			health.Options(w, r)
+			return
+		case http.MethodGet, http.MethodHead:
+		default:
+			w.Header().Set("Allow", health.Allow)
 			http.Error(w, "use "+url, http.StatusMethodNotAllowed)
 			return
 		}

@@ -128,6 +128,13 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 			done.Changed = append(done.Changed, key)
 		}
 	}
+	fit, err := a.fitPepper(s.peppers...)
+	if err == nil {
+		err = pepperMistake(fit, c)
+	}
+	if err != nil {
+		return done, err
+	}
 	if swap {
 		if err := a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
 			return done, err
@@ -143,6 +150,7 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 	if err := a.pepper.Replace(s.peppers...); err != nil {
 		return done, err
 	}
+	a.takeFit(fit)
 	a.lifetime.Store(int64(next.Relay.CredentialLifetime))
 	a.signal.SetWaiting(next.Signal.Admission == config.ByDoctor)
 	a.synthetic.SetInterval(next.Metrics.SyntheticCalls)
@@ -180,6 +188,7 @@ func (a *appliance) inEffect() config.Config {
 func (a *appliance) operations() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"POST /v1/reload":  a.serveReload,
+		"POST /v1/pepper":  a.servePepper,
 		"GET /v1/drain":    a.serveDrain,
 		"PUT /v1/drain":    a.serveStartDrain,
 		"DELETE /v1/drain": a.serveEndDrain,

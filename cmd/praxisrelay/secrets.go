@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"praxisrelay/config"
@@ -146,20 +146,22 @@ func readCertificate(c config.Config, read source, now time.Time) (p pemPair, er
 		return p, err
 	}
 	if err := certificate.Check(c.Name, p.chain, p.key, now); err != nil {
-		return p, fmt.Errorf("tls.certificate: %s: %w", c.TLS.Certificate, err)
+		err = fmt.Errorf("tls.certificate: %s: %w", c.TLS.Certificate, err)
+		if p.goodAtAll(c.Name) {
+			err = untimely{err}
+		}
+		return p, err
 	}
 	return p, nil
 }
 
-// remedy says what to do about the usual reasons why a port cannot be bound.
-func remedy(err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%w: stop what has the port (ss -lptun shows it) or choose another", err)
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		return fmt.Errorf("%w: a port below 1024 needs a socket unit that is bound to the same address, root or CAP_NET_BIND_SERVICE", err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%w: use an address of this host, or none for all", err)
-	}
-	return err
+// untimely is the error of a certificate that is right at another time.
+type untimely struct{ error }
+
+func (u untimely) Unwrap() error { return u.error }
+
+// goodAtAll reports whether the pair is right at the time when its certificate begins.
+func (p pemPair) goodAtAll(name string) bool {
+	pair, err := tls.X509KeyPair(p.chain, p.key)
+	return err == nil && certificate.Check(name, p.chain, p.key, pair.Leaf.NotBefore) == nil
 }

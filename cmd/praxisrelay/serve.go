@@ -22,15 +22,20 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the appliance",
-		Args:  cobra.NoArgs,
+		Long: "Run the appliance until SIGTERM, which waits for running consultations as long as\n" +
+			"drain_timeout says. SIGHUP reloads.\n\n" +
+			"Exit status: 0 after a stop; 78 where only another configuration, secret or\n" +
+			"certificate helps, so that a service manager need not try again; 1 otherwise.",
+		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		outliveReaders()
 		hangup := make(chan os.Signal, 1)
 		ossignal.Notify(hangup, syscall.SIGHUP) // now: one that comes sooner ends the process
 		settings, secrets, err := loadAll(file, fromCredentials, time.Now())
 		if err != nil {
-			return err
+			return misconfigured(err)
 		}
 		log := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
 		defer log.Close()
@@ -95,3 +100,8 @@ func serveCommand() *cobra.Command {
 	}
 	return c
 }
+
+// outliveReaders keeps a line that nobody reads any more, on standard output or standard
+// error, from ending the process: a command in a pipe should end then, calls should not.
+// Go ends it even where SIGPIPE was ignored at the start.
+func outliveReaders() { ossignal.Ignore(syscall.SIGPIPE) }

@@ -23,7 +23,7 @@ type source func(file string, secret bool) ([]byte, error)
 func loadAll(file string, read source, now time.Time) (c config.Config, s secrets, err error) {
 	text, err := read(file, false)
 	if err != nil {
-		return c, s, fmt.Errorf("%w: praxisrelay init writes one, --config FILE names another", err)
+		return c, s, config.Unread(err)
 	}
 	if c, err = config.Parse(file, text); err != nil {
 		return c, s, err
@@ -52,9 +52,32 @@ func fromDisk(file string, secret bool) ([]byte, error) {
 	case info.Size() > mostBytes:
 		return nil, fmt.Errorf("%s has more than %d bytes: name another file", file, mostBytes)
 	case secret && info.Mode().Perm()&0o007 != 0:
-		return nil, fmt.Errorf("everybody on this host may read %s: chmod o= %s", file, file)
+		return nil, fmt.Errorf("everybody on this host may read %s: %s", file, hide(file))
 	}
-	return io.ReadAll(io.LimitReader(f, mostBytes))
+	text, err := io.ReadAll(io.LimitReader(f, mostBytes))
+	if err != nil {
+		return nil, err
+	}
+	return plainText(file, text)
+}
+
+// hide says how a file is hidden from everybody. Where containers get their secrets
+// nothing can be changed from inside.
+func hide(file string) string {
+	if onReadOnly(file) {
+		return "it is mounted read-only, so mount it with defaultMode: 0400 (Kubernetes), or with mode: 0400 and the uid of the daemon (Compose, Swarm); " +
+			"a file of the host that is mounted needs chmod o= there"
+	}
+	return "chmod o= " + file
+}
+
+// plainText takes away what editors on Windows add.
+func plainText(file string, text []byte) ([]byte, error) {
+	text, err := config.PlainText(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return text, nil
 }
 
 // fromCredentials reads what the service manager hands over (LoadCredential in the unit)
@@ -63,11 +86,18 @@ func fromDisk(file string, secret bool) ([]byte, error) {
 func fromCredentials(file string, secret bool) ([]byte, error) {
 	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
 		text, err := os.ReadFile(filepath.Join(folder, filepath.Base(file)))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) || len(bytes.TrimSpace(text)) > 0 {
-			return text, err
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if len(bytes.TrimSpace(text)) > 0 {
+			return plainText(file, text)
 		}
 	}
-	return fromDisk(file, secret)
+	text, err := fromDisk(file, secret)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: let the daemon's user read it or, where systemd runs it, hand it over with LoadCredential=%s:%s in a drop-in", err, filepath.Base(file), file)
+	}
+	return text, err
 }
 
 // inCredentials tells whether the service manager hands a file over.

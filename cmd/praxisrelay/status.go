@@ -19,6 +19,7 @@ func (a *appliance) status() protocol.Status {
 		Version:      programVersion(),
 		Since:        a.since.UTC(),
 		NotReady:     []string{},
+		Warnings:     []string{},
 		Limits:       []protocol.LimitUse{},
 		Listeners:    a.listeners(),
 		Synthetic:    []protocol.SyntheticCall{},
@@ -29,6 +30,11 @@ func (a *appliance) status() protocol.Status {
 	for _, check := range slices.Concat(a.health.Alive, a.health.Ready) {
 		if err := check.Test(); err != nil {
 			s.NotReady = append(s.NotReady, check.Name+": "+err.Error())
+		}
+	}
+	for _, check := range a.health.Doubts {
+		if err := check.Test(); err != nil {
+			s.Warnings = append(s.Warnings, check.Name+": "+err.Error())
 		}
 	}
 	s.Draining = a.draining()

@@ -68,6 +68,9 @@ func checkStatus(s protocol.Status, err error, now time.Time) (c checked) {
 	case len(s.NotReady) > 0:
 		c.note(checkCritical, "not ready: "+strings.Join(s.NotReady, "; "))
 	}
+	for _, warning := range s.Warnings {
+		c.note(checkWarning, warning)
+	}
 	if s.Reload != nil && s.Reload.Error != "" {
 		c.note(checkWarning, "the last reload failed: "+s.Reload.Error)
 	}

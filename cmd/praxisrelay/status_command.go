@@ -81,6 +81,9 @@ func printStatus(to io.Writer, s protocol.Status, now time.Time) error {
 	default:
 		row("ready", "yes")
 	}
+	for _, warning := range s.Warnings {
+		row("warning", warning)
+	}
 	if s.Draining {
 		row("draining", "yes: no new calls are taken")
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -41,8 +40,8 @@ func Open(file string) (Registry, error) {
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("signal.registry: another process has %s open: stop that one first", file)
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		err = fmt.Errorf("%w: its folder must exist and be writable", err)
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
+		err = fmt.Errorf("%s is none, or damaged (%w): restore a backup, or move it away to begin without appointments", file, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("signal.registry: %w", err)
@@ -54,6 +53,16 @@ func Open(file string) (Registry, error) {
 	}
 	b.used = newMarker(db)
 	return b, nil
+}
+
+// Read returns the appointments of a registry that no daemon has open, as List does.
+func Read(ctx context.Context, file string) ([]Appointment, error) {
+	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("signal.registry: %w", err)
+	}
+	defer db.Close()
+	return (&bolt{db: db}).List(ctx)
 }
 
 func (b *bolt) prepare(tx *bbolt.Tx) error {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // Lookup is what a join token is recognised by.
@@ -88,6 +89,33 @@ func (p *Pepper) Reveal(appointment, seat string, hidden []byte) ([]byte, error)
 		}
 	}
 	return nil, errors.New("the room key of a seat does not open: is signal.pepper_file the one that the registry was made with?")
+}
+
+// Fit is how a pepper goes with the codes of appointments that are not over.
+type Fit struct {
+	Known   int       // codes that it was made for
+	Unknown int       // those of another pepper, which nobody can use
+	Until   time.Time // when the last appointment with one of these is over
+}
+
+// Fit tries the pepper at each seat: a room key that opens proves it.
+func (p *Pepper) Fit(list []Appointment, now time.Time) (f Fit) {
+	for _, a := range list {
+		if !now.Before(a.Closes) {
+			continue
+		}
+		for _, seat := range a.Seats {
+			if _, err := p.Reveal(a.ID, seat.Name, seat.RoomKey); err == nil {
+				f.Known++
+				continue
+			}
+			f.Unknown++
+			if a.Closes.After(f.Until) {
+				f.Until = a.Closes
+			}
+		}
+	}
+	return f
 }
 
 // hiding is AES-256-GCM with a key that follows from a pepper, and random nonces.

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"sync"
+	"syscall"
 	"time"
 
 	"praxisrelay/signal/appointment"
@@ -170,6 +172,11 @@ func (a *Admin) Reload(ctx context.Context, handed protocol.Reload) (got protoco
 	return got, a.call(ctx, http.MethodPost, "/v1/reload", handed, &got)
 }
 
+// FitPepper asks how peppers would go with the daemon's registry.
+func (a *Admin) FitPepper(ctx context.Context, peppers [][]byte) (got protocol.PepperFit, err error) {
+	return got, a.call(ctx, http.MethodPost, "/v1/pepper", protocol.Peppers{Peppers: peppers}, &got)
+}
+
 // StartDrain lets no consultation begin; until may be zero.
 func (a *Admin) StartDrain(ctx context.Context, until time.Time) (got protocol.Drained, err error) {
 	return got, a.call(ctx, http.MethodPut, "/v1/drain", protocol.Drain{Until: until}, &got)
@@ -228,7 +235,24 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) erro
 		if asked, ok := errors.AsType[*url.Error](err); ok {
 			err = asked.Err // the URL is none that anybody knows
 		}
-		return fmt.Errorf("%w: does the server run, and may you open %s?", err, a.socket)
+		return unanswered(err, a.socket)
+	}
+	return err
+}
+
+// unanswered says what to do where the daemon did not answer.
+func unanswered(err error, socket string) error {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: run it as root (sudo), or as the daemon's user", err)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: start the daemon, or name its signal.admin_socket with --socket: nobody serves %s", err, socket)
+	case errors.Is(err, syscall.EINVAL):
+		return fmt.Errorf("%w: %s is too long for the path of a unix socket: name the daemon's signal.admin_socket", err, socket)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%w: the daemon ended before it had answered: look at its log", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: the daemon at %s is stuck or very busy: look at its log", err, socket)
 	}
 	return err
 }

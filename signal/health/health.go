@@ -3,6 +3,7 @@
 //
 //	/healthz   does the process get to its work? If not for long: restart it.
 //	/readyz    would it take new calls? If not: send clients elsewhere, tell people.
+//	           If so, what somebody should look at all the same is a "warning:" below.
 //
 // Anybody may ask, so reasons name no client, no file and no secret, and asking is
 // cheap.
@@ -25,32 +26,56 @@ type Check struct {
 type Checks struct {
 	Alive []Check
 	Ready []Check // beside those
+	// Doubts need somebody, but send no client away.
+	Doubts []Check
 }
 
-// Handler serves GET and HEAD of /healthz and /readyz.
+// Patterns are the requests that Handler serves, as of [http.ServeMux]. Load balancers
+// also ask by OPTIONS.
+var Patterns = []string{"GET /healthz", "OPTIONS /healthz", "GET /readyz", "OPTIONS /readyz"}
+
+// Handler serves Patterns, and HEAD as GET.
 func (c *Checks) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Alive) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Alive, c.Ready) })
+	for _, method := range []string{"GET", "OPTIONS"} {
+		mux.HandleFunc(method+" /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil, c.Alive) })
+		mux.HandleFunc(method+" /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Doubts, c.Alive, c.Ready) })
+	}
 	return mux
 }
 
-func answer(w http.ResponseWriter, lists ...[]Check) {
-	var reasons strings.Builder
-	for _, list := range lists {
+// Options answers OPTIONS of what has GET: HAProxy checks / in this way unless it is told
+// otherwise.
+func Options(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", Allow)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// Allow are the methods of what has GET, for the header of that name.
+const Allow = "GET, HEAD, OPTIONS"
+
+func answer(w http.ResponseWriter, doubts []Check, lists ...[]Check) {
+	var body strings.Builder
+	say := func(kind string, list []Check) {
 		for _, check := range list {
 			if err := check.Test(); err != nil {
-				fmt.Fprintf(&reasons, "%s: %v\n", check.Name, err)
+				fmt.Fprintf(&body, "%s%s: %v\n", kind, check.Name, err)
 			}
 		}
 	}
+	for _, list := range lists {
+		say("", list)
+	}
+	status := http.StatusServiceUnavailable
+	if body.Len() == 0 {
+		status = http.StatusOK
+		body.WriteString("ok\n")
+	}
+	say("warning: ", doubts)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Allow", Allow)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if reasons.Len() > 0 {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte(reasons.String()))
-		return
-	}
-	_, _ = w.Write([]byte("ok\n"))
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body.String()))
 }

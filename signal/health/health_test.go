@@ -10,21 +10,25 @@ import (
 // TestAnswers: a status that programs read and reasons that people read; what is alive
 // may still not be ready, what is not alive is not ready either.
 func TestAnswers(t *testing.T) {
-	var dead, full error
+	var dead, full, doubt error
 	c := &Checks{
-		Alive: []Check{{"relay", func() error { return dead }}},
-		Ready: []Check{{"capacity", func() error { return full }}},
+		Alive:  []Check{{"relay", func() error { return dead }}},
+		Ready:  []Check{{"capacity", func() error { return full }}},
+		Doubts: []Check{{"pepper", func() error { return doubt }}},
 	}
 	for _, row := range []struct {
 		dead, full      error
+		doubt           error
 		health, ready   int
 		healthz, readyz string
 	}{
-		{nil, nil, 200, 200, "ok\n", "ok\n"},
-		{nil, errors.New("full: wait"), 200, 503, "ok\n", "capacity: full: wait\n"},
-		{errors.New("dead: restart it"), errors.New("full: wait"), 503, 503, "relay: dead: restart it\n", "relay: dead: restart it\ncapacity: full: wait\n"},
+		{nil, nil, nil, 200, 200, "ok\n", "ok\n"},
+		{nil, nil, errors.New("odd: look"), 200, 200, "ok\n", "ok\nwarning: pepper: odd: look\n"},
+		{nil, errors.New("full: wait"), errors.New("odd: look"), 200, 503, "ok\n", "capacity: full: wait\nwarning: pepper: odd: look\n"},
+		{nil, errors.New("full: wait"), nil, 200, 503, "ok\n", "capacity: full: wait\n"},
+		{errors.New("dead: restart it"), errors.New("full: wait"), nil, 503, 503, "relay: dead: restart it\n", "relay: dead: restart it\ncapacity: full: wait\n"},
 	} {
-		dead, full = row.dead, row.full
+		dead, full, doubt = row.dead, row.full, row.doubt
 		for path, want := range map[string]struct {
 			status int
 			body   string

@@ -11,6 +11,20 @@ type Reload struct {
 	Mistakes []string          `json:"mistakes,omitempty"`
 }
 
+// Peppers is the body of POST /v1/pepper, on the admin socket only: what config check has
+// read from signal.pepper_file.
+type Peppers struct {
+	Peppers [][]byte `json:"peppers"`
+}
+
+// PepperFit is the answer: how many codes of the registry are known with these peppers, how
+// many are not, and when the last appointment with one of those is over.
+type PepperFit struct {
+	Known   int       `json:"known"`
+	Unknown int       `json:"unknown"`
+	Until   time.Time `json:"until,omitzero"`
+}
+
 // Reloaded is the answer. With Mistakes nothing was taken; else Changed are the keys
 // that are in effect, Restart those that a restart will bring into effect.
 type Reloaded struct {

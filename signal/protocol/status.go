@@ -9,6 +9,8 @@ type Status struct {
 	Since   time.Time `json:"since"` // when the daemon began to serve
 	// NotReady says why no clients should be sent here; empty: they should.
 	NotReady []string `json:"not_ready"`
+	// Warnings say what somebody should look at although clients may be sent here.
+	Warnings []string `json:"warnings"`
 	Draining bool     `json:"draining"`
 
 	Calls        int               `json:"calls"`    // whose two seats hold allocations

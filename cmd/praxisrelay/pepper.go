@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"praxisrelay/config"
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/protocol"
+)
+
+// A pepper that is not the registry's makes every code unknown and breaks nothing else.
+// So it is tried at the codes themselves: at the start, at a reload, and by config check.
+
+// pepperMistake is the error where a pepper knows no code of all that there are.
+func pepperMistake(fit protocol.PepperFit, c config.Config) error {
+	if fit.Unknown == 0 || fit.Known > 0 {
+		return nil
+	}
+	return misconfiguration{fmt.Errorf("signal.pepper_file: %s is not the pepper of the %d codes in %s, which would all be unknown: "+
+		"restore the one that they were made with or, if no code is to be valid any more, move the registry away",
+		c.Signal.PepperFile, fit.Unknown, c.Signal.Registry)}
+}
+
+// pepperWarning is the error where it knows some.
+func pepperWarning(fit protocol.PepperFit) error {
+	if fit.Unknown == 0 || fit.Known == 0 {
+		return nil
+	}
+	return fmt.Errorf("signal.pepper_file: %d of %d codes were made with a pepper that is not in it, and are unknown: "+
+		"put that one into its second line, or revoke these appointments and make them again; the last of them is over on %s",
+		fit.Unknown, fit.Known+fit.Unknown, fit.Until.UTC().Format("2006-01-02 15:04 MST"))
+}
+
+// fitted is how the pepper in effect goes with the registry, as of some moment.
+type fitted struct {
+	mu  sync.Mutex
+	fit protocol.PepperFit
+	at  time.Time
+}
+
+func (f *fitted) set(fit protocol.PepperFit) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fit, f.at = fit, time.Now()
+}
+
+// fitPepper tries peppers at the registry. A row that is damaged is another matter.
+func (a *appliance) fitPepper(peppers ...[]byte) (fit protocol.PepperFit, err error) {
+	pepper, err := appointment.NewPepper(peppers...)
+	if err != nil {
+		return fit, err
+	}
+	return a.fit(pepper)
+}
+
+func (a *appliance) fit(pepper *appointment.Pepper) (fit protocol.PepperFit, err error) {
+	list, err := a.registry.List(context.Background())
+	if err != nil && !errors.Is(err, appointment.ErrDamaged) {
+		return fit, err
+	}
+	return protocol.PepperFit(pepper.Fit(list, time.Now())), nil
+}
+
+// takeFit remembers what came of trying the pepper that takes effect.
+func (a *appliance) takeFit(fit protocol.PepperFit) {
+	if fit.Unknown > 0 {
+		a.log.Warn("codes are unknown: their pepper is gone", "codes", fit.Unknown, "of", fit.Known+fit.Unknown, "until", fit.Until.UTC())
+	}
+	a.fitted.set(fit)
+}
+
+// checkPepper tells of codes that are unknown until they are over or revoked. It reads the
+// registry at most once a minute, however often it is asked.
+func (a *appliance) checkPepper() error {
+	f := &a.fitted
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fit.Unknown > 0 && time.Since(f.at) > time.Minute {
+		f.at = time.Now()
+		if fit, err := a.fit(a.pepper); err == nil {
+			f.fit = fit
+		}
+	}
+	if f.fit.Unknown == 0 {
+		return nil
+	}
+	return errors.New("some codes are unknown, since their pepper is gone: praxisrelay config check says how many, and what to do")
+}
+
+// servePepper tells config check how peppers would go with the registry, which the daemon
+// keeps to itself.
+func (a *appliance) servePepper(w http.ResponseWriter, r *http.Request) {
+	const most = 16 << 10 // bytes
+	var asked protocol.Peppers
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(&asked); err != nil {
+		http.Error(w, "the body is not what praxisrelay config check sends", http.StatusBadRequest)
+		return
+	}
+	fit, err := a.fitPepper(asked.Peppers...)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	answerOperation(w, fit)
+}
+
+// tryPepper tries peppers at the registry of the configuration: through the daemon where
+// one runs. Without a registry, or for who may not read it, all is well.
+func tryPepper(ctx context.Context, c config.Config, peppers [][]byte) (fit protocol.PepperFit) {
+	if _, err := os.Stat(c.Signal.Registry); err != nil {
+		return fit
+	}
+	fit, err := client.NewAdmin(c.Signal.AdminSocket).FitPepper(ctx, peppers)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		return fit
+	}
+	list, err := appointment.Read(ctx, c.Signal.Registry)
+	pepper, invalid := appointment.NewPepper(peppers...)
+	if err != nil && !errors.Is(err, appointment.ErrDamaged) || invalid != nil {
+		return fit
+	}
+	return protocol.PepperFit(pepper.Fit(list, time.Now()))
+}

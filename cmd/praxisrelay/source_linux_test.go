@@ -1,0 +1,27 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestASecretThatIsMountedReadOnly for everybody, as containers get theirs: the remedy is
+// one that can be carried out there.
+func TestASecretThatIsMountedReadOnly(t *testing.T) {
+	tool(t, "unshare", "util-linux")
+	file, folder := writeConfig(t)
+	mounted := filepath.Join(folder, "turn.secret")
+	writeFile(t, mounted, "a secret of some length", 0o444)
+	const mount = `mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"`
+	check := program("config", "check", "--config", file)
+	c := exec.Command("unshare", append([]string{"--mount", "sh", "-ec", mount, mounted}, check.Args...)...)
+	c.Env = check.Env
+	out, err := c.CombinedOutput()
+	for _, want := range []string{"everybody on this host may read " + mounted, "defaultMode: 0400", "mode: 0400 and the uid"} {
+		if err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v, and %q is not in\n%s", err, want, out)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+)
+
+// PlainText returns what is in a text file without what editors on Windows add: a byte
+// order mark in front, which would belong to the first key, and CR before LF. UTF-16 is
+// an error.
+func PlainText(text []byte) ([]byte, error) {
+	for _, mark := range [][]byte{{0xff, 0xfe}, {0xfe, 0xff}} {
+		if bytes.HasPrefix(text, mark) {
+			return nil, errUTF16
+		}
+	}
+	if len(text) > 1 && (text[0] == 0) != (text[1] == 0) { // without a mark
+		return nil, errUTF16
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), nil
+}
+
+var errUTF16 = errors.New("the text is in UTF-16, which Windows also calls Unicode: save it as UTF-8")
