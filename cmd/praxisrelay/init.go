@@ -114,7 +114,10 @@ func (s *setup) run(ctx context.Context, ask *questions, out io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	return s.report(ctx, out, settings, made, len(warnings))
+	if err := s.report(ctx, out, settings, made, len(warnings)); err != nil {
+		return fmt.Errorf("%w; everything is made: run init again to be told what comes next", err)
+	}
+	return nil
 }
 
 // existing reads the configuration that is there. It is not written again: the text
