@@ -72,7 +72,7 @@ type Listen struct {
 	// TURNTLS is for media over TLS apart from the page.
 	TURNTLS []string `yaml:"turn_tls"`
 	// ProxyProtocolFrom are networks of proxies that name the client with PROXY
-	// protocol v2.
+	// protocol v1 or v2.
 	ProxyProtocolFrom []netip.Prefix `yaml:"proxy_protocol_from"`
 	// MaxConnections is how many TCP and TLS connections are open at once.
 	MaxConnections int `yaml:"max_connections"`

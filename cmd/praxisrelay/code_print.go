@@ -38,9 +38,9 @@ type printer struct {
 	zone     *time.Location
 	language invitation.Language
 	row      func(made client.Created, ref string) error // of the codes, surely or not at all
-	texts    io.Writer // nil: invitations are not printed
-	qrs      io.Writer // nil: QR codes are not printed
-	files    *files    // nil: none are written
+	texts    io.Writer                                   // nil: invitations are not printed
+	qrs      io.Writer                                   // nil: QR codes are not printed
+	files    *files                                      // nil: none are written
 }
 
 // printer refuses what does not go together before anything is made.
