@@ -17,7 +17,8 @@ import (
 // The comments of the fields are the operator's documentation too: the shipped
 // example and docs/configuration.md are made of them (TestDocuments).
 type Config struct {
-	// Name is the DNS name (or address) under which clients reach the appliance.
+	// Name is the DNS name (or address) under which clients reach the appliance. One with
+	// umlauts is used in the form that DNS has, xn--...
 	Name    string  `yaml:"name"`
 	TLS     TLS     `yaml:"tls"`
 	Listen  Listen  `yaml:"listen"`

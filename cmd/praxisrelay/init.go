@@ -151,6 +151,14 @@ func (s *setup) fresh(ctx context.Context, ask *questions) (text []byte, setting
 	if err := s.checkFlags(); err != nil {
 		return nil, settings, err
 	}
+	if s.name, err = config.HostName(s.name); err != nil {
+		return nil, settings, fmt.Errorf("--name: %w", err)
+	}
+	if s.stun != "" {
+		if s.stun, err = config.HostPort(s.stun); err != nil {
+			return nil, settings, fmt.Errorf("--stun: %w of a STUN server", err)
+		}
+	}
 	public, err := s.publicAddress(ctx, ask)
 	if err != nil {
 		return nil, settings, err
