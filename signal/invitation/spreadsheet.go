@@ -15,7 +15,7 @@ import (
 // maxListBytes is several times what a list of MaxRows has.
 const maxListBytes = 1 << 20
 
-var notSaved = errors.New("the list is not a text: save it from the spreadsheet as CSV in UTF-8")
+var errNotSaved = errors.New("the list is not a text: save it from the spreadsheet as CSV in UTF-8")
 
 // readLines returns the lines of what a spreadsheet saved as text, with the line ends of any
 // system: in UTF-8, in UTF-16 ("Unicode text"), or in a code page like Windows-1252. That
@@ -29,11 +29,11 @@ func readLines(r io.Reader) ([]string, error) {
 		return nil, fmt.Errorf("the list has more than %d bytes: is it a CSV file?", maxListBytes)
 	}
 	if text, _, err = transform.Bytes(unicode.BOMOverride(transform.Nop), text); err != nil {
-		return nil, notSaved
+		return nil, errNotSaved
 	}
 	// Neither the spreadsheet's own file nor UTF-16 without its mark is without a zero.
 	if bytes.IndexByte(text, 0) >= 0 {
-		return nil, notSaved
+		return nil, errNotSaved
 	}
 	return strings.Split(lineEnds.Replace(string(text)), "\n"), nil
 }
