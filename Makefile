@@ -39,8 +39,8 @@ lint: ## Check formatting and run the linters
 	go run $(STATICCHECK) ./...
 
 fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
-	@set -e; for target in relay:FuzzFrameSize relay/core:FuzzCore relay/core:FuzzOpenRelay relay/core:FuzzDecode \
-		relay/core:FuzzXORAddress relay/credential:FuzzOpen relay/policy:FuzzPermits \
+	@set -e; for target in relay:FuzzFrameSize relay:FuzzProxyHeader relay/core:FuzzCore relay/core:FuzzOpenRelay \
+		relay/core:FuzzDecode relay/core:FuzzXORAddress relay/credential:FuzzOpen relay/policy:FuzzPermits \
 		signal:FuzzDecodeFrame signal:FuzzDecodePoll signal:FuzzDecodeBody signal/appointment:FuzzRow signal/token:FuzzParse \
 		signal/code:FuzzParse signal/invitation:FuzzReadList config:FuzzParse; do \
 		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$${target%:*}; done

@@ -17,7 +17,8 @@ import (
 // The comments of the fields are the operator's documentation too: the shipped
 // example and docs/configuration.md are made of them (TestDocuments).
 type Config struct {
-	// Name is the DNS name (or address) under which clients reach the appliance.
+	// Name is the DNS name (or address) under which clients reach the appliance. One with
+	// umlauts is used in the form that DNS has, xn--...
 	Name    string  `yaml:"name"`
 	TLS     TLS     `yaml:"tls"`
 	Listen  Listen  `yaml:"listen"`
@@ -72,7 +73,7 @@ type Listen struct {
 	// TURNTLS is for media over TLS apart from the page.
 	TURNTLS []string `yaml:"turn_tls"`
 	// ProxyProtocolFrom are networks of proxies that name the client with PROXY
-	// protocol v2.
+	// protocol v1 or v2.
 	ProxyProtocolFrom []netip.Prefix `yaml:"proxy_protocol_from"`
 	// MaxConnections is how many TCP and TLS connections are open at once.
 	MaxConnections int `yaml:"max_connections"`

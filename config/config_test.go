@@ -73,7 +73,7 @@ func TestMistakes(t *testing.T) {
 		"values": {strings.Replace(least, "relay.example.org", "https://relay.example.org/", 1) +
 			"listen:\n  https: 443\n  turn_udp: [':3478', ':444', ':3478', 'relay:3478']\n  turn_tcp: ':3478'\n" +
 			"relay:\n  max_session: 1 day\n  max_per_seat: many\n  addresses: [198.51.100.1, 198.51.100.2, here]\n", []string{
-			`x.yaml:1: name: "https://relay.example.org/" is neither a DNS name nor an address: give it without port and path`,
+			`x.yaml:1: name: more than a name: write relay.example.org, without https://, port and path`,
 			`x.yaml:4: listen.https: "443": not host:port: write ":3478" for every address of the host, or "192.0.2.10:3478"`,
 			`x.yaml:5: listen.turn_udp[1]: ":444": browsers use TURN on the ports 53, 80, 443 and from 1024 up only: choose one of these`,
 			`x.yaml:5: listen.turn_udp[2]: ":3478" is already in listen.turn_udp[0]: give each listener its own`,

@@ -16,8 +16,10 @@ import (
 func (c *Config) validate(d *decoder) {
 	if c.Name == "" {
 		d.wrong("name", "missing: set it to the DNS name that clients use, like relay.example.org")
-	} else if net.ParseIP(c.Name) == nil && !isHostname(c.Name) {
-		d.wrong("name", "%q is neither a DNS name nor an address: give it without port and path", c.Name)
+	} else if name, err := HostName(c.Name); err != nil {
+		d.wrong("name", "%v", err)
+	} else {
+		c.Name = name // for DNS, certificates and links
 	}
 
 	used := map[string]string{}
@@ -231,8 +233,10 @@ func (c *Config) validatePeers(d *decoder) {
 		d.wrong("relay.public_address_from", "relay.public_address is set too: keep one of them")
 	}
 	if r.PublicAddressFrom != "" {
-		if host, port, err := net.SplitHostPort(r.PublicAddressFrom); err != nil || host == "" || port == "" {
-			d.wrong("relay.public_address_from", "%q is not host:port of a STUN server", r.PublicAddressFrom)
+		if server, err := HostPort(r.PublicAddressFrom); err != nil {
+			d.wrong("relay.public_address_from", "%v of a STUN server", err)
+		} else {
+			c.Relay.PublicAddressFrom = server
 		}
 	}
 }
@@ -282,24 +286,4 @@ func checkTURNAddress(address string) string {
 		return "browsers use TURN on the ports 53, 80, 443 and from 1024 up only: choose one of these"
 	}
 	return ""
-}
-
-func isHostname(name string) bool {
-	label := 0
-	for i, c := range []byte(name) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-			label++
-		case c == '-' && label > 0:
-			label++
-		case c == '.' && label > 0 && name[i-1] != '-':
-			label = 0
-		default:
-			return false
-		}
-		if label > 63 {
-			return false
-		}
-	}
-	return label > 0 && len(name) <= 253 && name[len(name)-1] != '-'
 }

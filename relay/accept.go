@@ -6,11 +6,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/pires/go-proxyproto"
 
 	"praxisrelay/relay/core"
 )
@@ -127,41 +124,13 @@ func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) 
 		return false
 	}
 	defer release()
-	if conn.HandshakeContext(context.Background()) != nil {
+	if err := conn.HandshakeContext(context.Background()); err != nil {
 		r.events.failedHandshakes.Add(1)
+		r.noteUntrusted(beginning(err), client)
 		return false
 	}
 	r.events.handshakes.Add(1)
 	return true
-}
-
-// unproxied takes the header off a connection that a trusted proxy made, so that its
-// addresses are the client's. Others are left as they are: they cannot claim any.
-func (l *streamListener) unproxied(r *Relay, conn net.Conn) (net.Conn, bool) {
-	from := streamAddr(conn.RemoteAddr()).Addr()
-	if !slices.ContainsFunc(l.proxies, func(p netip.Prefix) bool { return p.Contains(from) }) {
-		return conn, true
-	}
-	release, ok := r.handshakes.admit(from)
-	if !ok {
-		return nil, false
-	}
-	defer release()
-	proxied := proxyproto.NewConn(conn,
-		proxyproto.WithPolicy(proxyproto.REQUIRE),
-		proxyproto.SetReadHeaderTimeout(firstMessageTime),
-		proxyproto.ValidateHeader(func(h *proxyproto.Header) error {
-			if h.Version != 2 {
-				return errors.New("version 2 of the protocol is expected")
-			}
-			return nil
-		}))
-	header := proxied.ProxyHeader() // nil also where there was none
-	if header == nil {
-		return nil, false
-	}
-	// A proxy may ask for itself, to see whether anybody is there.
-	return proxied, header.Command.IsLocal() || streamAddr(proxied.RemoteAddr()).IsValid()
 }
 
 // httpListener is a net.Listener of connections that were accepted elsewhere.

@@ -190,8 +190,10 @@ func TestProxyProtocol(t *testing.T) {
 			mapped, ok := answers(t, conn)
 			return mapped.String(), ok
 		}
-		if got, ok := ask("127.0.0.2", header(2, proxyproto.PROXY)); !ok || got != client.String() {
-			t.Errorf("%v: the proxy's client is %v (%v), want %v", listener.address, got, ok, client)
+		for _, version := range []byte{1, 2} {
+			if got, ok := ask("127.0.0.2", header(version, proxyproto.PROXY)); !ok || got != client.String() {
+				t.Errorf("%v: after version %d the proxy's client is %v (%v), want %v", listener.address, version, got, ok, client)
+			}
 		}
 		if got, ok := ask("127.0.0.2", header(2, proxyproto.LOCAL)); !ok || got[:10] != "127.0.0.2:" {
 			t.Errorf("%v: the proxy itself is %v (%v)", listener.address, got, ok)
@@ -200,14 +202,16 @@ func TestProxyProtocol(t *testing.T) {
 			t.Errorf("%v: the proxy's client is %v (%v), want %v", listener.address, got, ok, client6)
 		}
 		for name, first := range map[string][]byte{
-			"no header": nil, "version 1": header(1, proxyproto.PROXY), "a header of UDP": datagrams, "a header of a socket file": unix,
+			"no header": nil, "a header of UDP": datagrams, "a header of a socket file": unix,
 		} {
 			if got, ok := ask("127.0.0.2", first); ok {
 				t.Errorf("%v: with %s the proxy's client is %v, want none", listener.address, name, got)
 			}
 		}
-		if got, ok := ask("127.0.0.1", header(2, proxyproto.PROXY)); ok {
-			t.Errorf("%v: a stranger named %v", listener.address, got)
+		for _, version := range []byte{1, 2} {
+			if got, ok := ask("127.0.0.1", header(version, proxyproto.PROXY)); ok {
+				t.Errorf("%v: a stranger named %v", listener.address, got)
+			}
 		}
 		if got, ok := ask("127.0.0.1", nil); !ok || got[:10] != "127.0.0.1:" {
 			t.Errorf("%v: a client without a proxy is %v (%v)", listener.address, got, ok)

@@ -65,6 +65,10 @@ var (
 	handshakesDesc = describe("handshakes_total",
 		"TLS handshakes that have ended. Scanners fail many; if ok stands still while clients complain, look at the certificate.", "result")
 
+	// reason: see ProxyRefusals.
+	proxyRefusalsDesc = describe("proxy_headers_refused_total",
+		"Connections that were cut for their PROXY header: invalid ones had none of version 1 or 2 though listen.proxy_protocol_from names their address, untrusted ones had one though it does not. Correct the proxy, or that key.", "reason")
+
 	// state: free, used. Both are zero in the paired relay.
 	portsDesc = describe("ports",
 		"UDP ports for relayed addresses of the open relay, of the address that has fewer. When free ones run out, calls fail: widen relay.ports and the firewall's rule.", "state")
@@ -135,6 +139,10 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	gauge(handshakingDesc, now.Handshakes)
 	count(handshakesDesc, r.events.handshakes.Load(), "ok")
 	count(handshakesDesc, r.events.failedHandshakes.Load(), "failed")
+
+	for _, refused := range r.ProxyRefusals() {
+		count(proxyRefusalsDesc, refused.Times, refused.Reason)
+	}
 
 	gauge(portsDesc, now.MaxPorts-now.Ports, "free")
 	gauge(portsDesc, now.Ports, "used")

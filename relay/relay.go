@@ -6,6 +6,7 @@
 //	udp.go, udp_linux.go, udp_other.go   datagrams
 //	lane.go                              those that wait for the core
 //	accept.go, connections.go            connections, from accept to the first message; the shared HTTPS port
+//	proxy.go                             whom a connection is from, where a proxy made it
 //	stream.go, frame.go, queue.go        messages on a connection
 //	peers.go                             sockets of the open relay
 //	traffic.go, metrics.go               what is counted
@@ -47,6 +48,8 @@ type Relay struct {
 
 	open       *connections // on the stream listeners
 	handshakes *connections // of them within TLS's handshake
+
+	proxyRefusals proxyRefusals
 
 	peers    peers // of the open relay
 	relayed  *rcu.Map[netip.AddrPort, *net.UDPConn]

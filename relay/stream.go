@@ -106,6 +106,7 @@ func (s *stream) read(r *Relay, first []byte) {
 	for {
 		taken, err := s.take(r, buffer[:end])
 		if err != nil {
+			r.noteUntrusted(buffer[taken:end], s.client.Client.Addr())
 			return
 		}
 		end = copy(buffer, buffer[taken:end])

@@ -230,7 +230,8 @@ func TestListIsFiltered(t *testing.T) {
 		"":                            "first second third with ref",
 		"?from=2026-12-01T10:00:00Z":  "second third with ref",
 		"?until=2026-12-01T11:00:00Z": "first second",
-		"?from=2026-12-01T11:00:00%2B01:00&until=2026-12-01T11:00:00Z": "second",
+		"?from=2026-12-01T11:00:00%2B01:00&until=2026-12-01T11:00:00Z":    "second",
+		"?from=2026-12-01T11:00:00+01:00&until=2026-12-01T12:00:00+01:00": "second", // in a query a plus is a space
 		"?ref=2026-0815": "with ref",
 		"?ref=another":   "",
 		"?ref=":          "first second third",
@@ -248,7 +249,10 @@ func TestListIsFiltered(t *testing.T) {
 			t.Errorf("%s: %q, want %q", query, got, want)
 		}
 	}
-	for _, query := range []string{"?from=yesterday", "?until=2026-12-01", "?patient=x"} {
+	for _, query := range []string{
+		"?from=yesterday", "?until=2026-12-01", "?patient=x", "?from=", "?from=2026-12-01T10:00:00%2002", "?ref=a%20b", "?ref=%zz",
+		"?from=2026-12-01T10:00:00Z;until=2026-12-02T10:00:00Z", "?from=2026-12-01T10:00:00Z&from=2026-12-02T10:00:00Z",
+	} {
 		if status, _ := l.admin("GET", "/v1/appointments"+query, ""); status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", query, status)
 		}

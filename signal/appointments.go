@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"praxisrelay/signal/appointment"
@@ -13,7 +14,7 @@ import (
 )
 
 func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
-	wanted, refused := readFilter(r.URL.Query())
+	wanted, refused := readFilter(r.URL.RawQuery)
 	if refused != nil {
 		return refused
 	}
@@ -36,26 +37,46 @@ func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ call
 
 // readFilter reads ?from=&until=&ref=: appointments that open from the one time on and
 // before the other, and those of a reference.
-func readFilter(query url.Values) (wanted func(appointment.Appointment) bool, _ *refusal) {
+//
+// Nothing of it is passed over: a caller whose filter got lost would take all appointments
+// for those that it asked for.
+func readFilter(raw string) (wanted func(appointment.Appointment) bool, _ *refusal) {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, invalidKind.says("the query is not understood", "separate parameters by & and write other characters in percent-encoding")
+	}
 	var from, until time.Time
-	for key := range query {
+	for key, values := range query {
+		if len(values) > 1 {
+			return nil, invalidKind.says("a parameter is there more than once", "give each once")
+		}
 		var err error
 		switch key {
 		case "from":
-			from, err = time.Parse(time.RFC3339, query.Get(key))
+			from, err = readQueryTime(values[0])
 		case "until":
-			until, err = time.Parse(time.RFC3339, query.Get(key))
+			until, err = readQueryTime(values[0])
 		case "ref":
+			if err := appointment.CheckRef(values[0]); err != nil {
+				return nil, invalid(err)
+			}
 		default:
 			return nil, invalidKind.says("a parameter is unknown", "use from, until and ref")
 		}
 		if err != nil {
-			return nil, invalidKind.says(key+": not a time that is understood", "write it like 2026-12-01T09:00:00Z")
+			return nil, invalidKind.says(key+": not a time that is understood",
+				"write it like 2026-12-01T09:00:00Z or 2026-12-01T10:00:00%2B01:00: a plus is %2B in a URL")
 		}
 	}
 	return func(a appointment.Appointment) bool {
 		return !a.Opens.Before(from) && (until.IsZero() || a.Opens.Before(until)) && (!query.Has("ref") || a.Ref == query.Get("ref"))
 	}, nil
+}
+
+// readQueryTime reads an RFC 3339 time. A plus that was not written %2B has become a space,
+// and can have been nothing else.
+func readQueryTime(text string) (time.Time, error) {
+	return time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1))
 }
 
 func (s *Server) getAppointment(w http.ResponseWriter, r *http.Request, _ caller) *refusal {

@@ -22,6 +22,7 @@ type metrics struct {
 	polls       prometheus.Gauge
 	limitHits   *prometheus.CounterVec
 	requests    *prometheus.CounterVec
+	sockets     *prometheus.CounterVec
 	faults      prometheus.Counter
 }
 
@@ -71,6 +72,9 @@ func newMetrics() *metrics {
 		requests: vec("admin_requests_total",
 			"Requests of the admin API, by result: ok, or the problem's name as in docs/admin-api.md. unauthorized is a wrong token; fault is one of this server, see the log.",
 			"result", answers...),
+		sockets: vec("sockets_refused_total",
+			"WebSockets that were refused, by reason: upgrade is a proxy between that takes the Upgrade off, and the client polls then; origin a page of another site, or one under another name than the configuration's, see docs/logging.md; subprotocol another program's.",
+			"reason", refusedOrigin, refusedUpgrade, refusedSubprotocol),
 		faults: prometheus.NewCounter(options("faults_total",
 			"Faults of this server, nearly always in reading or writing the registry of appointments. Any is one too many: see the log, and whether the disk is full.")),
 	}
@@ -100,6 +104,15 @@ func codes(list ...protocol.Code) (values []string) {
 	return values
 }
 
+// Values of the label reason of WebSockets.
+const (
+	refusedOrigin      = "origin"
+	refusedUpgrade     = "upgrade"
+	refusedSubprotocol = "subprotocol"
+)
+
+func (m *metrics) socketRefused(reason string) { m.sockets.WithLabelValues(reason).Inc() }
+
 func (m *metrics) hit(limit string) { m.limitHits.WithLabelValues(limit).Inc() }
 
 // joined counts an attempt to join that began then.
@@ -122,7 +135,7 @@ func (m *metrics) answered(r *refusal) {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.joins, m.joinSeconds, m.ended, m.frames, m.polls, m.limitHits, m.requests, m.faults}
+	return []prometheus.Collector{m.joins, m.joinSeconds, m.ended, m.frames, m.polls, m.limitHits, m.requests, m.sockets, m.faults}
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {

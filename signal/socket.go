@@ -1,14 +1,18 @@
 package signal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/net/idna"
 
 	"praxisrelay/signal/protocol"
 )
@@ -24,15 +28,24 @@ const (
 
 // serveSocket is GET /v1/signal: a session's frames over a WebSocket.
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
+	if !s.ownPage(r) {
+		s.metrics.socketRefused(refusedOrigin)
+		s.log.Warn("a WebSocket of another site's page is refused", "network", clientAddr(r))
+		http.Error(w, "this WebSocket comes from a page of another site: open the appliance's own page under "+s.info.URL, http.StatusForbidden)
+		return
+	}
 	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
-		Subprotocols:    []string{protocol.Subprotocol},
-		CompressionMode: websocket.CompressionDisabled, // sealed messages do not compress
+		Subprotocols:       []string{protocol.Subprotocol},
+		CompressionMode:    websocket.CompressionDisabled, // sealed messages do not compress
+		InsecureSkipVerify: true,                          // ownPage has looked at the Origin
 	})
 	if err != nil {
+		s.metrics.socketRefused(refusedUpgrade)
 		return // Accept has answered
 	}
 	defer socket.CloseNow()
 	if socket.Subprotocol() != protocol.Subprotocol {
+		s.metrics.socketRefused(refusedSubprotocol)
 		socket.Close(websocket.StatusPolicyViolation, "the subprotocol "+protocol.Subprotocol+" is required")
 		return
 	}
@@ -46,6 +59,34 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 			socket.Close(websocket.StatusPolicyViolation, string(failure.Code))
 		}
 	}
+}
+
+// ownPage reports whether a WebSocket comes from the appliance's page, or from no page at
+// all: others must not guess codes from their visitors' networks. A proxy may have put its
+// own name in Host, but not in Origin.
+func (s *Server) ownPage(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	page, err := url.Parse(origin)
+	if err != nil || page.Host == "" {
+		return false
+	}
+	asked := url.URL{Host: r.Host}
+	return sameName(page.Hostname(), s.info.Name) ||
+		sameName(page.Hostname(), asked.Hostname()) && cmp.Or(page.Port(), "443") == cmp.Or(asked.Port(), "443")
+}
+
+// sameName reports whether two names are one in DNS.
+func sameName(a, b string) bool { return dnsName(a) == dnsName(b) }
+
+func dnsName(name string) string {
+	name = strings.TrimSuffix(name, ".")
+	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
+		return ascii
+	}
+	return strings.ToLower(name) // an address, say
 }
 
 // converse carries a session's frames until the connection ends. It returns why the

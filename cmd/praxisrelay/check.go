@@ -250,6 +250,14 @@ func parseAppliance(address string) (u *url.URL, port uint16, err error) {
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
 		return nil, 0, errors.New("the URL is not the address of an appliance: write https:// and its name")
 	}
+	name, err := config.HostName(u.Hostname())
+	if err != nil {
+		return nil, 0, fmt.Errorf("the URL's name: %w", err)
+	}
+	if strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	u.Host = strings.TrimSuffix(name+":"+u.Port(), ":")
 	if u.Port() == "" {
 		return u, 443, nil
 	}

@@ -111,6 +111,50 @@ func startAdmin(t *testing.T, good int) (socket string, acknowledged func() []st
 	return socket, func() []string { lock.Lock(); defer lock.Unlock(); return ids }
 }
 
+// TestLostAnswersAreTakenBack: an appointment of which nobody knows whether it was made is
+// revoked, and named where even that gets no answer.
+func TestLostAnswersAreTakenBack(t *testing.T) {
+	for _, revokes := range []bool{true, false} {
+		socket := filepath.Join(t.TempDir(), "admin.sock")
+		listener, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, revoked := make(chan string, 1), make(chan string, 1)
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /v1/info", func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(protocol.Info{Version: 1, URL: "https://relay.example.org/", Salt: make([]byte, 16), Rounds: 1})
+		})
+		mux.HandleFunc("POST /v1/appointments", func(_ http.ResponseWriter, r *http.Request) {
+			var n protocol.NewAppointment
+			_ = json.NewDecoder(r.Body).Decode(&n)
+			made <- n.ID
+			panic(http.ErrAbortHandler)
+		})
+		mux.HandleFunc("DELETE /v1/appointments/{id}", func(w http.ResponseWriter, r *http.Request) {
+			revoked <- r.PathValue("id")
+			if !revokes {
+				panic(http.ErrAbortHandler)
+			}
+			_, _ = w.Write([]byte("{}"))
+		})
+		server := &http.Server{Handler: mux}
+		go func() { _ = server.Serve(listener) }()
+		defer server.Close()
+		stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00")
+		if err == nil || stdout != "" {
+			t.Errorf("%v, printed %q", err, stdout)
+		}
+		id := <-made
+		if got := <-revoked; got != id {
+			t.Errorf("%s was revoked, want %s", got, id)
+		}
+		if named := strings.HasSuffix(stderr, "; "+id+" may have been made, and nobody has its codes: revoke it\n"); named == revokes {
+			t.Errorf("said %q", stderr)
+		}
+	}
+}
+
 // TestCodeListsWhenTheDaemonFails: what was acknowledged is printed, and the error says
 // what remains to be done.
 func TestCodeListsWhenTheDaemonFails(t *testing.T) {

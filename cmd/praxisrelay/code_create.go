@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,18 +101,28 @@ func (f *createFlags) run(c *cobra.Command, admin *client.Admin, now time.Time) 
 	if f.list && f.out == "" { // what is said of files is progress enough
 		shown = newProgress(c.OutOrStdout(), c.ErrOrStderr(), len(list.Rows))
 	}
+	var unprinted []int // indexes
+	var nobodys []string
 	missing, err := makeAll(len(list.Rows), stretchers(), func(i int) (client.Created, error) {
 		return create(c.Context(), admin, list.Rows[i])
 	}, func(i int, made client.Created) error {
 		shown.step()
-		return p.print(made, list.Rows[i].Ref)
+		if err := p.row(made, list.Rows[i].Ref); err != nil {
+			unprinted, nobodys = append(unprinted, i), append(nobodys, made.ID)
+			return err
+		}
+		return p.invitations(made)
 	})
 	shown.end()
+	missing = slices.Sorted(slices.Values(append(missing, unprinted...)))
+	if len(nobodys) > 0 {
+		err = takeBack(c.Context(), err, nobodys, admin.Revoke, revokeCode)
+	}
 	switch {
-	case err == nil || !f.list:
+	case err == nil || !f.list && len(missing) > 0:
 		return err
 	case len(missing) == 0:
-		return fmt.Errorf("%w; all appointments are made and printed", err)
+		return fmt.Errorf("%w; what was asked for is made, and its codes are printed", err)
 	case f.from == "":
 		return fmt.Errorf("%w; %d of %d are made and printed: make the others with --count %d", err, f.count-len(missing), f.count, len(missing))
 	}
@@ -121,6 +132,9 @@ func (f *createFlags) run(c *cobra.Command, admin *client.Admin, now time.Time) 
 	return fmt.Errorf("%w; %d of %d are made and printed: go on with a list of the column names and the lines %s",
 		err, len(list.Rows)-len(missing), len(list.Rows), ranges(missing))
 }
+
+// revokeCode is how an appointment is revoked by hand.
+const revokeCode = "praxisrelay code revoke"
 
 // createTest makes a code to check a network with.
 func (f *createFlags) createTest(c *cobra.Command, admin *client.Admin, now time.Time) error {
@@ -136,8 +150,11 @@ func (f *createFlags) createTest(c *cobra.Command, admin *client.Admin, now time
 	if err != nil {
 		return err
 	}
-	if err := p.row(made, ""); err != nil || f.asJSON {
-		return err
+	if err := p.row(made, ""); err != nil {
+		return takeBack(c.Context(), err, []string{made.ID}, admin.Revoke, revokeCode)
+	}
+	if f.asJSON {
+		return nil
 	}
 	url, _, _ := strings.Cut(made.Seats[0].Link, "#") // process lists show arguments
 	_, err = fmt.Fprintf(c.OutOrStdout(), "\nTo check a network from within: praxisrelay check %s (it asks for the code)\n", url)

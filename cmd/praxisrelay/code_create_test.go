@@ -215,8 +215,11 @@ func TestCodeListsWhenFilesCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.files = f
-	if err := p.print(sampleCreated(), ""); err == nil || !strings.Contains(printed.String(), sampleCreated().ID) {
+	if err := p.row(sampleCreated(), ""); err != nil || !strings.Contains(printed.String(), sampleCreated().ID) {
 		t.Errorf("said %v, printed %q", err, printed.String())
+	}
+	if err := p.invitations(sampleCreated()); err == nil {
+		t.Error("wrote into a folder that is closed")
 	}
 }
 

@@ -37,10 +37,10 @@ type createdSeat struct {
 type printer struct {
 	zone     *time.Location
 	language invitation.Language
-	row      func(made client.Created, ref string) error
-	texts    io.Writer // nil: invitations are not printed
-	qrs      io.Writer // nil: QR codes are not printed
-	files    *files    // nil: none are written
+	row      func(made client.Created, ref string) error // of the codes, surely or not at all
+	texts    io.Writer                                   // nil: invitations are not printed
+	qrs      io.Writer                                   // nil: QR codes are not printed
+	files    *files                                      // nil: none are written
 }
 
 // printer refuses what does not go together before anything is made.
@@ -61,13 +61,18 @@ func (f *createFlags) printer(stdout, stderr io.Writer, comma rune, now time.Tim
 	case f.invite != "" && f.out == "" && !bare:
 		return nil, errors.New("--invite prints beside one appointment's table: for lists and JSON say with --out where to write invitations")
 	}
+	var write func(client.Created, string) error
 	switch {
 	case f.asJSON:
-		p.row = jsonRows(stdout)
+		write = jsonRows(stdout)
 	case f.list:
-		p.row = invitation.NewListWriter(stdout, comma, p.zone).Write
+		write = invitation.NewListWriter(stdout, comma, p.zone).Write
 	default:
-		p.row = func(made client.Created, _ string) error { return printTable(stdout, made, p.zone) }
+		write = func(made client.Created, _ string) error { return printTable(stdout, made, p.zone) }
+	}
+	out := newDelivery(stdout)
+	p.row = func(made client.Created, ref string) error {
+		return out.print(func() error { return write(made, ref) })
 	}
 	if f.invite != "" && f.out == "" {
 		p.texts = stdout
@@ -87,11 +92,9 @@ func (p *printer) close() {
 	}
 }
 
-// print prints the codes first: a file that cannot be written loses none.
-func (p *printer) print(made client.Created, ref string) error {
-	if err := p.row(made, ref); err != nil {
-		return err
-	}
+// invitations prints and writes them, after the codes: a file that cannot be written
+// loses none.
+func (p *printer) invitations(made client.Created) error {
 	for _, i := range invitation.For(made, p.language, p.zone) {
 		if p.texts != nil {
 			if _, err := fmt.Fprintf(p.texts, "\n%s\n%s", separator, i.Text()); err != nil {
@@ -190,5 +193,8 @@ func (f *files) create(name string, text []byte) error {
 		return fmt.Errorf("--out: %w", err)
 	}
 	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		_ = f.root.Remove(name) // no half of it
+	}
+	return err
 }

@@ -45,15 +45,21 @@ func codeReissueCommand(socket *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		out := newDelivery(c.OutOrStdout())
 		made, err := client.NewAdmin(*socket).Reissue(c.Context(), args[0], seat, other, shown)
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(createdSeat{made.Name, made.Code.Format(), made.Link})
+		if err := out.print(func() error {
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(createdSeat{made.Name, made.Code.Format(), made.Link})
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s   %s   %s\n", made.Name, made.Code.Format(), made.Link)
+			return err
+		}); err != nil {
+			return fmt.Errorf("%w; the seat's old code is invalid and nobody has the new one: reissue it again", err)
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s   %s   %s\n", made.Name, made.Code.Format(), made.Link)
-		return err
+		return nil
 	}
 	return c
 }

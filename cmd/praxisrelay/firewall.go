@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,10 +70,11 @@ func firewallCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := plan.Write(c.OutOrStdout(), format, l); err != nil {
+		err = plan.Write(c.OutOrStdout(), format, l)
+		if err != nil && !slices.Contains(firewall.Formats(), format) {
 			return fmt.Errorf("--format: %w", err)
 		}
-		return nil
+		return err // a full disk is no mistake of the flag
 	}
 	return c
 }

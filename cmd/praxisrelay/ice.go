@@ -56,13 +56,17 @@ func iceCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		appliance, _, err := parseAppliance(server)
+		if err != nil {
+			return err
+		}
 		trust, err := trusting(ca, insecure)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 		defer cancel()
-		session, err := client.Dialer{HTTP: trust, Server: server}.Join(ctx, typed)
+		session, err := client.Dialer{HTTP: trust, Server: appliance.Scheme + "://" + appliance.Host}.Join(ctx, typed)
 		if err != nil {
 			return err
 		}

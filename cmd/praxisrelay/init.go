@@ -118,7 +118,10 @@ func (s *setup) run(ctx context.Context, ask *questions, out io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	return s.report(ctx, out, settings, made, len(warnings))
+	if err := s.report(ctx, out, settings, made, len(warnings)); err != nil {
+		return fmt.Errorf("%w; everything is made: run init again to be told what comes next", err)
+	}
+	return nil
 }
 
 // existing reads the configuration that is there. It is not written again: the text
@@ -151,6 +154,14 @@ func (s *setup) fresh(ctx context.Context, ask *questions) (text []byte, setting
 	}
 	if err := s.checkFlags(); err != nil {
 		return nil, settings, err
+	}
+	if s.name, err = config.HostName(s.name); err != nil {
+		return nil, settings, fmt.Errorf("--name: %w", err)
+	}
+	if s.stun != "" {
+		if s.stun, err = config.HostPort(s.stun); err != nil {
+			return nil, settings, fmt.Errorf("--stun: %w of a STUN server", err)
+		}
 	}
 	public, err := s.publicAddress(ctx, ask)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"praxisrelay/config"
+	"praxisrelay/signal/code"
 )
 
 // TestInitLooksAround: on a host with a name service of its own, where something else
@@ -26,7 +28,7 @@ func TestInitLooksAround(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(etc); os.Remove("/etc/netns") })
-	writeFile(t, filepath.Join(etc, "hosts"), "192.0.2.1 here.example.org\n203.0.113.7 relay.example.org\n", 0o644)
+	writeFile(t, filepath.Join(etc, "hosts"), "192.0.2.1 here.example.org xn--praxis-mller-klb.test\n203.0.113.7 relay.example.org\n", 0o644)
 	writeFile(t, filepath.Join(etc, "resolv.conf"), "nameserver 127.0.0.1\n", 0o644)
 	if out, err := h.on(0, exec.Command("ip", "link", "set", "lo", "up")).CombinedOutput(); err != nil {
 		t.Fatalf("%s", out)
@@ -34,7 +36,11 @@ func TestInitLooksAround(t *testing.T) {
 	here := func(name string, args ...string) (string, config.Config) {
 		t.Helper()
 		file := filepath.Join(t.TempDir(), "praxisrelay.yaml")
-		certificate, key := signedFor(t, name).write(t)
+		ascii, err := config.HostName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificate, key := signedFor(t, ascii).write(t)
 		c := h.on(0, program(append([]string{"init", "--non-interactive", "--config", file, "--name", name, "--cert", certificate, "--key", key}, args...)...))
 		out, err := c.CombinedOutput()
 		if err != nil {
@@ -60,7 +66,20 @@ func TestInitLooksAround(t *testing.T) {
 		}
 	}
 
-	said, _ := here("here.example.org")
+	// A name as people write it is found, wherever one is given.
+	said, named := here("Praxis-Müller.test.")
+	check(said, []string{"\n  praxis-müller.test (xn--praxis-mller-klb.test): DNS, certificates and links have the latter form\n",
+		"  xn--praxis-mller-klb.test.  A     192.0.2.1        ; is there\n"}, "warning: name")
+	if named.Name != "xn--praxis-mller-klb.test" {
+		t.Errorf("the name is %q", named.Name)
+	}
+	checking := h.on(0, program("check", "https://PRAXIS-MÜLLER.test/", "--code", code.New().Format(), "--quick", "--json"))
+	report, _ := checking.Output() // nobody answers there
+	if !regexp.MustCompile(`(?s)"id": "dns",\s+"status": "ok".*"192.0.2.1"`).Match(report) || !bytes.Contains(report, []byte(`"host": "xn--praxis-mller-klb.test"`)) {
+		t.Errorf("check reports\n%s", report)
+	}
+
+	said, _ = here("here.example.org")
 	check(said, []string{"  here.example.org.  A     192.0.2.1        ; is there\n", "no AAAA record"}, "warning: name", "warning: listen")
 	said, c := here("relay.example.org")
 	check(said, []string{"warning: name: relay.example.org resolves to 203.0.113.7, which is no address of this host", "--public-address auto",
@@ -196,7 +215,7 @@ func TestInitAsks(t *testing.T) {
 	c := program("init", "--config", file, "--stun", stun)
 	term := atTerminal(t, c)
 	term.answer("DNS name", "https://relay.invalid/\n")
-	term.answer("neither a DNS name", "relay.invalid\n")
+	term.answer("more than a name: write relay.invalid", "relay.invalid\n")
 	term.answer("the file of the chain (PEM), or acme to have one issued [acme]: ", "/nonexistent\n")
 	term.answer("no such file", certificate+"\n")
 	term.answer("private key", otherKey+"\n")

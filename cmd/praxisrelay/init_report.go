@@ -61,6 +61,9 @@ func reportDNS(ctx context.Context, out io.Writer, c config.Config, addresses []
 		found[i] = found[i].Unmap()
 	}
 	fmt.Fprint(out, "\nDNS RECORDS\n\n")
+	if shown := config.NameForPeople(c.Name); shown != c.Name {
+		fmt.Fprintf(out, "  %s: DNS, certificates and links have the latter form\n", shown)
+	}
 	for _, addr := range addresses {
 		kind, state := "A   ", "to make"
 		if addr.Is6() {

@@ -172,7 +172,7 @@ func TestInitRefuses(t *testing.T) {
 		"no directory":       {append(all, "--acme-email", "it@example.org"), nothing, "--acme is missing"},
 		"a directory apart":  {append(name, "--acme", "https://acme.example.org/"), nothing, "--acme=URL"},
 		"a bad directory":    {append(name, "--acme=acme.example.org"), nothing, "is not the URL of an ACME directory"},
-		"a bad name":         {append(files, "--name", "https://relay.example.org/"), nothing, "name: \"https://relay.example.org/\" is neither"},
+		"a bad name":         {append(files, "--name", "https://relay.example.org/"), nothing, "name: more than a name: write relay.example.org"},
 		"a name of lines":    {append(files, "--name", "relay\nrelay: {peers: open}"), nothing, "is neither a DNS name"},
 		"a bad address":      {append(all, "--public-address", "here"), nothing, "--public-address: \"here\""},
 		"loopback":           {append(all, "--public-address", "127.0.0.1"), nothing, "relay.public_address: 127.0.0.1 is no address that clients could reach"},

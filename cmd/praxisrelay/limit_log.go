@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// watchLimits says, every few seconds, which limits were reached. The packet path only
-// counts.
+// watchLimits says, every few seconds, which limits were reached, and whose PROXY headers
+// were refused. The packet path only counts.
 func (a *appliance) watchLimits(ctx context.Context) {
 	ticker := time.NewTicker(10 * time.Second)
 	defer ticker.Stop()
@@ -32,6 +32,13 @@ func (a *appliance) logLimits(before map[string]uint64) {
 			a.log.Warn("a limit is reached", "limit", limit.Limit, "times", more, "network", limit.Last)
 		default:
 			a.log.Warn("a limit is reached", "limit", limit.Limit, "times", more)
+		}
+	}
+	for _, refused := range a.relay.ProxyRefusals() {
+		more := refused.Times - before[refused.Reason]
+		before[refused.Reason] = refused.Times
+		if more > 0 {
+			a.log.Warn("connections are refused for their PROXY header", "header", refused.Reason, "times", more, "network", refused.Last)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -47,13 +48,25 @@ func TestLimitsAreLogged(t *testing.T) {
 			t.Errorf("allocation %d: %v, want %q", i, err, wanted)
 		}
 	}
+	for range 2 {
+		conn, err := net.Dial("tcp", a.relay.Addresses().TCP[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write([]byte("PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = conn.Read(make([]byte, 1)) // until it is cut
+		conn.Close()
+	}
 	a.logLimits(before)
 	a.logLimits(before) // nothing more
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	line := regexp.MustCompile(`^time=\S+ level=WARN msg="a limit is reached" limit=relay.max_per_prefix times=2 network=net-\w{6}\n$`)
+	line := regexp.MustCompile(`^time=\S+ level=WARN msg="a limit is reached" limit=relay.max_per_prefix times=2 network=net-\w{6}
+time=\S+ level=WARN msg="connections are refused for their PROXY header" header=untrusted times=2 network=net-\w{6}\n$`)
 	if got := text.String(); !line.MatchString(got) {
 		t.Errorf("logged %s", got)
 	}

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/pion/stun/v3"
-	"golang.org/x/sys/unix"
 
 	"praxisrelay/relay/core"
 	"praxisrelay/signal/appointment"
@@ -139,14 +138,7 @@ func (w *watched) allocate(appointment string) (net.Conn, error) {
 // and then fires.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		skip(t, "a disk can be made full by root alone")
-	}
-	disk := t.TempDir()
-	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=192k"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
+	disk := smallDisk(t, "192k")
 	const day = 24 * time.Hour
 	busy := startWatched(t, 14*day, "relay: {", "relay: {allocation_rate: 100000, ")
 	small := startWatched(t, time.Hour, "relay: {", "relay: {peers: open, addresses: [127.0.0.1], ports: 24680-24683, max_per_seat: 4, max_per_appointment: 8, max_allocations: 4, ")

@@ -49,15 +49,21 @@ func tokenCreateCommand(socket *string) *cobra.Command {
 		for _, scope := range scopes {
 			wanted = append(wanted, token.Scope(scope))
 		}
-		made, err := client.NewAdmin(*socket).CreateToken(c.Context(), name, wanted, until)
+		out, admin := newDelivery(c.OutOrStdout()), client.NewAdmin(*socket)
+		made, err := admin.CreateToken(c.Context(), name, wanted, until)
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return json.NewEncoder(c.OutOrStdout()).Encode(made)
+		if err := out.print(func() error {
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(made)
+			}
+			_, err := fmt.Fprintln(c.OutOrStdout(), made.Token)
+			return err
+		}); err != nil {
+			return takeBack(c.Context(), err, []string{made.ID}, admin.RevokeToken, "praxisrelay token revoke")
 		}
-		_, err = fmt.Fprintln(c.OutOrStdout(), made.Token)
-		return err
+		return nil
 	}
 	return c
 }

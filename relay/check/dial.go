@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 // How long a connection may take to open, and what is asked on it to be answered.
@@ -55,7 +57,11 @@ func throughProxy(ctx context.Context, proxy *url.URL, address string) (_ net.Co
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[proxy.Scheme]
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(proxy.Hostname(), port))
+	name, err := idna.Lookup.ToASCII(proxy.Hostname())
+	if err != nil {
+		name = proxy.Hostname() // of a network's own kind, or an address
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(name, port))
 	if err != nil {
 		return nil, Failure{ProxyDown, fmt.Errorf("the proxy cannot be reached: %w", err)}
 	}
@@ -66,7 +72,7 @@ func throughProxy(ctx context.Context, proxy *url.URL, address string) (_ net.Co
 	}()
 	defer closeOn(ctx, conn)()
 	if proxy.Scheme == "https" {
-		secure := tls.Client(conn, &tls.Config{ServerName: proxy.Hostname()})
+		secure := tls.Client(conn, &tls.Config{ServerName: name})
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return nil, Failure{ProxyDown, fmt.Errorf("the proxy cannot be reached: %w", err)}
 		}

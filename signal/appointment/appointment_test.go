@@ -21,6 +21,11 @@ func TestParseStart(t *testing.T) {
 		{"2026-12-01 10:00", "America/New_York", "2026-12-01T15:00:00Z"},
 		{"2026-12-01T10:00:00+01:00", "no zone", "2026-12-01T09:00:00Z"},
 		{"now", "no zone", "2026-11-24T03:20:30Z"},
+		{"05.12.2026 10:00", DefaultZone, "2026-12-05T09:00:00Z"}, // as German spreadsheets write it
+		{"5.12.26 9:05", DefaultZone, "2026-12-05T08:05:00Z"},
+		{"05.12.2026 10:00:30", DefaultZone, "2026-12-05T09:00:30Z"},
+		{"2026-12-05 10:00:30", DefaultZone, "2026-12-05T09:00:30Z"},
+		{"05.12.2026", DefaultZone, "2026-12-04T23:00:00Z"},
 		// The day before, of, and after each switch.
 		{"2026-03-28 12:00", DefaultZone, "2026-03-28T11:00:00Z"},
 		{"2026-03-29 01:59", DefaultZone, "2026-03-29T00:59:00Z"},
@@ -43,7 +48,8 @@ func TestParseStart(t *testing.T) {
 	}
 	for _, bad := range [][2]string{
 		{"", DefaultZone}, {"tomorrow", DefaultZone}, {"2026-02-30 10:00", DefaultZone}, {"2026-12-01 25:00", DefaultZone},
-		{"2026-12-01 10:00", "Europe/Bonn"}, {"2026-12-01 10:00", ""}, {"01.12.2026 10:00", DefaultZone},
+		{"2026-12-01 10:00", "Europe/Bonn"}, {"2026-12-01 10:00", ""}, {"12/01/2026 10:00", DefaultZone}, {"31.11.2026 10:00", DefaultZone},
+		{"12.2026", DefaultZone}, {"01.12.2026 24:00", DefaultZone}, {"01.12.126 10:00", DefaultZone},
 	} {
 		if got, err := ParseStart(bad[0], bad[1], now); err == nil {
 			t.Errorf("ParseStart(%q, %q) = %v", bad[0], bad[1], got)

@@ -9,8 +9,15 @@ import (
 // DefaultZone is where the appliance's appointments are, unless said otherwise.
 const DefaultZone = "Europe/Berlin"
 
-// ParseStart reads when an appointment opens: "2026-12-01 10:00" in the given
-// zone, an RFC 3339 instant, or "now".
+// layouts are how people and spreadsheets write a local time. Days between slashes are none
+// of them: who writes those may mean the month by the first or by the second.
+var layouts = []string{
+	"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02",
+	"2.1.2006 15:04", "2.1.2006 15:04:05", "2.1.2006", "2.1.06 15:04", "2.1.06 15:04:05", "2.1.06",
+}
+
+// ParseStart reads when an appointment opens: "2026-12-01 10:00" or "01.12.2026 10:00" in
+// the given zone, an RFC 3339 instant, or "now".
 //
 // A local time that daylight saving skips or repeats has two readings. The earlier
 // one is taken, so that the code opens whichever was meant.
@@ -25,13 +32,13 @@ func ParseStart(text, zone string, now time.Time) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	for _, layout := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02"} {
+	for _, layout := range layouts {
 		if wall, err := time.Parse(layout, text); err == nil {
 			return earliest(wall, where).UTC(), nil
 		}
 	}
 	// It is not repeated: in a list a wrong column may have been taken, with names.
-	return time.Time{}, errors.New("start is not understood: write it like \"2026-12-01 10:00\", 2026-12-01T10:00:00+01:00 or now")
+	return time.Time{}, errors.New("start is not understood: write it like \"2026-12-01 10:00\", \"01.12.2026 10:00\", 2026-12-01T10:00:00+01:00 or now")
 }
 
 // LoadZone returns the time zone of a name like Europe/Berlin.

@@ -94,7 +94,20 @@ func (a *Admin) create(ctx context.Context, info protocol.Info, request protocol
 			Name: seat.Name, Verifier: verifier[:], RoomKey: room.Wrap(seat.Keys.SealKey, created.ID, seat.Name),
 		})
 	}
-	return created, a.call(ctx, http.MethodPost, "/v1/appointments", request, &protocol.CreatedAppointment{})
+	err := a.call(ctx, http.MethodPost, "/v1/appointments", request, &protocol.CreatedAppointment{})
+	if err != nil && !errors.As(err, new(protocol.Problem)) && !neverSent(err) {
+		// The answer was lost, and with it codes that may be valid by now.
+		if gone := a.Revoke(context.WithoutCancel(ctx), created.ID); gone != nil && !errors.As(gone, new(protocol.Problem)) {
+			err = fmt.Errorf("%w; %s may have been made, and nobody has its codes: revoke it", err, created.ID)
+		}
+	}
+	return created, err
+}
+
+// neverSent reports whether a request failed since there was nobody to send it to.
+func neverSent(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && failed.Op == "dial"
 }
 
 // GetInfo returns what clients must know of the daemon, and how they tell it from others.
@@ -232,6 +245,9 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) erro
 	}
 	err := call(ctx, a.http, method, "http://admin"+path, &body, out)
 	if _, refused := err.(protocol.Problem); err != nil && !refused {
+		if errors.As(err, new(*fs.PathError)) {
+			return err // of the file that the answer goes to
+		}
 		if asked, ok := errors.AsType[*url.Error](err); ok {
 			err = asked.Err // the URL is none that anybody knows
 		}

@@ -7,11 +7,17 @@ import (
 	"unicode/utf8"
 )
 
+// eventLength is how long the consultation takes in a calendar. Nobody has said how long it
+// will, and the 24 hours of its code would fill the calendar; but an event without an end
+// takes no time (RFC 5545, section 3.6.1), and programs show it as nothing or refuse it. Half
+// an hour is what calendars give an event that somebody makes by hand.
+const eventLength = 30 * time.Minute
+
 // calendar returns the invitation as a calendar of one event (RFC 5545).
 //
-// The event has a start and no end: how long a consultation takes is not known, and the
-// 24 hours of its code would fill the calendar. It is private, so that those with whom
-// a calendar is shared do not read the code.
+// Its end is a DTEND, since not every program reads a DURATION, and its times are UTC, which
+// needs no VTIMEZONE. It is private, so that those with whom a calendar is shared do not read
+// the code.
 func (i Invitation) calendar(now time.Time) []byte {
 	const utc = "20060102T150405Z"
 	var c calendarWriter
@@ -22,6 +28,7 @@ func (i Invitation) calendar(now time.Time) []byte {
 	c.line("UID", i.Appointment+"-"+i.Seat.Name+"@praxisrelay")
 	c.line("DTSTAMP", now.UTC().Format(utc))
 	c.line("DTSTART", i.Opens.UTC().Format(utc))
+	c.line("DTEND", i.Opens.Add(eventLength).UTC().Format(utc))
 	c.line("SUMMARY", escapeText(i.words().title))
 	c.line("DESCRIPTION", escapeText(i.Text()))
 	c.line("CLASS", "PRIVATE")

@@ -29,6 +29,7 @@ func TestCalendar(t *testing.T) {
 				ics.ComponentPropertyUniqueId:    "jnrgqgsnkz2ja-" + i.Seat.Name + "@praxisrelay",
 				ics.ComponentPropertyDtstamp:     "20261124T032030Z",
 				ics.ComponentPropertyDtStart:     "20261201T090000Z",
+				ics.ComponentPropertyDtEnd:       "20261201T093000Z",
 				ics.ComponentPropertySummary:     i.words().title,
 				ics.ComponentPropertyDescription: i.Text(),
 				ics.ComponentPropertyClass:       "PRIVATE",
@@ -39,6 +40,9 @@ func TestCalendar(t *testing.T) {
 			}
 			if start, err := events[0].GetStartAt(); err != nil || !start.Equal(i.Opens) {
 				t.Errorf("starts at %v, %v", start, err)
+			}
+			if end, err := events[0].GetEndAt(); err != nil || end.Sub(i.Opens) != 30*time.Minute {
+				t.Errorf("ends at %v, %v", end, err)
 			}
 			checkLines(t, text)
 		}

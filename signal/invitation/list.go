@@ -1,7 +1,7 @@
 package invitation
 
 import (
-	"bufio"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -20,7 +20,7 @@ const MaxRows = 1000
 // List is what appointments are made from.
 type List struct {
 	Rows  []Row
-	Comma rune // what separates its columns: a comma or, as in German spreadsheets, a semicolon
+	Comma rune // what separates its columns: a comma, a semicolon as in German spreadsheets, a tab or a bar
 }
 
 // Row is an appointment to be made.
@@ -34,21 +34,27 @@ type Row struct {
 // it, and if wanted ref. The error names every bad line, and repeats nothing of it: who
 // took the wrong columns may have a patient's name there.
 func ReadList(r io.Reader, zone string, now time.Time) (List, error) {
+	lines, err := readLines(r)
+	if err != nil {
+		return List{}, err
+	}
 	list := List{Comma: ','}
+	var separator string // as a line says
 	var columns []string
 	var problems []error
-	number := 0
 	// No value may have line breaks, so each line stands for itself, and a stray quote
 	// spoils no other.
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		number++
-		line := strings.TrimPrefix(lines.Text(), "\ufeff")
-		if columns == nil && !strings.Contains(line, ",") && strings.Contains(line, ";") {
-			list.Comma = ';'
-		}
-		if strings.Trim(line, " \t"+string(list.Comma)) == "" {
+	for i, line := range lines {
+		number := i + 1
+		if strings.Trim(line, " \t,;|\"") == "" {
 			continue
+		}
+		if said := separatorLine.FindStringSubmatch(line); said != nil && columns == nil && separator == "" {
+			separator = said[1]
+			continue
+		}
+		if columns == nil {
+			list.Comma = separatorOf(cmp.Or(separator, line))
 		}
 		fields, err := splitLine(line, list.Comma)
 		switch {
@@ -70,9 +76,6 @@ func ReadList(r io.Reader, zone string, now time.Time) (List, error) {
 			problems = append(problems, fmt.Errorf("line %d: %w", number, err))
 		}
 	}
-	if err := lines.Err(); err != nil {
-		problems = append(problems, fmt.Errorf("line %d: %w: is the list a CSV file?", number+1, err))
-	}
 	if len(problems) == 0 && len(list.Rows) == 0 {
 		problems = append(problems, errors.New("the list has no appointments: write the column names start,ref and below them a line for each"))
 	}
@@ -92,6 +95,10 @@ func splitLine(line string, comma rune) ([]string, error) {
 	for i := range fields {
 		fields[i] = strings.TrimSpace(fields[i])
 	}
+	// Spreadsheets save columns that are empty, and leave them out again some rows below.
+	for len(fields) > 1 && fields[len(fields)-1] == "" {
+		fields = fields[:len(fields)-1]
+	}
 	return fields, nil
 }
 
@@ -109,9 +116,10 @@ func readHeader(fields []string) ([]string, error) {
 }
 
 func readRow(columns, fields []string, zone string, now time.Time) (row Row, err error) {
-	if len(fields) != len(columns) {
-		return row, fmt.Errorf("%d values where there are %d columns: give each column its value, which may be empty for ref", len(fields), len(columns))
+	if len(fields) > len(columns) {
+		return row, fmt.Errorf("%d values where there are %d columns: take away what belongs to none", len(fields), len(columns))
 	}
+	fields = append(fields, make([]string, len(columns)-len(fields))...)
 	for i, column := range columns {
 		var problem error
 		switch column {

@@ -1,11 +1,13 @@
 package invitation
 
 import (
+	"encoding/binary"
 	"encoding/csv"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -19,11 +21,20 @@ func TestReadList(t *testing.T) {
 		comma rune
 		want  string
 	}{
-		"commas":          {"start,ref\n2026-12-01 10:00,room-3\n2026-12-01 10:30,\n", ',', "2 09:00 room-3, 3 09:30 "},
-		"start alone":     {"start\n2026-12-01 10:00\n", ',', "2 09:00 "},
-		"the other order": {"ref,start\na.1_b,2026-12-01T10:00:00+01:00", ',', "2 09:00 a.1_b"},
-		"a spreadsheet":   {"\ufeffStart;Ref\r\n\"2026-12-01 10:00\";7\r\n;\r\n\r\n2026-12-01 11:00;8\r\n", ';', "2 09:00 7, 5 10:00 8"},
-		"begun already":   {"start\n2026-11-30 08:00\n", ',', "2 07:00 "},
+		"commas":           {"start,ref\n2026-12-01 10:00,room-3\n2026-12-01 10:30,\n", ',', "2 09:00 room-3, 3 09:30 "},
+		"start alone":      {"start\n2026-12-01 10:00\n", ',', "2 09:00 "},
+		"the other order":  {"ref,start\na.1_b,2026-12-01T10:00:00+01:00", ',', "2 09:00 a.1_b"},
+		"a spreadsheet":    {"\ufeffStart;Ref\r\n\"2026-12-01 10:00\";7\r\n;\r\n\r\n2026-12-01 11:00;8\r\n", ';', "2 09:00 7, 5 10:00 8"},
+		"begun already":    {"start\n2026-11-30 08:00\n", ',', "2 07:00 "},
+		"a separator said": {"sep=;\r\nstart;ref\r\n2026-12-01 10:00;7\r\n", ';', "3 09:00 7"},
+		"and in a cell":    {"\"SEP=;\";\r\nstart;ref\r\n2026-12-01 10:00;7\r\n", ';', "3 09:00 7"},
+		"a tab said":       {"sep=\t\nstart\n2026-12-01 10:00\n", '\t', "3 09:00 "},
+		"bars":             {"start|ref\n2026-12-01 10:00|7\n", '|', "2 09:00 7"},
+		"German dates":     {"start;ref\r\n05.12.2026 10:00;7\r\n5.12.26 9:30;\r\n05.12.2026 10:00:15;8\r\n", ';', "2 09:00 7, 3 08:30 , 4 09:00 8"},
+		"seconds":          {"start\n2026-12-01 10:00:59\n2026-12-01T10:30:00\n", ',', "2 09:00 , 3 09:30 "},
+		"empty columns":    {";;;\r\nstart;ref;;;\r\n2026-12-01 10:00;7;;;\r\n;;;;\r\n\"\";\"\"\r\n2026-12-01 11:00;;;;\r\n2026-12-01 12:00\r\n", ';', "3 09:00 7, 6 10:00 , 7 11:00 "},
+		"lines of a Mac":   {"start;ref\r2026-12-01 10:00;7\r\r2026-12-01 11:00;8\r", ';', "2 09:00 7, 4 10:00 8"},
+		"Unicode text":     {utf16le("\ufeffstart\tref\r\n01.12.2026 10:00\t7\r\n"), '\t', "2 09:00 7"},
 	} {
 		list, err := ReadList(strings.NewReader(test.text), appointment.DefaultZone, today)
 		if err != nil {
@@ -40,16 +51,32 @@ func TestReadList(t *testing.T) {
 	}
 }
 
+// utf16le writes a text as Excel does that is saved as "Unicode text".
+func utf16le(text string) string {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune(text)) {
+		b = binary.LittleEndian.AppendUint16(b, unit)
+	}
+	return string(b)
+}
+
 // TestReadListNamesEveryBadLine, each with its number and a remedy.
 func TestReadListNamesEveryBadLine(t *testing.T) {
 	const header = "start,ref\n"
-	const start, ref = `start is not understood: write it like "2026-12-01 10:00", 2026-12-01T10:00:00+01:00 or now`,
+	const start, ref = `start is not understood: write it like "2026-12-01 10:00", "01.12.2026 10:00", 2026-12-01T10:00:00+01:00 or now`,
 		"ref: at most 64 of A-Z a-z 0-9 . _ - and no hyphen in front are expected: shorten or replace it"
 	for name, test := range map[string]struct{ text, want string }{
 		"three of five": {header + "soon,a\n2026-12-01 10:00,b\n2026-12-01 10:00,the name of a person\n2026-12-01 10:00,c\n2026-02-30 10:00,=1+1\n",
 			"line 2: " + start + "\nline 4: " + ref + "\nline 6: " + start + "; " + ref},
-		"too few":            {header + "2026-12-01 10:00\n", "line 2: 1 values where there are 2 columns: give each column its value, which may be empty for ref"},
-		"too many":           {header + "2026-12-01 10:00,a,b\n", "line 2: 3 values where there are 2 columns: give each column its value, which may be empty for ref"},
+		"too few":            {"ref,start\na\n", "line 2: " + start},
+		"too many":           {header + "2026-12-01 10:00,a,b\n", "line 2: 3 values where there are 2 columns: take away what belongs to none"},
+		"another separator":  {"sep=;\nstart;ref\n2026-12-01 10:00,a\n2026-12-01 10:00;a;;b\n", "line 3: " + start + "\nline 4: 4 values where there are 2 columns: take away what belongs to none"},
+		"American dates":     {header + "12/05/2026 10:00,a\n", "line 2: " + start},
+		"a number's date":    {header + "46361.4167,a\n", "line 2: " + start},
+		"Windows-1252":       {header + "2026-12-01 10:00,M\xfcller\n2026-12-01 10:00,b\nsoon,c\n", "line 2: " + ref + "\nline 4: " + start},
+		"UTF-16, unmarked":   {utf16le("start\tref\r\n"), "the list is not a text: save it from the spreadsheet as CSV in UTF-8"},
+		"half of UTF-16":     {utf16le("\ufeffstart\r\nsoon\r\n") + "x", "line 2: " + start + "\nline 3: " + start},
+		"a spreadsheet":      {"PK\x03\x04\x14\x00\x06\x00", "the list is not a text: save it from the spreadsheet as CSV in UTF-8"},
 		"over":               {header + "2026-11-30 06:59,a\n", "line 2: start: the appointment would be over already: correct the date"},
 		"a stray quote":      {header + "2026-12-01 10:00,\"a\nsoon,b\n", "line 2: a quote is not closed or stands within a value: write \"...\" around the whole value, or none\nline 3: " + start},
 		"a formula":          {header + "2026-12-01 10:00,-1\n", "line 2: " + ref},
@@ -60,7 +87,7 @@ func TestReadListNamesEveryBadLine(t *testing.T) {
 		"no start":           {"ref\na\n", "line 1: the column start is missing: add it"},
 		"nothing":            {"", "the list has no appointments: write the column names start,ref and below them a line for each"},
 		"the header alone":   {header, "the list has no appointments: write the column names start,ref and below them a line for each"},
-		"no text":            {header + strings.Repeat("x", 1<<17), "line 2: bufio.Scanner: token too long: is the list a CSV file?"},
+		"no text":            {header + strings.Repeat("x", 1<<20), "the list has more than 1048576 bytes: is it a CSV file?"},
 		"more than a day's":  {"start\n" + strings.Repeat("2026-12-01 10:00\n", MaxRows+1), "line 1002: at most 1000 appointments are made at once: split the list"},
 		"one zone, no other": {"start\n2026-12-01 10:00 MEZ\n", "line 2: " + start},
 	} {
@@ -94,6 +121,7 @@ func TestListWriter(t *testing.T) {
 func FuzzReadList(f *testing.F) {
 	for _, seed := range []string{
 		"start,ref\n2026-12-01 10:00,room-3\n", "\ufeffstart;ref\r\nnow;\r\n", "ref,start\n\"a\",\"now\"\n", "start\n\"", "start,ref\nnow,=1+1\nnow,-1\n",
+		"sep=|\nstart|ref||\n01.12.2026 10:00:00\n", utf16le("\ufeffstart\tref\r\nnow\ta\r\n"),
 	} {
 		f.Add(seed)
 	}
