@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -319,7 +317,7 @@ func TestPageUnderMaintenance(t *testing.T) {
 		t.Fatal(err)
 	}
 	late.letIn(t)
-	waiting.do(t, chromedp.WaitVisible("#consultation"))
+	waiting.wait(t, `document.querySelector('#consultation').checkVisibility()`)
 	for _, b := range []*browser{late, waiting} {
 		b.wait(t, isConnected)
 	}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/chromedp"
 )
 
 const (
@@ -51,7 +50,7 @@ func TestPollingMeetsWebSocket(t *testing.T) {
 	asked := patient.watchRequests(t)
 	doctor.open(t, info.Doctor.Link, "")
 	patient.open(t, info.Patient.Link, "signaling=poll")
-	patient.do(t, chromedp.SendKeys("#name", "Ada L."))
+	patient.write(t, "#name", "Ada L.")
 	patient.join(t)
 	doctor.join(t)
 	doctor.wait(t, `document.querySelector('#knock').textContent === 'Ada L. is waiting.'`)
@@ -65,7 +64,7 @@ func TestPollingMeetsWebSocket(t *testing.T) {
 			t.Errorf("the page that polls opened %s", url)
 		}
 	}
-	patient.do(t, chromedp.Click("#leave"))
+	patient.click(t, "#leave")
 	doctor.wait(t, hungUp)
 }
 
@@ -91,7 +90,7 @@ func TestPatientWaitsForTheDoctor(t *testing.T) {
 	doctor.join(t)
 	patient.wait(t, `document.querySelector('#status').textContent.includes('will let you in')`)
 	doctor.wait(t, `document.querySelector('#knock').textContent === 'The patient is waiting.'`)
-	doctor.do(t, chromedp.Click(`[data-lang="de"]`))
+	doctor.click(t, `[data-lang="de"]`)
 	doctor.wait(t, `document.querySelector('#knock').textContent === 'Die Patientin oder der Patient wartet.'`)
 	var before struct {
 		Heard       []string
@@ -138,7 +137,7 @@ func TestPatientReloads(t *testing.T) {
 		t.Run(signaling, func(t *testing.T) {
 			info, _ := startDemo(t)
 			doctor, patient := consult(t, info.Doctor.Link, info.Patient.Link, "", signaling)
-			patient.do(t, chromedp.Navigate("about:blank"))
+			patient.load(t, "about:blank")
 			doctor.wait(t, heard("left", 1))
 			doctor.wait(t, isWaiting)
 			patient.open(t, info.Patient.Link, signaling)
@@ -161,9 +160,9 @@ func TestTamperingIsShown(t *testing.T) {
 		if (frame.message) frame.message.sealed = frame.message.sealed.replace(/^./, (c) => c === 'A' ? 'B' : 'A');
 		return JSON.stringify(frame);
 	})`, nil)
-	patient.do(t, chromedp.Click("#leave"))
+	patient.click(t, "#leave")
 	doctor.wait(t, `document.querySelector('#warning').checkVisibility() && document.querySelector('#warning').textContent.includes('tampered')`)
-	doctor.do(t, chromedp.Click(`[data-lang="de"]`))
+	doctor.click(t, `[data-lang="de"]`)
 	doctor.wait(t, `document.querySelector('#warning').textContent.includes('verfälscht')`)
 }
 
@@ -195,7 +194,7 @@ func TestDaemonRestartsInACall(t *testing.T) {
 					t.Errorf("%s: %d connections were made for one call", b.name, connections)
 				}
 			}
-			patient.do(t, chromedp.Click("#leave"))
+			patient.click(t, "#leave")
 			doctor.wait(t, hungUp)
 		})
 	}

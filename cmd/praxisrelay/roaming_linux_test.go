@@ -79,7 +79,7 @@ func changeNetworks(t *testing.T, mover int, query string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages := []*browser{newBrowserOn(t, doctorHost, "doctor"), newBrowserOn(t, patientHost, "patient")}
+	pages := []*browser{newChromium(t, doctorHost, "doctor"), newChromium(t, patientHost, "patient")}
 	for i, page := range pages {
 		page.open(t, created.Seats[i].Link, "policy=relay&"+query)
 	}
