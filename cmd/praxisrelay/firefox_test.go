@@ -122,7 +122,7 @@ func (f *firefox) read(t *testing.T, name string) {
 		var entry struct{ Type, Level, Text string }
 		_ = json.Unmarshal(m.Params, &entry)
 		switch {
-		case entry.Type == "console":
+		case entry.Type == "console", strings.HasPrefix(entry.Text, "WebRTC: "):
 			t.Logf("%s console: %s", name, entry.Text)
 		case entry.Level == "error":
 			t.Errorf("%s: %s", name, entry.Text)

@@ -121,16 +121,10 @@ func changeNetworks(t *testing.T, mover int, query string) {
 	}
 }
 
-// certify gives an appliance a certificate for another address.
-func certify(t *testing.T, folder, address string) {
+// certify gives an appliance a certificate for another name or address.
+func certify(t *testing.T, folder, name string) {
 	t.Helper()
-	made, err := selfSigned(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{"cert.pem": made.chain, "key.pem": made.key} {
-		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	made := signedFor(t, name)
+	writeFile(t, filepath.Join(folder, "cert.pem"), made.certificate, 0o600)
+	writeFile(t, filepath.Join(folder, "key.pem"), made.key, 0o600)
 }
