@@ -283,7 +283,7 @@ func TestPageUnderMaintenance(t *testing.T) {
 		}
 		created = append(created, one)
 	}
-	doctor, patient := consult(t, created[0].Seats[0].Link, created[0].Seats[1].Link, "policy=relay", "policy=relay")
+	doctor, patient := consult(t, [2]starter{newChromium, newChromium}, created[0].Seats[0].Link, created[0].Seats[1].Link, "policy=relay", "policy=relay")
 	waiting, late := newBrowser(t, "waiting"), newBrowser(t, "late")
 	waiting.open(t, created[1].Seats[1].Link, "")
 	waiting.join(t)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -57,6 +58,10 @@ var firefoxSettings = object{
 	"network.captive-portal-service.enabled": false, "network.connectivity-service.enabled": false,
 	"browser.region.network.url": "", "dom.push.connection.enabled": false, "network.trr.mode": 5,
 }
+
+// exception is how Firefox tells of one. Its own remarks, as that a server is gone, are
+// errors to it too.
+var exception = regexp.MustCompile(`^(\w*Error|uncaught exception): `)
 
 func newFirefox(t *testing.T, namespace, name string) *browser {
 	t.Helper()
@@ -119,13 +124,12 @@ func (f *firefox) read(t *testing.T, name string) {
 			f.mu.Unlock()
 			continue
 		}
-		var entry struct{ Type, Level, Text string }
+		var entry struct{ Type, Text string }
 		_ = json.Unmarshal(m.Params, &entry)
-		switch {
-		case entry.Type == "console", strings.HasPrefix(entry.Text, "WebRTC: "):
-			t.Logf("%s console: %s", name, entry.Text)
-		case entry.Level == "error":
+		if entry.Type == "javascript" && exception.MatchString(entry.Text) {
 			t.Errorf("%s: %s", name, entry.Text)
+		} else {
+			t.Logf("%s console: %s", name, entry.Text)
 		}
 	}
 }

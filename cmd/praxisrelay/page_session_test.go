@@ -22,9 +22,9 @@ func heard(name string, times int) string {
 }
 
 // consult opens two pages and waits until their call flows.
-func consult(t *testing.T, doctorLink, patientLink, doctorQuery, patientQuery string) (doctor, patient *browser) {
+func consult(t *testing.T, seats [2]starter, doctorLink, patientLink, doctorQuery, patientQuery string) (doctor, patient *browser) {
 	t.Helper()
-	doctor, patient = newBrowser(t, "doctor"), newBrowser(t, "patient")
+	doctor, patient = seats[0](t, "", "doctor"), seats[1](t, "", "patient")
 	doctor.open(t, doctorLink, doctorQuery)
 	patient.open(t, patientLink, patientQuery)
 	meet(t, doctor, patient)
@@ -82,7 +82,7 @@ func TestPageWithoutWebSocketPolls(t *testing.T) {
 // no allocation, but a picture of their own.
 func TestPatientWaitsForTheDoctor(t *testing.T) {
 	info, _ := startDemo(t)
-	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
+	doctor, patient := newChromium(t, "", "doctor"), newFirefox(t, "", "patient")
 	patient.open(t, info.Patient.Link, "")
 	patient.join(t)
 	patient.wait(t, isWaiting)
@@ -113,7 +113,7 @@ func TestPatientWaitsForTheDoctor(t *testing.T) {
 // TestSecondWindowTakesTheSeat: the first is told, does not come back, and is silent.
 func TestSecondWindowTakesTheSeat(t *testing.T) {
 	info, _ := startDemo(t)
-	doctor, first := consult(t, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, first := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	second := newBrowser(t, "second")
 	second.open(t, info.Patient.Link, "")
 	second.join(t)
@@ -133,10 +133,12 @@ func TestSecondWindowTakesTheSeat(t *testing.T) {
 // TestPatientReloads: the doctor learns at once that the page went, and lets them in
 // anew.
 func TestPatientReloads(t *testing.T) {
-	for _, signaling := range []string{"", "signaling=poll"} {
+	for signaling, seats := range map[string][2]starter{
+		"": {newChromium, newFirefox}, "signaling=poll": {newFirefox, newChromium},
+	} {
 		t.Run(signaling, func(t *testing.T) {
 			info, _ := startDemo(t)
-			doctor, patient := consult(t, info.Doctor.Link, info.Patient.Link, "", signaling)
+			doctor, patient := consult(t, seats, info.Doctor.Link, info.Patient.Link, "", signaling)
 			patient.load(t, "about:blank")
 			doctor.wait(t, heard("left", 1))
 			doctor.wait(t, isWaiting)
@@ -154,7 +156,7 @@ func TestPatientReloads(t *testing.T) {
 // TestTamperingIsShown: the page says so, and for good.
 func TestTamperingIsShown(t *testing.T) {
 	info, _ := startDemo(t)
-	doctor, patient := consult(t, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, patient := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	doctor.eval(t, `void (window.tamper = (text) => {
 		const frame = JSON.parse(text);
 		if (frame.message) frame.message.sealed = frame.message.sealed.replace(/^./, (c) => c === 'A' ? 'B' : 'A');
@@ -169,7 +171,7 @@ func TestTamperingIsShown(t *testing.T) {
 // TestDaemonRestartsInACall: what flows directly is not touched, what the relay carried
 // comes back, and both without a reload.
 func TestDaemonRestartsInACall(t *testing.T) {
-	for _, policy := range []string{"all", "relay"} {
+	for policy, seats := range map[string][2]starter{"all": {newFirefox, newChromium}, "relay": {newChromium, newFirefox}} {
 		t.Run(policy, func(t *testing.T) {
 			s, file := startOnFixedPorts(t)
 			now := time.Now()
@@ -177,7 +179,7 @@ func TestDaemonRestartsInACall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doctor, patient := consult(t, created.Seats[0].Link, created.Seats[1].Link, "policy="+policy, "policy="+policy)
+			doctor, patient := consult(t, seats, created.Seats[0].Link, created.Seats[1].Link, "policy="+policy, "policy="+policy)
 			s.kill()
 			if policy == "all" {
 				doctor.arriving(t, 60)

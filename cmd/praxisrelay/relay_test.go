@@ -420,7 +420,7 @@ func askOverTLS(address netip.AddrPort, c *tls.Config) (tls.ConnectionState, err
 func TestCallComesBackWhenTheNATForgets(t *testing.T) {
 	info, _ := startDemo(t)
 	nat := newNAT(t, info.TURNUDP)
-	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
+	doctor, patient := newChromium(t, "", "doctor"), newFirefox(t, "", "patient")
 	// The patient's page reaches the relay through the NAT.
 	patient.prepend(t, fmt.Sprintf(`{
 		const through = (c) => ({...c, iceServers: c?.iceServers?.map((s) => ({...s, urls: [s.urls].flat().map((u) => u.replace(%q, %q))}))});
