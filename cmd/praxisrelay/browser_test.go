@@ -82,8 +82,8 @@ func drive(t *testing.T, name string, e engine) *browser {
 	return b
 }
 
-// launch starts a browser and returns where it can be driven. A busy machine may be too
-// slow for it, so it is tried twice. command makes the command for an empty profile.
+// launch starts a browser and returns where it can be driven, on its host. A busy machine
+// may be too slow for it, so it is tried twice. command makes the command for an empty profile.
 func launch(t *testing.T, namespace, name string, command func(profile string) *exec.Cmd) *url.URL {
 	t.Helper()
 	for range 2 {
@@ -121,9 +121,6 @@ func launch(t *testing.T, namespace, name string, command func(profile string) *
 			at, err := url.Parse(text)
 			if err != nil {
 				t.Fatal(err)
-			}
-			if namespace != "" {
-				at.Host = tunnel(t, namespace, at.Host)
 			}
 			return at
 		case <-ended:

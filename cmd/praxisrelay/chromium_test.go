@@ -33,6 +33,7 @@ func newChromium(t *testing.T, namespace, name string) *browser {
 	at := launch(t, namespace, name, func(profile string) *exec.Cmd {
 		return exec.Command(program, append(slices.Clone(chromiumFlags), "--user-data-dir="+profile)...)
 	})
+	at.Host = tunnel(t, namespace, at.Host)
 	allocator, stop := chromedp.NewRemoteAllocator(context.Background(), at.String(), chromedp.NoModifyURL)
 	t.Cleanup(stop)
 	tab, closeTab := chromedp.NewContext(allocator)

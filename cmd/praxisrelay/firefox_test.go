@@ -82,7 +82,9 @@ func newFirefox(t *testing.T, namespace, name string) *browser {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, at.String()+"/session", nil)
+	known := at.Host // which Firefox wants to be asked for
+	at.Host = tunnel(t, namespace, at.Host)
+	conn, _, err := websocket.Dial(ctx, at.String()+"/session", &websocket.DialOptions{Host: known})
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}

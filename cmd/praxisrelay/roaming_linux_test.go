@@ -17,8 +17,8 @@ import (
 // one is there, with another address: the call goes on in less than five seconds, without
 // a reload. It happens three times, since one may meet a busy machine.
 func TestChangingNetworkDuringACall(t *testing.T) {
-	t.Run("the patient by WebSocket", func(t *testing.T) { changeNetworks(t, 1, "") })
-	t.Run("the doctor by polls", func(t *testing.T) { changeNetworks(t, 0, "signaling=poll") })
+	t.Run("the patient by WebSocket", func(t *testing.T) { changeNetworks(t, 1, "", [2]starter{newFirefox, newChromium}) })
+	t.Run("the doctor by polls", func(t *testing.T) { changeNetworks(t, 0, "signaling=poll", [2]starter{newFirefox, newChromium}) })
 }
 
 // watchFreezes notes how long the partner's picture stood still at most.
@@ -35,7 +35,7 @@ const watchFreezes = `(() => {
 	tick();
 })()`
 
-func changeNetworks(t *testing.T, mover int, query string) {
+func changeNetworks(t *testing.T, mover int, query string, seats [2]starter) {
 	ip := tool(t, "ip", "iproute2")
 	if os.Geteuid() != 0 {
 		skip(t, "only root makes network namespaces: run the tests as root")
@@ -79,7 +79,7 @@ func changeNetworks(t *testing.T, mover int, query string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages := []*browser{newChromium(t, doctorHost, "doctor"), newChromium(t, patientHost, "patient")}
+	pages := []*browser{seats[0](t, doctorHost, "doctor"), seats[1](t, patientHost, "patient")}
 	for i, page := range pages {
 		page.open(t, created.Seats[i].Link, "policy=relay&"+query)
 	}
