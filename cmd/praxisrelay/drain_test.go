@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -285,7 +283,7 @@ func TestPageUnderMaintenance(t *testing.T) {
 		}
 		created = append(created, one)
 	}
-	doctor, patient := consult(t, created[0].Seats[0].Link, created[0].Seats[1].Link, "policy=relay", "policy=relay")
+	doctor, patient := consult(t, [2]starter{newChromium, newChromium}, created[0].Seats[0].Link, created[0].Seats[1].Link, "policy=relay", "policy=relay")
 	waiting, late := newBrowser(t, "waiting"), newBrowser(t, "late")
 	waiting.open(t, created[1].Seats[1].Link, "")
 	waiting.join(t)
@@ -319,7 +317,7 @@ func TestPageUnderMaintenance(t *testing.T) {
 		t.Fatal(err)
 	}
 	late.letIn(t)
-	waiting.do(t, chromedp.WaitVisible("#consultation"))
+	waiting.wait(t, `document.querySelector('#consultation').checkVisibility()`)
 	for _, b := range []*browser{late, waiting} {
 		b.wait(t, isConnected)
 	}

@@ -15,7 +15,7 @@ func TestThePageExplains(t *testing.T) {
 	const blocked = `RTCPeerConnection = class extends RTCPeerConnection { constructor() { super({iceServers: [], iceTransportPolicy: 'relay'}); } }`
 	doctor.open(t, info.Doctor.Link, "policy=relay&lang=en")
 	patient.open(t, info.Patient.Link, "policy=relay")
-	patient.eval(t, blocked+";0", nil)
+	patient.eval(t, blocked, nil)
 	doctor.join(t)
 	patient.join(t)
 	doctor.letIn(t)
@@ -27,7 +27,7 @@ func TestThePageExplains(t *testing.T) {
 			return box.left >= 0 && box.right <= innerWidth && box.bottom < document.querySelector('#controls button').getBoundingClientRect().top;
 		})()`)
 	}
-	doctor.do(t, chromedp.Click(`[data-lang="de"]`))
+	doctor.click(t, `[data-lang="de"]`)
 	doctor.wait(t, `document.querySelector('#explanation').textContent.startsWith('Das Netz der Patientenseite lässt nichts zum Relay durch')`)
 	var hidden bool
 	patient.eval(t, `document.querySelector('#explanation').hidden`, &hidden)

@@ -1,64 +1,22 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"fmt"
 	"io"
 	"net"
-	"net/url"
-	"os/exec"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
 	"golang.org/x/sys/unix"
 )
 
-// newBrowserOn starts a browser on a host of its own. It is driven through a connection
-// that is made there.
-func newBrowserOn(t *testing.T, namespace, name string) *browser {
-	t.Helper()
-	args := []string{"netns", "exec", namespace, tool(t, "chromium", "chromium"), "--remote-debugging-port=0", "--user-data-dir=" + t.TempDir()}
-	for flag, value := range browserFlags {
-		if value == true {
-			args = append(args, "--"+flag)
-		} else {
-			args = append(args, fmt.Sprintf("--%s=%v", flag, value))
-		}
-	}
-	c := exec.Command(tool(t, "ip", "iproute2"), args...)
-	output, err := c.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
-	var at *url.URL
-	for lines := bufio.NewScanner(output); at == nil; {
-		if !lines.Scan() {
-			t.Fatalf("%s: the browser ended before it could be driven", name)
-		}
-		if _, rest, ok := strings.Cut(lines.Text(), "DevTools listening on "); ok {
-			if at, err = url.Parse(rest); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	go func() { _, _ = io.Copy(io.Discard, output) }()
-	at.Host = tunnel(t, namespace, at.Host)
-	return drive(t, name, func() (context.Context, context.CancelFunc) {
-		return chromedp.NewRemoteAllocator(context.Background(), at.String(), chromedp.NoModifyURL)
-	})
-}
-
-// tunnel listens here and connects to an address as it is on another host.
+// tunnel listens here and connects to an address as it is on another host. On this host
+// there is nothing to do.
 func tunnel(t *testing.T, namespace, address string) string {
 	t.Helper()
+	if namespace == "" {
+		return address
+	}
 	return acceptHere(t, func(here net.Conn) {
 		there, err := dialOn(namespace, address)
 		if err != nil {

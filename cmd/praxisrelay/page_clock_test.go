@@ -3,8 +3,6 @@ package main
 import (
 	"slices"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // clock gives a page's modules a time that the test moves, in milliseconds: advance runs
@@ -63,7 +61,8 @@ func TestPageNoticesWhatStopped(t *testing.T) {
 		{"no media, and checks are answered", `for (let i = 0; i < 10; i++) { arrived++; await advance(2500); }`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b.do(t, chromedp.Navigate("about:blank"), chromedp.Navigate(info.URL))
+			b.load(t, "about:blank")
+			b.load(t, info.URL)
 			var got []string
 			b.eval(t, `(async () => {`+clock+`
 				const { Path } = await import('/path.js');
@@ -95,7 +94,7 @@ func TestPageNoticesWhatStopped(t *testing.T) {
 func TestPageComesBackAtOnce(t *testing.T) {
 	info, _ := startDemo(t)
 	b := newBrowser(t, "page")
-	b.do(t, chromedp.Navigate(info.URL))
+	b.load(t, info.URL)
 	var pauses []float64
 	b.eval(t, `(async () => {`+clock+`
 		const sockets = [], pauses = [];
@@ -137,7 +136,7 @@ func TestPageComesBackAtOnce(t *testing.T) {
 func TestPagePollsAnewAndSpeaks(t *testing.T) {
 	info, _ := startDemo(t)
 	b := newBrowser(t, "page")
-	b.do(t, chromedp.Navigate(info.URL))
+	b.load(t, info.URL)
 	var carried bool
 	b.eval(t, `(async () => {`+clock+`
 		const posts = [];

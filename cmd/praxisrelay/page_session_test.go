@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/chromedp"
 )
 
 const (
@@ -23,9 +22,9 @@ func heard(name string, times int) string {
 }
 
 // consult opens two pages and waits until their call flows.
-func consult(t *testing.T, doctorLink, patientLink, doctorQuery, patientQuery string) (doctor, patient *browser) {
+func consult(t *testing.T, seats [2]starter, doctorLink, patientLink, doctorQuery, patientQuery string) (doctor, patient *browser) {
 	t.Helper()
-	doctor, patient = newBrowser(t, "doctor"), newBrowser(t, "patient")
+	doctor, patient = seats[0](t, "", "doctor"), seats[1](t, "", "patient")
 	doctor.open(t, doctorLink, doctorQuery)
 	patient.open(t, patientLink, patientQuery)
 	meet(t, doctor, patient)
@@ -51,7 +50,7 @@ func TestPollingMeetsWebSocket(t *testing.T) {
 	asked := patient.watchRequests(t)
 	doctor.open(t, info.Doctor.Link, "")
 	patient.open(t, info.Patient.Link, "signaling=poll")
-	patient.do(t, chromedp.SendKeys("#name", "Ada L."))
+	patient.write(t, "#name", "Ada L.")
 	patient.join(t)
 	doctor.join(t)
 	doctor.wait(t, `document.querySelector('#knock').textContent === 'Ada L. is waiting.'`)
@@ -65,7 +64,7 @@ func TestPollingMeetsWebSocket(t *testing.T) {
 			t.Errorf("the page that polls opened %s", url)
 		}
 	}
-	patient.do(t, chromedp.Click("#leave"))
+	patient.click(t, "#leave")
 	doctor.wait(t, hungUp)
 }
 
@@ -83,7 +82,7 @@ func TestPageWithoutWebSocketPolls(t *testing.T) {
 // no allocation, but a picture of their own.
 func TestPatientWaitsForTheDoctor(t *testing.T) {
 	info, _ := startDemo(t)
-	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
+	doctor, patient := newChromium(t, "", "doctor"), newFirefox(t, "", "patient")
 	patient.open(t, info.Patient.Link, "")
 	patient.join(t)
 	patient.wait(t, isWaiting)
@@ -91,7 +90,7 @@ func TestPatientWaitsForTheDoctor(t *testing.T) {
 	doctor.join(t)
 	patient.wait(t, `document.querySelector('#status').textContent.includes('will let you in')`)
 	doctor.wait(t, `document.querySelector('#knock').textContent === 'The patient is waiting.'`)
-	doctor.do(t, chromedp.Click(`[data-lang="de"]`))
+	doctor.click(t, `[data-lang="de"]`)
 	doctor.wait(t, `document.querySelector('#knock').textContent === 'Die Patientin oder der Patient wartet.'`)
 	var before struct {
 		Heard       []string
@@ -114,7 +113,7 @@ func TestPatientWaitsForTheDoctor(t *testing.T) {
 // TestSecondWindowTakesTheSeat: the first is told, does not come back, and is silent.
 func TestSecondWindowTakesTheSeat(t *testing.T) {
 	info, _ := startDemo(t)
-	doctor, first := consult(t, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, first := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	second := newBrowser(t, "second")
 	second.open(t, info.Patient.Link, "")
 	second.join(t)
@@ -134,11 +133,13 @@ func TestSecondWindowTakesTheSeat(t *testing.T) {
 // TestPatientReloads: the doctor learns at once that the page went, and lets them in
 // anew.
 func TestPatientReloads(t *testing.T) {
-	for _, signaling := range []string{"", "signaling=poll"} {
+	for signaling, seats := range map[string][2]starter{
+		"": {newChromium, newFirefox}, "signaling=poll": {newFirefox, newChromium},
+	} {
 		t.Run(signaling, func(t *testing.T) {
 			info, _ := startDemo(t)
-			doctor, patient := consult(t, info.Doctor.Link, info.Patient.Link, "", signaling)
-			patient.do(t, chromedp.Navigate("about:blank"))
+			doctor, patient := consult(t, seats, info.Doctor.Link, info.Patient.Link, "", signaling)
+			patient.load(t, "about:blank")
 			doctor.wait(t, heard("left", 1))
 			doctor.wait(t, isWaiting)
 			patient.open(t, info.Patient.Link, signaling)
@@ -155,22 +156,22 @@ func TestPatientReloads(t *testing.T) {
 // TestTamperingIsShown: the page says so, and for good.
 func TestTamperingIsShown(t *testing.T) {
 	info, _ := startDemo(t)
-	doctor, patient := consult(t, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, patient := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	doctor.eval(t, `void (window.tamper = (text) => {
 		const frame = JSON.parse(text);
 		if (frame.message) frame.message.sealed = frame.message.sealed.replace(/^./, (c) => c === 'A' ? 'B' : 'A');
 		return JSON.stringify(frame);
 	})`, nil)
-	patient.do(t, chromedp.Click("#leave"))
+	patient.click(t, "#leave")
 	doctor.wait(t, `document.querySelector('#warning').checkVisibility() && document.querySelector('#warning').textContent.includes('tampered')`)
-	doctor.do(t, chromedp.Click(`[data-lang="de"]`))
+	doctor.click(t, `[data-lang="de"]`)
 	doctor.wait(t, `document.querySelector('#warning').textContent.includes('verfälscht')`)
 }
 
 // TestDaemonRestartsInACall: what flows directly is not touched, what the relay carried
 // comes back, and both without a reload.
 func TestDaemonRestartsInACall(t *testing.T) {
-	for _, policy := range []string{"all", "relay"} {
+	for policy, seats := range map[string][2]starter{"all": {newFirefox, newChromium}, "relay": {newChromium, newFirefox}} {
 		t.Run(policy, func(t *testing.T) {
 			s, file := startOnFixedPorts(t)
 			now := time.Now()
@@ -178,7 +179,7 @@ func TestDaemonRestartsInACall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doctor, patient := consult(t, created.Seats[0].Link, created.Seats[1].Link, "policy="+policy, "policy="+policy)
+			doctor, patient := consult(t, seats, created.Seats[0].Link, created.Seats[1].Link, "policy="+policy, "policy="+policy)
 			s.kill()
 			if policy == "all" {
 				doctor.arriving(t, 60)
@@ -195,7 +196,7 @@ func TestDaemonRestartsInACall(t *testing.T) {
 					t.Errorf("%s: %d connections were made for one call", b.name, connections)
 				}
 			}
-			patient.do(t, chromedp.Click("#leave"))
+			patient.click(t, "#leave")
 			doctor.wait(t, hungUp)
 		})
 	}

@@ -3,11 +3,10 @@ package main
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -133,12 +132,13 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 			before := len(requests())
 			b.join(t)
 			b.wait(t, `document.querySelector('#message').matches('.notice:not(.calm):not([hidden])')`)
-			var en, de string
-			b.do(t, chromedp.Text("#message", &en), chromedp.Click(`[data-lang="de"]`), chromedp.Text("#message", &de))
+			en := b.text(t, "#message")
+			b.click(t, `[data-lang="de"]`)
+			de := b.text(t, "#message")
 			if !strings.Contains(en, test.en) || !strings.Contains(de, test.de) {
 				t.Errorf("the page says %q and %q, want something with %q and %q", en, de, test.en, test.de)
 			}
-			if asked := len(requests()) > before; asked != (test.code != "") {
+			if asked := slices.ContainsFunc(requests()[before:], func(url string) bool { return strings.Contains(url, "/v1/") }); asked != (test.code != "") {
 				t.Errorf("the server was asked: %v", asked)
 			}
 		})
@@ -161,9 +161,10 @@ func TestPageTellsWhatATestCodeIsFor(t *testing.T) {
 		b.open(t, made.Seats[0].Link, query)
 		b.join(t)
 		b.wait(t, `document.querySelector('#message').matches('.notice.calm') && document.querySelector('#message').textContent.includes('checking a network')`)
-		var en, de string
 		var entrance, camera bool
-		b.do(t, chromedp.Text("#message", &en), chromedp.Click(`[data-lang="de"]`), chromedp.Text("#message", &de))
+		en := b.text(t, "#message")
+		b.click(t, `[data-lang="de"]`)
+		de := b.text(t, "#message")
 		b.eval(t, `!document.querySelector('#entrance').hidden && document.querySelector('#consultation').hidden`, &entrance)
 		b.eval(t, `document.querySelector('#preview').srcObject !== null`, &camera)
 		for _, text := range []string{en, de} {
@@ -213,7 +214,7 @@ func TestPageKeepsTheCodeToItself(t *testing.T) {
 	b.join(t)
 	b.wait(t, `document.querySelector('#status').textContent.includes('Waiting')`)
 	var address string
-	b.do(t, chromedp.Location(&address))
+	b.eval(t, `location.href`, &address)
 	urls := requests()
 	letters := strings.ReplaceAll(info.Patient.Code, "-", "")
 	for _, url := range append(urls, address) {

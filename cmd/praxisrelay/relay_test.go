@@ -21,8 +21,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/page"
-	"github.com/chromedp/chromedp"
 	"github.com/pion/logging"
 	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v4"
@@ -422,18 +420,15 @@ func askOverTLS(address netip.AddrPort, c *tls.Config) (tls.ConnectionState, err
 func TestCallComesBackWhenTheNATForgets(t *testing.T) {
 	info, _ := startDemo(t)
 	nat := newNAT(t, info.TURNUDP)
-	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
+	doctor, patient := newChromium(t, "", "doctor"), newFirefox(t, "", "patient")
 	// The patient's page reaches the relay through the NAT.
-	patient.do(t, chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := page.AddScriptToEvaluateOnNewDocument(fmt.Sprintf(`{
-			const through = (c) => ({...c, iceServers: c?.iceServers?.map((s) => ({...s, urls: [s.urls].flat().map((u) => u.replace(%q, %q))}))});
-			window.RTCPeerConnection = class extends RTCPeerConnection {
-				constructor(c) { super(through(c)); }
-				setConfiguration(c) { super.setConfiguration(through(c)); }
-			};
-		}`, info.TURNUDP, nat.inside.LocalAddr())).Do(ctx)
-		return err
-	}))
+	patient.prepend(t, fmt.Sprintf(`{
+		const through = (c) => ({...c, iceServers: c?.iceServers?.map((s) => ({...s, urls: [s.urls].flat().map((u) => u.replace(%q, %q))}))});
+		window.RTCPeerConnection = class extends RTCPeerConnection {
+			constructor(c) { super(through(c)); }
+			setConfiguration(c) { super.setConfiguration(through(c)); }
+		};
+	}`, info.TURNUDP, nat.inside.LocalAddr()))
 	for _, b := range []*browser{doctor, patient} {
 		b.open(t, map[*browser]string{doctor: info.Doctor.Link, patient: info.Patient.Link}[b], "policy=relay&transport=udp")
 	}

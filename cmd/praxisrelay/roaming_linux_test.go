@@ -17,8 +17,8 @@ import (
 // one is there, with another address: the call goes on in less than five seconds, without
 // a reload. It happens three times, since one may meet a busy machine.
 func TestChangingNetworkDuringACall(t *testing.T) {
-	t.Run("the patient by WebSocket", func(t *testing.T) { changeNetworks(t, 1, "") })
-	t.Run("the doctor by polls", func(t *testing.T) { changeNetworks(t, 0, "signaling=poll") })
+	t.Run("the patient by WebSocket", func(t *testing.T) { changeNetworks(t, 1, "", [2]starter{newFirefox, newChromium}) })
+	t.Run("the doctor by polls", func(t *testing.T) { changeNetworks(t, 0, "signaling=poll", [2]starter{newFirefox, newChromium}) })
 }
 
 // watchFreezes notes how long the partner's picture stood still at most.
@@ -35,7 +35,7 @@ const watchFreezes = `(() => {
 	tick();
 })()`
 
-func changeNetworks(t *testing.T, mover int, query string) {
+func changeNetworks(t *testing.T, mover int, query string, seats [2]starter) {
 	ip := tool(t, "ip", "iproute2")
 	if os.Geteuid() != 0 {
 		skip(t, "only root makes network namespaces: run the tests as root")
@@ -79,7 +79,7 @@ func changeNetworks(t *testing.T, mover int, query string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages := []*browser{newBrowserOn(t, doctorHost, "doctor"), newBrowserOn(t, patientHost, "patient")}
+	pages := []*browser{seats[0](t, doctorHost, "doctor"), seats[1](t, patientHost, "patient")}
 	for i, page := range pages {
 		page.open(t, created.Seats[i].Link, "policy=relay&"+query)
 	}
@@ -121,16 +121,10 @@ func changeNetworks(t *testing.T, mover int, query string) {
 	}
 }
 
-// certify gives an appliance a certificate for another address.
-func certify(t *testing.T, folder, address string) {
+// certify gives an appliance a certificate for another name or address.
+func certify(t *testing.T, folder, name string) {
 	t.Helper()
-	made, err := selfSigned(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range map[string][]byte{"cert.pem": made.chain, "key.pem": made.key} {
-		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	made := signedFor(t, name)
+	writeFile(t, filepath.Join(folder, "cert.pem"), made.certificate, 0o600)
+	writeFile(t, filepath.Join(folder, "key.pem"), made.key, 0o600)
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // TestPageAgreesWithTheVectors runs the page's own modules, in a browser, against the
@@ -18,7 +16,7 @@ func TestPageAgreesWithTheVectors(t *testing.T) {
 	}
 	info, _ := startDemo(t)
 	b := newBrowser(t, "page")
-	b.do(t, chromedp.Navigate(info.URL))
+	b.load(t, info.URL)
 	var complaints []string
 	b.eval(t, fmt.Sprintf(`(async (vectors) => {
 		const code = await import('/code.js'), seal = await import('/seal.js');

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"praxisrelay/signal/client"
+)
+
+// TestCandidatesThatShareTheRelaysAddress: what a participant's browser says of itself may
+// have the relay's own address. The call goes through the relay all the same, where no
+// other way is open.
+func TestCandidatesThatShareTheRelaysAddress(t *testing.T) {
+	for _, place := range []struct {
+		name, address string
+		dropped       string // of what the host sends
+	}{
+		// The gateway shows everybody behind it with the public address, to the appliance too.
+		{"behind the appliance's gateway", "203.0.113.1", "udp dport != 3478 udp sport != 3478"},
+		{"on the appliance's host without UDP", "10.78.0.2", "meta l4proto udp"},
+	} {
+		t.Run(place.name, func(t *testing.T) {
+			g := newGateway(t)
+			server := g.hosts[0]
+			for host, rule := range map[string]string{
+				g.hosts[1]: "insert rule ip gateway out ip saddr 10.78.0.2 snat to 203.0.113.1",
+				server:     "add table inet host; add chain inet host out { type filter hook output priority 0; }; add rule inet host out " + place.dropped + " drop",
+			} {
+				g.run(hosts{host}.on(0, exec.Command("nft", rule)))
+			}
+			file, folder := writeConfig(t)
+			edit(t, file, "name: 127.0.0.1", "name: "+place.address, "https: 127.0.0.1:0", "https: 10.78.0.2:443",
+				"turn_udp: [127.0.0.1:0]", "turn_udp: [10.78.0.2:3478]", "turn_tcp: [127.0.0.1:0]", "turn_tcp: [10.78.0.2:3478]",
+				"turn_tls: [127.0.0.1:0]", "turn_tls: [10.78.0.2:5349]", "relay: {", "relay: {public_address: "+place.address+", ")
+			certify(t, folder, place.address)
+			start(t, g.hosts.on(0, program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+			created, err := client.NewAdmin(filepath.Join(folder, "admin.sock")).Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			firefox, chromium := newFirefox(t, server, "firefox"), newChromium(t, server, "chromium")
+			anotherFirefox := newFirefox(t, server, "another firefox")
+			for _, pages := range [][2]*browser{{firefox, chromium}, {chromium, firefox}, {firefox, anotherFirefox}} {
+				for i, page := range pages {
+					page.open(t, created.Seats[i].Link, "")
+				}
+				meet(t, pages[0], pages[1])
+				for _, page := range pages {
+					page.arriving(t, 30)
+					if m := page.media(t); m.Local != "relay" {
+						t.Errorf("%s to %s: the call of %s goes another way: %+v", pages[0].name, pages[1].name, page.name, m)
+					}
+				}
+				for _, page := range pages {
+					page.load(t, "about:blank")
+				}
+			}
+		})
+	}
+}
