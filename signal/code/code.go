@@ -23,8 +23,6 @@ import (
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -61,27 +59,6 @@ func New() Code {
 		}
 	}
 	panic("code: every eleven letters have a check letter")
-}
-
-// Parse reads a code as a person types it: case, spaces and hyphens do not matter.
-func Parse(text string) (Code, error) {
-	var letters strings.Builder
-	for _, c := range strings.ToUpper(text) {
-		switch {
-		case strings.ContainsRune(" -\t\r\n\u00a0\u2010\u2011\u2013", c):
-		case c < 0x80 && strings.IndexByte(alphabet, byte(c)) >= 0:
-			letters.WriteRune(c)
-		default:
-			return Code{}, fmt.Errorf("a code has only the letters %s: check what was typed", alphabet)
-		}
-	}
-	switch {
-	case letters.Len() != length:
-		return Code{}, fmt.Errorf("a code has %d letters, this has %d: check what was typed", length, letters.Len())
-	case !checks(letters.String()):
-		return Code{}, errors.New("a letter of the code is wrong or two are swapped: check what was typed")
-	}
-	return Code{letters.String()}, nil
 }
 
 // checks verifies sum(i * x_i) = 0 mod 19, i = 1..12.

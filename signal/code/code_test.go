@@ -26,7 +26,11 @@ func TestVectors(t *testing.T) {
 	}
 	var file struct {
 		Codes   []vector `json:"codes"`
-		Invalid []string `json:"invalid"`
+		Typed   []vector `json:"typed"`
+		Invalid []struct {
+			Typed  string `json:"typed"`
+			Reason string `json:"reason"`
+		} `json:"invalid"`
 	}
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
@@ -52,9 +56,20 @@ func TestVectors(t *testing.T) {
 			t.Errorf("%s: seal key %s, want %s", v.Typed, got, v.SealKey)
 		}
 	}
-	for _, typed := range file.Invalid {
-		if c, err := Parse(typed); err == nil {
-			t.Errorf("Parse(%q) = %q", typed, c.letters)
+	if len(file.Typed) < 30 {
+		t.Errorf("only %d ways to type a code", len(file.Typed))
+	}
+	for _, v := range file.Typed {
+		if c, err := Parse(v.Typed); err != nil || c.letters != v.Letters {
+			t.Errorf("Parse(%q) = %q, %v", v.Typed, c.letters, err)
+		}
+	}
+	reasons := map[string]string{
+		"letters": "only the letters", "length": "has 12 letters, this has", "check": "wrong or two are swapped", "several": "more than one code",
+	}
+	for _, v := range file.Invalid {
+		if c, err := Parse(v.Typed); err == nil || !strings.Contains(err.Error(), reasons[v.Reason]) {
+			t.Errorf("Parse(%q) = %q, %v; want %s", v.Typed, c.letters, err, v.Reason)
 		}
 	}
 }

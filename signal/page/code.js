@@ -5,7 +5,7 @@
 const alphabet = 'BCDFGHJKLMNPQRSTWXZ';
 const length = 12;
 
-// A code that cannot be one. reason is 'letters', 'length' or 'check'.
+// A code that cannot be one. reason is 'letters', 'length', 'check' or 'several'.
 export class CodeError extends Error {
   constructor(reason) {
     super(reason);
@@ -13,15 +13,60 @@ export class CodeError extends Error {
   }
 }
 
-// parse reads a code as a person types it and returns its 12 letters.
-export function parse(text) {
-  const letters = text.toUpperCase().replace(/[-\s\u00a0\u2010\u2011\u2013]/g, '');
-  if ([...letters].some((letter) => !alphabet.includes(letter))) throw new CodeError('letters');
-  if (letters.length !== length) throw new CodeError('length');
+const separator = /[\p{Z}\p{Pd}\p{Cf}\p{Cc}\u02d7\u2043\u2212]+/u; // spaces, dashes, what is not visible
+const stranger = /[^\p{L}\p{N}\p{Z}\p{Pd}\p{Cf}\p{Cc}\u02d7\u2043\u2212]+/u; // neither that nor of a word
+const ends = /^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu;
+const spelled = /^[b-df-hj-np-tw-xz]*$/i;
+const maxEscaped = 4; // once by each program that wrapped a link in one of its own
+
+// parse reads a code as people type and paste it, with any dashes, spaces and invisible
+// characters, in a link, or in a text around it, and returns its 12 letters.
+export function parse(typed) {
+  const text = unescape(typed);
+  const { codes, mistyped } = find(text);
+  if (codes.size === 1) return [...codes][0];
+  if (codes.size > 1) throw new CodeError('several');
+  if (mistyped) throw new CodeError('check');
+  throw new CodeError(spelled.test(text.replace(ends, '').split(separator).join('')) ? 'length' : 'letters');
+}
+
+// find looks for words in a row that spell a code, with nothing but separators between.
+function find(text) {
+  const codes = new Set();
+  let mistyped = false; // others would, but for the check letter
+  for (const run of text.split(stranger)) {
+    let words = run.split(separator).filter(Boolean);
+    while (words.length) {
+      let next = 1;
+      let letters = '';
+      for (let i = 0; i < words.length && spelled.test(words[i]) && letters.length < length; i++) {
+        letters += words[i].toUpperCase();
+        if (letters.length !== length) continue;
+        if (checks(letters)) {
+          codes.add(letters);
+          next = i + 1;
+        } else mistyped = true;
+      }
+      words = words.slice(next);
+    }
+  }
+  return { codes, mistyped };
+}
+
+function checks(letters) {
   let sum = 0;
   for (let i = 0; i < length; i++) sum += (i + 1) * alphabet.indexOf(letters[i]);
-  if (sum % alphabet.length !== 0) throw new CodeError('check');
-  return letters;
+  return sum % alphabet.length === 0;
+}
+
+// unescape undoes what links do to characters.
+export function unescape(text) {
+  for (let i = 0; i < maxEscaped; i++) {
+    text = text.replace(/(?:%[0-9a-f]{2})+/gi, (run) => (
+      new TextDecoder().decode(Uint8Array.from(run.match(/[^%]+/g), (byte) => parseInt(byte, 16)))
+    ));
+  }
+  return text;
 }
 
 // format writes letters for people.
