@@ -23,6 +23,9 @@ const resumeTime = 2 * time.Second
 
 // noteLocked notes what happened to a session's seat.
 func (r *rooms) noteLocked(s *session, e journal.Event) {
+	if s.apart {
+		return // a check is none of the seat's comings and goings
+	}
 	e.Seat, e.Over, e.Address = s.seat, string(s.transport), s.address
 	r.journal.Note(s.appointment, e)
 }

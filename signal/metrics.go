@@ -40,7 +40,7 @@ func newMetrics() *metrics {
 		return v
 	}
 	refusals := codes(protocol.BadRequest, protocol.UnknownCode, protocol.TooEarly, protocol.Over, protocol.Limited,
-		protocol.Replaced, protocol.TooSlow, protocol.Unavailable, protocol.Maintenance)
+		protocol.TooOften, protocol.Replaced, protocol.TooSlow, protocol.Unavailable, protocol.Maintenance)
 	ends := codes(protocol.BadRequest, protocol.UnknownSession, protocol.Over, protocol.Replaced, protocol.Revoked,
 		protocol.TooSlow, protocol.TooFast, protocol.Unavailable, protocol.Maintenance)
 	answers := []string{succeeded}

@@ -89,7 +89,7 @@ func answerPoll(w http.ResponseWriter, texts []json.RawMessage, over *protocol.E
 	status := http.StatusOK
 	if over != nil {
 		texts = append(texts, encode(protocol.FromServer{Error: over}))
-		if over.Code == protocol.Limited {
+		if over.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(over.RetryAfter))
 			status = http.StatusTooManyRequests
 		}

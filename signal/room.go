@@ -78,7 +78,7 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 	}
 	if wait := joins.wait(now, joinInterval, joinBurst); wait > 0 {
 		r.metrics.hit(limitJoins)
-		return nil, &protocol.Error{Code: protocol.Limited, Message: "the seat was taken too often", RetryAfter: int(wait/time.Second) + 1}
+		return nil, &protocol.Error{Code: protocol.TooOften, Message: "the seat was taken too often", RetryAfter: int(wait/time.Second) + 1}
 	}
 	joins.add(now, joinInterval)
 	if slices.Contains(in.replaced, s.epoch) {

@@ -372,7 +372,7 @@ func TestASeatIsNotTakenWithoutEnd(t *testing.T) {
 			t.Fatalf("join %d: %+v", i, f)
 		}
 	}
-	if f := l.raw(joining(patientKeys, seal.NewEpoch())).hear(); f.Error == nil || f.Error.Code != protocol.Limited || f.Error.RetryAfter != 2 {
+	if f := l.raw(joining(patientKeys, seal.NewEpoch())).hear(); f.Error == nil || f.Error.Code != protocol.TooOften || f.Error.RetryAfter != 2 {
 		t.Errorf("one more: %+v", f)
 	}
 	l.at(day.Add(joinInterval))

@@ -96,7 +96,7 @@ var tests = map[string]struct {
 	"too late":               {60, Case{Events: []journal.Event{in(50, patient, journal.NotJoined, because("over"))}}, TooLate, Patient, patient},
 	"too early, and then not": {60, Case{Events: append([]journal.Event{in(-9, patient, journal.NotJoined, because("too-early"))}, joins...), Sessions: seated,
 		Allocations: both(flow(11, 59, 1e6, 0, 0), flow(11, 59, 1e6, 0, 0))}, Healthy, Nobody, ""},
-	"too often":            {60, Case{Events: []journal.Event{in(50, doctor, journal.NotJoined, because("limited"))}}, TooOften, Doctor, doctor},
+	"too often":            {60, Case{Events: []journal.Event{in(50, doctor, journal.NotJoined, because("too-often"))}}, TooOften, Doctor, doctor},
 	"a fault":              {60, Case{Events: []journal.Event{in(50, doctor, journal.NotJoined, because("unavailable"))}}, SentAway, Appliance, doctor},
 	"maintenance":          {60, Case{Events: []journal.Event{in(50, doctor, journal.NotJoined, because("maintenance"))}}, Draining, Appliance, doctor},
 	"sent away":            {60, Case{Events: with(in(50, patient, journal.Left, because("maintenance"))), Sessions: seated[:1]}, Draining, Appliance, patient},

@@ -109,7 +109,7 @@ func (s *seat) absence() Verdict {
 			v.Cause = TooEarly
 		case protocol.Over:
 			v.Cause = TooLate
-		case protocol.Limited:
+		case protocol.TooOften:
 			v.Cause = TooOften
 		case protocol.Replaced:
 			v.Cause = OtherDevice

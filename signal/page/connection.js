@@ -76,7 +76,7 @@ export class Connection {
       this.#handlers.maintenance(error);
       this.#later(maintenancePause * (0.5 + Math.random() / 2));
     } else if (passing.includes(error.code)) this.#again(error.code === 'unavailable');
-    else if (error.code === 'limited' && this.#session.welcomed) this.#later(1000 * error.retry_after);
+    else if (error.retry_after && this.#session.known) this.#later(1000 * error.retry_after);
     else {
       this.close();
       this.#handlers.ended(error);

@@ -9,9 +9,12 @@ export const ackEvery = 16;
 // After these errors there is nothing to resume: the next connection joins.
 const forgotten = ['unknown-session', 'too-slow', 'maintenance'];
 
+// These say that the code is right, for now or later.
+const right = ['maintenance', 'too-often'];
+
 export class Session {
   received = 0; // the number of the last frame that came
-  welcomed = false; // once at least
+  known = false; // the server has said that the code is right
   #join; #heard;
   #token = ''; // of the session on the server; empty: join
   #n = 0; // the number of the last frame in #pending
@@ -42,6 +45,7 @@ export class Session {
 
   // take handles a frame of the server. It throws when the connection is of no use.
   take(frame) {
+    if (frame.welcome || right.includes(frame.error?.code)) this.known = true;
     if (frame.n) {
       if (frame.n <= this.received) return;
       if (frame.n !== this.received + 1) throw new Error('the server left out a frame');
@@ -49,7 +53,6 @@ export class Session {
     }
     if (frame.welcome) {
       this.#token = frame.welcome.session;
-      this.welcomed = true;
     } else if (frame.resumed) this.#pending = this.pending(frame.resumed.received);
     else if ('ack' in frame) this.#pending = this.pending(frame.ack);
     else if (forgotten.includes(frame.error?.code)) this.#token = '';

@@ -185,7 +185,7 @@ type Error struct {
 	Opens *time.Time `json:"opens,omitempty"`
 	// Until may be set with Maintenance.
 	Until *time.Time `json:"until,omitempty"`
-	// RetryAfter is set with Limited, in seconds.
+	// RetryAfter is set with Limited and TooOften, in seconds.
 	RetryAfter int `json:"retry_after,omitempty"`
 }
 
@@ -199,6 +199,7 @@ const (
 	TooEarly       Code = "too-early"       // the code is right, the window has not begun
 	Over           Code = "over"            // the code is right, the window is over
 	Limited        Code = "limited"         // too many wrong codes
+	TooOften       Code = "too-often"       // the code is right, its seat was taken too often
 	UnknownSession Code = "unknown-session" // there is nothing to resume: join
 	Replaced       Code = "replaced"        // the seat's code was used elsewhere
 	Revoked        Code = "revoked"         // the appointment was withdrawn, or the seat got another code
