@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -547,6 +548,45 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 		if path == "/" && strings.Contains(string(body), "://") {
 			t.Error("the page names another host")
 		}
+	}
+}
+
+// TestPageTakesTheCodeOutOfAPath: where a mail program escaped a link's #, or left it out,
+// the page is the answer, which nothing keeps, and nothing is logged.
+func TestPageTakesTheCodeOutOfAPath(t *testing.T) {
+	var log bytes.Buffer
+	l := newLab(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	get := func(path string) (*http.Response, string) {
+		t.Helper()
+		response, err := l.web.Client().Get(l.web.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response, string(body)
+	}
+	_, page := get("/")
+	for _, path := range []string{
+		"/%23KTRW-BZMF-QHDF", "/%2523KTRW-BZMF-QHDF", "/%252523KTRW-BZMF-QHDF", "/KTRW-BZMF-QHDF", "/ktrwbzmfqhdf", "/index.html%23KTRW-BZMF-QHDF",
+		"/a/b%23KTRW-BZMF-QHDF", "/%23KTRW-BZMF-QHDF?utm_source=mail", "/%23KTRW-BZMF-QHDB", "//%23KTRW-BZMF-QHDF", "/%23KTRW%E2%80%91BZMF%E2%80%91QHDF",
+	} {
+		response, body := get(path)
+		if response.StatusCode != http.StatusOK || body != page || response.Header.Get("Cache-Control") != "no-store" ||
+			response.Header.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: %s, %v", path, response.Status, response.Header)
+		}
+	}
+	for _, path := range []string{"/KTRW-BZMF-QHDB", "/nothing"} {
+		if response, body := get(path); response.StatusCode != http.StatusNotFound || strings.Contains(body, "KTRW") {
+			t.Errorf("%s: %s, %q", path, response.Status, body)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged: %s", &log)
 	}
 }
 

@@ -117,7 +117,8 @@ func TestCanaries(t *testing.T) {
 	}
 }
 
-// badPolls puts a code and its token where they do not belong, and returns the answers.
+// badPolls puts a code and its token where they do not belong, in polls and in the
+// addresses of mangled links, and returns the answers.
 func (s *served) badPolls(t *testing.T, seat client.CreatedSeat) (answers string) {
 	t.Helper()
 	typed, token := seat.Code.Format(), base64.StdEncoding.EncodeToString(seat.Keys.JoinToken[:])
@@ -136,6 +137,18 @@ func (s *served) badPolls(t *testing.T, seat client.CreatedSeat) (answers string
 		response.Body.Close()
 		if err != nil || !strings.Contains(string(text), `"error"`) {
 			t.Errorf("%.20s: %s, %v", body, text, err)
+		}
+		answers += string(text)
+	}
+	for _, path := range []string{"%23" + typed, "%2523" + typed, typed, "a/%23" + typed, "?%23" + typed, "v1/" + typed} {
+		response, err := s.https(t).Get(s.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
 		}
 		answers += string(text)
 	}
