@@ -365,7 +365,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 			// Hanging up is told at once, and joining again makes a new call.
 			patient.click(t, "#leave")
 			doctor.wait(t, hungUp)
-			patient.join(t)
+			patient.click(t, "#again")
 			doctor.letIn(t)
 			doctor.wait(t, isConnected)
 			patient.wait(t, isConnected)

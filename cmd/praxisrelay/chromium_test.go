@@ -48,6 +48,8 @@ func newChromium(t *testing.T, namespace, name string) *browser {
 			t.Logf("%s console: %s", name, strings.Join(words, " "))
 		case *runtime.EventExceptionThrown:
 			t.Errorf("%s: %s", name, e.ExceptionDetails.Error())
+		case *page.EventJavascriptDialogOpening: // a call asks before it is left
+			go func() { _ = chromedp.Run(tab, page.HandleJavaScriptDialog(true)) }()
 		}
 	})
 	if err := chromedp.Run(tab); err != nil { // without a deadline, which would end the browser

@@ -308,7 +308,6 @@ func TestPageUnderMaintenance(t *testing.T) {
 
 	patient.open(t, created[0].Seats[1].Link, "policy=relay")
 	patient.join(t)
-	doctor.letIn(t)
 	for _, b := range []*browser{doctor, patient} {
 		b.wait(t, isConnected)
 		b.wait(t, flowing)

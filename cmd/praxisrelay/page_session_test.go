@@ -130,9 +130,9 @@ func TestSecondWindowTakesTheSeat(t *testing.T) {
 	first.wait(t, `connections.every((c) => c.connectionState === 'closed')`)
 }
 
-// TestPatientReloads: the doctor learns at once that the page went, and lets them in
-// anew.
-func TestPatientReloads(t *testing.T) {
+// TestPatientLeavesAndComesBack: the doctor learns at once that the page went, and need
+// not let in the same window again.
+func TestPatientLeavesAndComesBack(t *testing.T) {
 	for signaling, seats := range map[string][2]starter{
 		"": {newChromium, newFirefox}, "signaling=poll": {newFirefox, newChromium},
 	} {
@@ -144,7 +144,6 @@ func TestPatientReloads(t *testing.T) {
 			doctor.wait(t, isWaiting)
 			patient.open(t, info.Patient.Link, signaling)
 			patient.join(t)
-			doctor.letIn(t)
 			for _, b := range []*browser{doctor, patient} {
 				b.wait(t, isConnected)
 				b.wait(t, flowing)

@@ -1,10 +1,12 @@
 // The page: from the code that a person types to the consultation.
 
-import { CodeError, derive, format, parse } from './code.js';
-import { fromBase64 } from './seal.js';
-import { Signaling } from './signaling.js';
+import { grant, proves, revoke, seen } from './admission.js';
+import { derive, format, parse, unescape } from './code.js';
+import { fromBase64, newEpoch } from './seal.js';
+import { ask, Signaling } from './signaling.js';
 import { Call, choose } from './call.js';
-import { openMedia, showDevices, toggle } from './media.js';
+import { openMedia, showDevices, stop, toggle } from './media.js';
+import { claim, forget, keep, kept } from './visit.js';
 import { say, show, startWords } from './words.js';
 
 const $ = (id) => document.getElementById(id);
@@ -19,6 +21,13 @@ const stallCheck = 700;
 
 // How often the doctor's page asks the server why there is no call, in milliseconds.
 const explainEvery = 10000;
+
+// How long the browser's question for the camera stands before there is another way, in
+// milliseconds.
+const mediaPatience = 5000;
+
+// After these errors the code opens nothing any more.
+const final = ['unknown-code', 'over', 'revoked'];
 
 const minRounds = 600000; // of stretching a code; a server that wants fewer is none of ours
 const options = new URLSearchParams(location.search);
@@ -50,63 +59,103 @@ function inform(key, argument) {
   $('message').classList.add('calm');
 }
 
-async function enter(event) {
+function enter(event) {
   event.preventDefault();
-  const button = $('join').querySelector('button');
   try {
-    const letters = parse($('code').value);
-    $('code').value = format(letters);
-    button.disabled = true;
-    inform('media');
-    stream ??= await openMedia(); // a first try may have failed further on
-    mirror();
-    inform('stretching');
+    keep({ code: parse($('code').value) });
+  } catch (error) {
+    complain(`codeErrors.${error.reason}`);
+    $('code').focus();
+    return;
+  }
+  start();
+}
+
+// start takes the seat of the code that is kept, again after a hang-up.
+function start() {
+  keep({ name: $('name').value.trim(), at: undefined, window: newEpoch() });
+  claim();
+  join();
+}
+
+// join asks the server about the code before the browser asks for the camera. Nobody is
+// told of the seat until both have answered.
+async function join() {
+  $('end').hidden = true;
+  $('entrance').hidden = false;
+  $('code').value = format(kept().code);
+  busy(true);
+  inform('stretching');
+  try {
     const response = await fetch('/v1/info');
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     const { salt, rounds } = await response.json();
     if (!(rounds >= minRounds)) throw new Error('the server would have the code stretched too little');
-    const keys = await derive(letters, fromBase64(salt), rounds);
+    const keys = await derive(kept().code, fromBase64(salt), rounds);
+    const { welcome, error } = await ask(keys);
+    if (welcome?.seat === 'test') {
+      forget();
+      busy(false);
+      inform('testCode', `${location.origin}/`);
+      return;
+    }
+    if (error && error.code !== 'maintenance') {
+      ended(error);
+      return;
+    }
+    await allow();
     complain('');
     signaling = new Signaling(
       keys,
-      { welcome, ice, joined, left, message, explanation, tampered, back, lost, maintenance, ended },
+      { welcome: welcomed, ice, joined, left, message, explanation, tampered, back, lost, maintenance, ended },
       options.get('signaling') === 'poll',
     );
   } catch (error) {
-    button.disabled = false;
-    if (error instanceof CodeError) {
-      complain(`codeErrors.${error.reason}`);
-      $('code').focus();
-    } else {
-      console.warn(error.message);
-      complain('offline');
-    }
+    console.warn(error.message);
+    busy(false);
+    complain(error instanceof TypeError ? 'unreachable' : 'fault'); // fetch throws TypeErrors
   }
 }
 
+const busy = (on) => { $('join').querySelector('button').disabled = on; };
+
+// allow opens camera and microphone. A question of the browser may stay unanswered.
+async function allow() {
+  inform('media');
+  const enough = new AbortController();
+  $('without').onclick = () => enough.abort();
+  const timer = setTimeout(() => { $('without').hidden = false; }, mediaPatience);
+  stream = await openMedia(enough.signal);
+  clearTimeout(timer);
+  $('without').hidden = true;
+  mirror();
+}
+
 function mirror() {
-  $('mirror').hidden = !stream?.getVideoTracks().length;
+  $('mirror').hidden = $('self').hidden = !stream?.getVideoTracks().length;
   $('preview').srcObject = $('self').srcObject = stream ?? null;
 }
 
 // leave goes back to the entrance.
 function leave() {
-  forget();
+  const wasInside = !$('consultation').hidden;
+  endCall();
   signaling = configuration = undefined;
   admitted.clear();
   clearTimeout(renewal);
   clearInterval(wondering);
-  for (const track of stream?.getTracks() ?? []) track.stop();
+  stop(stream);
   stream = undefined;
   mirror();
   $('consultation').hidden = true;
   show('warning');
   $('entrance').hidden = false;
-  $('join').querySelector('button').disabled = false;
+  busy(false);
+  return wasInside;
 }
 
-// forget ends the call, and waits for a partner anew.
-function forget() {
+// endCall ends the call, and waits for a partner again.
+function endCall() {
   call?.close();
   call = partner = undefined;
   connected = gone = false;
@@ -125,17 +174,15 @@ function picture(remote) {
 
 const isDoctor = () => signaling?.seat === 'doctor';
 
-function welcome({ seat, present }) {
-  if (seat === 'test') {
-    signaling.hangUp();
-    leave();
-    inform('testCode', `${location.origin}/`);
-    return;
-  }
-  $('entrance').hidden = true;
-  $('consultation').hidden = false;
+function welcomed({ seat, present, closes }) {
+  keep({ at: 'in', closes });
   showDevices(stream);
-  if (!connected) show('status', stream ? `waiting.${seat}` : 'noMedia');
+  if (!connected) show('status', `waiting.${seat}`);
+  if ($('consultation').hidden) {
+    $('entrance').hidden = true;
+    $('consultation').hidden = false;
+    $('status').focus();
+  }
   clearInterval(wondering);
   if (isDoctor()) wondering = setInterval(wonder, explainEvery);
   present.forEach(joined);
@@ -162,11 +209,11 @@ function ice(given) {
 function joined(present) {
   gone = false;
   if (partner?.epoch !== present.epoch) {
-    forget();
+    endCall();
     partner = { name: '' };
   }
   Object.assign(partner, present);
-  signaling.send(partner, { name: $('name').value.trim() });
+  signaling.send(partner, { name: kept().name, admission: kept().admission });
   if (partner.admitted) admitted.add(partner.epoch);
   else if (isDoctor() && admitted.has(partner.epoch)) signaling.admit(partner);
   knock();
@@ -181,12 +228,17 @@ function knock() {
   show('knock', waits ? 'knock' : '', partner?.name);
 }
 
-function admit() {
+function letIn() {
   admitted.add(partner.epoch);
   signaling.admit(partner);
   knock();
   show('status', 'connecting');
-  $('leave').focus(); // the button that had the focus is gone
+}
+
+function admit() {
+  letIn();
+  signaling.send(partner, { admission: grant(partner.seat) });
+  $('status').focus(); // the button that had the focus is gone
 }
 
 // begin starts the call as soon as both are let in.
@@ -212,6 +264,7 @@ function begin() {
 
 // wonder asks why there is no call, unless it is for the doctor to let somebody in.
 function wonder() {
+  if (!gone && admitted.has(partner?.epoch)) seen();
   if (!connected && !unreachable && $('admission').hidden) signaling.explain();
 }
 
@@ -261,12 +314,16 @@ function back() {
 function message(from, object) {
   if (from.epoch !== partner?.epoch) return;
   if (object.bye) {
-    forget();
+    if (admitted.has(from.epoch)) revoke(); // who comes back after that asks to be let in
+    endCall();
     show('status', 'left');
   } else if ('name' in object) {
     partner.name = String(object.name).slice(0, 60);
+    if (isDoctor() && !admitted.has(from.epoch) && proves(partner, object.admission)) letIn();
     knock();
     if (connected) changed('connected');
+  } else if ('admission' in object) {
+    if (!isDoctor()) keep({ admission: String(object.admission).slice(0, 60) });
   } else {
     call?.receive(object);
   }
@@ -280,7 +337,7 @@ function changed(state) {
     picture(partner.stream ?? null);
     show('explanation');
   }
-  if (connected) show('status', 'connected', partner.name || say(`partner.${partner.seat}`));
+  if (connected) show('status', 'connected', partner);
   else if (state === 'connecting') show('status', 'connecting');
   else if (state === 'disconnected' || state === 'failed') show('status', gone ? `waiting.${signaling.seat}` : 'reconnecting');
 }
@@ -299,42 +356,111 @@ function maintenance(error) {
 }
 
 function ended(error) {
+  if (final.includes(error.code)) forget();
+  else keep({ at: undefined });
   if (error.code === 'over' && connected) return; // a consultation may run over
-  leave();
+  const wasInside = leave();
   complain(say(`errors.${error.code}`, error) ? `errors.${error.code}` : 'fault', error);
+  if (wasInside) $('message').focus();
 }
 
 // hangUp tells the partner, so that they need not wait for the network to notice.
 function hangUp() {
   signaling.hangUp(partner, { bye: true });
   leave();
-  inform('goodbye');
+  keep({ at: 'out', admission: undefined, grant: undefined });
+  farewell();
+}
+
+// farewell offers to join again, for as long as the code is kept.
+function farewell() {
+  $('entrance').hidden = true;
+  $('end').hidden = false;
+  $('again').hidden = !kept().code;
+  show('goodbye', kept().code ? 'goodbye' : 'goodbyeOver', kept().closes);
+  $('goodbye').focus();
+}
+
+function done() {
+  forget();
+  $('join').reset();
+  $('end').hidden = true;
+  $('entrance').hidden = false;
+  inform('forgotten');
+  $('message').focus();
 }
 
 // --- the start
 
+// codeIn returns the code in a text, or ''.
+function codeIn(text) {
+  try {
+    return parse(text);
+  } catch {
+    return '';
+  }
+}
+
+// take takes a code out of the page's address, where others might see it. In an
+// invitation's link it is behind the #, which goes to no server; where a mail program
+// escaped that, or left it out, the server has answered with this page.
+function take() {
+  const address = unescape(location.pathname + location.search + location.hash);
+  const code = codeIn(address);
+  const [before, ...behind] = address.split('#');
+  if (!code && !behind.length && location.pathname === '/') return;
+  const query = /\?.+/.exec(before)?.[0] ?? '';
+  history.replaceState(null, '', `/${codeIn(query) ? '' : query}`);
+  if (signaling || $('join').querySelector('button').disabled) return; // one consultation at a time
+  if (code) keep({ code, at: undefined });
+  $('code').value = code ? format(code) : behind.join('#');
+  $('end').hidden = true;
+  $('entrance').hidden = false;
+  complain('');
+}
+
+// paste takes the code out of what is pasted: a field would run its lines together.
+function paste(event) {
+  const code = codeIn(event.clipboardData.getData('text'));
+  if (!code) return;
+  event.preventDefault();
+  $('code').value = format(code);
+  complain('');
+}
+
+// resume goes on where the window was before it was loaded again.
+async function resume() {
+  const { code, name, at } = kept();
+  $('entrance').hidden = false;
+  if (name) $('name').value = name;
+  if (code) $('code').value = format(code);
+  take();
+  if (kept().at !== at) return; // a link was followed
+  if (at === 'out') farewell();
+  else if (at === 'in' && !(await claim())) {
+    keep({ at: undefined });
+    inform('elsewhere');
+  } else if (at === 'in') join();
+}
+
 startWords();
-$('entrance').hidden = false;
 $('join').addEventListener('submit', enter);
 $('code').addEventListener('input', () => complain(''));
+$('code').addEventListener('paste', paste);
 $('microphone').addEventListener('click', () => toggle(stream, 'audio'));
 $('camera').addEventListener('click', () => toggle(stream, 'video'));
 $('leave').addEventListener('click', hangUp);
+$('again').addEventListener('click', start);
+$('done').addEventListener('click', done);
 $('admit').addEventListener('click', admit);
+addEventListener('beforeunload', (event) => { if (call) event.preventDefault(); });
 addEventListener('pagehide', () => signaling?.leave());
+addEventListener('pageshow', ({ persisted }) => { if (persisted) location.reload(); });
+addEventListener('hashchange', take);
 addEventListener('online', () => { if (connected) restart(); });
-
-// An invitation's link holds the code behind the #, which goes to no server. It
-// leaves the address bar at once, where others might see it.
-if (location.hash.length > 1) {
-  try {
-    $('code').value = decodeURIComponent(location.hash.slice(1));
-  } catch {
-    // What cannot be decoded is no code.
-  }
-  history.replaceState(null, '', location.pathname + location.search);
-}
 if (!globalThis.RTCPeerConnection || !globalThis.crypto?.subtle || !navigator.mediaDevices) {
+  $('entrance').hidden = false;
+  take();
   complain('unsupported');
-  $('join').querySelector('button').disabled = true;
-}
+  busy(true);
+} else resume();

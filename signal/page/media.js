@@ -2,28 +2,47 @@
 
 import { show } from './words.js';
 
+const devices = [['microphone', 'audio'], ['camera', 'video']];
+
 // openMedia asks for both, and for what there is of them. It returns a stream, or
-// nothing.
-export async function openMedia() {
+// nothing, at the latest when the person has enough of being asked (an AbortSignal).
+export async function openMedia(enough) {
   const video = { facingMode: 'user', width: { ideal: 1280 }, height: { ideal: 720 } };
+  const over = new Promise((resolve) => enough.addEventListener('abort', () => resolve()));
   for (const wish of [{ audio: true, video }, { audio: true }, { video }]) {
+    const asked = navigator.mediaDevices.getUserMedia(wish);
     try {
-      return await navigator.mediaDevices.getUserMedia(wish);
+      const stream = await Promise.race([asked, over]);
+      if (!enough.aborted) {
+        for (const track of stream.getTracks()) track.addEventListener('ended', () => showDevices(stream));
+        return stream;
+      }
     } catch (error) {
       console.warn('media:', error.name);
+    }
+    if (enough.aborted) {
+      asked.then(stop, () => {}); // an answer that comes too late
+      break;
     }
   }
   return undefined;
 }
 
-// showDevices says what the buttons do.
+export function stop(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}
+
+// showDevices says what the buttons do, and how things are where that matters.
 export function showDevices(stream) {
-  for (const [id, tracks] of [['microphone', stream?.getAudioTracks()], ['camera', stream?.getVideoTracks()]]) {
-    const track = tracks?.[0];
+  for (const [id, kind] of devices) {
+    const track = stream?.getTracks().find((candidate) => candidate.kind === kind);
+    const ended = track?.readyState === 'ended';
+    const on = track?.enabled && !ended;
     const button = document.getElementById(id);
-    button.disabled = !track;
-    button.setAttribute('aria-pressed', String(track?.enabled ?? false));
-    show(id, track?.enabled ? `${id}On` : `${id}Off`);
+    button.disabled = !track || ended;
+    button.classList.toggle('off', !on);
+    show(id, `${id}.${on ? 'stop' : 'start'}`);
+    show(`${id}-state`, on ? '' : `${id}.${!track ? 'none' : ended ? 'ended' : 'off'}`);
   }
 }
 
