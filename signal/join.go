@@ -144,7 +144,7 @@ func (s *Server) makeICE(holder Holder) (protocol.ICE, error) {
 	if err != nil {
 		s.log.Error("no TURN credential can be made", "error", err)
 	}
-	return protocol.ICE{Servers: servers, Expires: expires}, err
+	return protocol.ICE{Servers: servers, Expires: expires, Lifetime: int64(expires.Sub(s.now()) / time.Second)}, err
 }
 
 // clientAddr is where a request comes from, which the listener knows of every

@@ -55,7 +55,7 @@ func (f *fakeRelay) ICEServers(h Holder) ([]protocol.ICEServer, time.Time, error
 	defer f.mu.Unlock()
 	f.minted++
 	f.last = h
-	return []protocol.ICEServer{{URLs: []string{"turn:relay"}, Username: h.Appointment + "." + h.Seat}}, time.Time{}, nil
+	return []protocol.ICEServer{{URLs: []string{"turn:relay"}, Username: h.Appointment + "." + h.Seat}}, day.Add(8 * time.Hour), nil
 }
 
 func (f *fakeRelay) Revoke(appointment, seat string, generation int) {
@@ -245,7 +245,7 @@ func TestTwoSeatsMeetAndTalk(t *testing.T) {
 				!w.Opens.Equal(day) || !w.Closes.Equal(day.Add(appointment.Length)) {
 				t.Errorf("welcome %+v", w)
 			}
-			if ice := waitICE(t, doctor); ice.Servers[0].Username != id+".doctor" {
+			if ice := waitICE(t, doctor); ice.Servers[0].Username != id+".doctor" || ice.Lifetime != 8*60*60 {
 				t.Errorf("ICE servers %+v", ice)
 			}
 			patient := l.joinWith(by(poll[1]), patientKeys)

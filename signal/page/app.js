@@ -11,8 +11,11 @@ import { say, show, startWords } from './words.js';
 
 const $ = (id) => document.getElementById(id);
 
-// A credential is near its expiry, in milliseconds.
+// When a credential is near its expiry, and how soon a newer one is asked for, in
+// milliseconds. A timer takes no more than 24 days.
 const nearExpiry = 5 * 60 * 1000;
+const soonest = 60 * 1000;
+const latest = 24 * 60 * 60 * 1000;
 
 // How long the server may take to answer when nothing comes from the partner any more:
 // a new way has to be found through it, soon, and a new connection to it costs little.
@@ -37,7 +40,7 @@ let signaling;
 let call;
 let partner; // { seat, epoch, admitted, name } of the session that the call is with
 let configuration; // of media connections; nothing until this seat is admitted
-let expires = 0; // when its credential does
+let expires = 0; // when its credential does, by the page's own clock: the device's may be wrong
 let renewal; // the timer for a newer one
 let connected = false;
 let gone = false; // the partner's session left the server
@@ -194,9 +197,10 @@ function ice(given) {
     iceServers: choose(given.servers, options.get('transport')),
     iceTransportPolicy: options.get('policy') === 'relay' ? 'relay' : 'all',
   };
-  expires = Date.parse(given.expires);
+  const lifetime = 1000 * (given.lifetime ?? 0); // a server of an older version gives none
+  expires = performance.now() + lifetime;
   clearTimeout(renewal);
-  renewal = setTimeout(() => signaling.renew(), Math.max(60000, expires - Date.now() - 2 * nearExpiry));
+  renewal = setTimeout(() => signaling.renew(), Math.min(Math.max(soonest, lifetime - 2 * nearExpiry), latest));
   if (!call) begin();
   else {
     call.configure(configuration);
@@ -301,7 +305,7 @@ function stalled() {
 function restart() {
   if (unreachable && asked) return;
   asked = unreachable;
-  if (expires - Date.now() < nearExpiry) signaling.renew();
+  if (expires - performance.now() < nearExpiry) signaling.renew();
   call.restart();
 }
 

@@ -47,7 +47,7 @@ export class Polling {
   wake() {
     if (!this.#opened || this.#timer || this.#underway > 1) return;
     if (this.#underway === 1 && !this.#session.pending(this.#last).length) return;
-    this.#timer = setTimeout(() => this.#post(), Math.max(0, this.#posted + pause - Date.now()));
+    this.#timer = setTimeout(() => this.#post(), Math.max(0, this.#posted + pause - performance.now()));
   }
 
   // check gives up what is held, which may be on a dead path, and posts anew.
@@ -74,7 +74,7 @@ export class Polling {
 
   async #post(within = pollTime) {
     this.#timer = undefined;
-    this.#posted = Date.now();
+    this.#posted = performance.now();
     this.#underway++;
     const frames = [this.#session.opening()];
     if (this.#session.seated) frames.push(...fitting(this.#session.pending()));

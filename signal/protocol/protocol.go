@@ -144,8 +144,10 @@ type Resumed struct {
 // ICE tells an admitted client how to reach the relay.
 type ICE struct {
 	Servers []ICEServer `json:"servers"`
-	// Expires is when the servers' credential stops making allocations.
-	Expires time.Time `json:"expires"`
+	// Expires is when the servers' credential stops making allocations, and Lifetime how
+	// many seconds that is ahead, for clients whose clock is wrong.
+	Expires  time.Time `json:"expires"`
+	Lifetime int64     `json:"lifetime"`
 }
 
 // ICEServer is WebRTC's RTCIceServer.
