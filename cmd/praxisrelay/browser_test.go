@@ -274,6 +274,7 @@ type media struct {
 	Inbound       uint32 // SSRC of the video that arrives
 	Outbound      uint32 // SSRC of the video that is sent
 	Frames        int    // decoded
+	Sound         int    // packets of it that arrived
 	URL           string // of the TURN server
 }
 
@@ -282,10 +283,12 @@ const readStats = `(async () => {
 	const byID = (id) => stats.find((s) => s.id === id) ?? {};
 	const pair = byID(stats.find((s) => s.type === 'transport')?.selectedCandidatePairId);
 	const local = byID(pair.localCandidateId), remote = byID(pair.remoteCandidateId);
-	const video = (type) => stats.find((s) => s.type === type && s.kind === 'video') ?? {};
+	const media = (kind) => (type) => stats.find((s) => s.type === type && s.kind === kind) ?? {};
+	const video = media('video'), audio = media('audio');
 	return {
 		Local: local.candidateType, Remote: remote.candidateType, RelayProtocol: local.relayProtocol, URL: local.url,
 		Inbound: video('inbound-rtp').ssrc, Outbound: video('outbound-rtp').ssrc, Frames: video('inbound-rtp').framesDecoded,
+		Sound: audio('inbound-rtp').packetsReceived,
 	};
 })()`
 

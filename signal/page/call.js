@@ -1,16 +1,23 @@
-// The media connection to one session of the partner. The doctor's side makes the
-// offers; the patient's asks for one when it needs it.
+// A call with one session of the partner: one media connection after another. A browser
+// that has given a connection up may never carry media over it again, whatever it says
+// after an ICE restart. So both sides then make a new one, which has the next number. The
+// doctor's side counts and makes the offers; the patient's asks for what it needs.
 
-import { Path } from './path.js';
-
-// How long a connection may stay failed before it is tried anew. Chromium shows
-// 'failed' for a moment when a first candidate is refused and others are on their way.
-const patience = 2000;
+import { sends } from './media.js';
+import { Peer } from './peer.js';
 
 // How long an offer may be under way before the patient's side may have another one.
 const offerTime = 1500;
 
-const maxEarly = 64; // candidates that wait for their description
+// How many ICE restarts of a connection there may be in how many milliseconds. For each the
+// relay makes allocations while the browser keeps those before it, and a seat may hold only
+// so many.
+const maxRestarts = 3;
+const restartSpan = 12000;
+
+// After a receiver got nothing while others did, and again: each time waits twice as long,
+// since a device that gives nothing, or a line that is too narrow, is not mended so.
+const firstPause = 5000;
 
 // choose leaves those ICE servers that a page address like ?transport=tls allows.
 export function choose(servers, transport) {
@@ -25,108 +32,116 @@ export function choose(servers, transport) {
 
 // Call reports through its handlers: send(object) to the partner, track(stream),
 // state(connectionState), quiet() when nothing has arrived for a moment, stalled() when
-// that goes on.
+// that goes on, or when a restart is due for another reason.
 export class Call {
-  #connection; #offers; #handlers; #timer; #path;
-  #work = Promise.resolve(); // descriptions and candidates are applied in their order
-  #early = []; // candidates that came before their description
-  #number = 0; // of the last offer
-  #offered = 0; // when that was made
+  #configuration; #stream; #offers; #handlers; #peer;
+  #number = 0; // of the connection; zero: none yet
+  #restarts = []; // when it was restarted last
+  #later; // the timer for a restart that has to wait
+  #offered = 0; // when an offer was last made
+  #deaf = { next: 0, pause: firstPause }; // when something is done about one receiver
+  #listening = new AbortController();
 
   constructor(configuration, stream, offers, handlers) {
+    this.#configuration = configuration;
+    this.#stream = stream;
     this.#offers = offers;
     this.#handlers = handlers;
-    const connection = new RTCPeerConnection(configuration);
-    this.#connection = connection;
-    for (const kind of ['audio', 'video']) {
-      const track = stream?.getTracks().find((candidate) => candidate.kind === kind);
-      if (track) connection.addTrack(track, stream);
-      else if (offers) connection.addTransceiver(kind, { direction: 'recvonly' });
+    const { signal } = this.#listening;
+    const tell = () => { if (this.#number) this.#send({}); };
+    for (const track of stream?.getTracks() ?? []) {
+      for (const event of ['mute', 'unmute', 'ended']) track.addEventListener(event, tell, { signal });
     }
-    connection.addEventListener('icecandidate', ({ candidate }) => {
-      if (candidate) handlers.send({ candidate });
-    });
-    connection.addEventListener('track', ({ streams: [remote] }) => handlers.track(remote));
-    connection.addEventListener('connectionstatechange', () => this.#changed());
-    if (offers) connection.addEventListener('negotiationneeded', () => this.#enqueue(() => this.#offer()));
-    this.#path = new Path(connection, {
-      quiet: () => handlers.quiet(),
-      stalled: () => this.#stalled(),
-      flowing: () => this.#changed(),
-    });
+    document.addEventListener('visibilitychange', tell, { signal });
+    if (offers) this.#connect(1);
   }
 
-  get connected() { return this.#connection.connectionState === 'connected' && !this.#path.stalled; }
+  get connected() { return this.#peer?.connected ?? false; }
 
-  // receive takes an object that the partner's call sent.
-  receive(object) { this.#enqueue(() => this.#receive(object)); }
+  // receive takes an object that the partner's call sent. What is about an older
+  // connection is of no interest. A page of an older version numbers none, and has but one.
+  receive({ call, restart, failed, ...object }) {
+    const number = call ?? (this.#number || 1);
+    const offered = object.description?.type === 'offer';
+    if (restart && this.#offers) this.#asked(number, failed);
+    if (offered && number > this.#number) this.#connect(number);
+    if (number !== this.#number) return;
+    if (offered && call && this.#peer.failed) this.#handlers.stalled(); // asks for a new one
+    else this.#peer?.receive(object);
+  }
 
   // configure takes newer ICE servers.
-  configure(configuration) { this.#connection.setConfiguration(configuration); }
+  configure(configuration) {
+    this.#configuration = configuration;
+    this.#peer?.configure(configuration);
+  }
 
-  // restart looks for a new way to the partner; what flows meanwhile goes on.
+  // restart looks for a new way to the partner; what flows meanwhile goes on. What failed
+  // is replaced.
   restart() {
-    this.#path.hold();
+    const failed = this.#peer?.failed ?? false;
     if (!this.#offers) {
-      this.#handlers.send({ restart: true });
-      return;
-    }
-    this.#connection.restartIce(); // makes an offer through negotiationneeded,
-    if (this.#connection.signalingState !== 'stable') this.#enqueue(() => this.#offer()); // unless one is unanswered
+      this.#send({ restart: true, failed });
+      this.#peer?.restart();
+    } else if (failed) this.#connect(this.#number + 1);
+    else this.#restart();
   }
 
   close() {
-    clearTimeout(this.#timer);
-    this.#path.close();
-    this.#connection.close();
+    this.#listening.abort();
+    this.#leave();
   }
 
-  #enqueue(step) {
-    this.#work = this.#work.then(step).catch((error) => console.warn('negotiation:', error.message));
+  #leave() {
+    clearTimeout(this.#later);
+    this.#peer?.close();
   }
 
-  #changed() {
-    const state = this.#connection.connectionState;
-    clearTimeout(this.#timer);
-    if (state === 'failed') this.#retry(patience);
-    this.#handlers.state(state);
-  }
-
-  #retry(pause) {
-    this.#timer = setTimeout(() => {
-      this.#handlers.stalled();
-      this.#retry(5 * patience);
-    }, pause);
-  }
-
-  #stalled() {
-    this.#handlers.state('disconnected');
-    this.#handlers.stalled();
-  }
-
-  async #offer() {
-    await this.#connection.setLocalDescription();
+  #connect(number) {
+    this.#leave();
+    this.#number = number;
+    this.#restarts = [];
     this.#offered = performance.now();
-    this.#handlers.send({ description: this.#connection.localDescription, offer: ++this.#number });
+    this.#peer = new Peer(this.#configuration, this.#stream, this.#offers, {
+      ...this.#handlers,
+      send: (object) => {
+        if (object.description) this.#offered = performance.now();
+        this.#send(object);
+      },
+      deaf: () => this.#deafened(),
+    });
   }
 
-  async #receive({ description, candidate, restart, offer }) {
-    const connection = this.#connection;
-    if (description) {
-      // An answer to an offer before the last one has nothing to say any more.
-      if (description.type === 'answer' && offer !== this.#number) return;
-      await connection.setRemoteDescription(description);
-      for (const early of this.#early.splice(0)) await connection.addIceCandidate(early);
-      if (description.type === 'offer') {
-        this.#path.hold();
-        await connection.setLocalDescription();
-        this.#handlers.send({ description: connection.localDescription, offer });
-      }
-    } else if (candidate) {
-      if (connection.remoteDescription) await connection.addIceCandidate(candidate);
-      else if (this.#early.length < maxEarly) this.#early.push(candidate);
-    } else if (restart && this.#offers && performance.now() - this.#offered > offerTime) {
-      this.restart();
+  #restart() {
+    const now = performance.now();
+    const wait = restartSpan - (now - (this.#restarts.at(-maxRestarts) ?? -Infinity));
+    clearTimeout(this.#later);
+    if (wait > 0) {
+      this.#later = setTimeout(() => this.connected || this.restart(), wait);
+      return;
     }
+    this.#restarts.push(now);
+    this.#peer.restart();
+  }
+
+  // send says with everything which media to expect.
+  #send(object) {
+    this.#handlers.send({ ...object, call: this.#number || undefined, sends: sends(this.#stream) });
+  }
+
+  // asked does what the patient's side wants, unless that is about an older connection, or
+  // was said before the last offer arrived there.
+  #asked(call, failed) {
+    if (call !== this.#number) return;
+    if (failed) this.#connect(this.#number + 1);
+    else if (performance.now() - this.#offered > offerTime) this.restart();
+  }
+
+  #deafened() {
+    const now = performance.now();
+    if (now < this.#deaf.next) return;
+    this.#deaf = { next: now + this.#deaf.pause, pause: 2 * this.#deaf.pause };
+    this.#peer.doubt();
+    this.#handlers.stalled();
   }
 }

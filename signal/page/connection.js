@@ -6,9 +6,10 @@ import { Polling } from './polling.js';
 import { Socket } from './socket.js';
 
 const earlyTime = 30000; // a socket that is lost before that twice is given up
+const goodTime = 10000; // after which a loss is a new one, and no further failure
 const soon = 200; // apart from each other, where many come back
 const firstPause = 500;
-const longestPause = 10000;
+const longestPause = 3000; // a call that broke waits for it
 const maintenancePause = 20000; // at most: who waits for its end has time
 const checkTime = 3000; // to an answer after something happened to the network
 
@@ -57,7 +58,7 @@ export class Connection {
 
   #connect() {
     clearTimeout(this.#timer);
-    this.#began = Date.now();
+    this.#began = performance.now();
     this.#carries = this.#checked = false;
     const Link = this.#poll ? Polling : Socket;
     this.#link = new Link(this.#session, (frame) => this.#take(frame), (opened) => this.#lost(opened));
@@ -84,7 +85,7 @@ export class Connection {
   }
 
   #lost(opened) {
-    const lasted = Date.now() - this.#began;
+    const lasted = performance.now() - this.#began;
     if (this.#poll) {
       this.#poll = this.#forced || opened; // else the network is gone, whatever it lets through
     } else if (opened) {
@@ -93,7 +94,7 @@ export class Connection {
     } else {
       this.#poll = true;
     }
-    if (opened && (lasted > longestPause || this.#checked)) this.#tries = 0;
+    if (opened && (lasted > goodTime || this.#checked)) this.#tries = 0;
     this.#again(!opened);
   }
 

@@ -53,3 +53,11 @@ export function toggle(stream, kind) {
   }
   showDevices(stream);
 }
+
+// sends returns which kinds of media a stream gives now, so that the partner knows what to
+// expect. What a person pauses still sends silence or black; what the device muted sends
+// nothing. A hidden page promises no picture: phones stop the camera then.
+export function sends(stream) {
+  const gives = (tracks) => tracks?.some((track) => track.readyState === 'live' && !track.muted) ?? false;
+  return { audio: gives(stream?.getAudioTracks()), video: gives(stream?.getVideoTracks()) && !document.hidden };
+}

@@ -1,12 +1,14 @@
-// Watches whether anything arrives over a media connection. Browsers call a connection
-// disconnected only after seconds of silence; a network that changed shows sooner here.
+// Watches whether anything arrives over a media connection: the media that the partner
+// says it sends, and where there is none, answers to the checks of the path. Those alone
+// are no sign of life where media should come. Browsers call a connection disconnected
+// only after seconds of silence; a network that changed shows sooner here.
 
 const interval = 250;
 
-// How long a silence may be: where media arrived steadily before, and where there is none,
-// so that only checks of the path are answered, every few seconds.
-const mediaSilence = 1500;
-const checkSilence = 6000;
+// How long a silence may be: where something arrived steadily before, and else. Checks of
+// the path are answered every few seconds, and one receiver may well be silent for a while.
+const steadySilence = 1500;
+const otherSilence = 6000;
 
 // How many looks in a row have to see something arrive for a steady flow. A gap halves
 // what counts of them, so that one alone does not end it: after it less will do.
@@ -19,39 +21,54 @@ const patience = 4000;
 
 export class Path {
   #connection; #timer;
+  #expected = {}; // kind -> whether the partner sends it
   #pair = ''; // that is selected
-  #arrived = 0; // what had arrived over it when last looked
-  #since = 0; // when something did
+  #carried = 0; // what had come over it when last looked
+  #answered = false; // something came over it since hold
+  #receivers = new Map(); // kind -> what it had got when last looked, and since when
+  #since = 0; // when something arrived
   #flow = 0; // how steadily something arrives, from 0 to twice steady
   #quiet = false; // for so long that quiet was called
   #stalled = false;
   #patience = firstPatience;
   #next = 0; // when stalled may be called, at the earliest
 
-  // quiet is called at half the silence that makes it stalled, which is called then,
-  // again and again; flowing when something arrives again.
-  constructor(connection, { quiet, stalled, flowing }) {
+  // quiet is called at half the silence that makes it stalled, which is called then, again
+  // and again, and told whether the path answered meanwhile; flowing when something arrives
+  // again; deaf, with everything that arrives, while one receiver has got nothing for long.
+  constructor(connection, handlers) {
     this.#connection = connection;
-    this.#timer = setInterval(() => this.#look(quiet, stalled, flowing), interval);
+    this.#timer = setInterval(() => this.#look(handlers), interval);
   }
 
   get stalled() { return this.#stalled; }
 
+  // expect takes what the partner sends: an object of kinds.
+  expect(sends) {
+    this.#expected = sends;
+    for (const kind of this.#receivers.keys()) {
+      if (!sends[kind]) this.#receivers.delete(kind);
+    }
+  }
+
   // hold gives another way, which is looked for, time to be found.
-  hold() { this.#next = performance.now() + this.#patience; }
+  hold() {
+    this.#next = performance.now() + this.#patience;
+    this.#answered = false;
+  }
 
   close() { clearInterval(this.#timer); }
 
-  async #look(quiet, stalled, flowing) {
-    const [pair, arrived] = await this.#measure();
+  async #look({ quiet, stalled, flowing, deaf }) {
+    const [pair, carried, received] = await this.#measure();
     if (!pair || this.#connection.connectionState === 'closed') return;
     const now = performance.now();
-    const silence = now - this.#since;
-    const same = pair === this.#pair; // over another pair nothing need have arrived yet
-    const more = same && arrived !== this.#arrived;
+    const answered = pair === this.#pair && carried !== this.#carried; // over another pair nothing need have come yet
+    this.#answered ||= answered;
     this.#pair = pair;
-    this.#arrived = arrived;
-    const longest = this.#flow > steady ? mediaSilence : checkSilence;
+    this.#carried = carried;
+    const more = this.#take(received, now) || (answered && !received.size);
+    const silence = now - this.#since;
     if (more || !this.#since) {
       this.#since = now;
       this.#flow = silence < 4 * interval ? Math.min(this.#flow + 1, 2 * steady) : this.#flow / 2;
@@ -59,27 +76,48 @@ export class Path {
       this.#next = 0;
       if (this.#stalled) flowing();
       this.#quiet = this.#stalled = false;
+      if ([...this.#receivers.values()].some(({ since }) => now - since > otherSilence)) deaf();
       return;
     }
+    const longest = this.#flow > steady ? steadySilence : otherSilence;
     if (silence > longest / 2 && !this.#quiet) {
       this.#quiet = true;
       quiet();
     }
     if (silence > longest) this.#stalled = true;
     if (this.#stalled && now > this.#next) {
+      const answers = this.#answered;
       this.hold();
-      stalled();
+      stalled(answers);
       this.#patience = patience;
     }
   }
 
-  // measure returns the selected pair and what has arrived over it, or nothing without one.
+  // take notes what the receivers have got, and returns whether that is more than before.
+  #take(received, now) {
+    let more = false;
+    for (const [kind, count] of received) {
+      const last = this.#receivers.get(kind);
+      if (last?.count === count) continue;
+      more ||= Boolean(last);
+      this.#receivers.set(kind, { count, since: now });
+    }
+    return more;
+  }
+
+  // measure returns the selected pair, what has come over it, and what each receiver that
+  // should get something has got; or nothing without a pair.
   async #measure() {
     const stats = await this.#connection.getStats();
+    const received = new Map(Object.keys(this.#expected).filter((kind) => this.#expected[kind]).map((kind) => [kind, 0]));
+    let pair;
     for (const report of stats.values()) {
-      const pair = report.type === 'transport' && stats.get(report.selectedCandidatePairId);
-      if (pair) return [pair.id, pair.bytesReceived + pair.responsesReceived];
+      if (report.type === 'transport') pair ??= stats.get(report.selectedCandidatePairId);
+      if (report.type !== 'inbound-rtp' || !received.has(report.kind)) continue;
+      // Packets that make no picture are none; but a hidden page need not decode them.
+      const got = report.kind === 'video' && !document.hidden ? report.framesDecoded : report.packetsReceived;
+      received.set(report.kind, received.get(report.kind) + (got ?? 0));
     }
-    return [];
+    return pair ? [pair.id, pair.bytesReceived + pair.responsesReceived, received] : [];
   }
 }
