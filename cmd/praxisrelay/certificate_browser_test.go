@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -26,8 +25,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/certificate/certificatetest"
@@ -246,19 +243,9 @@ func TestChromiumJudgesAlike(t *testing.T) {
 	page := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(page.Close)
 
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(tool(t, "chromium", "chromium")), chromedp.UserDataDir(t.TempDir()), chromedp.Env("HOME=" + home),
-		chromedp.Flag("host-resolver-rules", "MAP relay.example.org 127.0.0.1, MAP relay.lan 127.0.0.1"),
-	}
-	for flag, value := range browserFlags {
-		if flag != "ignore-certificate-errors" {
-			options = append(options, chromedp.Flag(flag, value))
-		}
-	}
-	b := drive(t, "chromium", func() (context.Context, context.CancelFunc) {
-		return chromedp.NewExecAllocator(context.Background(), options...)
-	})
-	b.do(t, chromedp.Navigate(page.URL))
+	b := startChromium(t, "", "chromium", []string{"HOME=" + home},
+		"--host-resolver-rules=MAP relay.example.org 127.0.0.1, MAP relay.lan 127.0.0.1")
+	b.load(t, page.URL)
 	text, err := json.Marshal(servers)
 	if err != nil {
 		t.Fatal(err)

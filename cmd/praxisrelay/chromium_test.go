@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -24,14 +25,21 @@ var chromiumFlags = []string{
 	"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--lang=en", "--remote-debugging-port=0",
 	"--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 	"--disable-dev-shm-usage", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-	"--ignore-certificate-errors", // the test's own certificate, for https and turns
 }
 
+// newChromium starts one that takes the test's own certificate, for https and turns.
 func newChromium(t *testing.T, namespace, name string) *browser {
+	t.Helper()
+	return startChromium(t, namespace, name, nil, "--ignore-certificate-errors")
+}
+
+func startChromium(t *testing.T, namespace, name string, environment []string, flags ...string) *browser {
 	t.Helper()
 	program := tool(t, "chromium", "chromium")
 	at := launch(t, namespace, name, func(profile string) *exec.Cmd {
-		return exec.Command(program, append(slices.Clone(chromiumFlags), "--user-data-dir="+profile)...)
+		c := exec.Command(program, slices.Concat(chromiumFlags, flags, []string{"--user-data-dir=" + profile})...)
+		c.Env = append(os.Environ(), environment...)
+		return c
 	})
 	at.Host = tunnel(t, namespace, at.Host)
 	allocator, stop := chromedp.NewRemoteAllocator(context.Background(), at.String(), chromedp.NoModifyURL)
