@@ -128,7 +128,7 @@ func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 // TestClientsAreToldWhichMethodsThereAre, where a path of theirs has others.
 func TestClientsAreToldWhichMethodsThereAre(t *testing.T) {
 	handler := newLab(t).Server.Handler()
-	for path, allow := range map[string]string{"/v1/info": "GET, HEAD", "/v1/signal": "GET, HEAD, POST", "/healthz": "GET, HEAD", "/": "GET, HEAD"} {
+	for path, allow := range map[string]string{"/v1/info": "GET, HEAD", "/v1/signal": "GET, HEAD, POST", "/healthz": "GET, HEAD", "/": "GET, HEAD, OPTIONS"} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodDelete, path, nil))
 		if got := w.Header().Get("Allow"); w.Code != http.StatusMethodNotAllowed || got != allow {

@@ -12,7 +12,7 @@ import (
 
 // ownStatus is what the lab's program says of itself.
 var ownStatus = protocol.Status{
-	Version: "v1.2.3", Since: day, NotReady: []string{"the certificate has ended"}, Draining: true,
+	Version: "v1.2.3", Since: day, NotReady: []string{"the certificate has ended"}, Warnings: []string{"pepper: some codes are unknown"}, Draining: true,
 	Calls: 1, Allocations: protocol.AllocationCounts{UDP: 1, TCP: 2, TLS: 3},
 	Limits:       []protocol.LimitUse{{Name: "relay.max_allocations", Used: 6, Most: 20_000}},
 	Listeners:    []protocol.Listener{{Name: "listen.https", Transport: "tcp", Address: "192.0.2.1:443", Inherited: true}},
