@@ -13,7 +13,7 @@ export async function ask({ joinToken }) {
   const answer = Object.assign({}, ...frames);
   if (answer.welcome) {
     const resume = { session: answer.welcome.session, received: answer.n };
-    post([{ resume }, { leave: {} }], { keepalive: true }).catch(() => {}); // then the server notices by itself
+    post([{ resume }, { leave: {} }]).catch(() => {}); // then the server notices by itself
   }
   return answer;
 }
