@@ -249,7 +249,8 @@ function admit() {
 function begin() {
   if (!partner) return;
   if (!configuration || (isDoctor() && !partner.admitted)) {
-    show('status', isDoctor() ? '' : 'admission'); // the doctor is shown who waits
+    if (!isDoctor()) show('status', 'admission');
+    else if (!admitted.has(partner.epoch)) show('status'); // the doctor is shown who waits
     return;
   }
   const to = partner;
