@@ -46,9 +46,10 @@ type object map[string]any
 var firefoxSettings = object{
 	"media.navigator.streams.fake": true, "media.navigator.permission.disabled": true,
 	"media.autoplay.default": 0, "media.peerconnection.ice.loopback": true,
-	"focusmanager.testmode":             true, // every window believes that it has the focus
-	"intl.accept_languages":             "en",
-	"browser.shell.checkDefaultBrowser": false, "browser.startup.page": 0, "browser.newtabpage.enabled": false,
+	"media.peerconnection.ice.obfuscate_host_addresses": false, // as with a real camera
+	"focusmanager.testmode":                             true,  // every window believes that it has the focus
+	"intl.accept_languages":                             "en",
+	"browser.shell.checkDefaultBrowser":                 false, "browser.startup.page": 0, "browser.newtabpage.enabled": false,
 	"browser.aboutwelcome.enabled": false, "datareporting.policy.dataSubmissionEnabled": false,
 	"toolkit.telemetry.server": "", "toolkit.telemetry.unified": false, "app.normandy.enabled": false,
 	"app.update.disabledForTesting": true, "extensions.update.enabled": false, "extensions.getAddons.cache.enabled": false,

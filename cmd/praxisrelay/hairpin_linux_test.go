@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -10,26 +11,33 @@ import (
 	"praxisrelay/signal/client"
 )
 
+// sharesAddress is true when another candidate of the partner than the relayed ones has an
+// address.
+const sharesAddress = `window.connections.at(-1).getStats().then((stats) => [...stats.values()].some(
+	(s) => s.type === 'remote-candidate' && s.candidateType !== 'relay' && s.address === '%s'))`
+
 // TestCandidatesThatShareTheRelaysAddress: what a participant's browser says of itself may
 // have the relay's own address. The call goes through the relay all the same, where no
 // other way is open.
 func TestCandidatesThatShareTheRelaysAddress(t *testing.T) {
 	for _, place := range []struct {
 		name, address string
-		dropped       string // of what the host sends
+		port          string // of UDP, which the host lets through
 	}{
 		// The gateway shows everybody behind it with the public address, to the appliance too.
-		{"behind the appliance's gateway", "203.0.113.1", "udp dport != 3478 udp sport != 3478"},
-		{"on the appliance's host without UDP", "10.78.0.2", "meta l4proto udp"},
+		{"behind the appliance's gateway", "203.0.113.1", "3478"},
+		{"on the appliance's host without UDP", "10.78.0.2", "0"},
 	} {
 		t.Run(place.name, func(t *testing.T) {
 			g := newGateway(t)
 			server := g.hosts[0]
-			for host, rule := range map[string]string{
+			for host, rules := range map[string]string{
 				g.hosts[1]: "insert rule ip gateway out ip saddr 10.78.0.2 snat to 203.0.113.1",
-				server:     "add table inet host; add chain inet host out { type filter hook output priority 0; }; add rule inet host out " + place.dropped + " drop",
+				server: "add table inet host; add chain inet host out { type filter hook output priority 0; policy accept; };" +
+					"add rule inet host out udp dport " + place.port + " accept; add rule inet host out udp sport " + place.port + " accept;" +
+					"add rule inet host out meta l4proto udp drop",
 			} {
-				g.run(hosts{host}.on(0, exec.Command("nft", rule)))
+				g.run(hosts{host}.on(0, exec.Command("nft", rules)))
 			}
 			file, folder := writeConfig(t)
 			edit(t, file, "name: 127.0.0.1", "name: "+place.address, "https: 127.0.0.1:0", "https: 10.78.0.2:443",
@@ -50,6 +58,10 @@ func TestCandidatesThatShareTheRelaysAddress(t *testing.T) {
 				meet(t, pages[0], pages[1])
 				for _, page := range pages {
 					page.arriving(t, 30)
+					var staged bool
+					if page.eval(t, fmt.Sprintf(sharesAddress, place.address), &staged); !staged {
+						t.Errorf("%s to %s: no candidate but the relayed ones has the relay's address", pages[0].name, pages[1].name)
+					}
 					if m := page.media(t); m.Local != "relay" {
 						t.Errorf("%s to %s: the call of %s goes another way: %+v", pages[0].name, pages[1].name, page.name, m)
 					}
