@@ -18,7 +18,7 @@ import (
 // a reload. It happens three times, since one may meet a busy machine.
 func TestChangingNetworkDuringACall(t *testing.T) {
 	t.Run("the patient by WebSocket", func(t *testing.T) { changeNetworks(t, 1, "", [2]starter{newFirefox, newChromium}) })
-	t.Run("the doctor by polls", func(t *testing.T) { changeNetworks(t, 0, "signaling=poll", [2]starter{newFirefox, newChromium}) })
+	t.Run("the doctor by polls", func(t *testing.T) { changeNetworks(t, 0, "signaling=poll", [2]starter{newChromium, newFirefox}) })
 }
 
 // watchFreezes notes how long the partner's picture stood still at most.
