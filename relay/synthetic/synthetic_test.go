@@ -123,13 +123,12 @@ func TestCallsArePlacedWhenTheyAreTo(t *testing.T) {
 		o.Credential = func() (string, string, error) { rounds.Add(1); return "", "", fmt.Errorf("no call leaves the bubble") }
 		o.Paused = paused.Load
 		c := New(o)
-		c.SetInterval(time.Minute)
 		go c.Run(t.Context())
 		for _, step := range []struct {
 			do           func()
 			rounds, have int // after it, and an hour
 		}{
-			{func() {}, 60, 1},
+			{func() { c.SetInterval(time.Minute) }, 60, 1},
 			{func() { c.SetInterval(0) }, 0, 0},
 			{func() { c.SetInterval(time.Minute) }, 60, 1},
 			{func() { c.SetInterval(time.Minute) }, 60, 1}, // nothing has changed
