@@ -66,7 +66,7 @@ const twoCalls = `
 		const tracks = kinds.map(track), of = (kind) => () => tracks.filter((track) => track.kind === kind);
 		return { getTracks: () => tracks, getAudioTracks: of('audio'), getVideoTracks: of('video') };
 	};
-	const calls = {};
+	const calls = {}, told = {}; // of the connection's state
 	let reachable = true, waiting = [];
 	const deliver = ([to, text]) => {
 		owner = to;
@@ -78,7 +78,8 @@ const twoCalls = `
 		owner = side;
 		calls[side] = new Call({}, stream, side === 'doctor', {
 			send: (object) => waiting.push([to, JSON.stringify(change[side](object))]),
-			track() {}, quiet() {}, state() {},
+			track() {}, quiet() {},
+			state: (state) => { told[side] = state; },
 			stalled: () => { owner = side; calls[side].restart(); },
 		});
 	};
@@ -144,7 +145,7 @@ func TestPageReplacesWhatFailed(t *testing.T) {
 			await live(20000);
 			reachable = true;
 			await live(3000);
-			notes.push(states());`, []string{"doctor made 2 2750", "patient made 2 21250", replaced}},
+			notes.push(states());`, []string{"doctor made 2 2750", "doctor restarted 2 12750", "patient made 2 21250", replaced}},
 		{"what belongs to an older connection is ignored", both + `
 			made.doctor[0].become('failed');
 			await live(3000);
@@ -162,6 +163,18 @@ func TestPageReplacesWhatFailed(t *testing.T) {
 			calls.doctor.restart();
 			await live(1000);
 			notes.push(states());`, []string{"doctor restarted 1 0", "doctor made 2 250", "patient made 2 500", replaced}},
+		{"a late candidate revives what failed, without media", both + `
+			made.doctor[0].become('failed');
+			await live(1000);
+			made.doctor[0].become('connected');
+			flows = (side) => side === 'doctor' && made.doctor.length === 1 ? ['path'] : ['path', 'audio', 'video'];
+			await live(9000);
+			notes.push(states());`, []string{"doctor made 2 4250", "patient made 2 4250", replaced}},
+		{"the other side asks for a new connection, and goes away", both + `
+			deliver(['doctor', JSON.stringify({ restart: true, failed: true, call: 1 })]);
+			reachable = false;
+			await live(12000);
+			notes.push(told.doctor);`, []string{"doctor made 2 0", "doctor restarted 2 10000", "disconnected"}},
 		{"checks are answered, but no media comes", both + `
 			flows = (side) => side === 'patient' && made.patient.length === 1 ? ['path'] : ['path', 'audio', 'video'];
 			await live(12000);

@@ -58,6 +58,10 @@ func TestPageNoticesWhatStopped(t *testing.T) {
 			await advance(1250);
 			path.hold();
 			await advance(3250);`, []string{"quiet 1000", "stalled 4500"}},
+		{"no pair is selected any more", `
+			await flow(3000);
+			pair = undefined;
+			await advance(6000);`, []string{"quiet 1000", "stalled 1750", "stalled 5000"}},
 		{"no media, and checks are answered", `for (let i = 0; i < 10; i++) { arrived++; await advance(2500); }`, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

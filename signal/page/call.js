@@ -98,6 +98,7 @@ export class Call {
   }
 
   #connect(number) {
+    if (this.#peer) this.#handlers.state('disconnected');
     this.#leave();
     this.#number = number;
     this.#restarts = [];

@@ -61,7 +61,8 @@ export class Path {
 
   async #look({ quiet, stalled, flowing, deaf }) {
     const [pair, carried, received] = await this.#measure();
-    if (!pair || this.#connection.connectionState === 'closed') return;
+    // Firefox has no pair while it looks for another way, and may call that connected.
+    if ((!pair && !this.#since) || this.#connection.connectionState === 'closed') return;
     const now = performance.now();
     const answered = pair === this.#pair && carried !== this.#carried; // over another pair nothing need have come yet
     this.#answered ||= answered;
@@ -74,8 +75,9 @@ export class Path {
       this.#flow = silence < 4 * interval ? Math.min(this.#flow + 1, 2 * steady) : this.#flow / 2;
       this.#patience = firstPatience;
       this.#next = 0;
-      if (this.#stalled) flowing();
+      const stopped = this.#stalled;
       this.#quiet = this.#stalled = false;
+      if (stopped) flowing();
       if ([...this.#receivers.values()].some(({ since }) => now - since > otherSilence)) deaf();
       return;
     }
@@ -106,7 +108,7 @@ export class Path {
   }
 
   // measure returns the selected pair, what has come over it, and what each receiver that
-  // should get something has got; or nothing without a pair.
+  // should get something has got.
   async #measure() {
     const stats = await this.#connection.getStats();
     const received = new Map(Object.keys(this.#expected).filter((kind) => this.#expected[kind]).map((kind) => [kind, 0]));
@@ -118,6 +120,6 @@ export class Path {
       const got = report.kind === 'video' && !document.hidden ? report.framesDecoded : report.packetsReceived;
       received.set(report.kind, received.get(report.kind) + (got ?? 0));
     }
-    return pair ? [pair.id, pair.bytesReceived + pair.responsesReceived, received] : [];
+    return [pair?.id, pair ? pair.bytesReceived + pair.responsesReceived : 0, received];
   }
 }

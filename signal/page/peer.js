@@ -6,6 +6,9 @@ import { Path } from './path.js';
 // for a moment when a first candidate is refused and others are on their way.
 const patience = 2000;
 
+// How long until something is done about it again, or about an offer without an answer.
+const longPatience = 10000;
+
 const maxEarly = 64; // candidates that wait for their description
 
 export class Peer {
@@ -13,8 +16,8 @@ export class Peer {
   #work = Promise.resolve(); // descriptions and candidates are applied in their order
   #early = []; // candidates that came before their description
   #number = 0; // of the last offer
-  #restarted = false; // since something arrived
-  #doubted = false;
+  #restarted = false; // since something arrived, or it failed
+  #doubted = false; // one of its receivers was deaf, or it failed
   #dead = false; // it is connected, and yet carries no media
 
   // Handlers are Call's, and deaf() when a receiver gets nothing while others do.
@@ -43,6 +46,7 @@ export class Peer {
       },
       deaf: () => handlers.deaf(),
     });
+    this.#timer = setTimeout(() => connection.remoteDescription || handlers.stalled(), longPatience);
   }
 
   get connected() { return this.#connection.connectionState === 'connected' && !this.#path.stalled; }
@@ -89,15 +93,18 @@ export class Peer {
   #changed() {
     const state = this.#connection.connectionState;
     clearTimeout(this.#timer);
-    if (state === 'failed') this.#retry(patience);
+    if (state === 'failed') {
+      this.#retry(patience);
+      this.#restarted = this.#doubted = true; // if a late candidate revives it, without media
+    }
     if (state === 'connected') this.#path.hold(); // for the first media to arrive
-    this.#handlers.state(state);
+    this.#handlers.state(state === 'connected' && !this.connected ? 'disconnected' : state);
   }
 
   #retry(pause) {
     this.#timer = setTimeout(() => {
       this.#handlers.stalled();
-      this.#retry(5 * patience);
+      this.#retry(longPatience);
     }, pause);
   }
 
