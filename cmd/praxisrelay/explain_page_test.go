@@ -34,9 +34,8 @@ func TestThePageExplains(t *testing.T) {
 	if !hidden {
 		t.Error("the patient is told why")
 	}
-	patient.open(t, info.Patient.Link, "policy=relay")
+	patient.open(t, info.Patient.Link, "policy=relay") // the same window, which was let in
 	patient.join(t)
-	doctor.letIn(t)
 	doctor.wait(t, isConnected)
 	doctor.wait(t, `document.querySelector('#explanation').hidden`)
 }
