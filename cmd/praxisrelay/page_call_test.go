@@ -76,7 +76,7 @@ const twoCalls = `
 	const call = (side, stream) => {
 		const to = side === 'doctor' ? 'patient' : 'doctor';
 		owner = side;
-		calls[side] = new Call({}, stream, side === 'doctor', {
+		calls[side] = new Call({ iceServers: [{ urls: ['a', 'b', 'c'] }] }, stream, side === 'doctor', {
 			send: (object) => waiting.push([to, JSON.stringify(change[side](object))]),
 			track() {}, quiet() {},
 			state: (state) => { told[side] = state; },
@@ -225,7 +225,7 @@ func TestPageReplacesWhatFailed(t *testing.T) {
 			flows = () => [];
 			await live(6000);
 			notes.push(states());`, []string{"doctor restarted 1 0", "doctor restarted 1 500", "doctor restarted 1 1000",
-			"doctor restarted 1 12000", "connected, connected"}},
+			"doctor restarted 1 1500", "doctor restarted 1 12000", "connected, connected"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b.load(t, "about:blank")

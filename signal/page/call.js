@@ -9,10 +9,10 @@ import { Peer } from './peer.js';
 // How long an offer may be under way before the patient's side may have another one.
 const offerTime = 1500;
 
-// How many ICE restarts of a connection there may be in how many milliseconds. For each the
-// relay makes allocations while the browser keeps those before it, and a seat may hold only
-// so many.
-const maxRestarts = 3;
+// How many allocations ICE restarts may have the relay make in how many milliseconds, one
+// for each of its URLs. Browsers keep those before for a while, the relay ends them when
+// they were idle for ten seconds, and a seat may hold 16.
+const maxAllocations = 12;
 const restartSpan = 12000;
 
 // After a receiver got nothing while others did, and again: each time waits twice as long,
@@ -115,7 +115,9 @@ export class Call {
 
   #restart() {
     const now = performance.now();
-    const wait = restartSpan - (now - (this.#restarts.at(-maxRestarts) ?? -Infinity));
+    const urls = this.#configuration.iceServers.flatMap((server) => server.urls);
+    const most = Math.ceil(maxAllocations / Math.max(urls.length, 1));
+    const wait = restartSpan - (now - (this.#restarts.at(-most) ?? -Infinity));
     clearTimeout(this.#later);
     if (wait > 0) {
       this.#later = setTimeout(() => this.connected || this.restart(), wait);
