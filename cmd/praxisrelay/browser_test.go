@@ -316,11 +316,6 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 	certify(t, folder, "localhost")
 	s := newServed(folder)
 	s.daemon = start(t, program("serve", "--config", file), true, s.serving)
-	now := time.Now()
-	created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour), "")
-	if err != nil {
-		t.Fatal(err)
-	}
 	chromium, firefox := newChromium(t, "", "chromium"), newFirefox(t, "", "firefox")
 	chromiumToo, firefoxToo := newChromium(t, "", "another chromium"), newFirefox(t, "", "another firefox")
 	for _, call := range []struct {
@@ -333,6 +328,10 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 	} {
 		doctor, patient, transport := call.doctor, call.patient, call.transport
 		t.Run(doctor.name+" to "+patient.name+" over "+transport, func(t *testing.T) {
+			created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
+			if err != nil {
+				t.Fatal(err)
+			}
 			query := "policy=relay&transport=" + transport
 			doctor.open(t, created.Seats[0].Link, query)
 			patient.open(t, created.Seats[1].Link, query)

@@ -42,22 +42,19 @@ type bidiMessage struct {
 type object map[string]any
 
 // firefoxSettings stage camera, microphone and loopback, and keep Firefox from asking its
-// maker for anything.
+// maker for what it does ask for when it is driven.
 var firefoxSettings = object{
-	"media.navigator.streams.fake": true, "media.navigator.permission.disabled": true,
-	"media.autoplay.default": 0, "media.peerconnection.ice.loopback": true,
-	"media.peerconnection.ice.obfuscate_host_addresses": false, // as with a real camera
-	"focusmanager.testmode":                             true,  // every window believes that it has the focus
-	"intl.accept_languages":                             "en",
-	"browser.shell.checkDefaultBrowser":                 false, "browser.startup.page": 0, "browser.newtabpage.enabled": false,
-	"browser.aboutwelcome.enabled": false, "datareporting.policy.dataSubmissionEnabled": false,
-	"toolkit.telemetry.server": "", "toolkit.telemetry.unified": false, "app.normandy.enabled": false,
-	"app.update.disabledForTesting": true, "extensions.update.enabled": false, "extensions.getAddons.cache.enabled": false,
-	"extensions.systemAddon.update.enabled": false, "media.gmp-manager.updateEnabled": false,
-	"services.settings.server": "data:,", "browser.safebrowsing.malware.enabled": false,
-	"browser.safebrowsing.phishing.enabled": false, "browser.safebrowsing.downloads.remote.enabled": false,
-	"network.captive-portal-service.enabled": false, "network.connectivity-service.enabled": false,
-	"browser.region.network.url": "", "dom.push.connection.enabled": false, "network.trr.mode": 5,
+	"media.navigator.streams.fake":        true,
+	"media.navigator.permission.disabled": true,
+	"media.autoplay.default":              0,
+	"media.peerconnection.ice.loopback":   true,
+	// As where the person allowed a real camera.
+	"media.peerconnection.ice.obfuscate_host_addresses": false,
+
+	"intl.accept_languages":           "en",
+	"services.settings.server":        "https://localhost",
+	"media.gmp-manager.updateEnabled": false,
+	"network.trr.mode":                5,
 }
 
 // exception is how Firefox tells of one. Its own remarks, as that a server is gone, are
@@ -78,7 +75,7 @@ func newFirefox(t *testing.T, namespace, name string) *browser {
 		}
 		writeFile(t, filepath.Join(profile, "user.js"), settings.String(), 0o600)
 		c := exec.Command(program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0")
-		c.Env = append(os.Environ(), "HOME="+profile)
+		c.Env = append(os.Environ(), "HOME="+profile, "MOZ_REMOTE_SETTINGS_DEVTOOLS=1") // allows another services.settings.server
 		return c
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -145,7 +142,8 @@ func (f *firefox) call(ctx context.Context, method string, params object, result
 	id := f.last
 	f.waiting[id] = answer
 	f.mu.Unlock()
-	if err := wsjson.Write(ctx, f.conn, object{"id": id, "method": method, "params": params}); err != nil {
+	// A command that is cut off would end the connection.
+	if err := wsjson.Write(context.Background(), f.conn, object{"id": id, "method": method, "params": params}); err != nil {
 		return err
 	}
 	select {
