@@ -55,8 +55,8 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	told("status", b.String(), 0)
-	if n := strings.Count(b.String(), `\x1b]0;owned\a`); n != 5 {
-		t.Errorf("%d of 5 are shown in %q", n, b.String())
+	if n := strings.Count(b.String(), `\x1b]0;owned\a`); n != 6 {
+		t.Errorf("%d of 6 are shown in %q", n, b.String())
 	}
 
 	b.Reset()
