@@ -224,10 +224,11 @@ func (b *browser) press(t *testing.T, keys string) {
 	b.within(t, time.Minute, func(ctx context.Context) error { return b.engine.press(ctx, keys) })
 }
 
-// write writes into a field.
+// write writes into a field, over what is there.
 func (b *browser) write(t *testing.T, selector, text string) {
 	t.Helper()
 	b.click(t, selector)
+	b.eval(t, fmt.Sprintf(`document.querySelector(%q).select()`, selector), nil)
 	b.press(t, text)
 }
 
