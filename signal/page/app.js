@@ -417,6 +417,7 @@ function take() {
   const query = /\?.+/.exec(before)?.[0] ?? '';
   history.replaceState(null, '', `/${codeIn(query) ? '' : query}`);
   if (signaling || $('join').querySelector('button').disabled) return; // one consultation at a time
+  if (code && code !== kept().code) $('name').value = ''; // it may be another person's
   if (code) keep({ code, at: undefined });
   $('code').value = code ? format(code) : behind.join('#');
   $('end').hidden = true;
