@@ -115,7 +115,7 @@ func (a *appliance) servePepper(w http.ResponseWriter, r *http.Request) {
 }
 
 // tryPepper tries peppers at the registry of the configuration: through the daemon where
-// one runs. Without a registry, or for who may not read it, all is well.
+// one runs. Without a registry, or for those who may not read it, all is well.
 func tryPepper(ctx context.Context, c config.Config, peppers [][]byte) (fit protocol.PepperFit) {
 	if _, err := os.Stat(c.Signal.Registry); err != nil {
 		return fit

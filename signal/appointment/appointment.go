@@ -91,7 +91,7 @@ func (s Seat) generation() int {
 }
 
 // Generation is that of the credentials which a seat's clients get now. Those of the
-// generations before were made for who had an earlier code. With each of the codes one
+// generations before were made for the holder of an earlier code. With each of the codes one
 // may check, so those of Test are over when any code is.
 func (a Appointment) Generation(seat string) (sum int) {
 	for _, s := range a.Seats {
