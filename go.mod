@@ -8,7 +8,9 @@ require (
 	github.com/goccy/go-yaml v1.19.2
 	github.com/pion/ice/v3 v3.0.16
 	github.com/pion/logging v0.2.4
+	github.com/pion/stun/v2 v2.0.0
 	github.com/pion/stun/v3 v3.1.7
+	github.com/pion/transport/v3 v3.0.8
 	github.com/pion/transport/v4 v4.1.0
 	github.com/pion/turn/v4 v4.1.4
 	github.com/pires/go-proxyproto v0.15.0
@@ -50,9 +52,7 @@ require (
 	github.com/pion/dtls/v3 v3.1.15 // indirect
 	github.com/pion/mdns/v2 v2.0.7 // indirect
 	github.com/pion/randutil v0.1.0 // indirect
-	github.com/pion/stun/v2 v2.0.0 // indirect
 	github.com/pion/transport/v2 v2.2.4 // indirect
-	github.com/pion/transport/v3 v3.0.8 // indirect
 	github.com/pion/transport/v5 v5.0.0 // indirect
 	github.com/pion/turn/v3 v3.0.3 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect

@@ -19,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pion/stun/v3"
 	"github.com/spf13/cobra"
 
 	"praxisrelay/config"
@@ -191,7 +190,6 @@ type checker struct {
 	info     protocol.Info
 	beside   client.Check
 	ice      *protocol.ICE // what the page is given; nil: nothing yet
-	used     []check.Way   // the ways in it
 }
 
 func (f *checkFlags) checker(address string) (*checker, error) {
@@ -358,29 +356,13 @@ func (k *checker) credential(context.Context) (check.Values, error) {
 	}
 	for _, server := range k.ice.Servers {
 		k.target.Username, k.target.Password = server.Username, server.Credential
-		for _, text := range server.URLs {
-			if way, err := wayOf(text); err == nil {
-				k.used = append(k.used, way)
-			}
+		servers, err := check.ParseServers(server.URLs, server.Username, server.Credential)
+		if err != nil {
+			return nil, check.Failure{Reason: check.NotAppliance, Err: err}
 		}
+		k.target.Servers = append(k.target.Servers, servers...)
 	}
 	return check.Values{"expires": k.ice.Expires.UTC().Format(time.RFC3339)}, nil
-}
-
-// wayOf reads the URL of an ICE server (RFC 7065).
-func wayOf(text string) (check.Way, error) {
-	uri, err := stun.ParseURI(text)
-	if err != nil {
-		return check.Way{}, err
-	}
-	way := check.Way{Transport: check.UDP, Port: uint16(uri.Port)}
-	switch {
-	case uri.Scheme == stun.SchemeTypeTURNS:
-		way.Transport = check.TLS
-	case uri.Proto == stun.ProtoTypeTCP:
-		way.Transport = check.TCP
-	}
-	return way, nil
 }
 
 func (k *checker) socket(ctx context.Context) (check.Values, error) {

@@ -72,7 +72,7 @@ func (k *checker) report(l firewall.Language, now time.Time) checkReport {
 		}
 		return into
 	}
-	c := k.target.Conclude(&k.results, k.used)
+	c := k.target.Conclude(&k.results)
 	r.Verdict, r.Best, r.Results = c.Verdict, c.Best, k.results.List()
 	r.Exempt = list(r.Exempt, c.Intercepted)
 	// What is intercepted is open, but for inspection.

@@ -16,12 +16,12 @@ const syntheticAppointment = "syntheticcall"
 // syntheticCaller calls the appliance as those do who are given its ICE servers.
 func (a *appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
 	var ways []check.Way
-	for _, url := range a.urls {
-		way, err := wayOf(url)
-		if err != nil {
-			return nil, err
-		}
-		ways = append(ways, way)
+	servers, err := check.ParseServers(a.urls, "", "")
+	if err != nil {
+		return nil, err
+	}
+	for _, server := range servers {
+		ways = append(ways, check.WayOf(server))
 	}
 	return synthetic.New(synthetic.Options{
 		Name: name,

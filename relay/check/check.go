@@ -12,7 +12,8 @@
 //	key.go          whose certificate is shown
 //	name.go, stream.go, binding.go, nat.go   the layers below TURN
 //	line.go         an allocation, and packets that come back through it
-//	relayed.go      what is tried through lines: an echo on each way, quality, ICE
+//	relayed.go      what is tried through lines: an echo on each way, quality
+//	ice.go          a whole connection of two ICE agents
 //	verdict.go      what all of it means
 //
 // A line is an allocation that sends to its own relayed address: one packet crosses

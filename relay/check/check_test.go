@@ -26,9 +26,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve runs a relay on loopback and returns it as a target with the credential of a
+// serve runs a relay on an address of loopback and returns it as a target with the credential of a
 // test.
-func serve(t *testing.T, rate int) (*Target, *Results) {
+func serve(t *testing.T, host string, rate int) (*Target, *Results) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -36,7 +36,7 @@ func serve(t *testing.T, rate int) (*Target, *Results) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		BasicConstraintsValid: true, IsCA: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		BasicConstraintsValid: true, IsCA: true, IPAddresses: []net.IP{net.ParseIP(host)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -47,10 +47,10 @@ func serve(t *testing.T, rate int) (*Target, *Results) {
 		t.Fatal(err)
 	}
 	c := config.Default()
-	c.Listen.HTTPS = "127.0.0.1:0"
-	c.Listen.TURNUDP = []string{"127.0.0.1:0", "127.0.0.1:0"}
-	c.Listen.TURNTCP, c.Listen.TURNTLS = []string{"127.0.0.1:0"}, []string{"127.0.0.1:0"}
-	c.Relay.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	listen := net.JoinHostPort(host, "0")
+	c.Listen.HTTPS = listen
+	c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = []string{listen, listen}, []string{listen}, []string{listen}
+	c.Relay.Addresses = []netip.Addr{netip.MustParseAddr(host)}
 	c.Relay.AllocationRate = rate
 	r, err := relay.Listen(relay.Options{
 		Listen: c.Listen, Relay: c.Relay, Keys: keys, Now: time.Now,
@@ -78,41 +78,61 @@ func serve(t *testing.T, rate int) (*Target, *Results) {
 	}
 	a := r.Addresses()
 	target := &Target{
-		Host: "127.0.0.1", HTTPS: a.HTTPS.Port(), Roots: x509.NewCertPool(), Key: Fingerprint(certificate), KeyFrom: FromCode,
+		Host: host, HTTPS: a.HTTPS.Port(), Roots: x509.NewCertPool(), Key: Fingerprint(certificate), KeyFrom: FromCode,
 		Username: made.Username, Password: made.Password,
 		Ports: Ports{UDP: []uint16{a.UDP[0].Port(), a.UDP[1].Port()}, TCP: []uint16{a.TCP[0].Port()}, TLS: []uint16{a.TLS[0].Port(), a.HTTPS.Port()}},
 	}
 	target.Roots.AddCert(certificate)
+	target.give(t)
 	return target, new(Results)
+}
+
+// give has clients given a server on every way.
+func (t *Target) give(test *testing.T) {
+	test.Helper()
+	var urls []string
+	for _, w := range t.Ports.Ways() {
+		url := map[Transport]string{UDP: "turn:%s", TCP: "turn:%s?transport=tcp", TLS: "turns:%s"}[w.Transport]
+		urls = append(urls, fmt.Sprintf(url, net.JoinHostPort(t.Host, fmt.Sprint(w.Port))))
+	}
+	var err error
+	if t.Servers, err = ParseServers(urls, t.Username, t.Password); err != nil {
+		test.Fatal(err)
+	}
 }
 
 // credentialed is the probe that others need; the tests have a credential already.
 var credentialed = Probe{ID: "credential", Run: func(context.Context) (Values, error) { return nil, nil }}
 
 func TestEveryWayIsOpen(t *testing.T) {
-	target, results := serve(t, config.Default().Relay.AllocationRate)
-	results.Run(t.Context(), target.Base()...)
-	results.Run(t.Context(), append(target.All(results, time.Second), credentialed)...)
-	for _, r := range results.List() {
-		if r.Status != OK {
-			t.Errorf("%s: %s %s: %s", r.ID, r.Status, r.Reason, r.Detail)
-		}
-	}
-	if nat, _ := results.Get("nat"); nat.Values["mapping"] != NoNAT {
-		t.Errorf("NAT: %v", nat.Values)
-	}
-	if ice, _ := results.Get("ice"); ice.Values["from"] == ice.Values["to"] {
-		t.Errorf("both ICE agents went one way: %v", ice.Values)
-	}
-	c := target.Conclude(results, target.Ports.Ways())
-	if c.Verdict != Works || *c.Best != (Way{UDP, target.Ports.UDP[0]}) {
-		t.Errorf("%+v", c)
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		t.Run(host, func(t *testing.T) {
+			t.Parallel()
+			target, results := serve(t, host, config.Default().Relay.AllocationRate)
+			results.Run(t.Context(), target.Base()...)
+			results.Run(t.Context(), append(target.All(results, time.Second), credentialed)...)
+			for _, r := range results.List() {
+				if r.Status != OK {
+					t.Errorf("%s: %s %s: %s", r.ID, r.Status, r.Reason, r.Detail)
+				}
+			}
+			if nat, _ := results.Get("nat"); nat.Values["mapping"] != NoNAT {
+				t.Errorf("NAT: %v", nat.Values)
+			}
+			if ice, _ := results.Get("ice"); ice.Values["from"] == ice.Values["to"] {
+				t.Errorf("both ICE agents went one way: %v", ice.Values)
+			}
+			c := target.Conclude(results)
+			if c.Verdict != Works || *c.Best != (Way{UDP, target.Ports.UDP[0]}) {
+				t.Errorf("%+v", c)
+			}
+		})
 	}
 }
 
 // TestQualityTellsAPoorLine: what the relay does not carry is lost, and noticed.
 func TestQualityTellsAPoorLine(t *testing.T) {
-	target, results := serve(t, 20_000)
+	target, results := serve(t, "127.0.0.1", 20_000)
 	results.Run(t.Context(), append(target.Base(), target.Binding(Way{UDP, target.Ports.UDP[0]}), target.Echo(Way{UDP, target.Ports.UDP[0]}), credentialed)...)
 	results.Run(t.Context(), target.Quality(results, 2*time.Second))
 	if q, _ := results.Get("quality"); q.Reason != Poor || q.Values["loss_percent"].(float64) < 50 {
@@ -121,7 +141,7 @@ func TestQualityTellsAPoorLine(t *testing.T) {
 }
 
 func TestWhyAWayFails(t *testing.T) {
-	good, _ := serve(t, 0)
+	good, _ := serve(t, "127.0.0.1", 0)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

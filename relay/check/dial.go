@@ -41,6 +41,20 @@ func (t *Target) dial(ctx context.Context, port uint16) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp"+string(t.Family), address)
 }
 
+// dialWay opens the connection that a way over TCP or TLS has below TURN.
+func (t *Target) dialWay(ctx context.Context, w Way) (net.Conn, error) {
+	conn, err := t.dial(ctx, w.Port)
+	if err != nil || w.Transport != TLS {
+		return conn, err
+	}
+	secure := tls.Client(conn, t.tlsConfig())
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
+}
+
 func (t *Target) proxyFor(address string) (*url.URL, error) {
 	if t.Proxy == nil {
 		return nil, nil

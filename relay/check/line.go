@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -45,16 +44,8 @@ func (t *Target) Open(ctx context.Context, w Way) (_ *Line, err error) {
 			return nil, err
 		}
 	} else {
-		if line.socket, err = t.dial(ctx, w.Port); err != nil {
+		if line.socket, err = t.dialWay(ctx, w); err != nil {
 			return nil, err
-		}
-		if w.Transport == TLS {
-			secure := tls.Client(line.socket, t.tlsConfig())
-			if err := secure.HandshakeContext(ctx); err != nil {
-				line.socket.Close()
-				return nil, err
-			}
-			line.socket = secure
 		}
 		line.packets = turn.NewSTUNConn(line.socket)
 	}

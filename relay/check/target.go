@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+
+	"github.com/pion/stun/v2"
 )
 
 // Target is the appliance that is checked, and what is learnt of it on the way.
@@ -26,6 +28,8 @@ type Target struct {
 	Judge func(chain []*x509.Certificate) (findings any, refused error)
 	// Username and Password are a TURN credential.
 	Username, Password string
+	// Servers are the ICE servers that clients are given, with a credential.
+	Servers []*stun.URI
 	// Key is the SHA-256 of the appliance's public key, as far as it is known, and
 	// KeyFrom says from where: see [Target.Certificate].
 	Key     []byte

@@ -27,10 +27,11 @@ type Conclusion struct {
 	Mute bool
 }
 
-// Conclude judges results. used are the ways that the page is given: on others a
-// consultation does not depend.
-func (t *Target) Conclude(results *Results, used []Way) Conclusion {
+// Conclude judges results. A consultation does not depend on ways to which no server of
+// Servers leads.
+func (t *Target) Conclude(results *Results) Conclusion {
 	c := Conclusion{Verdict: Works}
+	used := t.used()
 	list := results.List()
 	for _, r := range list {
 		if r.Status != Failed {

@@ -30,10 +30,11 @@ func TestWhatNoFirewallBlocks(t *testing.T) {
 		"all are closed":                {[]Probe{failed("connect-tcp-443", page, Refused, nil), failed("connect-udp-3478", udp, Silence, nil)}, []Way{page, udp}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := &Target{HTTPS: 443, Ports: Ports{UDP: []uint16{3478}, TLS: []uint16{443}}}
+			target := &Target{Host: "192.0.2.2", HTTPS: 443, Ports: Ports{UDP: []uint16{3478}, TLS: []uint16{443}}}
+			target.give(t)
 			var results Results
 			results.Run(t.Context(), test.probes...)
-			if c := target.Conclude(&results, target.Ports.Ways()); !slices.Equal(c.Closed, test.closed) || c.Mute != test.mute || c.Verdict != Fails {
+			if c := target.Conclude(&results); !slices.Equal(c.Closed, test.closed) || c.Mute != test.mute || c.Verdict != Fails {
 				t.Errorf("%+v, want closed %v, mute %v", c, test.closed, test.mute)
 			}
 		})
