@@ -39,11 +39,10 @@ lint: ## Check formatting and run the linters
 	go run $(STATICCHECK) ./...
 
 fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
-	@set -e; for target in relay:FuzzFrameSize relay:FuzzProxyHeader relay/core:FuzzCore relay/core:FuzzOpenRelay \
-		relay/core:FuzzDecode relay/core:FuzzXORAddress relay/credential:FuzzOpen relay/policy:FuzzPermits \
-		signal:FuzzDecodeFrame signal:FuzzDecodePoll signal:FuzzDecodeBody signal/appointment:FuzzRow signal/token:FuzzParse \
-		signal/code:FuzzParse signal/invitation:FuzzReadList config:FuzzParse; do \
-		go test -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./$${target%:*}; done
+	@set -e; for package in $$(go list ./...); do for target in $$(go test -vet=off -list '^Fuzz' $$package | grep '^Fuzz'); do \
+		echo "$$package $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$package; \
+	done; done
 
 bench: ## Measure what the core costs per packet and per request, and 10,000 clients that come at once
 	go test -run '^$$' -bench . -benchmem ./relay/core
