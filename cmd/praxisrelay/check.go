@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/check"
@@ -43,9 +44,9 @@ const beside = 90 * time.Second
 
 // Exit codes of check, beside 0: all is open. 1 is that of mistakes, too.
 const (
-	exitUnknown    exitCode = 1
-	exitRestricted exitCode = 2
-	exitFails      exitCode = 3
+	exitUnknown    terminal.ExitCode = 1
+	exitRestricted terminal.ExitCode = 2
+	exitFails      terminal.ExitCode = 3
 )
 
 // checkFlags are what check is asked for.
@@ -167,7 +168,7 @@ func (f *checkFlags) readCode(stdin io.Reader, stderr io.Writer, fragment string
 		text = fragment
 	}
 	if text == "" || text == "-" {
-		if text == "" && isTerminal(stderr) {
+		if text == "" && terminal.Is(stderr) {
 			fmt.Fprint(stderr, "Code: ")
 		}
 		lines := bufio.NewScanner(stdin)

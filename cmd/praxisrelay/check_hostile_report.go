@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/check"
 	"praxisrelay/relay/hostile"
@@ -102,7 +103,7 @@ func (r attackReport) list(w io.Writer, title checkText, tries []hostile.Try) {
 	var lines []line
 	ways := map[line][]string{}
 	for _, try := range tries {
-		key := line{printable(try.Name), printable(try.Answer)}
+		key := line{terminal.Printable(try.Name), terminal.Printable(try.Answer)}
 		if !slices.Contains(lines, key) {
 			lines = append(lines, key)
 		}
@@ -147,15 +148,15 @@ var attackTexts = struct {
 
 // attackProgress says on a terminal what goes on. One call at a time.
 func attackProgress(stderr io.Writer, l firewall.Language) (event func(hostile.Group, *check.Way), end func()) {
-	if !isTerminal(stderr) {
+	if !terminal.Is(stderr) {
 		return func(hostile.Group, *check.Way) {}, func() {}
 	}
-	line := &liveLine{w: stderr, columns: func() int { return columns(stderr) }}
+	line := terminal.LineOn(stderr)
 	return func(group hostile.Group, way *check.Way) {
 		text := attackTexts.groups[group].in(l)
 		if way != nil {
 			text = way.String() + ": " + text
 		}
-		line.show(text)
-	}, func() { line.show("") }
+		line.Show(text)
+	}, func() { line.Show("") }
 }

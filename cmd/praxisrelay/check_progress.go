@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/check"
 )
@@ -15,7 +16,7 @@ import (
 // checkProgress says on a terminal what a check finds, while it goes on: a line for each
 // result, and below them one that is written over, with what runs and for how long.
 type checkProgress struct {
-	line    *liveLine // nil: nobody looks
+	line    *terminal.Line // nil: nobody looks
 	report  checkReport
 	began   time.Time
 	ended   chan struct{}
@@ -26,14 +27,14 @@ type checkProgress struct {
 }
 
 func newCheckProgress(stderr io.Writer, l firewall.Language) *checkProgress {
-	if !isTerminal(stderr) {
+	if !terminal.Is(stderr) {
 		return new(checkProgress)
 	}
-	return startCheckProgress(stderr, func() int { return columns(stderr) }, l)
+	return startCheckProgress(terminal.LineOn(stderr), l)
 }
 
-func startCheckProgress(w io.Writer, columns func() int, l firewall.Language) *checkProgress {
-	p := &checkProgress{line: &liveLine{w: w, columns: columns}, report: checkReport{language: l}, began: time.Now(), ended: make(chan struct{})}
+func startCheckProgress(line *terminal.Line, l firewall.Language) *checkProgress {
+	p := &checkProgress{line: line, report: checkReport{language: l}, began: time.Now(), ended: make(chan struct{})}
 	p.ticking.Go(func() {
 		every := time.NewTicker(time.Second)
 		defer every.Stop()
@@ -63,8 +64,8 @@ func (p *checkProgress) event(result check.Result) {
 	} else {
 		p.running = slices.DeleteFunc(p.running, func(other string) bool { return other == name })
 		if result.Status != check.Skipped {
-			p.line.show("")
-			fmt.Fprintf(p.line.w, "%s: %s\n", name, p.report.cell(result))
+			p.line.Show("")
+			fmt.Fprintf(p.line, "%s: %s\n", name, p.report.cell(result))
 		}
 	}
 	p.showLocked()
@@ -76,11 +77,11 @@ func (p *checkProgress) showLocked() {
 	if len(p.running) > 0 {
 		took := fmt.Sprintf(" ... %d s", int(time.Since(p.began).Seconds()))
 		text = checkTexts.running.in(p.report.language) + " " + strings.Join(p.running, ", ") + took
-		if !p.line.fits(text) {
+		if !p.line.Fits(text) {
 			text = fmt.Sprintf("%s %d%s", checkTexts.running.in(p.report.language), len(p.running), took)
 		}
 	}
-	p.line.show(text)
+	p.line.Show(text)
 }
 
 func (p *checkProgress) end() {
@@ -91,5 +92,5 @@ func (p *checkProgress) end() {
 	p.ticking.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line.show("")
+	p.line.Show("")
 }

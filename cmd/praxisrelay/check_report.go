@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
@@ -135,7 +136,7 @@ func (r checkReport) cause(result *check.Result) string {
 	}
 	cause := r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
 	if beside := r.circumstance(*result); beside != "" {
-		cause += " (" + printable(beside) + ")"
+		cause += " (" + terminal.Printable(beside) + ")"
 	}
 	return cause
 }
@@ -195,7 +196,7 @@ func (r checkReport) intercepted(w *check.Way) bool {
 func (r checkReport) interceptor() string {
 	for _, result := range r.Results {
 		if issuer, ok := result.Values["issuer"].(string); ok && result.Reason == check.Intercepted {
-			return printable(issuer)
+			return terminal.Printable(issuer)
 		}
 	}
 	return "?"
@@ -265,7 +266,7 @@ func (r checkReport) print(out io.Writer) error {
 	if lines := r.certificateLines(); len(lines) > 0 {
 		fmt.Fprintf(out, "\n%s\n", checkTexts.certificateTitle.in(l))
 		for _, line := range lines {
-			fmt.Fprintf(out, "  %s\n", printable(line))
+			fmt.Fprintf(out, "  %s\n", terminal.Printable(line))
 		}
 	}
 	for _, part := range []struct {
@@ -308,7 +309,7 @@ func (r checkReport) cell(result check.Result) string {
 // details are what a probe of no layer measured, or why it failed.
 func (r checkReport) details(result check.Result) string {
 	if result.Status == check.Failed {
-		return " (" + printable(result.Detail) + ")"
+		return " (" + terminal.Printable(result.Detail) + ")"
 	}
 	var list []string
 	for _, value := range checkTexts.values {
@@ -326,5 +327,5 @@ func (r checkReport) details(result check.Result) string {
 	if len(list) == 0 {
 		return ""
 	}
-	return "   " + printable(strings.Join(list, ", "))
+	return "   " + terminal.Printable(strings.Join(list, ", "))
 }

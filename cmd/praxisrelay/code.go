@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -52,7 +53,7 @@ func codeListCommand(socket *string) *cobra.Command {
 		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
 		fmt.Fprintf(w, "APPOINTMENT\tREF\tOPENS\tCLOSES\tSTATE\t%s\n", strings.ToUpper(strings.Join(appointment.SeatNames, "\t")))
 		for _, a := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", a.ID, printable(a.Ref), forPeople(a.Opens, where), forPeople(a.Closes, where), stateOf(a, now))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", a.ID, terminal.Printable(a.Ref), forPeople(a.Opens, where), forPeople(a.Closes, where), stateOf(a, now))
 			for _, seat := range a.Seats {
 				fmt.Fprintf(w, "\t%s", seatState(seat))
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/signal/protocol"
 )
@@ -90,7 +91,7 @@ func about(mistakes config.Mistakes, key string) bool {
 
 func printMistakes(w io.Writer, kind string, mistakes config.Mistakes) {
 	for _, m := range mistakes {
-		fmt.Fprintf(w, "%s%s\n%s", kind, printable(m.String()), m.Excerpt())
+		fmt.Fprintf(w, "%s%s\n%s", kind, terminal.Printable(m.String()), m.Excerpt())
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
@@ -67,12 +68,12 @@ func printCredentials(w io.Writer, made protocol.MadeCredentials, asJSON bool) e
 	}
 	out := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	for _, url := range made.URLs {
-		fmt.Fprintf(out, "url\t%s\n", printable(url))
+		fmt.Fprintf(out, "url\t%s\n", terminal.Printable(url))
 	}
 	fmt.Fprintf(out, "expires\t%s\n", made.Expires.Format(time.RFC3339))
 	for _, of := range made.Appointments {
-		fmt.Fprintf(out, "doctor\t%s\t%s\n", printable(of.Doctor.Username), printable(of.Doctor.Credential))
-		fmt.Fprintf(out, "patient\t%s\t%s\n", printable(of.Patient.Username), printable(of.Patient.Credential))
+		fmt.Fprintf(out, "doctor\t%s\t%s\n", terminal.Printable(of.Doctor.Username), terminal.Printable(of.Doctor.Credential))
+		fmt.Fprintf(out, "patient\t%s\t%s\n", terminal.Printable(of.Patient.Username), terminal.Printable(of.Patient.Credential))
 	}
 	return out.Flush()
 }

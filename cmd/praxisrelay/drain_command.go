@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -70,18 +71,18 @@ func describeDrain(d protocol.Drained, now time.Time, where *time.Location) stri
 
 // waitDrained waits until no call is left or the time is over, and shows on a terminal
 // how many there are.
-func waitDrained(ctx context.Context, admin *client.Admin, state protocol.Drained, end time.Time, terminal io.Writer) (err error) {
+func waitDrained(ctx context.Context, admin *client.Admin, state protocol.Drained, end time.Time, stderr io.Writer) (err error) {
 	if !end.IsZero() {
 		var stop context.CancelFunc
 		ctx, stop = context.WithDeadline(ctx, end)
 		defer stop()
 	}
-	shown := isTerminal(terminal)
+	shown := terminal.Is(stderr)
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	for state.Calls > 0 {
 		if shown {
-			fmt.Fprintf(terminal, "\r\033[K%s", countCalls(state.Calls))
+			fmt.Fprintf(stderr, "\r\033[K%s", countCalls(state.Calls))
 		}
 		select {
 		case <-second.C:
@@ -100,7 +101,7 @@ func waitDrained(ctx context.Context, admin *client.Admin, state protocol.Draine
 		state = next
 	}
 	if shown {
-		fmt.Fprint(terminal, "\r\033[K")
+		fmt.Fprint(stderr, "\r\033[K")
 	}
 	return nil
 }

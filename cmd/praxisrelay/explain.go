@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -92,7 +93,7 @@ func printExplanation(to io.Writer, told protocol.ExplainedAppointment, l explai
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, printable(cell))
+			fmt.Fprint(w, terminal.Printable(cell))
 		}
 		fmt.Fprintln(w)
 	}

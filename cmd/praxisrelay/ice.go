@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
@@ -84,9 +85,9 @@ func iceCommand() *cobra.Command {
 		out := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
 		for _, server := range ice.Servers {
 			for _, url := range server.URLs {
-				fmt.Fprintf(out, "url\t%s\n", printable(url))
+				fmt.Fprintf(out, "url\t%s\n", terminal.Printable(url))
 			}
-			fmt.Fprintf(out, "username\t%s\ncredential\t%s\n", printable(server.Username), printable(server.Credential))
+			fmt.Fprintf(out, "username\t%s\ncredential\t%s\n", terminal.Printable(server.Username), terminal.Printable(server.Credential))
 		}
 		fmt.Fprintf(out, "expires\t%s\n", ice.Expires.Format(time.RFC3339))
 		return out.Flush()

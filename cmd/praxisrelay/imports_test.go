@@ -27,6 +27,7 @@ func TestImportDirections(t *testing.T) {
 		{"relay", "praxisrelay/systemd", "how the daemon is run is the program's business"},
 		{"signal", "praxisrelay/systemd", "how the daemon is run is the program's business"},
 		{"signal", "praxisrelay/config", "its options are few: the program hands them over"},
+		{"cmd/praxisrelay/terminal", "praxisrelay/", "it shows what it is given"},
 		{"relay/core", "net", "a pure state machine has no sockets"},
 		{"relay/core", "os", "a pure state machine has no files"},
 		{"relay/core", "github.com/prometheus/client_golang/prometheus", "it counts; who is told is the relay's business"},

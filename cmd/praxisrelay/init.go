@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/docs"
 )
@@ -83,7 +84,7 @@ configuration, where the service finds them: they stay where they are renewed.`,
 	f.BoolVar(&unattended, "non-interactive", false, "ask nothing: what is missing is an error")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var ask *questions
-		if !unattended && isTerminal(c.InOrStdin()) {
+		if !unattended && terminal.Is(c.InOrStdin()) {
 			ask = newQuestions(c.Context(), c.InOrStdin(), c.ErrOrStderr())
 		}
 		return s.run(c.Context(), ask, c.OutOrStdout())
@@ -112,7 +113,7 @@ func (s *setup) run(ctx context.Context, ask *questions, out io.Writer) (err err
 	}
 	warnings := s.warnings(ctx, settings)
 	for _, warning := range warnings {
-		fmt.Fprintf(out, "warning: %s\n", printable(warning.Error()))
+		fmt.Fprintf(out, "warning: %s\n", terminal.Printable(warning.Error()))
 	}
 	made, err := s.write(text, settings, missing)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+
+	"praxisrelay/cmd/praxisrelay/terminal"
 )
 
 // questions asks somebody at a terminal.
@@ -54,7 +56,7 @@ func (q *questions) ask(question, suggestion string, check func(string) error) (
 			if err == nil {
 				return answer, nil
 			}
-			fmt.Fprintf(q.out, "  %s\n", printable(err.Error()))
+			fmt.Fprintf(q.out, "  %s\n", terminal.Printable(err.Error()))
 		}
 	}
 }

@@ -122,8 +122,8 @@ func TestInitSaysWhetherTheClockIsKept(t *testing.T) {
 	}
 }
 
-// terminal is somebody's, with a program at it.
-type terminal struct {
+// keyboard is a terminal with a program at it.
+type keyboard struct {
 	t    *testing.T
 	file *os.File
 	mu   sync.Mutex
@@ -132,7 +132,7 @@ type terminal struct {
 }
 
 // atTerminal starts a program at a new terminal.
-func atTerminal(t *testing.T, c *exec.Cmd) *terminal {
+func atTerminal(t *testing.T, c *exec.Cmd) *keyboard {
 	t.Helper()
 	file, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -157,7 +157,7 @@ func atTerminal(t *testing.T, c *exec.Cmd) *terminal {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{t: t, file: file, more: make(chan struct{}, 1)}
+	term := &keyboard{t: t, file: file, more: make(chan struct{}, 1)}
 	go func() {
 		for b := make([]byte, 4096); ; {
 			n, err := file.Read(b)
@@ -176,14 +176,14 @@ func atTerminal(t *testing.T, c *exec.Cmd) *terminal {
 	return term
 }
 
-func (term *terminal) text() string {
+func (term *keyboard) text() string {
 	term.mu.Lock()
 	defer term.mu.Unlock()
 	return strings.ReplaceAll(term.said.String(), "\r\n", "\n")
 }
 
 // answer waits for a question, types a line, and forgets what was said before.
-func (term *terminal) answer(question, line string) {
+func (term *keyboard) answer(question, line string) {
 	term.t.Helper()
 	deadline := time.After(30 * time.Second)
 	for !strings.HasSuffix(term.text(), ": ") {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/systemd"
 )
 
@@ -23,7 +24,7 @@ func main() {
 	ctx, stop := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		if code, said := errors.AsType[exitCode](err); said {
+		if code, said := errors.AsType[terminal.ExitCode](err); said {
 			os.Exit(int(code))
 		}
 		prefix := "praxisrelay: "
@@ -31,7 +32,7 @@ func main() {
 			prefix = "<3>" // an error; the journal knows of whom
 		}
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(os.Stderr, "%s%s\n", prefix, printable(strings.TrimSuffix(line, "\n")))
+			fmt.Fprintf(os.Stderr, "%s%s\n", prefix, terminal.Printable(strings.TrimSuffix(line, "\n")))
 		}
 		if errors.As(err, new(misconfiguration)) {
 			os.Exit(exitMisconfigured)
@@ -58,11 +59,6 @@ func misconfigured(err error) error {
 	}
 	return misconfiguration{err}
 }
-
-// exitCode ends the program after everything was said.
-type exitCode int
-
-func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{

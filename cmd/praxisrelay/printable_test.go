@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/check"
 	"praxisrelay/relay/hostile"
@@ -22,7 +23,7 @@ func TestPrintable(t *testing.T) {
 		"\xffa":           `\xffa`,
 		"\ufffd":          "\ufffd",
 	} {
-		if got := printable(text); got != want {
+		if got := terminal.Printable(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

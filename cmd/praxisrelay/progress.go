@@ -3,7 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
+
+	"praxisrelay/cmd/praxisrelay/terminal"
 )
 
 // progress says on a terminal how far a long list is.
@@ -16,7 +17,7 @@ type progress struct {
 // the rows themselves are the progress.
 func newProgress(stdout, stderr io.Writer, of int) *progress {
 	p := &progress{of: of}
-	if isTerminal(stderr) && !isTerminal(stdout) {
+	if terminal.Is(stderr) && !terminal.Is(stdout) {
 		p.w = stderr
 	}
 	p.show()
@@ -38,19 +39,4 @@ func (p *progress) end() {
 	if p.w != nil {
 		fmt.Fprintln(p.w)
 	}
-}
-
-// isTerminal tells whether somebody may look at, or type into, what a command has for
-// its output or input.
-func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull) // a character device too
-	return err != nil || !os.SameFile(info, null)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -42,9 +43,9 @@ func statusCommand() *cobra.Command {
 		out := c.OutOrStdout()
 		if check {
 			found := checkStatus(s, err, time.Now())
-			fmt.Fprintln(out, printable(found.String()))
+			fmt.Fprintln(out, terminal.Printable(found.String()))
 			if found.level > checkOK {
-				return exitCode(found.level)
+				return terminal.ExitCode(found.level)
 			}
 			return nil
 		}
@@ -67,7 +68,7 @@ func printStatus(to io.Writer, s protocol.Status, now time.Time) error {
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, printable(fmt.Sprint(cell)))
+			fmt.Fprint(w, terminal.Printable(fmt.Sprint(cell)))
 		}
 		fmt.Fprintln(w)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/token"
@@ -113,7 +114,7 @@ func tokenListCommand(socket *string) *cobra.Command {
 			default:
 				expires = t.Expires.Format(time.DateOnly)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, printable(t.Name), joinScopes(t.Scopes), t.Created.Format(time.DateOnly), expires)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, terminal.Printable(t.Name), joinScopes(t.Scopes), t.Created.Format(time.DateOnly), expires)
 		}
 		return w.Flush()
 	}

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"strconv"
@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// printable shows what others wrote: a configuration, a server, a proxy, a certificate.
+// Printable shows what others wrote: a configuration, a server, a proxy, a certificate.
 // What a terminal would obey rather than show is written as in Go, like \x1b, line ends
 // and what turns the direction of writing included.
-func printable(text string) string {
+func Printable(text string) string {
 	var b strings.Builder
 	for len(text) > 0 {
 		r, size := utf8.DecodeRuneInString(text)
