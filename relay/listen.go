@@ -11,6 +11,7 @@ import (
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
 	"praxisrelay/relay/policy"
+	"praxisrelay/relay/probe"
 	"praxisrelay/relay/rcu"
 )
 
@@ -130,7 +131,7 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 			FirstPort: ports.First, LastPort: ports.Last,
 			Bind: r.bind, Release: r.release, Permits: r.peers.policy.Permits, MinPeerPort: policy.MinPort,
 		}
-		own, err := HostAddresses()
+		own, err := probe.HostAddresses()
 		if err == nil {
 			err = r.peers.check(public)
 		}

@@ -124,17 +124,3 @@ func (r *Relay) Ports() (free, all int) {
 	defer r.mu.Unlock()
 	return r.peers.all - max(r.peers.bound4, r.peers.bound6), r.peers.all
 }
-
-// HostAddresses returns the addresses of the host's interfaces.
-func HostAddresses() (own []netip.Addr, err error) {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil, fmt.Errorf("the addresses of this host cannot be read: %w", err)
-	}
-	for _, addr := range addrs {
-		if prefix, err := netip.ParsePrefix(addr.String()); err == nil {
-			own = append(own, prefix.Addr().Unmap().WithZone(""))
-		}
-	}
-	return own, nil
-}

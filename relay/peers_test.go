@@ -20,6 +20,7 @@ import (
 	"praxisrelay/relay/credential"
 	"praxisrelay/relay/policy"
 	"praxisrelay/relay/policy/policytest"
+	"praxisrelay/relay/probe"
 )
 
 func openRelay(allow ...string) func(*config.Listen, *config.Relay) {
@@ -108,7 +109,7 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 // finds a permission that an earlier policy gave.
 func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
 	l := newLabWith(t, loopback, inquisitive(openRelay("127.0.0.0/8"))) // allowing a network allows no address of the host's own in it
-	own, err := HostAddresses()
+	own, err := probe.HostAddresses()
 	if err != nil || len(own) == 0 {
 		t.Fatal("the host has no address", err)
 	}

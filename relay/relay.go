@@ -29,6 +29,7 @@ import (
 	"github.com/pion/stun/v3"
 
 	"praxisrelay/relay/core"
+	"praxisrelay/relay/probe"
 	"praxisrelay/relay/rcu"
 )
 
@@ -254,7 +255,7 @@ func (r *Relay) sweep(ctx context.Context) {
 			r.mu.Unlock()
 			r.noteSweep()
 		case <-minute.C:
-			own, err := HostAddresses() // they may have changed
+			own, err := probe.HostAddresses() // they may have changed
 			if err != nil {
 				continue // what was known is the best that is known
 			}

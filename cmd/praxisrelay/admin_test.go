@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -101,7 +102,7 @@ func TestReissuedSeatChangesHands(t *testing.T) {
 func bound(t *testing.T) *appliance {
 	t.Helper()
 	file, _ := writeConfig(t)
-	settings, s, err := loadAll(file, fromDisk, time.Now())
+	settings, s, err := secrets.Load(file, secrets.FromDisk, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func TestBackupIsWholeAndItsOwnersAlone(t *testing.T) {
 func TestPepperIsReloaded(t *testing.T) {
 	file, folder := writeConfig(t)
 	pepper := filepath.Join(folder, "pepper.secret")
-	settings, before, err := loadAll(file, fromDisk, time.Now())
+	settings, before, err := secrets.Load(file, secrets.FromDisk, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +213,7 @@ func TestPepperIsReloaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.close()
-	old, turn := string(before.peppers[0]), string(before.turn[0])
+	old, turn := string(before.Peppers[0]), string(before.TURN[0])
 	first := a.pepper.Lookup([32]byte{1})
 	for _, step := range []struct {
 		text  string
@@ -228,7 +229,7 @@ func TestPepperIsReloaded(t *testing.T) {
 		{"the new pepper of this appliance\n", true, 1},
 	} {
 		writeFile(t, pepper, step.text, 0o600)
-		_, err := a.reload(file, fromDisk)
+		_, err := a.reload(file, secrets.FromDisk)
 		if (err == nil) != step.right || err != nil && (strings.Contains(err.Error(), "this appliance") || strings.Contains(err.Error(), old)) {
 			t.Errorf("%q: %v", step.text, err)
 		}

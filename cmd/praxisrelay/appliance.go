@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/relay"
 	"praxisrelay/relay/certificate"
@@ -27,17 +28,6 @@ import (
 	"praxisrelay/signal/protocol"
 	"praxisrelay/systemd"
 )
-
-// secrets are what the configuration names files for.
-type secrets struct {
-	turn    [][]byte
-	peppers [][]byte
-	pair    pemPair // not with ACME
-	acme    certificate.ACMEOptions
-}
-
-// pemPair is a certificate's chain and its key.
-type pemPair struct{ chain, key []byte }
 
 // mostBeside is how many connections the admin API's listener and the metrics' have open
 // at once, each. More wait, so that they take no descriptors from the clients'.
@@ -78,11 +68,11 @@ type appliance struct {
 
 	reloading sync.Mutex    // guards what is below
 	settings  config.Config // that are in effect
-	secrets   secrets       // likewise
+	secrets   secrets.Set   // likewise
 }
 
 // listen binds everything that the configuration says, or nothing.
-func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.Sockets, log *logs.Log) (_ *appliance, err error) {
+func listen(ctx context.Context, c config.Config, s secrets.Set, sockets *systemd.Sockets, log *logs.Log) (_ *appliance, err error) {
 	a := &appliance{
 		log:      log,
 		sockets:  sockets,
@@ -97,10 +87,10 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 			a.close()
 		}
 	}()
-	if a.keys, err = credential.NewKeyring(s.turn...); err != nil {
+	if a.keys, err = credential.NewKeyring(s.TURN...); err != nil {
 		return nil, fmt.Errorf("relay.secret_files: %w", err)
 	}
-	if a.pepper, err = appointment.NewPepper(s.peppers...); err != nil {
+	if a.pepper, err = appointment.NewPepper(s.Peppers...); err != nil {
 		return nil, fmt.Errorf("signal.pepper_file: %w", err)
 	}
 	a.pair = certificate.NewStore(c.Name, time.Now, log.Logger)
@@ -114,17 +104,17 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 		Observe: a.note,
 	}
 	if c.TLS.ACME.Directory == "" {
-		if err = a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
+		if err = a.pair.Replace(s.Pair.Chain, s.Pair.Key); err != nil {
 			return nil, fmt.Errorf("tls.certificate: %w", err)
 		}
 	} else {
-		if a.acme, err = certificate.NewACME(a.pair, s.acme); err != nil {
+		if a.acme, err = certificate.NewACME(a.pair, s.ACME); err != nil {
 			return nil, err
 		}
 		options.Validation = a.acme.Validation
 	}
 	if a.relay, err = relay.Listen(options); err != nil {
-		return nil, remedy(err)
+		return nil, systemd.Remedy(err)
 	}
 	a.addresses = a.relay.Addresses()
 	a.url = config.PageURL(c.Name, a.addresses.HTTPS.Port())
@@ -146,7 +136,7 @@ func listen(ctx context.Context, c config.Config, s secrets, sockets *systemd.So
 	if c.Signal.AdminListen != "" {
 		listener, err := sockets.Listen("tcp", c.Signal.AdminListen)
 		if err != nil {
-			return nil, remedy(fmt.Errorf("signal.admin_listen: %w", err))
+			return nil, systemd.Remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
 		a.api = tls.NewListener(netutil.LimitListener(listener, mostBeside), tlsConfig(a.pair))
 	}

@@ -26,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/certificate/certificatetest"
 )
@@ -213,7 +214,7 @@ func TestCertificatesAreJudged(t *testing.T) {
 			t.Errorf("%s: %+v, want %q by %q", c.what, found, c.id, c.by)
 		}
 		for _, f := range found {
-			if finding(f, "de") == "" {
+			if sitecheck.Finding(f, "de") == "" {
 				t.Errorf("%s has no words in German", f.ID)
 			}
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/pion/stun/v3"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -174,7 +175,7 @@ func newStayers(t *testing.T, s *served, turnTLS string) *stayers {
 	t.Helper()
 	created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	stay := &stayers{dialed: new(atomic.Int64)}
-	h, err := trusting(s.ca, false)
+	h, err := secrets.Trusting(s.ca, false)
 	if err != nil {
 		t.Fatal(err)
 	}

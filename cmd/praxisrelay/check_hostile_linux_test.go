@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/check"
 )
 
@@ -18,7 +19,7 @@ func TestAttackOnTheOpenRelay(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
-	attack := func(t *testing.T, allow string) (attackReport, string, int) {
+	attack := func(t *testing.T, allow string) (sitecheck.AttackReport, string, int) {
 		file, folder := writeConfig(t)
 		edit(t, file, "https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478']",
 			"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']",
@@ -30,11 +31,11 @@ func TestAttackOnTheOpenRelay(t *testing.T) {
 	}
 	t.Run("as it is installed", func(t *testing.T) {
 		report, said, code := attack(t, "")
-		report.isTight(t, "open", code, said)
+		isTight(t, report, "open", code, said)
 	})
 	t.Run("with relay.allow", func(t *testing.T) {
 		report, said, code := attack(t, "10.0.0.0/8, 127.0.0.1/32")
-		if code != 3 || report.Verdict != leaks || len(report.Untried) != 0 || !strings.Contains(report.Sentence, "relay.allow") {
+		if code != 3 || report.Verdict != sitecheck.Leaks || len(report.Untried) != 0 || !strings.Contains(report.Sentence, "relay.allow") {
 			t.Fatalf("exit code %d: %.3000s", code, said)
 		}
 		var want []string

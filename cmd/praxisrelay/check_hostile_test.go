@@ -13,12 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/hostile"
 	"praxisrelay/signal/protocol"
 )
 
 // attacked runs check --hostile and checks that it names no secret.
-func attacked(t *testing.T, c *exec.Cmd) (report attackReport, said string, code int) {
+func attacked(t *testing.T, c *exec.Cmd) (report sitecheck.AttackReport, said string, code int) {
 	t.Helper()
 	var out, errs strings.Builder
 	c.Stdout, c.Stderr = &out, &errs
@@ -41,9 +42,9 @@ func attacked(t *testing.T, c *exec.Cmd) (report attackReport, said string, code
 }
 
 // isTight checks that everything was tried and refused.
-func (r attackReport) isTight(t *testing.T, relay string, code int, said string) {
+func isTight(t *testing.T, r sitecheck.AttackReport, relay string, code int, said string) {
 	t.Helper()
-	if code != 0 || r.Verdict != tight || r.Relay != relay || len(r.Ways) != 4 || len(r.Accepted)+len(r.Untried) != 0 {
+	if code != 0 || r.Verdict != sitecheck.Tight || r.Relay != relay || len(r.Ways) != 4 || len(r.Accepted)+len(r.Untried) != 0 {
 		t.Fatalf("exit code %d: %.5000s", code, said)
 	}
 	for i, least := range map[int]int{0: 4 * 2 * len(hostile.Forbidden), 1: 4 * 2 * 13, 2: 4 * 30, 3: 10} {
@@ -65,7 +66,7 @@ func TestAttackFindsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	report, said, code := attacked(t, program("check", "--hostile", "--json", "--socket", s.socket))
-	report.isTight(t, "paired", code, said)
+	isTight(t, report, "paired", code, said)
 	if want := 12; report.Groups[3].Tried != want { // ten at the page's port, two where tokens are needed
 		t.Errorf("%d requests of the admin API, want %d", report.Groups[3].Tried, want)
 	}
@@ -194,27 +195,4 @@ func TestAnAttackThatIsInterruptedLeavesNothing(t *testing.T) {
 func requestsOf(metrics string) string {
 	return strings.Join(regexp.MustCompile(`(?m)^praxisrelay_(?:relay_(?:requests|authentications|allocations_granted|dropped_packets)|signal_admin_requests)_total\{.*$`).
 		FindAllString(metrics, -1), "\n")
-}
-
-// TestAttackSpeaksGerman, and names the server.
-func TestAttackSpeaksGerman(t *testing.T) {
-	report := attackReport{
-		Sentence: attackTexts.leaks.in("de", 1, 2), language: "de", Groups: []hostile.Count{{Group: hostile.Peers, Tried: 2, Refused: 1, Accepted: 1}},
-		Accepted: []hostile.Try{{Group: hostile.Peers, Name: "ChannelBind to 10.0.0.1:50000", Answer: "success"}},
-		Untried:  []hostile.Try{{Group: hostile.Web, Name: "GET /metrics", Answer: "no answer"}},
-		Server:   "https://relay.example.org",
-	}
-	var out strings.Builder
-	if err := report.print(&out); err != nil {
-		t.Fatal(err)
-	}
-	if got := regexp.MustCompile(` {2,}`).ReplaceAllString(out.String(), "  "); !strings.HasPrefix(got, "ANGENOMMEN: 1 von 2 Angriffen.\n\nAngenommen, und was der Server antwortete:\n  ChannelBind to 10.0.0.1:50000  success") ||
-		!strings.Contains(got, "verbotene Adressen und fremde Termine  2  1  1  0") || !strings.Contains(got, "Nicht versucht, und warum:\n  GET /metrics  no answer") {
-		t.Errorf("%s", got)
-	}
-	for _, group := range hostile.Groups {
-		if attackTexts.groups[group].de == "" || attackTexts.groups[group].en == "" {
-			t.Errorf("%s has no words", group)
-		}
-	}
 }

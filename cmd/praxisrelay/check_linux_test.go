@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/relay/check"
 )
@@ -150,7 +151,7 @@ func (l *checkLab) client(n int, s site) string {
 }
 
 // check runs a check at a client.
-func (l *checkLab) check(name string, s site, args ...string) (report checkReport, code int) {
+func (l *checkLab) check(name string, s site, args ...string) (report sitecheck.Report, code int) {
 	made, stderr, err := run(l.T, "code", "create", "--test", "--json", "--socket", l.socket)
 	if err != nil {
 		l.Error(stderr)

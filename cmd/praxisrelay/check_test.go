@@ -4,15 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"praxisrelay/config/firewall"
+	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/check"
 )
 
@@ -20,7 +17,7 @@ import (
 // gives no relay before the doctor lets them in, which is no fault of the network.
 func TestCheckWithTheCodesOfAConsultation(t *testing.T) {
 	demo, _ := startDemo(t)
-	checking := func(args ...string) (report checkReport, stdout string, code int) {
+	checking := func(args ...string) (report sitecheck.Report, stdout string, code int) {
 		stdout, stderr, err := run(t, append([]string{"check", "--insecure", "--quick", "--proxy", "none"}, args...)...)
 		if exited, ok := errors.AsType[*exec.ExitError](err); ok {
 			code = exited.ExitCode()
@@ -70,11 +67,11 @@ func TestCheckNamesTheRemedy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stdout, stderr, _ := run(t, append([]string{"check", "--json", "--quick", "--code", demo.Doctor.Code}, test.args...)...)
-			var report checkReport
+			var report sitecheck.Report
 			if err := json.Unmarshal([]byte(stdout), &report); err != nil {
 				t.Fatalf("%v: %s%s", err, stdout, stderr)
 			}
-			open := slices.ContainsFunc(report.Open, func(row checkRow) bool { return row.ID == "client-https" })
+			open := slices.ContainsFunc(report.Open, func(row sitecheck.Row) bool { return row.ID == "client-https" })
 			if report.Verdict != check.Fails || !strings.Contains(report.Sentence, test.want) || open != test.open {
 				t.Errorf("%s: %s\nclient-https to open: %v", report.Verdict, report.Sentence, open)
 			}
@@ -109,49 +106,5 @@ func TestCheckRefusesMistakes(t *testing.T) {
 				t.Errorf("%v %q %q, want %q", err, stdout, stderr, test.want)
 			}
 		})
-	}
-}
-
-// TestCheckHasWordsForEverything, and docs/check.md lists every reason.
-func TestCheckHasWordsForEverything(t *testing.T) {
-	source, err := os.ReadFile(filepath.Join("..", "..", "relay", "check", "reason.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "check.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// What a probe of no layer measures is said in words; ICE's time is in its cell.
-	measuring := regexp.MustCompile("(?m)^\\| `(?:dns|http|code|websocket|nat|ice|quality)`[^|]*\\|[^|]*\\| ([^|]*) \\|$").FindAllSubmatch(document, -1)
-	if len(measuring) != 7 {
-		t.Errorf("%d rows of what probes measure", len(measuring))
-	}
-	for _, match := range measuring {
-		for _, name := range regexp.MustCompile("[a-z0-9_]+").FindAllString(string(match[1]), -1) {
-			if name != "connected_ms" && name != "status" && !slices.ContainsFunc(checkTexts.values, func(v checkValue) bool { return v.name == name }) {
-				t.Errorf("%s is not said", name)
-			}
-		}
-	}
-	for _, kind := range []string{check.NoNAT, check.EndpointIndependent, check.AddressDependent, check.EndpointDependent, check.SamePorts} {
-		if checkTexts.mappings[kind].de == "" || checkTexts.mappings[kind].en == "" {
-			t.Errorf("%s is not said", kind)
-		}
-	}
-	reasons := regexp.MustCompile(`Reason = "([a-z-]+)"`).FindAllSubmatch(source, -1)
-	if len(reasons) < 20 {
-		t.Fatalf("%d reasons", len(reasons))
-	}
-	for _, match := range reasons {
-		reason := check.Reason(match[1])
-		for _, language := range []firewall.Language{firewall.German, firewall.English} {
-			if checkTexts.reasons[reason].in(language) == "" {
-				t.Errorf("%s has no words in %s", reason, language)
-			}
-		}
-		if !strings.Contains(string(document), "`"+string(reason)+"`") {
-			t.Errorf("docs/check.md does not say what %s is", reason)
-		}
 	}
 }

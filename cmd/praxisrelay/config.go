@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/relay/probe"
 	"praxisrelay/signal/protocol"
 )
 
@@ -43,9 +45,9 @@ func configCheckCommand(file *string) *cobra.Command {
 		mistakes := source.Mistakes(err)
 		var fit protocol.PepperFit
 		if source.Decoded() {
-			secrets, more := readSecrets(settings, fromDisk, time.Now())
+			held, more := secrets.Read(settings, secrets.FromDisk, time.Now())
 			if err == nil && more == nil {
-				fit = tryPepper(c.Context(), settings, secrets.peppers)
+				fit = tryPepper(c.Context(), settings, held.Peppers)
 				more = pepperMistake(fit, settings)
 			}
 			for _, m := range source.Mistakes(more) {
@@ -56,10 +58,10 @@ func configCheckCommand(file *string) *cobra.Command {
 			err = errors.Join(err, more)
 		}
 		if err == nil {
-			refused, warnings := certificateProblems(settings, time.Now())
+			refused, warnings := secrets.CertificateProblems(settings, time.Now())
 			mistakes = append(mistakes, source.Mistakes(errors.Join(refused...))...)
 			warnings = append(unusual(settings), warnings...)
-			if err := leadsHere(c.Context(), settings); err != nil {
+			if err := probe.LeadsHere(c.Context(), settings.Name, settings.Relay.PublicAddress); err != nil {
 				warnings = append(warnings, fmt.Errorf("name: %w", err))
 			}
 			warnings = append(warnings, pepperWarning(fit))

@@ -16,6 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/credential"
 )
 
@@ -53,7 +54,7 @@ func idOf(name string) string {
 
 func mintedFor(t *testing.T, folder string, id credential.Identity) credential.Credential {
 	t.Helper()
-	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, fromDisk)
+	secret, err := secrets.ReadSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, secrets.FromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
@@ -84,15 +85,15 @@ func demoCommand() *cobra.Command {
 		settings.Metrics.Listen = ""
 		settings.Signal.Registry = filepath.Join(folder, "registry.db")
 		settings.Signal.AdminSocket = filepath.Join(folder, "admin.sock")
-		secrets, err := demoSecrets()
+		held, err := demoSecrets()
 		if err != nil {
 			return err
 		}
 		log := logs.New(c.ErrOrStderr(), settings.Log.Level, settings.Log.Addresses, time.Now)
 		defer log.Close()
 		go log.Run(c.Context())
-		a, err := listen(c.Context(), settings, secrets, new(systemd.Sockets), log)
-		if portOf(err) > 0 {
+		a, err := listen(c.Context(), settings, held, new(systemd.Sockets), log)
+		if systemd.RefusedPort(err) > 0 {
 			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
 		}
 		if err != nil {
@@ -165,17 +166,17 @@ Ctrl-C ends the demo.
 }
 
 // demoSecrets makes what init would make for a real appliance.
-func demoSecrets() (s secrets, err error) {
-	s.turn, s.peppers = [][]byte{[]byte(rand.Text())}, [][]byte{[]byte(rand.Text())}
-	s.pair, err = selfSigned(demoHost)
+func demoSecrets() (s secrets.Set, err error) {
+	s.TURN, s.Peppers = [][]byte{[]byte(rand.Text())}, [][]byte{[]byte(rand.Text())}
+	s.Pair, err = selfSigned(demoHost)
 	return s, err
 }
 
 // selfSigned makes a certificate for an address, which nobody has reason to trust.
-func selfSigned(address string) (pemPair, error) {
+func selfSigned(address string) (secrets.Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return pemPair{}, err
+		return secrets.Pair{}, err
 	}
 	template := &x509.Certificate{
 		SerialNumber:          new(big.Int).SetBytes([]byte(rand.Text())[:16]),
@@ -189,11 +190,11 @@ func selfSigned(address string) (pemPair, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
-		return pemPair{}, err
+		return secrets.Pair{}, err
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	return pemPair{
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
+	return secrets.Pair{
+		Chain: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		Key:   pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
 	}, err
 }

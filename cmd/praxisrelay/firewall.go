@@ -18,9 +18,6 @@ import (
 	"praxisrelay/signal/client"
 )
 
-// lookupTime is how long the name may take to resolve.
-const lookupTime = 5 * time.Second
-
 func firewallCommand() *cobra.Command {
 	var file, format, language string
 	var addresses, management []string
@@ -121,7 +118,7 @@ func clientAddresses(ctx context.Context, resolver probe.Resolver, c config.Conf
 	if public.IsValid() {
 		addresses = append(addresses, public)
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	ctx, cancel := context.WithTimeout(ctx, probe.LookupTime)
 	defer cancel()
 	found, err := resolver.LookupNetIP(ctx, "ip", c.Name)
 	if err != nil && !public.IsValid() {

@@ -18,6 +18,7 @@ import (
 	"github.com/pion/stun/v3"
 	"golang.org/x/sys/unix"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
 )
@@ -41,7 +42,7 @@ func startLoaded(t *testing.T, settings string) *loaded {
 	}
 	file, folder := writeConfig(t)
 	edit(t, file, "relay: {", "relay: {"+settings)
-	secret, err := readSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, fromDisk)
+	secret, err := secrets.ReadSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, secrets.FromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}

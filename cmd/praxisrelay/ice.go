@@ -3,18 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"os"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
+	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -57,11 +55,11 @@ func iceCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		appliance, _, err := parseAppliance(server)
+		appliance, _, err := sitecheck.ParseAppliance(server)
 		if err != nil {
 			return err
 		}
-		trust, err := trusting(ca, insecure)
+		trust, err := secrets.Trusting(ca, insecure)
 		if err != nil {
 			return err
 		}
@@ -93,24 +91,4 @@ func iceCommand() *cobra.Command {
 		return out.Flush()
 	}
 	return c
-}
-
-// trusting returns an HTTP client that believes in the given certificates.
-func trusting(ca string, insecure bool) (*http.Client, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure}
-	if ca != "" {
-		pem, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, err
-		}
-		if pem, err = plainText(ca, pem); err != nil {
-			return nil, err
-		}
-		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
-		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate: a PEM file is expected", ca)
-		}
-	}
-	return &http.Client{Transport: transport}, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"io"
 	"io/fs"
 	"log"
@@ -23,6 +22,9 @@ func initialize(t *testing.T, args ...string) (stdout, stderr string, err error)
 	t.Helper()
 	return run(t, append([]string{"init", "--non-interactive"}, args...)...)
 }
+
+// letsEncrypt is what init suggests.
+const letsEncrypt = "https://acme-v02.api.letsencrypt.org/directory"
 
 // contents is everything in a folder: files with their permissions and text, links
 // with their targets.
@@ -325,27 +327,6 @@ func TestInitAsksWhomItIsToldTo(t *testing.T) {
 	} {
 		if said, _ := ask(test.path, "--acme-ca", test.roots); !strings.Contains(said, test.want) {
 			t.Errorf("%s: %q is not in\n%s", test.path, test.want, said)
-		}
-	}
-}
-
-// TestCreate: with and without a name before the end a file is made whole, and never
-// over another one.
-func TestCreate(t *testing.T) {
-	for name, create := range map[string]func(string, fs.FileMode, []byte) error{"createFile": createFile, "createNamed": createNamed} {
-		folder := t.TempDir()
-		path := filepath.Join(folder, "file")
-		if err := create(path, 0o604, []byte("text")); err != nil {
-			t.Fatal(err)
-		}
-		if err := create(path, 0o600, []byte("another")); !errors.Is(err, fs.ErrExist) {
-			t.Errorf("%s over a file: %v", name, err)
-		}
-		if got := contents(t, folder); len(got) != 1 || got["file"] != "-rw----r-- text" {
-			t.Errorf("%s made %v", name, got)
-		}
-		if err := create(filepath.Join(folder, "none", "file"), 0o600, nil); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s into no folder: %v", name, err)
 		}
 	}
 }

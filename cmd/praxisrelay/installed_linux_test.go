@@ -18,6 +18,7 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -221,7 +222,7 @@ func (h hosts) prepare(t *testing.T, c *container, packages ...string) client.Di
 		c.put(t, fmt.Sprintf("/root/1.0.%d.deb", i), 0o644, string(text))
 	}
 	c.run(t, "echo "+serverAddress+" "+serverName+" >> /etc/hosts")
-	trust, err := trusting(filepath.Join(c.root, roots), false)
+	trust, err := secrets.Trusting(filepath.Join(c.root, roots), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/signal"
 	"praxisrelay/systemd"
@@ -24,12 +25,12 @@ func TestLimitsAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings.Relay.MaxPerPrefix = 1
-	secrets, err := readSecrets(settings, fromDisk, time.Now())
+	held, err := secrets.Read(settings, secrets.FromDisk, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text bytes.Buffer
-	a, err := listen(t.Context(), settings, secrets, new(systemd.Sockets), logs.New(&text, slog.LevelInfo, config.Pseudonym, time.Now))
+	a, err := listen(t.Context(), settings, held, new(systemd.Sockets), logs.New(&text, slog.LevelInfo, config.Pseudonym, time.Now))
 	if err != nil {
 		t.Fatal(err)
 	}

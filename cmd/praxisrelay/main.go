@@ -15,6 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
+	"praxisrelay/cmd/praxisrelay/setup"
+	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/systemd"
 )
@@ -51,10 +54,10 @@ type misconfiguration struct{ error }
 
 func (m misconfiguration) Unwrap() error { return m.error }
 
-// misconfigured marks what loadAll returned, unless time may heal it: a host without a
+// misconfigured marks what secrets.Load returned, unless time may heal it: a host without a
 // clock of its own often learns the date only after the start.
 func misconfigured(err error) error {
-	if errors.As(err, new(untimely)) {
+	if errors.As(err, new(secrets.Untimely)) {
 		return err
 	}
 	return misconfiguration{err}
@@ -73,7 +76,7 @@ func rootCommand() *cobra.Command {
 		return fmt.Errorf("%w: %s --help lists what there is", err, c.CommandPath())
 	})
 	root.AddCommand(
-		initCommand(),
+		setup.Command(),
 		serveCommand(),
 		statusCommand(),
 		explainCommand(),
@@ -86,7 +89,7 @@ func rootCommand() *cobra.Command {
 		iceCommand(),
 		credentialCommand(),
 		firewallCommand(),
-		checkCommand(),
+		sitecheck.Command(),
 	)
 	return root
 }

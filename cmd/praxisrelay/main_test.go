@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 )
@@ -195,7 +196,7 @@ func (s *served) serving(line string) bool {
 
 func readPepper(t testing.TB, folder string) *appointment.Pepper {
 	t.Helper()
-	keys, err := readPeppers(filepath.Join(folder, "pepper.secret"), fromDisk)
+	keys, err := secrets.ReadPeppers(filepath.Join(folder, "pepper.secret"), secrets.FromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,8 +217,8 @@ func writeConfig(t testing.TB) (file, folder string) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"cert.pem": string(s.pair.chain), "key.pem": string(s.pair.key),
-		"turn.secret": string(s.turn[0]) + "\n", "pepper.secret": string(s.peppers[0]) + "\n",
+		"cert.pem": string(s.Pair.Chain), "key.pem": string(s.Pair.Key),
+		"turn.secret": string(s.TURN[0]) + "\n", "pepper.secret": string(s.Peppers[0]) + "\n",
 		"praxisrelay.yaml": strings.ReplaceAll(`
 name: 127.0.0.1
 listen:

@@ -110,7 +110,7 @@ func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, erro
 	}
 	listener, err := sockets.Listen("tcp", address)
 	if err != nil {
-		return nil, remedy(err)
+		return nil, systemd.Remedy(err)
 	}
 	return netutil.LimitListener(listener, mostBeside), nil
 }

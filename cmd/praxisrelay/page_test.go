@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -18,7 +19,7 @@ import (
 // https trusts the served appliance's certificate.
 func (s *served) https(t testing.TB) *http.Client {
 	t.Helper()
-	c, err := trusting(s.ca, false)
+	c, err := secrets.Trusting(s.ca, false)
 	if err != nil {
 		t.Fatal(err)
 	}

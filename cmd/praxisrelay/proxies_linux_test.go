@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/pion/stun/v3"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/signal/protocol"
 )
 
@@ -56,7 +57,7 @@ http {
 		t.Errorf("the client behind nginx is %v", client)
 	}
 
-	trust, err := trusting(s.ca, false)
+	trust, err := secrets.Trusting(s.ca, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"time"
 
 	"praxisrelay/config"
-	"praxisrelay/relay"
 	"praxisrelay/relay/probe"
 )
 
@@ -30,18 +27,7 @@ func findPublicAddress(ctx context.Context, r *config.Relay) (err error) {
 // checkName warns when clients are sent elsewhere. That is no reason not to serve:
 // the DNS may be late, or the view from inside another one.
 func checkName(ctx context.Context, c config.Config, log *slog.Logger) {
-	if err := leadsHere(ctx, c); err != nil && ctx.Err() == nil {
+	if err := probe.LeadsHere(ctx, c.Name, c.Relay.PublicAddress); err != nil && ctx.Err() == nil {
 		log.Warn("clients may not arrive", "name", err)
 	}
-}
-
-// leadsHere tells whether the name resolves to this host. It gives up after ten seconds.
-func leadsHere(ctx context.Context, c config.Config) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	reached, err := relay.HostAddresses()
-	if err != nil {
-		return err
-	}
-	return probe.CheckName(ctx, net.DefaultResolver, c.Name, append(reached, c.Relay.PublicAddress))
 }

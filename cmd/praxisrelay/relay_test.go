@@ -25,6 +25,7 @@ import (
 	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/relay"
 	"praxisrelay/relay/certificate"
@@ -36,7 +37,7 @@ import (
 // passwordOf is a user name's password under the secret in a file.
 func passwordOf(t *testing.T, file, username string) string {
 	t.Helper()
-	secret, err := readSecret("secret", file, credential.MinSecret, fromDisk)
+	secret, err := secrets.ReadSecret("secret", file, credential.MinSecret, secrets.FromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +273,7 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 // TestTLSIsWhatItShouldBe: TR-02102-2's versions and ciphers, the hybrid key exchange,
 // and tickets that do not outlive their keys.
 func TestTLSIsWhatItShouldBe(t *testing.T) {
-	secrets, err := demoSecrets()
+	held, err := demoSecrets()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +281,7 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 	start := time.Now()
 	now.Store(&start)
 	pair := certificate.NewStore(demoHost, time.Now, slog.New(slog.DiscardHandler))
-	if err := pair.Replace(secrets.pair.chain, secrets.pair.key); err != nil {
+	if err := pair.Replace(held.Pair.Chain, held.Pair.Key); err != nil {
 		t.Fatal(err)
 	}
 	settings := tlsConfig(pair)

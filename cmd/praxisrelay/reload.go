@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/signal/protocol"
 )
@@ -55,7 +55,7 @@ func (a *appliance) serveReload(w http.ResponseWriter, r *http.Request) {
 		answerOperation(w, protocol.Reloaded{Mistakes: handed.Mistakes})
 		return
 	}
-	done, err := a.reload(handed.File, fromMemory(handed.Files))
+	done, err := a.reload(handed.File, secrets.FromMemory(handed.Files))
 	if err != nil {
 		done.Mistakes = strings.Split(err.Error(), "\n")
 	} else {
@@ -64,15 +64,15 @@ func (a *appliance) serveReload(w http.ResponseWriter, r *http.Request) {
 	answerOperation(w, done)
 }
 
-// newest is fromCredentials, but for credentials that praxisrelay reload has handed over
+// newest is [secrets.FromCredentials], but for credentials that praxisrelay reload has handed over
 // since: going back to those of the start would undo it.
 func (a *appliance) newest(file string, secret bool) ([]byte, error) {
-	if files := a.handed.Load(); files != nil && inCredentials(file) {
+	if files := a.handed.Load(); files != nil && secrets.InCredentials(file) {
 		if text, ok := (*files)[file]; ok {
 			return text, nil
 		}
 	}
-	return fromCredentials(file, secret)
+	return secrets.FromCredentials(file, secret)
 }
 
 func answerOperation(w http.ResponseWriter, body any) {
@@ -81,10 +81,10 @@ func answerOperation(w http.ResponseWriter, body any) {
 }
 
 // reload takes the configuration and all that it names, or leaves everything as it is.
-func (a *appliance) reload(file string, read source) (done protocol.Reloaded, err error) {
+func (a *appliance) reload(file string, read secrets.Source) (done protocol.Reloaded, err error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	c, s, err := loadAll(file, read, time.Now())
+	c, s, err := secrets.Load(file, read, time.Now())
 	if err == nil {
 		done, err = a.takeLocked(c, s)
 	}
@@ -106,12 +106,12 @@ func (a *appliance) notReloaded(err error) {
 }
 
 // takeLocked applies what may change under running calls.
-func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reloaded, err error) {
+func (a *appliance) takeLocked(c config.Config, s secrets.Set) (done protocol.Reloaded, err error) {
 	done = protocol.Reloaded{Changed: []string{}, Restart: []string{}}
 	next := a.settings
 	// A certificate for another name, or in place of ACME or the other way round, is of
 	// use after the restart that this needs.
-	swap := a.acme == nil && s.pair.chain != nil && c.Name == a.settings.Name
+	swap := a.acme == nil && s.Pair.Chain != nil && c.Name == a.settings.Name
 	for _, key := range config.Changes(a.settings, c) {
 		if slices.Contains(reloadable, key) && (swap || !ofPair(key)) {
 			done.Changed = append(done.Changed, key)
@@ -121,14 +121,14 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 		}
 	}
 	if !swap {
-		s.pair = a.secrets.pair
+		s.Pair = a.secrets.Pair
 	}
-	for _, key := range a.secrets.changes(s) {
+	for _, key := range a.secrets.Changes(s) {
 		if !slices.Contains(done.Changed, key) {
 			done.Changed = append(done.Changed, key)
 		}
 	}
-	fit, err := a.fitPepper(s.peppers...)
+	fit, err := a.fitPepper(s.Peppers...)
 	if err == nil {
 		err = pepperMistake(fit, c)
 	}
@@ -136,7 +136,7 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 		return done, err
 	}
 	if swap {
-		if err := a.pair.Replace(s.pair.chain, s.pair.key); err != nil {
+		if err := a.pair.Replace(s.Pair.Chain, s.Pair.Key); err != nil {
 			return done, err
 		}
 	}
@@ -144,10 +144,10 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 	if err := a.relay.Reconfigure(next.Listen, next.Relay); err != nil {
 		return done, err
 	}
-	if err := a.keys.Replace(s.turn...); err != nil {
+	if err := a.keys.Replace(s.TURN...); err != nil {
 		return done, err
 	}
-	if err := a.pepper.Replace(s.peppers...); err != nil {
+	if err := a.pepper.Replace(s.Peppers...); err != nil {
 		return done, err
 	}
 	a.takeFit(fit)
@@ -162,20 +162,6 @@ func (a *appliance) takeLocked(c config.Config, s secrets) (done protocol.Reload
 
 // ofPair tells the keys of the certificate's files.
 func ofPair(key string) bool { return key == "tls.certificate" || key == "tls.key" }
-
-// changes returns the keys that name files which hold something else than before.
-func (s secrets) changes(next secrets) (keys []string) {
-	if !slices.EqualFunc(s.turn, next.turn, bytes.Equal) {
-		keys = append(keys, "relay.secret_files")
-	}
-	if !bytes.Equal(s.pair.chain, next.pair.chain) {
-		keys = append(keys, "tls.certificate")
-	}
-	if !slices.EqualFunc(s.peppers, next.peppers, bytes.Equal) {
-		keys = append(keys, "signal.pepper_file")
-	}
-	return keys
-}
 
 // inEffect returns the configuration that is in effect.
 func (a *appliance) inEffect() config.Config {

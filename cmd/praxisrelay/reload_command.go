@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -30,7 +31,7 @@ func reloadCommand() *cobra.Command {
 	c.Flags().StringVar(&socket, "socket", "", "the daemon's admin `socket` (default: the configuration's)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		files := map[string][]byte{}
-		settings, _, mistakes := loadAll(file, noting(fromDisk, files), time.Now())
+		settings, _, mistakes := secrets.Load(file, secrets.Noting(secrets.FromDisk, files), time.Now())
 		if socket == "" {
 			socket = cmp.Or(settings.Signal.AdminSocket, config.Default().Signal.AdminSocket)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/token"
@@ -70,7 +71,7 @@ func TestReloadCommand(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				writeFile(t, filepath.Join(folder, file), map[string]string{"cert.pem": string(pair.chain), "key.pem": string(pair.key)}[file], 0o600)
+				writeFile(t, filepath.Join(folder, file), map[string]string{"cert.pem": string(pair.Chain), "key.pem": string(pair.Key)}[file], 0o600)
 			}
 		}, false, []string{"not reloaded", "no pair"}},
 		{"a certificate with its key", func() {
@@ -78,8 +79,8 @@ func TestReloadCommand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			writeFile(t, filepath.Join(folder, "cert.pem"), string(pair.chain), 0o600)
-			writeFile(t, filepath.Join(folder, "key.pem"), string(pair.key), 0o600)
+			writeFile(t, filepath.Join(folder, "cert.pem"), string(pair.Chain), 0o600)
+			writeFile(t, filepath.Join(folder, "key.pem"), string(pair.Key), 0o600)
 		}, true, []string{"in effect now: tls.certificate\n"}},
 		{"another name, and its certificate", func() {
 			chain, key := certificatetest.SelfSigned(t, "relay.example.org", nil)
@@ -252,7 +253,7 @@ func TestOnlyFilesAreRead(t *testing.T) {
 	} {
 		refused := make(chan error, 1)
 		go func() {
-			_, err := fromDisk(file, false)
+			_, err := secrets.FromDisk(file, false)
 			refused <- err
 		}()
 		select {

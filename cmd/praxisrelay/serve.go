@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/systemd"
 )
@@ -33,7 +34,7 @@ func serveCommand() *cobra.Command {
 		outliveReaders()
 		hangup := make(chan os.Signal, 1)
 		ossignal.Notify(hangup, syscall.SIGHUP) // now: one that comes sooner ends the process
-		settings, secrets, err := loadAll(file, fromCredentials, time.Now())
+		settings, held, err := secrets.Load(file, secrets.FromCredentials, time.Now())
 		if err != nil {
 			return misconfigured(err)
 		}
@@ -45,7 +46,7 @@ func serveCommand() *cobra.Command {
 			return err
 		}
 		sockets := systemd.Inherit()
-		a, err := listen(c.Context(), settings, secrets, sockets, log)
+		a, err := listen(c.Context(), settings, held, sockets, log)
 		for _, name := range sockets.CloseUnused() {
 			log.Warn("no listener of the configuration wants this socket of the service manager", "socket", name)
 		}
@@ -73,7 +74,7 @@ func serveCommand() *cobra.Command {
 		if a.acme != nil {
 			go a.acme.Run(c.Context())
 		} else {
-			go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return readPair(a.inEffect(), a.newest) })
+			go a.pair.Watch(c.Context(), certificatePoll, func() ([]byte, []byte, error) { return secrets.ReadPair(a.inEffect(), a.newest) })
 		}
 		if err := systemd.Ready(); err != nil {
 			log.Warn("the service manager cannot be told", "error", err)

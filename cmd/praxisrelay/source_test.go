@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/relay/certificate/certificatetest"
 )
@@ -29,9 +30,9 @@ func TestFilesFromWindows(t *testing.T) {
 	writeFile(t, filepath.Join(folder, "pepper.secret"), "the newer pepper of two\nthe older pepper of two\n", 0o600)
 	writeFile(t, acme.TLS.ACME.EABKeyFile, base64.RawURLEncoding.EncodeToString([]byte("a key of the authority"))+"\n", 0o600)
 	writeFile(t, acme.TLS.ACME.CAFile, string(certificatetest.NewCA(t).PEM), 0o600)
-	both := func() (all [2]secrets, errs [2]error) {
+	both := func() (all [2]secrets.Set, errs [2]error) {
 		for i, c := range []config.Config{settings, acme} {
-			all[i], errs[i] = readSecrets(c, fromCredentials, time.Now())
+			all[i], errs[i] = secrets.Read(c, secrets.FromCredentials, time.Now())
 		}
 		return all, errs
 	}
@@ -53,8 +54,8 @@ func TestFilesFromWindows(t *testing.T) {
 	check := func(where string) {
 		t.Helper()
 		got, errs := both()
-		if got[1].acme.Roots.Equal(want[1].acme.Roots) {
-			got[1].acme.Roots = want[1].acme.Roots // pools hold functions
+		if got[1].ACME.Roots.Equal(want[1].ACME.Roots) {
+			got[1].ACME.Roots = want[1].ACME.Roots // pools hold functions
 		}
 		if errs[0] != nil || errs[1] != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v, and not the same", where, errs)
@@ -63,7 +64,7 @@ func TestFilesFromWindows(t *testing.T) {
 	check("on the disk")
 	t.Setenv("CREDENTIALS_DIRECTORY", folder)
 	check("as credentials")
-	if h, err := trusting(acme.TLS.ACME.CAFile, false); err != nil || h == nil {
+	if h, err := secrets.Trusting(acme.TLS.ACME.CAFile, false); err != nil || h == nil {
 		t.Errorf("--ca: %v", err)
 	}
 
@@ -94,7 +95,7 @@ func TestSecretsAreNotForEverybody(t *testing.T) {
 	file := filepath.Join(folder, "turn.secret")
 	for mode, allowed := range map[os.FileMode]bool{0o400: true, 0o440: true, 0o640: true, 0o444: false, 0o604: false, 0o601: false} {
 		writeFile(t, file, "a secret of some length", mode)
-		_, err := fromDisk(file, true)
+		_, err := secrets.FromDisk(file, true)
 		if (err == nil) != allowed || err != nil && !strings.HasSuffix(err.Error(), ": chmod o= "+file) {
 			t.Errorf("%o: %v", mode, err)
 		}

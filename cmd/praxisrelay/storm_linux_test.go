@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -145,7 +146,7 @@ func strangers(t testing.TB, folder string, count int) (keys []code.Keys) {
 
 // from dials from one of some addresses of this host, as if they were networks.
 func (s *served) from(t testing.TB, i int) client.Dialer {
-	h, err := trusting(s.ca, false)
+	h, err := secrets.Trusting(s.ca, false)
 	if err != nil {
 		t.Fatal(err)
 	}

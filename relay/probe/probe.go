@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -65,32 +63,4 @@ func PublicAddress(ctx context.Context, server string) (netip.Addr, error) {
 		err = ctx.Err()
 	}
 	return netip.Addr{}, fmt.Errorf("the STUN server %s does not answer: %w", server, err)
-}
-
-// Resolver is what CheckName asks; net.Resolver is one.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
-// CheckName compares what a name resolves to with the addresses that the appliance
-// is reached at. The error says what to do.
-func CheckName(ctx context.Context, resolver Resolver, name string, reached []netip.Addr) error {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return nil
-	}
-	resolved, err := resolver.LookupNetIP(ctx, "ip", name)
-	if err != nil {
-		return fmt.Errorf("%s does not resolve here (%w): clients need it in their DNS", name, err)
-	}
-	var elsewhere []string
-	for _, addr := range resolved {
-		if !slices.Contains(reached, addr.Unmap()) {
-			elsewhere = append(elsewhere, addr.Unmap().String())
-		}
-	}
-	if len(elsewhere) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s resolves to %s, which is no address of this host: if a NAT translates it, set relay.public_address; else correct the DNS",
-		name, strings.Join(elsewhere, ", "))
 }

@@ -1,5 +1,0 @@
-//go:build !windows && !darwin
-
-package main
-
-func readSystemProxy() systemProxy { return systemProxy{} }

@@ -1,9 +1,0 @@
-package main
-
-import "golang.org/x/sys/unix"
-
-// onReadOnly reports whether nothing can be changed where a file is mounted.
-func onReadOnly(file string) bool {
-	var mount unix.Statfs_t
-	return unix.Statfs(file, &mount) == nil && mount.Flags&unix.ST_RDONLY != 0
-}

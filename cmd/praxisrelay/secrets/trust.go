@@ -1,0 +1,32 @@
+package secrets
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+
+	"praxisrelay/config"
+)
+
+// Trusting returns an HTTP client that trusts the certificates in a PEM file, or the
+// system's where there is no file; insecure: any.
+func Trusting(file string, insecure bool) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure}
+	if file != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if pem, err = config.PlainText(pem); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate: a PEM file is expected", file)
+		}
+	}
+	return &http.Client{Transport: transport}, nil
+}

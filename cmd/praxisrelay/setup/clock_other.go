@@ -1,0 +1,5 @@
+//go:build !linux
+
+package setup
+
+func clockWarning() error { return nil }

@@ -1,0 +1,90 @@
+package sitecheck
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"praxisrelay/cmd/praxisrelay/terminal"
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/check"
+)
+
+// screen is a terminal of so many columns that wraps what is longer.
+type screen struct {
+	columns, at int
+	lines       [][]rune
+	seen        []string // each line that stood there before something was written over it
+}
+
+func (s *screen) Write(b []byte) (int, error) {
+	for _, r := range string(b) {
+		if len(s.lines) == 0 || s.at == s.columns && r != '\r' && r != '\n' {
+			s.lines, s.at = append(s.lines, nil), 0
+		}
+		line := &s.lines[len(s.lines)-1]
+		switch r {
+		case '\r':
+			s.seen, s.at = append(s.seen, strings.TrimRight(string(*line), " ")), 0
+		case '\n':
+			s.lines, s.at = append(s.lines, nil), 0
+		default:
+			if s.at == len(*line) {
+				*line = append(*line, r)
+			}
+			(*line)[s.at] = r
+			s.at++
+		}
+	}
+	return len(b), nil
+}
+
+// left is what stands on the screen.
+func (s *screen) left() (lines []string) {
+	for _, line := range s.lines {
+		lines = append(lines, strings.TrimRight(string(line), " "))
+	}
+	return lines
+}
+
+// TestCheckProgress: results stay, what runs is said below with the seconds that pass,
+// and on a terminal of any width nothing of it is left.
+func TestCheckProgress(t *testing.T) {
+	for _, columns := range []int{0, 20, 40, 80, 200} {
+		t.Run(fmt.Sprint(columns), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &screen{columns: max(columns, 20)}
+				p := startCheckProgress(terminal.NewLine(s, func() int { return columns }), firewall.German)
+				page, udp := check.Way{Transport: check.TLS, Port: 443}, check.Way{Transport: check.UDP, Port: 3478}
+				p.event(check.Result{ID: "own-tls-443", Way: &page})
+				p.event(check.Result{ID: "connect-udp-3478", Way: &udp})
+				p.event(check.Result{ID: "websocket", Way: &page})
+				p.event(check.Result{ID: "dns", Status: check.OK})
+				time.Sleep(1500 * time.Millisecond)
+				p.event(check.Result{ID: "connect-udp-3478", Way: &udp, Status: check.OK})
+				p.event(check.Result{ID: "own-tls-443", Way: &page, Status: check.Skipped})
+				time.Sleep(1500 * time.Millisecond)
+				p.event(check.Result{ID: "websocket", Way: &page, Status: check.OK})
+				p.end()
+				results := []string{"Name (DNS): ok", "3478/UDP Verbindung: ok", "WebSocket: ok"}
+				var want []string
+				for _, line := range results {
+					for ; utf8.RuneCountInString(line) > s.columns; line = line[s.columns:] {
+						want = append(want, line[:s.columns])
+					}
+					want = append(want, line)
+				}
+				if got := s.left(); !slices.Equal(got, append(want, "")) {
+					t.Errorf("there stands\n%s", strings.Join(got, "\n"))
+				}
+				if ticked := slices.Contains(s.seen, "es läuft: WebSocket ... 2 s"); ticked != (columns >= 40) {
+					t.Errorf("seen %q", s.seen)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,57 @@
+package sitecheck
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/check"
+)
+
+// TestCheckHasWordsForEverything, and docs/check.md lists every reason.
+func TestCheckHasWordsForEverything(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("..", "..", "..", "relay", "check", "reason.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "check.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What a probe of no layer measures is said in words; ICE's time is in its cell.
+	measuring := regexp.MustCompile("(?m)^\\| `(?:dns|http|code|websocket|nat|ice|quality)`[^|]*\\|[^|]*\\| ([^|]*) \\|$").FindAllSubmatch(document, -1)
+	if len(measuring) != 7 {
+		t.Errorf("%d rows of what probes measure", len(measuring))
+	}
+	for _, match := range measuring {
+		for _, name := range regexp.MustCompile("[a-z0-9_]+").FindAllString(string(match[1]), -1) {
+			if name != "connected_ms" && name != "status" && !slices.ContainsFunc(checkTexts.values, func(v checkValue) bool { return v.name == name }) {
+				t.Errorf("%s is not said", name)
+			}
+		}
+	}
+	for _, kind := range []string{check.NoNAT, check.EndpointIndependent, check.AddressDependent, check.EndpointDependent, check.SamePorts} {
+		if checkTexts.mappings[kind].de == "" || checkTexts.mappings[kind].en == "" {
+			t.Errorf("%s is not said", kind)
+		}
+	}
+	reasons := regexp.MustCompile(`Reason = "([a-z-]+)"`).FindAllSubmatch(source, -1)
+	if len(reasons) < 20 {
+		t.Fatalf("%d reasons", len(reasons))
+	}
+	for _, match := range reasons {
+		reason := check.Reason(match[1])
+		for _, language := range []firewall.Language{firewall.German, firewall.English} {
+			if checkTexts.reasons[reason].in(language) == "" {
+				t.Errorf("%s has no words in %s", reason, language)
+			}
+		}
+		if !strings.Contains(string(document), "`"+string(reason)+"`") {
+			t.Errorf("docs/check.md does not say what %s is", reason)
+		}
+	}
+}
