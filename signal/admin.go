@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,8 +41,7 @@ var routes = []route{
 
 // caller is who makes a request of the admin API.
 type caller struct {
-	name    string     // a token's id, or socketCaller
-	network netip.Addr // where it comes from; not valid on the socket
+	name string // a token's id, or socketCaller
 }
 
 const socketCaller = "socket"
@@ -52,7 +50,7 @@ const socketCaller = "socket"
 // on a unix socket that only administrators can open.
 func (s *Server) AdminHandler() http.Handler {
 	return s.adminHandler(func(*http.Request, token.Scope) (caller, *refusal) {
-		return caller{name: socketCaller}, nil
+		return caller{socketCaller}, nil
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -295,19 +294,5 @@ func TestReissue(t *testing.T) {
 	}
 	if got := problemOf(t, a.ask("PUT", seat, string(body))); got != "ended" {
 		t.Errorf("when it is revoked: %s", got)
-	}
-}
-
-// TestCodesAreNotGuessedThroughReissue: wrong ones count as they do at a join.
-func TestCodesAreNotGuessedThroughReissue(t *testing.T) {
-	l := newLab(t)
-	a := newAPI(quick(l)).with(token.Appointments)
-	id, _, _ := l.seats(day)
-	for range guessBurst {
-		l.guesses.fail(day, netip.MustParseAddr("192.0.2.1"))
-	}
-	w := a.ask("PUT", "/v1/appointments/"+id+"/seats/patient", `{"with":{"seat":"doctor","code":"KTRW-BZMF-QHDF"}}`)
-	if problemOf(t, w) != "limited" || w.Header().Get("Retry-After") == "" {
-		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
+	"time"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
@@ -80,13 +82,8 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 	if err != nil {
 		return room, invalidKind.says("with.code: not a code", "check what was typed")
 	}
-	now, limited := s.now(), from.network.IsValid()
-	if limited {
-		if wait := s.guesses.wait(now, from.network); wait > 0 {
-			s.metrics.hit(limitWrongCodes)
-			s.logGuessing("codes", s.guesses, from.network)
-			return room, limitedKind.says("too many wrong codes came from this network", "wait before you try again").after(wait)
-		}
+	if wait := s.shown.wait(s.now(), from); wait > 0 {
+		return room, s.limitedToken(from, wait)
 	}
 	wrapped, err := s.pepper.Reveal(a.ID, other.Name, other.RoomKey)
 	if err != nil {
@@ -96,14 +93,50 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 	if refused != nil {
 		return room, refused
 	}
-	if room, err = seal.Unwrap(keys.SealKey, a.ID, other.Name, wrapped); err != nil {
-		if limited {
-			s.guesses.fail(now, from.network)
-		}
+	room, err = seal.Unwrap(keys.SealKey, a.ID, other.Name, wrapped)
+	if wait := s.shown.judge(s.now(), from, err == nil); wait > 0 {
+		return seal.RoomKey{}, s.limitedToken(from, wait)
+	}
+	if err != nil {
 		return room, wrongCodeKind.says("with.code: not the code of this seat",
 			"check what was typed; where no code is left, revoke the appointment and make another")
 	}
 	return room, nil
+}
+
+func (s *Server) limitedToken(from caller, wait time.Duration) *refusal {
+	s.metrics.hit(limitWrongCodes)
+	s.log.Warn("guessing is refused to a token", "guessed", "codes", "by", from.name)
+	return limitedKind.says("too many wrong codes were shown with this token", "wait before you try again").after(wait)
+}
+
+// shownCodes limits the wrong codes that a token shows, as guesses does those of a network.
+// The socket has no limit: whoever opens it may do everything.
+type shownCodes struct {
+	mu       sync.Mutex
+	failures failures[caller]
+}
+
+func newShownCodes() *shownCodes {
+	return &shownCodes{failures: newFailures[caller](guessBurst, guessInterval)}
+}
+
+// wait returns how long until a code is worth stretching.
+func (c *shownCodes) wait(now time.Time, from caller) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failures.wait(now, from)
+}
+
+// judge notes whether a code is right. Where it returns a wait, nobody may be told.
+func (c *shownCodes) judge(now time.Time, from caller, right bool) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wait := c.failures.wait(now, from)
+	if wait == 0 && !right && from.name != socketCaller {
+		c.failures.note(now, from)
+	}
+	return wait
 }
 
 // reissue makes the new code the seat's, and ends what the old one opened.
