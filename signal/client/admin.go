@@ -66,7 +66,7 @@ func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string)
 	if err != nil {
 		return Created{}, err
 	}
-	return a.create(ctx, info, protocol.NewAppointment{Ref: ref, Opens: opens, Closes: closes}, seal.NewRoomKey())
+	return a.create(ctx, info, protocol.NewAppointment{Ref: ref, Opens: &opens, Closes: &closes}, seal.NewRoomKey())
 }
 
 // CreateTest makes a code to check a network with: see [appointment.Test]. With it goes,
@@ -76,12 +76,12 @@ func (a *Admin) CreateTest(ctx context.Context, opens, closes time.Time) (Create
 	if err != nil {
 		return Created{}, err
 	}
-	return a.create(ctx, info, protocol.NewAppointment{Opens: opens, Closes: closes, Test: true}, seal.TestKey(info.Key))
+	return a.create(ctx, info, protocol.NewAppointment{Opens: &opens, Closes: &closes, Test: true}, seal.TestKey(info.Key))
 }
 
 func (a *Admin) create(ctx context.Context, info protocol.Info, request protocol.NewAppointment, room seal.RoomKey) (Created, error) {
 	request.ID = appointment.NewID()
-	created := Created{ID: request.ID, Opens: request.Opens, Closes: request.Closes}
+	created := Created{ID: request.ID, Opens: *request.Opens, Closes: *request.Closes}
 	for _, name := range (appointment.Appointment{Test: request.Test}).SeatNames() {
 		created.Seats = append(created.Seats, newSeat(info, name))
 	}
@@ -220,8 +220,8 @@ func (a *Admin) Backup(ctx context.Context, w io.Writer) error {
 	return a.call(ctx, http.MethodGet, "/v1/backup", nil, w)
 }
 
-// CreateToken makes an access token for the admin API; expires may be zero.
-func (a *Admin) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires time.Time) (made protocol.CreatedToken, err error) {
+// CreateToken makes an access token for the admin API; expires may be nil.
+func (a *Admin) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires *time.Time) (made protocol.CreatedToken, err error) {
 	request := protocol.NewToken{Name: name, Scopes: scopes, Expires: expires}
 	return made, a.call(ctx, http.MethodPost, "/v1/tokens", request, &made)
 }
