@@ -109,7 +109,7 @@ func unserved(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) *refus
 
 func (s *Server) backup(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if err := s.registry.Backup(r.Context(), w); err != nil {
+	if err := s.registry.Backup(r.Context(), steady{w}); err != nil {
 		s.log.Error("a backup was not finished", "error", err)
 		panic(http.ErrAbortHandler) // half of it is out: the caller must see that
 	}

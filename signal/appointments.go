@@ -31,7 +31,7 @@ func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ call
 			rows = append(rows, s.listed(a))
 		}
 	}
-	answer(w, http.StatusOK, rows)
+	answer(steady{w}, http.StatusOK, rows)
 	return nil
 }
 
