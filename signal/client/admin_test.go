@@ -27,8 +27,13 @@ func TestAnAnswerTakesAsLongAsItComes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, server := net.Pipe()
-				defer server.Close()
+				done := make(chan struct{})
+				defer func() {
+					server.Close()
+					<-done
+				}()
 				go func() {
+					defer close(done)
 					if _, err := http.ReadRequest(bufio.NewReader(server)); err != nil || test.sent < 0 {
 						return
 					}
