@@ -58,7 +58,7 @@ func (g *guesses) judge(now time.Time, client netip.Addr, lookup appointment.Loo
 		return wait
 	case right:
 		g.known.add(g.print(client, lookup))
-		g.asked.add(network(client))
+		g.asked.add(networkOf(client))
 	case wait == 0:
 		g.noteLocked(now, client)
 	}
@@ -67,7 +67,7 @@ func (g *guesses) judge(now time.Time, client netip.Addr, lookup appointment.Loo
 
 // knowsLocked reports whether a code was right from a network before.
 func (g *guesses) knowsLocked(now time.Time, client netip.Addr, lookup appointment.Lookup) bool {
-	asked := g.asked.get(network(client))
+	asked := g.asked.get(networkOf(client))
 	if asked == nil || asked.wait(now, askInterval, askBurst) > 0 {
 		return false
 	}
@@ -83,7 +83,7 @@ func (g *guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
 		network netip.Prefix
 		lookup  appointment.Lookup
 	}
-	return maphash.Comparable(g.seed, known{network(client), lookup})
+	return maphash.Comparable(g.seed, known{networkOf(client), lookup})
 }
 
 // recent has a value for each of the last maxKnown keys. The oldest one makes room.

@@ -105,17 +105,17 @@ func (l *limiter) fail(now time.Time, client netip.Addr) (wait time.Duration) {
 
 // waitLocked returns how long a network must wait until one more guess of it is judged.
 func (l *limiter) waitLocked(now time.Time, client netip.Addr) time.Duration {
-	wait := max(l.networks.wait(now, network(client)), l.total.wait(now, totalInterval, totalBurst))
-	if client.Is6() {
-		wait = max(wait, l.sites.wait(now, site(client)))
+	wait := max(l.networks.wait(now, networkOf(client)), l.total.wait(now, totalInterval, totalBurst))
+	if site := siteOf(client); site.IsValid() {
+		wait = max(wait, l.sites.wait(now, site))
 	}
 	return wait
 }
 
 func (l *limiter) noteLocked(now time.Time, client netip.Addr) {
-	l.networks.note(now, network(client))
-	if client.Is6() {
-		l.sites.note(now, site(client))
+	l.networks.note(now, networkOf(client))
+	if site := siteOf(client); site.IsValid() {
+		l.sites.note(now, site)
 	}
 	l.total.add(now, totalInterval)
 }
@@ -125,21 +125,4 @@ func (l *limiter) spent(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.total.wait(now, totalInterval, totalBurst) > 0
-}
-
-// network is what a client is counted under: an IPv4 address, or an IPv6 /64.
-func network(client netip.Addr) netip.Prefix {
-	bits := 32
-	if client.Is6() {
-		bits = 64
-	}
-	prefix, _ := client.Prefix(bits)
-	return prefix
-}
-
-// site is what an IPv6 client is counted under as well: the holder of a /48 has 65,536
-// networks.
-func site(client netip.Addr) netip.Prefix {
-	prefix, _ := client.Prefix(48)
-	return prefix
 }
