@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"praxisrelay/signal/appointment"
@@ -108,35 +107,6 @@ func (s *Server) limitedToken(from caller, wait time.Duration) *refusal {
 	s.metrics.hit(limitWrongCodes)
 	s.log.Warn("guessing is refused to a token", "guessed", "codes", "by", from.name)
 	return limitedKind.says("too many wrong codes were shown with this token", "wait before you try again").after(wait)
-}
-
-// shownCodes limits the wrong codes that a token shows, as guesses does those of a network.
-// The socket has no limit: whoever opens it may do everything.
-type shownCodes struct {
-	mu       sync.Mutex
-	failures failures[caller]
-}
-
-func newShownCodes() *shownCodes {
-	return &shownCodes{failures: newFailures[caller](guessBurst, guessInterval)}
-}
-
-// wait returns how long until a code is worth stretching.
-func (c *shownCodes) wait(now time.Time, from caller) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failures.wait(now, from)
-}
-
-// judge notes whether a code is right. Where it returns a wait, nobody may be told.
-func (c *shownCodes) judge(now time.Time, from caller, right bool) time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	wait := c.failures.wait(now, from)
-	if wait == 0 && !right && from.name != socketCaller {
-		c.failures.note(now, from)
-	}
-	return wait
 }
 
 // reissue makes the new code the seat's, and ends what the old one opened.
