@@ -19,8 +19,8 @@ import (
 type guesses struct {
 	*limiter
 	seed  maphash.Seed
-	known recent[uint64, struct{}]     // fingerprints of networks with codes that were right there
-	asked recent[netip.Prefix, bucket] // of these networks: how often they were wrong while limited
+	known recent[struct{}] // networks with codes that were right there
+	asked recent[bucket]   // these networks: how often they were wrong while limited
 }
 
 // maxKnown bounds what is remembered, of codes as of networks.
@@ -58,7 +58,7 @@ func (g *guesses) judge(now time.Time, client netip.Addr, lookup appointment.Loo
 		return wait
 	case right:
 		g.known.add(g.print(client, lookup))
-		g.asked.add(networkOf(client))
+		g.asked.add(g.print(client, appointment.Lookup{}))
 	case wait == 0:
 		g.noteLocked(now, client)
 	}
@@ -67,7 +67,7 @@ func (g *guesses) judge(now time.Time, client netip.Addr, lookup appointment.Loo
 
 // knowsLocked reports whether a code was right from a network before.
 func (g *guesses) knowsLocked(now time.Time, client netip.Addr, lookup appointment.Lookup) bool {
-	asked := g.asked.get(networkOf(client))
+	asked := g.asked.get(g.print(client, appointment.Lookup{}))
 	if asked == nil || asked.wait(now, askInterval, askBurst) > 0 {
 		return false
 	}
@@ -78,6 +78,7 @@ func (g *guesses) knowsLocked(now time.Time, client netip.Addr, lookup appointme
 	return false
 }
 
+// print is the fingerprint of a network and a code; of a zero one, of the network.
 func (g *guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
 	type known struct {
 		network netip.Prefix
@@ -86,29 +87,29 @@ func (g *guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
 	return maphash.Comparable(g.seed, known{networkOf(client), lookup})
 }
 
-// recent has a value for each of the last maxKnown keys. The oldest one makes room.
-type recent[K comparable, V any] struct {
-	values map[K]*V
-	order  []K // a ring once it is full
+// recent has a value for each of the last maxKnown fingerprints. The oldest one makes room.
+type recent[V any] struct {
+	values map[uint64]*V
+	order  []uint64 // a ring once it is full
 	oldest int
 }
 
-// add gives a new key the zero value.
-func (r *recent[K, V]) add(key K) {
-	if r.values[key] != nil {
+// add gives a new one the zero value.
+func (r *recent[V]) add(print uint64) {
+	if r.values[print] != nil {
 		return
 	}
 	if r.values == nil {
-		r.values = map[K]*V{}
+		r.values = map[uint64]*V{}
 	}
-	r.values[key] = new(V)
+	r.values[print] = new(V)
 	if len(r.order) < maxKnown {
-		r.order = append(r.order, key)
+		r.order = append(r.order, print)
 		return
 	}
 	delete(r.values, r.order[r.oldest])
-	r.order[r.oldest] = key
+	r.order[r.oldest] = print
 	r.oldest = (r.oldest + 1) % maxKnown
 }
 
-func (r *recent[K, V]) get(key K) *V { return r.values[key] }
+func (r *recent[V]) get(print uint64) *V { return r.values[print] }

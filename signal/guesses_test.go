@@ -298,7 +298,7 @@ func TestNoNetworkPaysForOthers(t *testing.T) {
 		if g.wait(now, address(12, i), right) > 0 {
 			limited++
 		}
-		if g.known.get(g.print(address(11, i), right)) == nil || g.asked.get(networkOf(address(11, i))).wait(now, askInterval, askBurst) > 0 {
+		if g.known.get(g.print(address(11, i), right)) == nil || g.asked.get(g.print(address(11, i), appointment.Lookup{})).wait(now, askInterval, askBurst) > 0 {
 			forgotten++
 		}
 	}
