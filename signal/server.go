@@ -282,7 +282,7 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second, // against clients that send a header a day
 		ReadTimeout:       30 * time.Second, // bodies are small
-		WriteTimeout:      time.Minute,      // and so are answers, but for those that are steady
+		WriteTimeout:      time.Minute,      // and so are answers
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(faults{s.log}, "", 0),
