@@ -66,7 +66,7 @@ func TestABackupTakesAsLongAsItIsRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				pipe := piped()
+				pipe := newOnePipe()
 				server, closed := l.httpServer(l.AdminHandler()), make(chan struct{})
 				server.ConnState = func(_ net.Conn, state http.ConnState) {
 					if state == http.StateClosed {
@@ -109,20 +109,20 @@ func TestABackupTakesAsLongAsItIsRead(t *testing.T) {
 	}
 }
 
-// pipe is a listener that one client has connected to.
-type pipe struct {
+// onePipe is a listener that one client has connected to.
+type onePipe struct {
 	client, server net.Conn
 	accepting      chan net.Conn
 }
 
-func piped() *pipe {
-	p := &pipe{accepting: make(chan net.Conn, 1)}
+func newOnePipe() *onePipe {
+	p := &onePipe{accepting: make(chan net.Conn, 1)}
 	p.client, p.server = net.Pipe()
 	p.accepting <- p.server
 	return p
 }
 
-func (p *pipe) Accept() (net.Conn, error) {
+func (p *onePipe) Accept() (net.Conn, error) {
 	conn, open := <-p.accepting
 	if !open {
 		return nil, net.ErrClosed
@@ -130,12 +130,12 @@ func (p *pipe) Accept() (net.Conn, error) {
 	return conn, nil
 }
 
-func (p *pipe) Close() error {
+func (p *onePipe) Close() error {
 	close(p.accepting)
 	return nil
 }
 
-func (p *pipe) Addr() net.Addr { return p.server.LocalAddr() }
+func (p *onePipe) Addr() net.Addr { return p.server.LocalAddr() }
 
 // TestAListOfAHundredThousand is one answer, and the commands read it.
 func TestAListOfAHundredThousand(t *testing.T) {
