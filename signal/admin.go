@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -42,8 +41,7 @@ var routes = []route{
 
 // caller is who makes a request of the admin API.
 type caller struct {
-	name    string     // a token's id, or socketCaller
-	network netip.Addr // where it comes from; not valid on the socket
+	name string // a token's id, or socketCaller
 }
 
 const socketCaller = "socket"
@@ -52,7 +50,7 @@ const socketCaller = "socket"
 // on a unix socket that only administrators can open.
 func (s *Server) AdminHandler() http.Handler {
 	return s.adminHandler(func(*http.Request, token.Scope) (caller, *refusal) {
-		return caller{name: socketCaller}, nil
+		return caller{socketCaller}, nil
 	})
 }
 
@@ -111,7 +109,7 @@ func unserved(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) *refus
 
 func (s *Server) backup(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if err := s.registry.Backup(r.Context(), w); err != nil {
+	if err := s.registry.Backup(r.Context(), steady{w}); err != nil {
 		s.log.Error("a backup was not finished", "error", err)
 		panic(http.ErrAbortHandler) // half of it is out: the caller must see that
 	}

@@ -31,7 +31,7 @@ func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ call
 			rows = append(rows, s.listed(a))
 		}
 	}
-	answer(w, http.StatusOK, rows)
+	answer(steady{w}, http.StatusOK, rows)
 	return nil
 }
 
@@ -69,7 +69,7 @@ func readFilter(raw string) (wanted func(appointment.Appointment) bool, _ *refus
 		}
 	}
 	return func(a appointment.Appointment) bool {
-		return !a.Opens.Before(from) && (until.IsZero() || a.Opens.Before(until)) && (!query.Has("ref") || a.Ref == query.Get("ref"))
+		return !a.Opens.Before(from) && (!query.Has("until") || a.Opens.Before(until)) && (!query.Has("ref") || a.Ref == query.Get("ref"))
 	}, nil
 }
 

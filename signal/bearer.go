@@ -11,7 +11,7 @@ import (
 
 // APIHandler serves the admin API over the network: every request needs a token.
 func (s *Server) APIHandler() http.Handler {
-	failures := newLimiter()
+	wrong := newLimiter()
 	return s.adminHandler(func(r *http.Request, scope token.Scope) (caller, *refusal) {
 		network := clientAddr(r)
 		known, err := s.bearer(r)
@@ -19,12 +19,11 @@ func (s *Server) APIHandler() http.Handler {
 		case errors.Is(err, appointment.ErrUnknown):
 			// A right token is never locked out by wrong ones of its network: 256
 			// bits are not guessed.
-			if wait := failures.wait(s.now(), network); wait > 0 {
+			if wait := wrong.fail(s.now(), network); wait > 0 {
 				s.metrics.hit(limitWrongTokens)
-				s.logGuessing("tokens", failures, network)
+				s.logGuessing("tokens", wrong, network)
 				return caller{}, limitedKind.says("too many wrong tokens came from this network", "correct the token and wait").after(wait)
 			}
-			failures.fail(s.now(), network)
 			return caller{}, unauthorizedKind.says("there is no valid token in the request",
 				"send Authorization: Bearer and a token that praxisrelay token create has printed")
 		case err != nil:
@@ -34,7 +33,7 @@ func (s *Server) APIHandler() http.Handler {
 		case !known.Allows(scope):
 			return caller{}, scopeKind.says("the token lacks the scope "+string(scope), "use a token that has it")
 		}
-		return caller{known.ID, network}, nil
+		return caller{known.ID}, nil
 	})
 }
 

@@ -82,15 +82,15 @@ func (s *Server) window(n protocol.NewAppointment) (a appointment.Appointment, r
 	length := appointment.Length
 	if n.Test {
 		length = appointment.TestLength
-		if n.Opens.IsZero() {
-			n.Opens = s.now().Truncate(time.Second)
+		if n.Opens == nil {
+			n.Opens = new(s.now().Truncate(time.Second))
 		}
 	}
-	if n.Opens.IsZero() {
+	if n.Opens == nil {
 		return a, invalidKind.says("opens: missing", "say when the codes become valid")
 	}
-	if n.Closes.IsZero() {
-		n.Closes = n.Opens.Add(length)
+	if n.Closes == nil {
+		n.Closes = new(n.Opens.Add(length))
 	}
 	a = appointment.Appointment{ID: n.ID, Ref: n.Ref, Opens: n.Opens.UTC(), Closes: n.Closes.UTC(), Created: s.now().UTC(), Test: n.Test}
 	if err := a.CheckWindow(); err != nil {

@@ -76,27 +76,24 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 	var token [32]byte
 	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
 	lookups := s.pepper.Lookups(code.Verifier(token))
-	if wait := s.guesses.wait(now, client); wait > 0 && !s.guesses.knows(now, client, lookups[0]) {
-		s.metrics.hit(limitWrongCodes)
-		s.logGuessing("codes", s.guesses, client)
-		return nil, welcome, &protocol.Error{
-			Code:       protocol.Limited,
-			Message:    "too many wrong codes",
-			RetryAfter: int(wait/time.Second) + 1,
-		}
+	if wait := s.guesses.wait(now, client, lookups[0]); wait > 0 {
+		return nil, welcome, s.limited(client, wait)
 	}
 	found, seat, err := s.registry.Find(ctx, lookups...)
 	if err == nil && malformed {
 		err = appointment.ErrUnknown
 	}
+	if err == nil || errors.Is(err, appointment.ErrUnknown) { // a fault is nobody's guess
+		if wait := s.guesses.judge(s.now(), client, lookups[0], err == nil); wait > 0 {
+			return nil, welcome, s.limited(client, wait)
+		}
+	}
 	if err == nil {
-		s.guesses.remember(client, lookups[0])
 		s.journal.Begin(found.ID, found.Ends())
 		err = found.Admits(now)
 	}
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
-		s.guesses.fail(now, client)
 		return nil, welcome, &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
 	case errors.Is(err, appointment.ErrEarly):
 		s.notJoined(found.ID, seat.Name, over, s.journal.Shown(client), protocol.TooEarly)
@@ -127,6 +124,13 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 		Closes:      found.Closes,
 		RoomKey:     wrapped,
 	}, nil
+}
+
+// limited refuses a code of a network that has shown too many wrong ones.
+func (s *Server) limited(client netip.Addr, wait time.Duration) *protocol.Error {
+	s.metrics.hit(limitWrongCodes)
+	s.logGuessing("codes", s.guesses.limiter, client)
+	return &protocol.Error{Code: protocol.Limited, Message: "too many wrong codes", RetryAfter: int(wait/time.Second) + 1}
 }
 
 // logGuessing says that what a network tries is not looked at.

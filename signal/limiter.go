@@ -1,12 +1,9 @@
 package signal
 
 import (
-	"hash/maphash"
 	"net/netip"
 	"sync"
 	"time"
-
-	"praxisrelay/signal/appointment"
 )
 
 // What may be guessed wrong: by one network some typing errors at once, then one
@@ -24,22 +21,6 @@ const (
 	totalInterval = 10 * time.Millisecond
 )
 
-// limiter counts failed guesses per network, an IPv4 address or an IPv6 /64, and in
-// all. Its memory is fixed. Networks that share a bucket by chance share its budget,
-// and the seed, which nobody outside knows, lets nobody choose whom to share with.
-//
-// Whoever is limited learns nothing about any code, the right ones included, except
-// those that were right from that network before: a neighbour's wrong codes keep
-// nobody from coming back.
-type limiter struct {
-	mu      sync.Mutex
-	seed    maphash.Seed
-	buckets [1 << 14]bucket
-	asked   [1 << 14]bucket // of knows
-	total   bucket
-	known   [1 << 16]uint64 // fingerprints of networks with codes that were right there
-}
-
 // bucket is when what was noted in it is forgiven, interval by interval (GCRA).
 type bucket struct{ forgiven time.Time }
 
@@ -56,88 +37,92 @@ func (b *bucket) add(now time.Time, interval time.Duration) {
 	b.forgiven = b.forgiven.Add(interval)
 }
 
-func newLimiter() *limiter { return &limiter{seed: maphash.MakeSeed()} }
+// failures has a bucket for every key with a failure that is not forgiven yet.
+type failures[K comparable] struct {
+	burst    int
+	interval time.Duration
+	buckets  map[K]bucket
+	swept    time.Time
+}
 
-// wait returns how long a network must wait before its next guess is looked at.
-func (l *limiter) wait(now time.Time, client netip.Addr) time.Duration {
+func newFailures[K comparable](burst int, interval time.Duration) failures[K] {
+	return failures[K]{burst: burst, interval: interval, buckets: map[K]bucket{}}
+}
+
+func (f *failures[K]) wait(now time.Time, key K) time.Duration {
+	b := f.buckets[key]
+	return b.wait(now, f.interval, f.burst)
+}
+
+func (f *failures[K]) note(now time.Time, key K) {
+	f.sweep(now)
+	b := f.buckets[key]
+	b.add(now, f.interval)
+	f.buckets[key] = b
+}
+
+// sweep forgets what is forgiven, so often that little of that is kept.
+func (f *failures[K]) sweep(now time.Time) {
+	if now.Sub(f.swept) < f.interval {
+		return
+	}
+	f.swept = now
+	for key, b := range f.buckets {
+		if !now.Before(b.forgiven) {
+			delete(f.buckets, key)
+		}
+	}
+}
+
+// limiter counts failed guesses per network, per IPv6 site, and in all. Each has its own
+// count, so no network pays for another one. What is kept is bounded by the limit of all,
+// since each failure is forgiven after an interval: some ten thousand networks.
+type limiter struct {
+	mu       sync.Mutex
+	networks failures[netip.Prefix]
+	sites    failures[netip.Prefix]
+	total    bucket
+}
+
+func newLimiter() *limiter {
+	return &limiter{
+		networks: newFailures[netip.Prefix](guessBurst, guessInterval),
+		sites:    newFailures[netip.Prefix](siteBurst, siteInterval),
+	}
+}
+
+// fail notes a wrong guess, unless the network has to wait: then it returns for how long,
+// and the guess must not be judged. Asking first and noting later would let any number
+// of guesses pass that are made at once.
+func (l *limiter) fail(now time.Time, client netip.Addr) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	wait := max(l.bucket(network(client)).wait(now, guessInterval, guessBurst), l.total.wait(now, totalInterval, totalBurst))
-	if client.Is6() {
-		wait = max(wait, l.bucket(site(client)).wait(now, siteInterval, siteBurst))
+	if wait = l.waitLocked(now, client); wait == 0 {
+		l.noteLocked(now, client)
 	}
 	return wait
 }
 
-// spent tells whether the wrong guesses of all networks together are too many.
-func (l *limiter) spent(now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.total.wait(now, totalInterval, totalBurst) > 0
+// waitLocked returns how long a network must wait until one more guess of it is judged.
+func (l *limiter) waitLocked(now time.Time, client netip.Addr) time.Duration {
+	wait := max(l.networks.wait(now, networkOf(client)), l.total.wait(now, totalInterval, totalBurst))
+	if site := siteOf(client); site.IsValid() {
+		wait = max(wait, l.sites.wait(now, site))
+	}
+	return wait
 }
 
-// fail notes a wrong guess.
-func (l *limiter) fail(now time.Time, client netip.Addr) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.bucket(network(client)).add(now, guessInterval)
-	if client.Is6() {
-		l.bucket(site(client)).add(now, siteInterval)
+func (l *limiter) noteLocked(now time.Time, client netip.Addr) {
+	l.networks.note(now, networkOf(client))
+	if site := siteOf(client); site.IsValid() {
+		l.sites.note(now, site)
 	}
 	l.total.add(now, totalInterval)
 }
 
-// remember notes that a code was right from a network. An old note makes room.
-func (l *limiter) remember(client netip.Addr, lookup appointment.Lookup) {
+// spent reports whether the wrong guesses of all networks together are too many.
+func (l *limiter) spent(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at, print := l.print(client, lookup)
-	*at = print
-}
-
-// knows tells whether a code was right from a network before. A network that is
-// limited may ask this a hundred times, and then once a second: else it would be a way
-// to guess codes of neighbours.
-func (l *limiter) knows(now time.Time, client netip.Addr, lookup appointment.Lookup) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	asked := &l.asked[l.index(network(client))]
-	if asked.wait(now, time.Second, 100) > 0 {
-		return false
-	}
-	asked.add(now, time.Second)
-	at, print := l.print(client, lookup)
-	return *at == print
-}
-
-func (l *limiter) print(client netip.Addr, lookup appointment.Lookup) (at *uint64, print uint64) {
-	type known struct {
-		network netip.Prefix
-		lookup  appointment.Lookup
-	}
-	// Never zero, which is an empty place. The place is taken from other bits.
-	print = maphash.Comparable(l.seed, known{network(client), lookup}) | 1<<63
-	return &l.known[print%uint64(len(l.known))], print
-}
-
-func (l *limiter) bucket(network netip.Prefix) *bucket { return &l.buckets[l.index(network)] }
-
-func (l *limiter) index(network netip.Prefix) uint64 {
-	return maphash.Comparable(l.seed, network) % uint64(len(l.buckets))
-}
-
-// network is what a client is counted under.
-func network(client netip.Addr) netip.Prefix {
-	bits := 32
-	if client.Is6() {
-		bits = 64
-	}
-	prefix, _ := client.Prefix(bits)
-	return prefix
-}
-
-// site is what an IPv6 client is counted under beside: who has a /48 has 65,536 networks.
-func site(client netip.Addr) netip.Prefix {
-	prefix, _ := client.Prefix(48)
-	return prefix
+	return l.total.wait(now, totalInterval, totalBurst) > 0
 }

@@ -5,36 +5,33 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-
-	"praxisrelay/signal/appointment"
 )
 
 func TestLimiter(t *testing.T) {
 	l := newLimiter()
 	client, neighbour := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
 	for i := range guessBurst {
-		if wait := l.wait(day, client); wait != 0 {
+		if wait := l.fail(day, client); wait != 0 {
 			t.Fatalf("guess %d has to wait %v", i, wait)
 		}
-		l.fail(day, client)
 	}
-	if wait := l.wait(day, client); wait != guessInterval {
+	if wait := l.waitLocked(day, client); wait != guessInterval {
 		t.Errorf("after the burst: wait %v, want %v", wait, guessInterval)
 	}
-	if wait := l.wait(day, neighbour); wait != 0 {
+	if wait := l.waitLocked(day, neighbour); wait != 0 {
 		t.Errorf("a neighbour waits %v", wait)
 	}
-	if wait := l.wait(day.Add(-time.Hour), client); wait == 0 {
+	if wait := l.waitLocked(day.Add(-time.Hour), client); wait == 0 {
 		t.Error("a clock that goes back forgives")
 	}
-	if wait := l.wait(day.Add(guessInterval), client); wait != 0 {
+	if wait := l.waitLocked(day.Add(guessInterval), client); wait != 0 {
 		t.Errorf("after the wait: %v", wait)
 	}
 	// One customer of a provider has a /64 of IPv6 addresses.
 	for i := range guessBurst {
 		l.fail(day, netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i)))
 	}
-	if l.wait(day, netip.MustParseAddr("2001:db8::ffff")) == 0 || l.wait(day, netip.MustParseAddr("2001:db8:0:1::")) != 0 {
+	if l.waitLocked(day, netip.MustParseAddr("2001:db8::ffff")) == 0 || l.waitLocked(day, netip.MustParseAddr("2001:db8:0:1::")) != 0 {
 		t.Error("IPv6 networks are not told apart by their /64")
 	}
 }
@@ -44,36 +41,15 @@ func TestLimiterInAll(t *testing.T) {
 	client := netip.MustParseAddr("198.51.100.1")
 	for i := range totalBurst {
 		from := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		if wait := l.total.wait(day, totalInterval, totalBurst); wait != 0 {
+		if wait := l.fail(day, from); wait != 0 {
 			t.Fatalf("guess %d has to wait %v", i, wait)
 		}
-		l.fail(day, from)
 	}
-	if wait := l.wait(day, client); wait != totalInterval || !l.spent(day) || l.spent(day.Add(totalInterval)) {
+	if wait := l.waitLocked(day, client); wait != totalInterval || !l.spent(day) || l.spent(day.Add(totalInterval)) {
 		t.Errorf("a network without a failure waits %v, want %v", wait, totalInterval)
 	}
-	if wait := l.wait(day.Add(totalInterval), client); wait != 0 {
+	if wait := l.waitLocked(day.Add(totalInterval), client); wait != 0 {
 		t.Errorf("after the wait: %v", wait)
-	}
-}
-
-func TestLimiterRemembersRightCodesByNetwork(t *testing.T) {
-	l := newLimiter()
-	here, beside, elsewhere := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8:1::1")
-	right, wrong := appointment.Lookup{1}, appointment.Lookup{2}
-	l.remember(here, right)
-	if !l.knows(day, here, right) || !l.knows(day, beside, right) || l.knows(day, elsewhere, right) ||
-		l.knows(day, here, wrong) || l.knows(day, here, appointment.Lookup{}) {
-		t.Error("it remembers another code or network than it was told")
-	}
-	for range 200 {
-		l.knows(day, here, wrong)
-	}
-	if l.knows(day, here, right) {
-		t.Error("codes of neighbours can be guessed without end")
-	}
-	if !l.knows(day.Add(time.Second), here, right) {
-		t.Error("it does not forgive")
 	}
 }
 
@@ -82,10 +58,10 @@ func TestLimiterCountsIPv6Sites(t *testing.T) {
 	for i := range siteBurst {
 		l.fail(day, netip.MustParseAddr(fmt.Sprintf("2001:db8:0:%x::1", i)))
 	}
-	if l.wait(day, netip.MustParseAddr("2001:db8:0:ffff::1")) == 0 {
+	if l.waitLocked(day, netip.MustParseAddr("2001:db8:0:ffff::1")) == 0 {
 		t.Error("a site with many networks is not limited")
 	}
-	if l.wait(day, netip.MustParseAddr("2001:db8:1::1")) != 0 {
+	if l.waitLocked(day, netip.MustParseAddr("2001:db8:1::1")) != 0 {
 		t.Error("another site is")
 	}
 }

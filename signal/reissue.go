@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
@@ -80,13 +81,8 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 	if err != nil {
 		return room, invalidKind.says("with.code: not a code", "check what was typed")
 	}
-	now, limited := s.now(), from.network.IsValid()
-	if limited {
-		if wait := s.guesses.wait(now, from.network); wait > 0 {
-			s.metrics.hit(limitWrongCodes)
-			s.logGuessing("codes", s.guesses, from.network)
-			return room, limitedKind.says("too many wrong codes came from this network", "wait before you try again").after(wait)
-		}
+	if wait := s.shown.wait(s.now(), from); wait > 0 {
+		return room, s.limitedToken(from, wait)
 	}
 	wrapped, err := s.pepper.Reveal(a.ID, other.Name, other.RoomKey)
 	if err != nil {
@@ -96,14 +92,21 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 	if refused != nil {
 		return room, refused
 	}
-	if room, err = seal.Unwrap(keys.SealKey, a.ID, other.Name, wrapped); err != nil {
-		if limited {
-			s.guesses.fail(now, from.network)
-		}
+	room, err = seal.Unwrap(keys.SealKey, a.ID, other.Name, wrapped)
+	if wait := s.shown.judge(s.now(), from, err == nil); wait > 0 {
+		return seal.RoomKey{}, s.limitedToken(from, wait)
+	}
+	if err != nil {
 		return room, wrongCodeKind.says("with.code: not the code of this seat",
 			"check what was typed; where no code is left, revoke the appointment and make another")
 	}
 	return room, nil
+}
+
+func (s *Server) limitedToken(from caller, wait time.Duration) *refusal {
+	s.metrics.hit(limitWrongCodes)
+	s.log.Warn("guessing is refused to a token", "guessed", "codes", "by", from.name)
+	return limitedKind.says("too many wrong codes were shown with this token", "wait before you try again").after(wait)
 }
 
 // reissue makes the new code the seat's, and ends what the old one opened.

@@ -95,7 +95,8 @@ type Server struct {
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
-	guesses    *limiter
+	guesses    *guesses
+	shown      *shownCodes
 	answers    inProgress
 	stretching stretching
 	stopping   chan struct{}
@@ -135,7 +136,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		status:     o.Status,
 		now:        o.Now,
 		log:        o.Log,
-		guesses:    newLimiter(),
+		guesses:    newGuesses(),
+		shown:      newShownCodes(),
 		stretching: newStretching(),
 		stopping:   make(chan struct{}),
 		health:     o.Health,

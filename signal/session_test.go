@@ -643,7 +643,7 @@ func TestSeatsAreTheAppointmentsAndNoMore(t *testing.T) {
 		doctor = l.raw(joining(doctorKeys, seal.NewEpoch()))
 		doctor.hear()
 	}
-	a := protocol.NewAppointment{ID: appointment.NewID(), Opens: day, Closes: day.Add(time.Hour)}
+	a := protocol.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
 	for i, name := range slices.Concat(appointment.SeatNames, []string{"guest"}) {
 		a.Seats = append(a.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
 	}

@@ -131,7 +131,7 @@ func (l *lab) at(t time.Time) {
 func (l *lab) seats(opens time.Time) (id string, doctor, patient code.Keys) {
 	l.Helper()
 	room := seal.NewRoomKey()
-	a := protocol.NewAppointment{ID: appointment.NewID(), Opens: opens, Closes: opens.Add(appointment.Length)}
+	a := protocol.NewAppointment{ID: appointment.NewID(), Opens: &opens, Closes: new(opens.Add(appointment.Length))}
 	for i, keys := range []*code.Keys{&doctor, &patient} {
 		keys.JoinToken, keys.SealKey = seal.NewRoomKey(), seal.NewRoomKey()
 		verifier, name := keys.Verifier(), appointment.SeatNames[i]
@@ -471,12 +471,12 @@ func TestStoppingServerTellsItsSessions(t *testing.T) {
 func TestAdminRefusesWhatItCannotMean(t *testing.T) {
 	l := newLab(t)
 	id, _, _ := l.seats(day)
-	good := protocol.NewAppointment{ID: appointment.NewID(), Opens: day, Closes: day.Add(time.Hour)}
+	good := protocol.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
 	for i, name := range appointment.SeatNames {
 		good.Seats = append(good.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
 	}
 	past, existing, short := good, good, good
-	past.Opens, past.Closes = day.Add(-2*time.Hour), day.Add(-time.Hour)
+	past.Opens, past.Closes = new(day.Add(-2*time.Hour)), new(day.Add(-time.Hour))
 	existing.ID = id
 	short.Seats = []protocol.NewSeat{{Name: "doctor", Verifier: []byte{1}}, good.Seats[1]}
 	for name, test := range map[string]struct {

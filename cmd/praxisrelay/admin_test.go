@@ -258,7 +258,7 @@ func TestAdminAPIDocumentRuns(t *testing.T) {
 	c := exec.CommandContext(t.Context(), bash, "-euxc", "set -o pipefail\n"+strings.NewReplacer(
 		"sudo ", "",
 		"https://relay.example.org:8444", s.api,
-		"2026-12-0", "2100-12-0", // the document's day will be over
+		"2026-12-0", nextYear("YEAR-12-0"), // the document's day will be over
 	).Replace(script.String()))
 	c.Dir = folder
 	c.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "CURL_CA_BUNDLE="+s.ca)

@@ -28,7 +28,7 @@ func (s *served) appoint(t testing.TB, opens, closes time.Time) client.Created {
 func (s *served) appointAs(t testing.TB, ref string, opens, closes time.Time) client.Created {
 	t.Helper()
 	created := client.Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
-	request := protocol.NewAppointment{ID: created.ID, Ref: ref, Opens: opens, Closes: closes}
+	request := protocol.NewAppointment{ID: created.ID, Ref: ref, Opens: &opens, Closes: &closes}
 	room := seal.NewRoomKey()
 	for _, name := range (appointment.Appointment{}).SeatNames() {
 		seat := client.CreatedSeat{Name: name}

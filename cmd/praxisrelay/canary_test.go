@@ -191,7 +191,7 @@ func (s *served) callAPI(t *testing.T, canaries map[string][]byte) (refusals str
 		}
 		return response.StatusCode, text
 	}
-	const body = `{"opens":"2100-12-01T09:00:00Z"}`
+	body := nextYear(`{"opens":"YEAR-12-01T09:00:00Z"}`)
 	status, text := ask(token.Token, "POST", "/v1/appointments", body)
 	var created protocol.CreatedAppointment
 	if err := json.Unmarshal(text, &created); err != nil || status != http.StatusCreated {

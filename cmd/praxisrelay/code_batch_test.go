@@ -141,7 +141,7 @@ func TestLostAnswersAreTakenBack(t *testing.T) {
 		server := &http.Server{Handler: mux}
 		go func() { _ = server.Serve(listener) }()
 		defer server.Close()
-		stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00")
+		stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"))
 		if err == nil || stdout != "" {
 			t.Errorf("%v, printed %q", err, stdout)
 		}
@@ -159,7 +159,7 @@ func TestLostAnswersAreTakenBack(t *testing.T) {
 // what remains to be done.
 func TestCodeListsWhenTheDaemonFails(t *testing.T) {
 	socket, acknowledged := startAdmin(t, 5)
-	list := "start,ref\n" + strings.Repeat("2100-07-01 10:00,a\n", 20)
+	list := "start,ref\n" + strings.Repeat(nextYear("YEAR-07-01 10:00,a\n"), 20)
 	stdout, stderr, err := createFrom(t, socket, list)
 	if err == nil {
 		t.Fatal("it was no failure")
@@ -178,12 +178,12 @@ func TestCodeListsWhenTheDaemonFails(t *testing.T) {
 	}
 
 	socket, _ = startAdmin(t, 1)
-	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00", "--count", "4")
+	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"), "--count", "4")
 	if err == nil || strings.Count(stdout, "\n") != 2 || !strings.HasSuffix(stderr, "1 of 4 are made and printed: make the others with --count 3\n") {
 		t.Errorf("%q %q", stdout, stderr)
 	}
 	socket, _ = startAdmin(t, 0)
-	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00")
+	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"))
 	if err == nil || stdout != "" || stderr != "praxisrelay: the registry cannot be written: see the server's log\n" {
 		t.Errorf("%q %q", stdout, stderr)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,17 +16,25 @@ import (
 	"praxisrelay/signal/code"
 )
 
-// TestInvitationsTellLocalTimes: on a server in another zone, on both switches. The
-// switches of the year 2100 are on the days of 2027's, and always to come.
+// TestInvitationsTellLocalTimes: on a server in another zone, on both switches of next
+// year, which are always to come.
 func TestInvitationsTellLocalTimes(t *testing.T) {
 	t.Setenv("TZ", "America/New_York")
 	s := startServe(t, nil)
-	for _, test := range []struct{ start, opens, closes, begins, until string }{
-		{"2100-03-28 02:30", "Sun 2100-03-28 01:30 CET", "Mon 2100-03-29 02:30 CEST",
-			"Sonntag, 28. März 2100, 01:30 Uhr (MEZ)", "Montag, 29. März 2100, 02:30 Uhr (MESZ)"},
-		{"2100-10-31 02:30", "Sun 2100-10-31 02:30 CEST", "Mon 2100-11-01 01:30 CET",
-			"Sonntag, 31. Oktober 2100, 02:30 Uhr (MESZ)", "Montag, 1. November 2100, 01:30 Uhr (MEZ)"},
+	months := map[time.Month]string{time.March: "März", time.April: "April", time.October: "Oktober", time.November: "November"}
+	german := func(t time.Time) string { return fmt.Sprintf("%d. %s %d", t.Day(), months[t.Month()], t.Year()) }
+	for month, clocks := range map[time.Month]struct{ opens, closes, begins, until string }{
+		time.March:   {"01:30 CET", "02:30 CEST", "01:30 Uhr (MEZ)", "02:30 Uhr (MESZ)"},
+		time.October: {"02:30 CEST", "01:30 CET", "02:30 Uhr (MESZ)", "01:30 Uhr (MEZ)"},
 	} {
+		last := time.Date(time.Now().Year()+1, month, 31, 0, 0, 0, 0, time.UTC)
+		sunday := last.AddDate(0, 0, -int(last.Weekday()))
+		monday := sunday.AddDate(0, 0, 1)
+		test := struct{ start, opens, closes, begins, until string }{
+			sunday.Format(time.DateOnly) + " 02:30",
+			sunday.Format("Sun 2006-01-02 ") + clocks.opens, monday.Format("Mon 2006-01-02 ") + clocks.closes,
+			"Sonntag, " + german(sunday) + ", " + clocks.begins, "Montag, " + german(monday) + ", " + clocks.until,
+		}
 		stdout, stderr, err := run(t, "code", "create", "--socket", s.socket, "--start", test.start, "--invite", "de")
 		if err != nil {
 			t.Fatal(stderr)
@@ -50,7 +59,7 @@ func TestInvitationsTellLocalTimes(t *testing.T) {
 func TestInvitationFiles(t *testing.T) {
 	socket, _ := startAdmin(t, 1)
 	folder := filepath.Join(t.TempDir(), "new")
-	stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00", "--out", folder, "--invite", "en", "--qr")
+	stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"), "--out", folder, "--invite", "en", "--qr")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -129,7 +138,7 @@ func createFrom(t *testing.T, socket, list string, args ...string) (stdout, stde
 
 func TestCodeLists(t *testing.T) {
 	socket, acknowledged := startAdmin(t, 5)
-	stdout, stderr, err := createFrom(t, socket, "start;ref\n2100-07-01 10:00;room-3\nsoon;\n2100-07-01 10:30;@room\n")
+	stdout, stderr, err := createFrom(t, socket, nextYear("start;ref\nYEAR-07-01 10:00;room-3\nsoon;\nYEAR-07-01 10:30;@room\n"))
 	if err == nil || stdout != "" || !regexp.MustCompile(`^praxisrelay: line 3: start .*\npraxisrelay: line 4: ref: .*\n$`).MatchString(stderr) {
 		t.Errorf("%q %q", stdout, stderr)
 	}
@@ -138,7 +147,7 @@ func TestCodeLists(t *testing.T) {
 	}
 
 	folder := t.TempDir()
-	stdout, stderr, err = createFrom(t, socket, "start;ref\n2100-07-01 10:00;room-3\n\n2100-01-01 09:30;\n2100-07-01 11:00;7\n", "--out", folder, "--format", "ics")
+	stdout, stderr, err = createFrom(t, socket, nextYear("start;ref\nYEAR-07-01 10:00;room-3\n\nYEAR-01-01 09:30;\nYEAR-07-01 11:00;7\n"), "--out", folder, "--format", "ics")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -150,9 +159,9 @@ func TestCodeLists(t *testing.T) {
 	}
 	for i, want := range [][]string{
 		{"appointment", "ref", "opens", "closes"},
-		{rows[1][0], "room-3", "2100-07-01T10:00:00+02:00", "2100-07-02T10:00:00+02:00"},
-		{rows[2][0], "", "2100-01-01T09:30:00+01:00", "2100-01-02T09:30:00+01:00"},
-		{rows[3][0], "7", "2100-07-01T11:00:00+02:00", "2100-07-02T11:00:00+02:00"},
+		{rows[1][0], "room-3", nextYear("YEAR-07-01T10:00:00+02:00"), nextYear("YEAR-07-02T10:00:00+02:00")},
+		{rows[2][0], "", nextYear("YEAR-01-01T09:30:00+01:00"), nextYear("YEAR-01-02T09:30:00+01:00")},
+		{rows[3][0], "7", nextYear("YEAR-07-01T11:00:00+02:00"), nextYear("YEAR-07-02T11:00:00+02:00")},
 	} {
 		if got := strings.Join(rows[i][:4], " "); got != strings.Join(want, " ") {
 			t.Errorf("row %d is %s, want %s", i, got, want)
@@ -175,7 +184,7 @@ func TestCodeLists(t *testing.T) {
 		t.Errorf("%d appointments, %d codes", made, len(codes))
 	}
 
-	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00", "--count", "2", "--json")
+	stdout, stderr, err = run(t, "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"), "--count", "2", "--json")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -197,7 +206,7 @@ func TestCodeListsWhenFilesCannotBeWritten(t *testing.T) {
 	socket, acknowledged := startAdmin(t, 100)
 	file := filepath.Join(t.TempDir(), "file")
 	writeFile(t, file, "", 0o600)
-	if _, stderr, err := run(t, "code", "create", "--socket", socket, "--start", "2100-07-01", "--out", file); err == nil || !strings.Contains(stderr, "--out") {
+	if _, stderr, err := run(t, "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01"), "--out", file); err == nil || !strings.Contains(stderr, "--out") {
 		t.Errorf("said %q", stderr)
 	}
 	if len(acknowledged()) != 0 {

@@ -64,7 +64,7 @@ func closedPipe(t *testing.T) *os.File {
 // TestUnprintedCodesAreTakenBack, and tokens: nothing is valid that nobody has.
 func TestUnprintedCodesAreTakenBack(t *testing.T) {
 	s := startServe(t, nil)
-	create := []string{"code", "create", "--socket", s.socket, "--start", "2100-07-01 10:00"}
+	create := []string{"code", "create", "--socket", s.socket, "--start", nextYear("YEAR-07-01 10:00")}
 	with := func(args ...string) []string { return append(create[:len(create):len(create)], args...) }
 	valid := func() (valid []protocol.ListedAppointment) {
 		t.Helper()
@@ -157,7 +157,7 @@ func readCreated(t *testing.T, line string) (made createdJSON) {
 // TestWhatCannotBeTakenBackIsNamed, for somebody to do it.
 func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
 	socket, acknowledged := startAdmin(t, 2) // which revokes nothing
-	said := printInto(t, fullDevice(t), "code", "create", "--socket", socket, "--start", "2100-07-01 10:00")
+	said := printInto(t, fullDevice(t), "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"))
 	ids := acknowledged()
 	if want := "; what nobody has is still valid and could not be revoked: praxisrelay code revoke " + ids[0] + "\n"; !strings.HasSuffix(said, want) {
 		t.Errorf("said %q, want %q", said, want)
@@ -168,7 +168,7 @@ func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
 func TestHalfFilesGo(t *testing.T) {
 	s := startServe(t, nil)
 	disk := smallDisk(t, "8k")
-	stdout, stderr, err := run(t, "code", "create", "--socket", s.socket, "--start", "2100-07-01 10:00", "--out", disk, "--format", "txt,html", "--json")
+	stdout, stderr, err := run(t, "code", "create", "--socket", s.socket, "--start", nextYear("YEAR-07-01 10:00"), "--out", disk, "--format", "txt,html", "--json")
 	if err == nil || !strings.HasSuffix(stderr, "no space left on device; what was asked for is made, and its codes are printed\n") {
 		t.Errorf("%v, said %q", err, stderr)
 	}

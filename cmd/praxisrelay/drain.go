@@ -211,5 +211,8 @@ func later(t, now time.Time) (time.Time, error) {
 	if !t.After(now) {
 		return t, errors.New("--until is over already: name a time to come, like 30m or 14:20")
 	}
+	if t.Sub(now) > appointment.MaxAhead {
+		return t, errors.New("--until is more than two years ahead: correct the date")
+	}
 	return t, nil
 }

@@ -129,7 +129,7 @@ func TestWhenADrainIsOver(t *testing.T) {
 			t.Errorf("%q is read as %v, %v; want %s", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"soon", "-5m", "0s", "2026-10-24 13:59", "now", "25:00"} {
+	for _, text := range []string{"soon", "-5m", "0s", "2026-10-24 13:59", "now", "25:00", "9998-12-01 10:00"} {
 		if got, err := readUntil(text, now, berlin); err == nil || !strings.HasPrefix(err.Error(), "--until ") {
 			t.Errorf("%q is read as %v, %v", text, got, err)
 		}

@@ -23,7 +23,7 @@ func TestSheetInABrowser(t *testing.T) {
 	b := newBrowser(t, "printing")
 	socket, _ := startAdmin(t, 1)
 	folder := t.TempDir()
-	stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", "2100-07-01 10:00", "--json", "--out", folder, "--format", "html")
+	stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"), "--json", "--out", folder, "--format", "html")
 	if err != nil {
 		t.Fatal(stderr)
 	}

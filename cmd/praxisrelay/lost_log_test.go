@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/token"
@@ -70,7 +69,7 @@ func TestALostLogEndsNothing(t *testing.T) {
 				s.admin = client.NewAdmin(sockets[0])
 			}
 			for range 3 { // each is a line of the log
-				if _, err := s.admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments}, time.Time{}); err != nil {
+				if _, err := s.admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments}, nil); err != nil {
 					t.Fatalf("with its log lost: %v", err)
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -264,4 +265,10 @@ func skip(t testing.TB, reason string) {
 		}
 	}
 	t.Skip(reason)
+}
+
+// nextYear puts the next year for YEAR: an appointment then is always to come, and not too
+// far ahead.
+func nextYear(text string) string {
+	return strings.ReplaceAll(text, "YEAR", strconv.Itoa(time.Now().Year()+1))
 }

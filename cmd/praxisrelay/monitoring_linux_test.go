@@ -358,7 +358,7 @@ func (w *watched) ask(count int, wrong bool) {
 func (w *watched) fill() {
 	w.t.Helper()
 	for i := range 10_000 {
-		a := protocol.NewAppointment{ID: appointment.NewID(), Opens: time.Now()}
+		a := protocol.NewAppointment{ID: appointment.NewID(), Opens: new(time.Now())}
 		for _, name := range appointment.SeatNames {
 			verifier := seal.NewRoomKey()
 			a.Seats = append(a.Seats, protocol.NewSeat{Name: name, Verifier: verifier[:], RoomKey: make([]byte, 60)})

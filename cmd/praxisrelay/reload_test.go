@@ -118,7 +118,7 @@ func TestReloadCommand(t *testing.T) {
 // TestOnlyTheSocketReloads: no token allows it.
 func TestOnlyTheSocketReloads(t *testing.T) {
 	s := startServe(t, nil)
-	made, err := s.admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments}, time.Time{})
+	made, err := s.admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

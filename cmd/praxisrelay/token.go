@@ -70,9 +70,9 @@ func tokenCreateCommand(socket *string) *cobra.Command {
 }
 
 // parseExpires reads a number of days, "90d", or another duration, "12h".
-func parseExpires(text string, now time.Time) (time.Time, error) {
+func parseExpires(text string, now time.Time) (*time.Time, error) {
 	if text == "" {
-		return time.Time{}, nil
+		return nil, nil
 	}
 	after, err := time.ParseDuration(text)
 	if days, inDays := strings.CutSuffix(text, "d"); inDays {
@@ -81,9 +81,9 @@ func parseExpires(text string, now time.Time) (time.Time, error) {
 		after = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || after <= 0 {
-		return time.Time{}, fmt.Errorf("expires %q is not understood: write it like 90d or 12h", text)
+		return nil, fmt.Errorf("--expires %q is not understood: write it like 90d or 12h", text)
 	}
-	return now.Add(after).UTC().Truncate(time.Second), nil
+	return new(now.Add(after).UTC().Truncate(time.Second)), nil
 }
 
 func tokenListCommand(socket *string) *cobra.Command {

@@ -101,13 +101,15 @@ func fullAt(at, now int64, depth time.Duration) int64 {
 	return at
 }
 
-// budgets has a bucket for every source prefix, or seat, in a table of a fixed size: a
-// flood from a million sources grows nothing. They share buckets by a keyed hash,
-// which nobody outside can aim.
+// budgets has a budget for every source prefix, or seat, in a table of a fixed size: a
+// flood from a million sources grows nothing. Each key has a bucket in every row, shared by
+// a keyed hash, which nobody outside can aim, and the one that others draw on least counts.
 type budgets[K comparable] struct {
 	seed    maphash.Seed
-	buckets [1 << 16]bucket
+	buckets [budgetRows << budgetBits]bucket
 }
+
+const budgetRows, budgetBits = 4, 15
 
 // budgetDepth is how much of its rate may be drawn at once: browsers ask in bursts,
 // when consultations begin at the full hour.
@@ -115,16 +117,34 @@ const budgetDepth = 10 * time.Second
 
 func newBudgets[K comparable]() *budgets[K] { return &budgets[K]{seed: maphash.MakeSeed()} }
 
+// take draws one from a key's budget, unless that is too much.
 func (b *budgets[K]) take(now time.Time, key K, perSecond int) bool {
-	return b.of(key).take(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
+	row, full, ok := b.draw(now, key, perSecond)
+	for _, bucket := range row {
+		if ok && fullAt(int64(*bucket), now.UnixNano(), budgetDepth) < int64(full) {
+			*bucket = full // the others are emptier: that was somebody else
+		}
+	}
+	return ok
 }
 
+// holds reports whether take would draw one.
 func (b *budgets[K]) holds(now time.Time, key K, perSecond int) bool {
-	return b.of(key).holds(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
+	_, _, ok := b.draw(now, key, perSecond)
+	return ok
 }
 
-func (b *budgets[K]) of(key K) *bucket {
-	return &b.buckets[maphash.Comparable(b.seed, key)%uint64(len(b.buckets))]
+// draw returns a key's buckets, what its fullest one would be, and whether that has room.
+func (b *budgets[K]) draw(now time.Time, key K, perSecond int) (row [budgetRows]*bucket, full bucket, ok bool) {
+	hash := maphash.Comparable(b.seed, key)
+	for i := range row {
+		row[i] = &b.buckets[uint64(i)<<budgetBits|hash>>(i*budgetBits)%(1<<budgetBits)]
+		if at := bucket(fullAt(int64(*row[i]), now.UnixNano(), budgetDepth)); i == 0 || at < full {
+			full = at
+		}
+	}
+	ok = full.take(now.UnixNano(), time.Second/time.Duration(perSecond), budgetDepth)
+	return row, full, ok
 }
 
 // A client with an allocation has a budget of its own for refusals: it needs one 438

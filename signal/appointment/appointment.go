@@ -37,6 +37,10 @@ const (
 	MaxTestLength = 2 * time.Hour
 )
 
+// MaxAhead is how long before it opens an appointment is made at most. Whoever means a
+// later one has mistaken the year, or wants a code that nobody remembers.
+const MaxAhead = 2 * 366 * 24 * time.Hour
+
 // Grace is how long a row outlives its window, so that a late visitor is told
 // that it is over, and a consultation may run over.
 const Grace = 24 * time.Hour
@@ -185,8 +189,11 @@ func (a Appointment) Validate() error {
 
 // CheckWindow checks what an appointment has before it has codes: its window and Ref.
 func (a Appointment) CheckWindow() error {
-	if !a.Closes.After(a.Opens) || a.Closes.Sub(a.Opens) > 31*24*time.Hour || a.Closes.Year() > 9999 {
-		return errors.New("closes: must be after opens, by 31 days at most, and before the year 10000")
+	if !a.Closes.After(a.Opens) || a.Closes.Sub(a.Opens) > 31*24*time.Hour {
+		return errors.New("closes: must be after opens, by 31 days at most")
+	}
+	if a.Opens.Sub(a.Created) > MaxAhead {
+		return errors.New("opens: must be within two years: correct the date")
 	}
 	if a.Test && a.Closes.Sub(a.Opens) > MaxTestLength {
 		return errors.New("closes: a test lasts for 2 hours at most")

@@ -87,11 +87,11 @@ func testReissue(t *testing.T, r Registry, a Appointment) {
 
 func testTokens(t *testing.T, r Registry) {
 	ctx := t.Context()
-	kept, _, err := token.New("", []token.Scope{token.Appointments}, day, time.Time{})
+	kept, _, err := token.New("", []token.Scope{token.Appointments}, day, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	brief, _, err := token.New("", []token.Scope{token.Appointments}, day.Add(1), day.Add(time.Hour))
+	brief, _, err := token.New("", []token.Scope{token.Appointments}, day.Add(1), new(day.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}

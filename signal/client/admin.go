@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -30,16 +32,38 @@ type Admin struct {
 
 // NewAdmin returns an Admin for the unix socket of that path.
 func NewAdmin(socket string) *Admin {
-	var d net.Dialer
-	return &Admin{socket, &http.Client{
-		Timeout: 30 * time.Second,
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return d.DialContext(ctx, "unix", socket)
-			},
+	return newAdmin(socket, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	})
+}
+
+func newAdmin(socket string, dial func(context.Context) (net.Conn, error)) *Admin {
+	return &Admin{socket, &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, err := dial(ctx)
+			return steadyConn{conn}, err
 		},
-	}}
+	}}}
+}
+
+// silence is how long the daemon may say nothing. An answer may take longer as a whole.
+const silence = 30 * time.Second
+
+type steadyConn struct{ net.Conn }
+
+func (c steadyConn) Read(b []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(silence)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+func (c steadyConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(silence)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
 }
 
 // Created is a new appointment with its codes, which nobody else knows.
@@ -66,7 +90,7 @@ func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string)
 	if err != nil {
 		return Created{}, err
 	}
-	return a.create(ctx, info, protocol.NewAppointment{Ref: ref, Opens: opens, Closes: closes}, seal.NewRoomKey())
+	return a.create(ctx, info, protocol.NewAppointment{Ref: ref, Opens: &opens, Closes: &closes}, seal.NewRoomKey())
 }
 
 // CreateTest makes a code to check a network with: see [appointment.Test]. With it goes,
@@ -76,12 +100,12 @@ func (a *Admin) CreateTest(ctx context.Context, opens, closes time.Time) (Create
 	if err != nil {
 		return Created{}, err
 	}
-	return a.create(ctx, info, protocol.NewAppointment{Opens: opens, Closes: closes, Test: true}, seal.TestKey(info.Key))
+	return a.create(ctx, info, protocol.NewAppointment{Opens: &opens, Closes: &closes, Test: true}, seal.TestKey(info.Key))
 }
 
 func (a *Admin) create(ctx context.Context, info protocol.Info, request protocol.NewAppointment, room seal.RoomKey) (Created, error) {
 	request.ID = appointment.NewID()
-	created := Created{ID: request.ID, Opens: request.Opens, Closes: request.Closes}
+	created := Created{ID: request.ID, Opens: *request.Opens, Closes: *request.Closes}
 	for _, name := range (appointment.Appointment{Test: request.Test}).SeatNames() {
 		created.Seats = append(created.Seats, newSeat(info, name))
 	}
@@ -220,8 +244,8 @@ func (a *Admin) Backup(ctx context.Context, w io.Writer) error {
 	return a.call(ctx, http.MethodGet, "/v1/backup", nil, w)
 }
 
-// CreateToken makes an access token for the admin API; expires may be zero.
-func (a *Admin) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires time.Time) (made protocol.CreatedToken, err error) {
+// CreateToken makes an access token for the admin API; expires may be nil.
+func (a *Admin) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires *time.Time) (made protocol.CreatedToken, err error) {
 	request := protocol.NewToken{Name: name, Scopes: scopes, Expires: expires}
 	return made, a.call(ctx, http.MethodPost, "/v1/tokens", request, &made)
 }
@@ -243,7 +267,8 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) erro
 			return err
 		}
 	}
-	err := call(ctx, a.http, method, "http://admin"+path, &body, out)
+	// The daemon is trusted: a list of all appointments is as long as it is.
+	err := call(ctx, a.http, method, "http://admin"+path, &body, out, math.MaxInt64)
 	if _, refused := err.(protocol.Problem); err != nil && !refused {
 		if errors.As(err, new(*fs.PathError)) {
 			return err // of the file that the answer goes to
@@ -267,7 +292,7 @@ func unanswered(err error, socket string) error {
 		return fmt.Errorf("%w: %s is too long for the path of a unix socket: name the daemon's signal.admin_socket", err, socket)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("%w: the daemon ended before it had answered: look at its log", err)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: the daemon at %s is stuck or very busy: look at its log", err, socket)
 	}
 	return err

@@ -73,7 +73,7 @@ func GetInfo(ctx context.Context, client *http.Client, server string) (info prot
 	if err != nil {
 		return info, err
 	}
-	return info, call(ctx, client, http.MethodGet, target, nil, &info)
+	return info, call(ctx, client, http.MethodGet, target, nil, &info, 1<<20)
 }
 
 func endpoint(server, path string) (string, error) {
@@ -85,8 +85,9 @@ func endpoint(server, path string) (string, error) {
 }
 
 // call makes one JSON request. An error answer becomes a protocol.Problem. out may be
-// an io.Writer, which gets the answer as it is, or nil where there is none.
-func call(ctx context.Context, client *http.Client, method, target string, body io.Reader, out any) error {
+// an io.Writer, which gets the answer as it is, or nil where there is none. JSON of more
+// than most bytes is not read.
+func call(ctx context.Context, client *http.Client, method, target string, body io.Reader, out any, most int64) error {
 	request, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
 		return err
@@ -96,7 +97,6 @@ func call(ctx context.Context, client *http.Client, method, target string, body 
 		return err
 	}
 	defer response.Body.Close()
-	const most = 16 << 20 // a list of all appointments
 	d := json.NewDecoder(io.LimitReader(response.Body, most))
 	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/problem+json") {
 		var problem protocol.Problem

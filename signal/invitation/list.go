@@ -124,8 +124,13 @@ func readRow(columns, fields []string, zone string, now time.Time) (row Row, err
 		var problem error
 		switch column {
 		case "start":
-			if row.Opens, problem = appointment.ParseStart(fields[i], zone, now); problem == nil && !now.Before(row.Opens.Add(appointment.Length)) {
+			row.Opens, problem = appointment.ParseStart(fields[i], zone, now)
+			switch {
+			case problem != nil:
+			case !now.Before(row.Opens.Add(appointment.Length)):
 				problem = errors.New("start: the appointment would be over already: correct the date")
+			case row.Opens.Sub(now) > appointment.MaxAhead:
+				problem = errors.New("start: the appointment would be more than two years ahead: correct the date")
 			}
 		case "ref":
 			row.Ref, problem = fields[i], appointment.CheckRef(fields[i])

@@ -77,6 +77,7 @@ func TestReadListNamesEveryBadLine(t *testing.T) {
 		"UTF-16, unmarked":   {utf16le("start\tref\r\n"), "the list is not a text: save it from the spreadsheet as CSV in UTF-8"},
 		"half of UTF-16":     {utf16le("\ufeffstart\r\nsoon\r\n") + "x", "line 2: " + start + "\nline 3: " + start},
 		"a spreadsheet":      {"PK\x03\x04\x14\x00\x06\x00", "the list is not a text: save it from the spreadsheet as CSV in UTF-8"},
+		"in another century": {header + "2126-12-01 07:00,a\n", "line 2: start: the appointment would be more than two years ahead: correct the date"},
 		"over":               {header + "2026-11-30 06:59,a\n", "line 2: start: the appointment would be over already: correct the date"},
 		"a stray quote":      {header + "2026-12-01 10:00,\"a\nsoon,b\n", "line 2: a quote is not closed or stands within a value: write \"...\" around the whole value, or none\nline 3: " + start},
 		"a formula":          {header + "2026-12-01 10:00,-1\n", "line 2: " + ref},

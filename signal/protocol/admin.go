@@ -11,11 +11,12 @@ import (
 // than their verifiers and the room key wrapped for each. Without, the server makes
 // all of that and answers the codes.
 type NewAppointment struct {
-	ID     string    `json:"id,omitempty"`
-	Ref    string    `json:"ref,omitempty"` // the caller's own name for it, nothing about a person
-	Opens  time.Time `json:"opens,omitzero"`
-	Closes time.Time `json:"closes,omitzero"` // none: 24 hours after opens
-	Seats  []NewSeat `json:"seats,omitempty"`
+	ID  string `json:"id,omitempty"`
+	Ref string `json:"ref,omitempty"` // the caller's own name for it, nothing about a person
+	// Opens and Closes are pointers, since a time in the year 1 is none that was left out.
+	Opens  *time.Time `json:"opens,omitempty"`
+	Closes *time.Time `json:"closes,omitempty"` // none: 24 hours after opens
+	Seats  []NewSeat  `json:"seats,omitempty"`
 	// Test makes no appointment for people but a code to check a network with: it has
 	// the one seat "test", opens now unless it is said, and closes half an hour later.
 	Test bool `json:"test,omitempty"`
@@ -106,7 +107,7 @@ type ReissuedSeat struct {
 type NewToken struct {
 	Name    string        `json:"name,omitempty"`
 	Scopes  []token.Scope `json:"scopes"`
-	Expires time.Time     `json:"expires,omitzero"` // none: when it is revoked
+	Expires *time.Time    `json:"expires,omitempty"` // none: when it is revoked
 }
 
 // ListedToken is a row of GET /v1/tokens.

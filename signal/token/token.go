@@ -40,15 +40,21 @@ const prefix = "prx"
 
 var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// New returns a token and its text, which nobody can make again. Expires may be zero.
-func New(label string, scopes []Scope, now, expires time.Time) (t Token, text string, err error) {
+// New returns a token and its text, which nobody can make again. Without expires it is
+// valid until it is revoked.
+func New(label string, scopes []Scope, now time.Time, expires *time.Time) (t Token, text string, err error) {
 	var id [8]byte
 	var secret [32]byte
 	rand.Read(id[:])
 	rand.Read(secret[:])
 	t = Token{
 		ID: encoding.EncodeToString(id[:]), Hash: sha256.Sum256(secret[:]), Scopes: scopes, Label: label,
-		Created: now.UTC(), Expires: expires.UTC(),
+		Created: now.UTC(),
+	}
+	if expires != nil {
+		if t.Expires = expires.UTC(); !t.Expires.After(t.Created) || t.Expires.Year() > 9999 {
+			return Token{}, "", errors.New("expires: must be to come, and before the year 10000")
+		}
 	}
 	return t, fmt.Sprintf("%s_%s_%s", prefix, t.ID, encoding.EncodeToString(secret[:])), t.validate()
 }
@@ -64,9 +70,6 @@ func (t Token) validate() error {
 	}
 	if len(t.Label) > 64 || strings.ContainsFunc(t.Label, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return errors.New("name: at most 64 bytes without control characters are expected")
-	}
-	if !t.Expires.IsZero() && (!t.Expires.After(t.Created) || t.Expires.Year() > 9999) {
-		return errors.New("expires: the token would be over already")
 	}
 	return nil
 }

@@ -9,11 +9,11 @@ import (
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 
 func TestTokenOpensUntilItIsOver(t *testing.T) {
-	made, text, err := New("a practice's software", []Scope{ReadAppointments}, day, day.Add(time.Hour))
+	made, text, err := New("a practice's software", []Scope{ReadAppointments}, day, new(day.Add(time.Hour)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, _, err := New("", []Scope{Appointments}, day, time.Time{})
+	other, _, err := New("", []Scope{Appointments}, day, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,11 +40,12 @@ func TestTokenOpensUntilItIsOver(t *testing.T) {
 func TestTokenIsNotMadeOfWhatMakesNoSense(t *testing.T) {
 	good := []Scope{Appointments}
 	for name, make := range map[string]func() (Token, string, error){
-		"no scope":          func() (Token, string, error) { return New("", nil, day, time.Time{}) },
-		"an unknown scope":  func() (Token, string, error) { return New("", []Scope{"all"}, day, time.Time{}) },
-		"over already":      func() (Token, string, error) { return New("", good, day, day) },
-		"a long label":      func() (Token, string, error) { return New(strings.Repeat("x", 65), good, day, time.Time{}) },
-		"a label of escape": func() (Token, string, error) { return New("\x1b[2J", good, day, time.Time{}) },
+		"no scope":          func() (Token, string, error) { return New("", nil, day, nil) },
+		"an unknown scope":  func() (Token, string, error) { return New("", []Scope{"all"}, day, nil) },
+		"over already":      func() (Token, string, error) { return New("", good, day, new(day)) },
+		"over since year 1": func() (Token, string, error) { return New("", good, day, new(time.Time)) },
+		"a long label":      func() (Token, string, error) { return New(strings.Repeat("x", 65), good, day, nil) },
+		"a label of escape": func() (Token, string, error) { return New("\x1b[2J", good, day, nil) },
 	} {
 		if _, _, err := make(); err == nil {
 			t.Errorf("%s: made", name)
@@ -53,7 +54,7 @@ func TestTokenIsNotMadeOfWhatMakesNoSense(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	made, text, err := New("", []Scope{Appointments}, day, time.Time{})
+	made, text, err := New("", []Scope{Appointments}, day, nil)
 	if err != nil {
 		f.Fatal(err)
 	}

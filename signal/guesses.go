@@ -1,0 +1,115 @@
+package signal
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"time"
+
+	"praxisrelay/signal/appointment"
+)
+
+// guesses limits the codes that networks show, and remembers which were right there.
+//
+// A code is judged in one step, after it was looked up: then it is either told what it
+// opens, or it was one too many, right or wrong. So as many guesses made at once are
+// told as in turn, and right ones cost nothing: any crowd behind one address is let in.
+//
+// A limited network learns nothing about any code, the right ones included, except those
+// that were right from there before: a neighbour's wrong codes keep nobody from coming back.
+type guesses struct {
+	*limiter
+	seed  maphash.Seed
+	known recent[struct{}] // networks with codes that were right there
+	asked recent[bucket]   // these networks: how often they were wrong while limited
+}
+
+// maxKnown bounds what is remembered, of codes as of networks.
+const maxKnown = 1 << 16
+
+// A network that is limited may ask a hundred times, and then once a second, whether a
+// code was right there: else it would be a way to guess codes of neighbours.
+const (
+	askBurst    = 100
+	askInterval = time.Second
+)
+
+func newGuesses() *guesses {
+	return &guesses{limiter: newLimiter(), seed: maphash.MakeSeed()}
+}
+
+// wait returns how long a network must wait until this code is worth looking up.
+func (g *guesses) wait(now time.Time, client netip.Addr, lookup appointment.Lookup) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	wait := g.waitLocked(now, client)
+	if wait > 0 && g.knowsLocked(now, client, lookup) {
+		return 0
+	}
+	return wait
+}
+
+// judge notes whether a code is right. Where it returns a wait, nobody may be told.
+func (g *guesses) judge(now time.Time, client netip.Addr, lookup appointment.Lookup, right bool) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	wait := g.waitLocked(now, client)
+	switch {
+	case wait > 0 && !g.knowsLocked(now, client, lookup):
+		return wait
+	case right:
+		g.known.add(g.print(client, lookup))
+		g.asked.add(g.print(client, appointment.Lookup{}))
+	case wait == 0:
+		g.noteLocked(now, client)
+	}
+	return 0
+}
+
+// knowsLocked reports whether a code was right from a network before.
+func (g *guesses) knowsLocked(now time.Time, client netip.Addr, lookup appointment.Lookup) bool {
+	asked := g.asked.get(g.print(client, appointment.Lookup{}))
+	if asked == nil || asked.wait(now, askInterval, askBurst) > 0 {
+		return false
+	}
+	if g.known.get(g.print(client, lookup)) != nil {
+		return true
+	}
+	asked.add(now, askInterval)
+	return false
+}
+
+// print is the fingerprint of a network and a code; of a zero one, of the network.
+func (g *guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
+	type known struct {
+		network netip.Prefix
+		lookup  appointment.Lookup
+	}
+	return maphash.Comparable(g.seed, known{networkOf(client), lookup})
+}
+
+// recent has a value for each of the last maxKnown fingerprints. The oldest one makes room.
+type recent[V any] struct {
+	values map[uint64]*V
+	order  []uint64 // a ring once it is full
+	oldest int
+}
+
+// add gives a new one the zero value.
+func (r *recent[V]) add(print uint64) {
+	if r.values[print] != nil {
+		return
+	}
+	if r.values == nil {
+		r.values = map[uint64]*V{}
+	}
+	r.values[print] = new(V)
+	if len(r.order) < maxKnown {
+		r.order = append(r.order, print)
+		return
+	}
+	delete(r.values, r.order[r.oldest])
+	r.order[r.oldest] = print
+	r.oldest = (r.oldest + 1) % maxKnown
+}
+
+func (r *recent[V]) get(print uint64) *V { return r.values[print] }

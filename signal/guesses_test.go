@@ -1,0 +1,332 @@
+package signal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/token"
+)
+
+// slow is a registry that answers one kind of request to nobody before as many have asked
+// as are expected.
+type slow struct {
+	appointment.Registry
+	mu     sync.Mutex
+	kind   string
+	absent int
+	there  chan struct{}
+}
+
+func slowed(into **slow) func(*Options) {
+	return func(o *Options) {
+		*into = &slow{Registry: o.Registry}
+		o.Registry = *into
+	}
+}
+
+func (s *slow) expect(callers int, kind string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kind, s.absent, s.there = kind, callers, make(chan struct{})
+}
+
+func (s *slow) arrive(kind string) {
+	s.mu.Lock()
+	if kind != s.kind {
+		s.mu.Unlock()
+		return
+	}
+	there := s.there
+	if s.absent--; s.absent == 0 {
+		close(there)
+	}
+	s.mu.Unlock()
+	<-there
+}
+
+// missing is how many it still waits for.
+func (s *slow) missing() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.absent
+}
+
+func (s *slow) Find(ctx context.Context, lookups ...appointment.Lookup) (appointment.Appointment, appointment.Seat, error) {
+	s.arrive("Find")
+	return s.Registry.Find(ctx, lookups...)
+}
+
+func (s *slow) Get(ctx context.Context, id string) (appointment.Appointment, error) {
+	s.arrive("Get")
+	return s.Registry.Get(ctx, id)
+}
+
+func (s *slow) Token(ctx context.Context, id string) (token.Token, error) {
+	s.arrive("Token")
+	return s.Registry.Token(ctx, id)
+}
+
+// sideBySide counts what as many calls made at once return.
+func sideBySide(n int, call func(i int) string) map[string]int {
+	var (
+		mu    sync.Mutex
+		calls sync.WaitGroup
+	)
+	came := map[string]int{}
+	for i := range n {
+		calls.Go(func() {
+			what := call(i)
+			mu.Lock()
+			defer mu.Unlock()
+			came[what]++
+		})
+	}
+	calls.Wait()
+	return came
+}
+
+// shows makes a code known to the server from an address, and returns what it is told.
+func (l *lab) shows(from netip.Addr, token [32]byte) string {
+	_, _, failure := l.admit(l.Context(), from, overPoll, protocol.Join{Token: token[:], Epoch: strings.Repeat("A", 22)})
+	if failure == nil {
+		return "in"
+	}
+	return string(failure.Code)
+}
+
+var here = netip.MustParseAddr("198.51.100.1")
+
+func wrong(i int) [32]byte { return code.Keys{JoinToken: [32]byte{1, byte(i), byte(i >> 8)}}.JoinToken }
+
+// TestGuessesSideBySideAreNoMoreThanInTurn, however slow the registry is, and what they
+// cost is over as soon.
+func TestGuessesSideBySideAreNoMoreThanInTurn(t *testing.T) {
+	const tries = 60
+	var registry *slow
+	l := newLab(t, slowed(&registry))
+	_, _, patient := l.seats(day)
+	registry.expect(tries, "Find")
+	told := sideBySide(tries, func(i int) string { return l.shows(here, wrong(i)) })
+	if told[string(protocol.UnknownCode)] != guessBurst || told[string(protocol.Limited)] != tries-guessBurst {
+		t.Errorf("told %v, want %d judged", told, guessBurst)
+	}
+	if got := l.shows(here, patient.JoinToken); got != string(protocol.Limited) {
+		t.Errorf("a right code then: %s", got)
+	}
+	l.at(day.Add(guessInterval))
+	if got := l.shows(here, patient.JoinToken); got != "in" {
+		t.Errorf("a right code %v later: %s", guessInterval, got)
+	}
+}
+
+// TestARightCodeAmongTooManyIsNotTold, though it was looked up before there were too many.
+func TestARightCodeAmongTooManyIsNotTold(t *testing.T) {
+	var registry *slow
+	l := newLab(t, slowed(&registry))
+	_, _, patient := l.seats(day)
+	registry.expect(2, "Find") // it is held up until another one comes
+	told := make(chan string)
+	go func() { told <- l.shows(here, patient.JoinToken) }()
+	for registry.missing() != 1 {
+	}
+	for i := range guessBurst {
+		l.guesses.judge(day, here, appointment.Lookup{byte(i)}, false)
+	}
+	l.shows(netip.MustParseAddr("192.0.2.9"), wrong(0))
+	if got := <-told; got != string(protocol.Limited) {
+		t.Errorf("told %s", got)
+	}
+}
+
+// TestACrowdBehindOneAddressIsLetIn, after as many wrong codes as there may be but one.
+func TestACrowdBehindOneAddressIsLetIn(t *testing.T) {
+	const patients = 100
+	var registry *slow
+	l := newLab(t, slowed(&registry))
+	var tokens [][32]byte
+	for range patients {
+		_, _, patient := l.seats(day)
+		tokens = append(tokens, patient.JoinToken)
+	}
+	for i := range guessBurst - 1 {
+		if got := l.shows(here, wrong(i)); got != string(protocol.UnknownCode) {
+			t.Fatalf("wrong code %d: %s", i, got)
+		}
+	}
+	registry.expect(patients, "Find")
+	if told := sideBySide(patients, func(i int) string { return l.shows(here, tokens[i]) }); told["in"] != patients {
+		t.Errorf("told %v", told)
+	}
+}
+
+// TestWrongTokensSideBySideAreNoMoreThanInTurn likewise.
+func TestWrongTokensSideBySideAreNoMoreThanInTurn(t *testing.T) {
+	const tries = 60
+	var registry *slow
+	l := newLab(t, slowed(&registry))
+	a := newAPI(l)
+	registry.expect(tries, "Token")
+	told := sideBySide(tries, func(int) string { return a.told("GET", "/v1/info", "") })
+	if told["unauthorized"] != guessBurst || told["limited"] != tries-guessBurst {
+		t.Errorf("told %v, want %d judged", told, guessBurst)
+	}
+	l.at(day.Add(guessInterval))
+	if got := a.told("GET", "/v1/info", ""); got != "unauthorized" {
+		t.Errorf("%v later: %s", guessInterval, got)
+	}
+}
+
+// told makes a request and returns the type of the problem, from any goroutine.
+func (a *api) told(method, path, body string) string {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.RemoteAddr = a.from
+	r.Header.Set("Authorization", a.bearer)
+	w := httptest.NewRecorder()
+	a.handler.ServeHTTP(w, r)
+	var p protocol.Problem
+	if w.Code == http.StatusOK {
+		return "done"
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		return err.Error()
+	}
+	return strings.TrimPrefix(p.Type, "/problems/")
+}
+
+// TestCodesAreNotGuessedThroughReissue: a token may be wrong as often as a network, also
+// side by side, wherever it is used. Neither other tokens nor patients pay for that.
+func TestCodesAreNotGuessedThroughReissue(t *testing.T) {
+	const tries = 60
+	var registry *slow
+	l := newLab(t, slowed(&registry))
+	a := newAPI(quick(l)).with(token.Appointments)
+	other := a.with(token.Appointments)
+	made := created(t, a.ask("POST", "/v1/appointments", plainBody))
+	_, _, patient := l.seats(day)
+	seat := "/v1/appointments/" + made.ID + "/seats/patient"
+	with := func(code string) string { return `{"with":{"seat":"doctor","code":"` + code + `"}}` }
+
+	registry.expect(tries, "Get")
+	told := sideBySide(tries, func(i int) string {
+		elsewhere := *a
+		elsewhere.from = fmt.Sprintf("192.0.2.%d:1000", i)
+		return elsewhere.told("PUT", seat, with("KTRW-BZMF-QHDF"))
+	})
+	if told["wrong-code"] != guessBurst || told["limited"] != tries-guessBurst {
+		t.Errorf("told %v, want %d judged", told, guessBurst)
+	}
+	w := a.ask("PUT", seat, with(made.Seats[0].Code))
+	if problemOf(t, w) != "limited" || w.Header().Get("Retry-After") != fmt.Sprint(guessInterval.Seconds()) {
+		t.Errorf("the right code then: %d %v %s", w.Code, w.Header(), w.Body)
+	}
+	if got := l.shows(netip.MustParseAddrPort(a.from).Addr(), patient.JoinToken); got != "in" {
+		t.Errorf("a patient of that network: %s", got)
+	}
+	if got := other.told("PUT", seat, with(made.Seats[0].Code)); got != "done" {
+		t.Errorf("with another token: %s", got)
+	}
+	l.at(day.Add(guessInterval))
+	if got := a.told("PUT", seat, with("KTRW-BZMF-QHDF")); got != "wrong-code" {
+		t.Errorf("%v later: %s", guessInterval, got)
+	}
+}
+
+func TestRightCodesAreRememberedByNetwork(t *testing.T) {
+	g := newGuesses()
+	here, beside, elsewhere := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8:1::1")
+	right, wrong := appointment.Lookup{1}, appointment.Lookup{2}
+	g.judge(day, here, right, true)
+	for range guessBurst {
+		g.fail(day, here)
+		g.fail(day, elsewhere)
+	}
+	limited := func(at time.Time, client netip.Addr, lookup appointment.Lookup) bool {
+		return g.wait(at, client, lookup) > 0
+	}
+	if limited(day, here, right) || limited(day, beside, right) || !limited(day, elsewhere, right) ||
+		!limited(day, here, wrong) || !limited(day, here, appointment.Lookup{}) {
+		t.Error("it remembers another code or network than it was told")
+	}
+	if g.judge(day, here, right, false) != 0 || g.fail(day, here) != guessInterval {
+		t.Error("a code that was right before counts while the network is limited")
+	}
+	for range 200 {
+		limited(day, here, wrong)
+	}
+	if !limited(day, here, right) {
+		t.Error("codes of neighbours can be guessed without end")
+	}
+	if limited(day.Add(askInterval), here, right) {
+		t.Error("it does not forgive")
+	}
+}
+
+// TestNoNetworkPaysForOthers: thousands of networks send as many wrong codes as they can
+// without reaching the limit of all. An hour later no uninvolved network is limited, none
+// has lost what was remembered of it, and little is kept.
+func TestNoNetworkPaysForOthers(t *testing.T) {
+	g := newGuesses()
+	address := func(net byte, i int) netip.Addr {
+		return netip.AddrFrom4([4]byte{net, byte(i >> 16), byte(i >> 8), byte(i)})
+	}
+	right := appointment.Lookup{1}
+	for i := range 10_000 {
+		g.judge(day, address(11, i), right, true)
+	}
+	const perSecond = 97
+	now, most := day, 0
+	for i := range 3600 * perSecond {
+		now = day.Add(time.Duration(i) * time.Second / perSecond)
+		attacker := address(10, i%2400)
+		g.judge(now, attacker, appointment.Lookup{2}, false)
+		g.wait(now, attacker, appointment.Lookup{3}) // limited ones ask for codes of neighbours
+		most = max(most, len(g.networks.buckets))
+	}
+	limited, forgotten := 0, 0
+	for i := range 10_000 {
+		if g.wait(now, address(12, i), right) > 0 {
+			limited++
+		}
+		if g.known.get(g.print(address(11, i), right)) == nil || g.asked.get(g.print(address(11, i), appointment.Lookup{})).wait(now, askInterval, askBurst) > 0 {
+			forgotten++
+		}
+	}
+	if limited > 0 || forgotten > 0 {
+		t.Errorf("of 10,000 uninvolved networks %d are limited, and of as many known ones %d forgotten", limited, forgotten)
+	}
+	if most != 2400 {
+		t.Errorf("%d networks are kept, of 2400 that were wrong", most)
+	}
+}
+
+// TestWhatIsKeptIsBounded by the limit of all, be every wrong code of another network.
+func TestWhatIsKeptIsBounded(t *testing.T) {
+	g := newGuesses()
+	const kept = totalBurst + int(2*guessInterval/totalInterval) // one failure is forgiven after an interval, and forgotten within another
+	for i := range 5 * kept {
+		now := day.Add(time.Duration(i) * totalInterval)
+		client := netip.AddrFrom16([16]byte{0x20, 1, 0, byte(i >> 16), byte(i >> 8), byte(i)}) // a site each
+		g.judge(now, client, appointment.Lookup{1}, false)
+		g.judge(now, client, appointment.Lookup{2}, false)
+		if n := max(len(g.networks.buckets), len(g.sites.buckets)); n > kept {
+			t.Fatalf("%d are kept after %v", n, now.Sub(day))
+		}
+	}
+	for i := range 2 * maxKnown {
+		g.known.add(uint64(i))
+	}
+	if n := len(g.known.values); n != maxKnown || g.known.get(maxKnown-1) != nil || g.known.get(maxKnown) == nil {
+		t.Errorf("%d codes are remembered, or not the last ones", n)
+	}
+}
