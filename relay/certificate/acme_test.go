@@ -135,6 +135,7 @@ func (c client) verify(t *testing.T, a *certificatetest.Pebble) {
 // TestACMETriesTheOtherWay: one way is closed, the other is found, and the log says why
 // the first failed.
 func TestACMETriesTheOtherWay(t *testing.T) {
+	t.Parallel()
 	a := certificatetest.NewPebble(t, certificatetest.Options{})
 	a.Start(t)
 	for name, way := range map[string]struct {
@@ -168,6 +169,7 @@ func TestACMETriesTheOtherWay(t *testing.T) {
 
 // TestACMEWaitsForTheDirectory: it is down at the start and comes back.
 func TestACMEWaitsForTheDirectory(t *testing.T) {
+	t.Parallel()
 	a := certificatetest.NewPebble(t, certificatetest.Options{})
 	c := newClient(t, a, nil)
 	c.serveTLS(t, a)
@@ -194,6 +196,7 @@ func TestACMEWaitsForTheDirectory(t *testing.T) {
 
 // TestACMEBindsTheAccount: with the right key alone, and once.
 func TestACMEBindsTheAccount(t *testing.T) {
+	t.Parallel()
 	a := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}})
 	a.Start(t)
 	key, err := base64.RawURLEncoding.DecodeString(eabKey)
@@ -246,6 +249,7 @@ func TestACMEBindsTheAccount(t *testing.T) {
 
 // TestACMERenews: certificates live for some seconds here.
 func TestACMERenews(t *testing.T) {
+	t.Parallel()
 	a := certificatetest.NewPebble(t, certificatetest.Options{Lifetime: 12 * time.Second})
 	a.Start(t)
 	c := newClient(t, a, nil)

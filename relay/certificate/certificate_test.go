@@ -219,6 +219,7 @@ func TestReadiness(t *testing.T) {
 // TestReplacedUnderHandshakes: a thousand times, beside handshakes without a pause and a
 // connection that stays.
 func TestReplacedUnderHandshakes(t *testing.T) {
+	t.Parallel()
 	ca := certificatetest.NewCA(t)
 	s, _ := newStore()
 	if err := s.Replace(ca.Issue(t, name, nil)); err != nil {
