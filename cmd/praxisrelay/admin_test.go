@@ -36,6 +36,7 @@ func (s *served) ice(t *testing.T, keys code.Keys) protocol.ICEServer {
 // TestReissuedSeatChangesHands: the old code and its TURN credential open nothing, the
 // new ones work at once.
 func TestReissuedSeatChangesHands(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
@@ -115,6 +116,7 @@ func bound(t *testing.T) *appliance {
 }
 
 func TestTokenCommands(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	made, stderr, err := run(t, "token", "create", "--socket", s.socket, "--scope", "appointments:read", "--name", "a display", "--expires", "90d")
 	if err != nil {
@@ -167,6 +169,7 @@ func TestTokenCommands(t *testing.T) {
 }
 
 func TestBackupIsWholeAndItsOwnersAlone(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "2026-0815")
 	if err != nil {
@@ -242,6 +245,7 @@ func TestPepperIsReloaded(t *testing.T) {
 
 // TestAdminAPIDocumentRuns every command of docs/admin-api.md, in their order.
 func TestAdminAPIDocumentRuns(t *testing.T) {
+	t.Parallel()
 	bash, _ := tool(t, "bash", "bash"), tool(t, "curl", "curl")
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "admin-api.md"))
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 // TestLoadBalancersChecks: what they ask, in the forms in which they ask it, at each
 // listener that serves HTTP.
 func TestLoadBalancersChecks(t *testing.T) {
+	t.Parallel()
 	file, folder := writeConfig(t)
 	edit(t, file, "listen:\n", "listen:\n  http: 127.0.0.1:0\n")
 	s := newServed(folder)

@@ -311,6 +311,7 @@ func (b *browser) arriving(t *testing.T, more int) {
 // TestConsultationThroughTheRelayAlone: both makes of browser, in both seats, over every
 // transport, and each with its like.
 func TestConsultationThroughTheRelayAlone(t *testing.T) {
+	t.Parallel()
 	file, folder := writeConfig(t)
 	// Firefox uses TURN over TLS only by name.
 	edit(t, file, "name: 127.0.0.1", "name: localhost")

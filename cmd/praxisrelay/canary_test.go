@@ -24,6 +24,7 @@ import (
 // TestCanaries: what opens an appointment or the admin API, and who uses it, went
 // through good and bad requests, and is in no log, no metric, no file and no error of the daemon.
 func TestCanaries(t *testing.T) {
+	t.Parallel()
 	var over client.CreatedSeat
 	s := startServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
 		over = pastAppointment(t, registry, pepper, time.Now())

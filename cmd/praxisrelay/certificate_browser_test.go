@@ -224,6 +224,7 @@ func TestCertificatesAreJudged(t *testing.T) {
 // TestChromiumJudgesAlike: what every browser is said to refuse, it refuses, and what
 // nothing is said of, it takes.
 func TestChromiumJudgesAlike(t *testing.T) {
+	t.Parallel()
 	root, list := judgedCertificates(t)
 	home := t.TempDir()
 	trust(t, filepath.Join(home, ".pki", "nssdb"), root)

@@ -13,6 +13,7 @@ import (
 // TestAttackOnTheOpenRelay finds nothing on a host with a public address, and exactly what
 // relay.allow lets through where it does.
 func TestAttackOnTheOpenRelay(t *testing.T) {
+	t.Parallel()
 	h := newHosts(t, [2]string{"9.8.7.6/24", "9.8.7.5/24"})
 	for _, command := range []string{"link set lo up", "address add 2606:4700:7::6/64 dev cable nodad"} {
 		if out, err := exec.Command("ip", append([]string{"-netns", h[0]}, strings.Fields(command)...)...).CombinedOutput(); err != nil {

@@ -57,6 +57,7 @@ func isTight(t *testing.T, r sitecheck.AttackReport, relay string, code int, sai
 // TestAttackFindsNothing in a paired relay; and it leaves nothing behind, pushes nobody
 // out, and fires no alert.
 func TestAttackFindsNothing(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	created := s.appoint(t, time.Now(), time.Now().Add(time.Hour))
 	_, servers := s.join(t, created.Seats[:1])
@@ -126,6 +127,7 @@ func (s *served) madeAndRevoked(t *testing.T, made, revoked int) {
 // TestOthersAreNotAttacked: neither who shows another certificate nor who has the same one
 // and does not know the codes.
 func TestOthersAreNotAttacked(t *testing.T) {
+	t.Parallel()
 	own := startServe(t, nil)
 	for name, test := range map[string]struct{ same, want string }{
 		"another certificate": {"", "another certificate is shown there than that of the server behind " + own.socket},
@@ -153,6 +155,7 @@ func TestOthersAreNotAttacked(t *testing.T) {
 
 // TestAnAttackThatIsInterruptedLeavesNothing, and proves nothing.
 func TestAnAttackThatIsInterruptedLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	until := func(what string, done func(protocol.Status) bool) {
 		t.Helper()

@@ -189,6 +189,7 @@ func (l *checkLab) check(name string, s site, args ...string) (report sitecheck.
 // TestCheckNamesWhatIsClosed: behind each firewall a check names its row and nothing
 // else.
 func TestCheckNamesWhatIsClosed(t *testing.T) {
+	t.Parallel()
 	l := newCheckLab(t)
 	l.serveProxy("10.77.0.1:3128")
 	l.serveFront(":8443", l.own, true, false)

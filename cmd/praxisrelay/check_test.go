@@ -16,6 +16,7 @@ import (
 // TestCheckWithTheCodesOfAConsultation: the doctor's leads to a verdict. The patient's
 // gives no relay before the doctor lets them in, which is no fault of the network.
 func TestCheckWithTheCodesOfAConsultation(t *testing.T) {
+	t.Parallel()
 	demo, _ := startDemo(t)
 	checking := func(args ...string) (report sitecheck.Report, stdout string, code int) {
 		stdout, stderr, err := run(t, append([]string{"check", "--insecure", "--quick", "--proxy", "none"}, args...)...)
@@ -48,6 +49,7 @@ func TestCheckWithTheCodesOfAConsultation(t *testing.T) {
 // TestCheckNamesTheRemedy: who has to trust an issuer, mend a proxy or start an
 // appliance is told so, and not to open what is open.
 func TestCheckNamesTheRemedy(t *testing.T) {
+	t.Parallel()
 	demo, _ := startDemo(t)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 // TestServeDoesNotStartOnMistakes: each is said with a remedy, and nothing starts on
 // an insecure default.
 func TestServeDoesNotStartOnMistakes(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -101,6 +102,7 @@ func writeFile(t *testing.T, file, text string, mode os.FileMode) {
 }
 
 func TestCodeCommands(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	_, stderr, err := run(t, "code", "create", "--socket", s.socket, "--start", "2026-12-01 10:00", "--zone", "Europe/Berlin")
 	// The window may be over by the time this runs, and is then refused.

@@ -19,6 +19,7 @@ import (
 // TestMakeAll: whatever fails, what was made is handed over in order, and the rest is
 // named.
 func TestMakeAll(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("broken")
 	const n = 9
 	for _, workers := range []int{1, 2, 20} {
@@ -114,6 +115,7 @@ func startAdmin(t *testing.T, good int) (socket string, acknowledged func() []st
 // TestLostAnswersAreTakenBack: an appointment of which nobody knows whether it was made is
 // revoked, and named where even that gets no answer.
 func TestLostAnswersAreTakenBack(t *testing.T) {
+	t.Parallel()
 	for _, revokes := range []bool{true, false} {
 		socket := filepath.Join(t.TempDir(), "admin.sock")
 		listener, err := net.Listen("unix", socket)
@@ -158,6 +160,7 @@ func TestLostAnswersAreTakenBack(t *testing.T) {
 // TestCodeListsWhenTheDaemonFails: what was acknowledged is printed, and the error says
 // what remains to be done.
 func TestCodeListsWhenTheDaemonFails(t *testing.T) {
+	t.Parallel()
 	socket, acknowledged := startAdmin(t, 5)
 	list := "start,ref\n" + strings.Repeat(nextYear("YEAR-07-01 10:00,a\n"), 20)
 	stdout, stderr, err := createFrom(t, socket, list)

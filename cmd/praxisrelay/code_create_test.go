@@ -57,6 +57,7 @@ func TestInvitationsTellLocalTimes(t *testing.T) {
 
 // TestInvitationFiles: the codes are printed, and in files for their owner alone.
 func TestInvitationFiles(t *testing.T) {
+	t.Parallel()
 	socket, _ := startAdmin(t, 1)
 	folder := filepath.Join(t.TempDir(), "new")
 	stdout, stderr, err := run(t, "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"), "--out", folder, "--invite", "en", "--qr")
@@ -100,6 +101,7 @@ func TestInvitationFiles(t *testing.T) {
 }
 
 func TestInvitationFilesAreNotOverwritten(t *testing.T) {
+	t.Parallel()
 	f, err := newFiles(t.TempDir(), nil, nil, day)
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +139,7 @@ func createFrom(t *testing.T, socket, list string, args ...string) (stdout, stde
 }
 
 func TestCodeLists(t *testing.T) {
+	t.Parallel()
 	socket, acknowledged := startAdmin(t, 5)
 	stdout, stderr, err := createFrom(t, socket, nextYear("start;ref\nYEAR-07-01 10:00;room-3\nsoon;\nYEAR-07-01 10:30;@room\n"))
 	if err == nil || stdout != "" || !regexp.MustCompile(`^praxisrelay: line 3: start .*\npraxisrelay: line 4: ref: .*\n$`).MatchString(stderr) {
@@ -203,6 +206,7 @@ func TestCodeLists(t *testing.T) {
 
 // TestCodeListsWhenFilesCannotBeWritten: the codes are printed all the same.
 func TestCodeListsWhenFilesCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	socket, acknowledged := startAdmin(t, 100)
 	file := filepath.Join(t.TempDir(), "file")
 	writeFile(t, file, "", 0o600)
@@ -233,6 +237,7 @@ func TestCodeListsWhenFilesCannotBeWritten(t *testing.T) {
 }
 
 func TestCodeCreateRefuses(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		args []string
 		want string

@@ -12,6 +12,7 @@ import (
 // TestConfigCheckNamesEveryMistake, with its line and place, and what is in the files
 // that the configuration names is not said.
 func TestConfigCheckNamesEveryMistake(t *testing.T) {
+	t.Parallel()
 	file, folder := writeConfig(t)
 	stdout, stderr, err := run(t, "config", "check", "--config", file)
 	if err != nil || !strings.HasSuffix(stdout, file+": no mistakes\n") {

@@ -250,6 +250,7 @@ func TestCoturnsClientOverDTLS(t *testing.T) {
 // TestCoturnsDiscovery: what NAT a client is behind, by coturn's clients, where two
 // addresses are configured (RFC 5780), and a plain STUN client's question in any case.
 func TestCoturnsDiscovery(t *testing.T) {
+	t.Parallel()
 	tool(t, "turnutils_stunclient", "coturn")
 	tool(t, "turnutils_natdiscovery", "coturn")
 	file, _ := writeConfig(t)

@@ -63,6 +63,7 @@ func closedPipe(t *testing.T) *os.File {
 
 // TestUnprintedCodesAreTakenBack, and tokens: nothing is valid that nobody has.
 func TestUnprintedCodesAreTakenBack(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	create := []string{"code", "create", "--socket", s.socket, "--start", nextYear("YEAR-07-01 10:00")}
 	with := func(args ...string) []string { return append(create[:len(create):len(create)], args...) }
@@ -156,6 +157,7 @@ func readCreated(t *testing.T, line string) (made createdJSON) {
 
 // TestWhatCannotBeTakenBackIsNamed, for somebody to do it.
 func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
+	t.Parallel()
 	socket, acknowledged := startAdmin(t, 2) // which revokes nothing
 	said := printInto(t, fullDevice(t), "code", "create", "--socket", socket, "--start", nextYear("YEAR-07-01 10:00"))
 	ids := acknowledged()
@@ -166,6 +168,7 @@ func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
 
 // TestHalfFilesGo: of invitations and of a backup for which there is no room.
 func TestHalfFilesGo(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	disk := smallDisk(t, "8k")
 	stdout, stderr, err := run(t, "code", "create", "--socket", s.socket, "--start", nextYear("YEAR-07-01 10:00"), "--out", disk, "--format", "txt,html", "--json")

@@ -42,6 +42,7 @@ func (s *served) call(t *testing.T) (created client.Created, servers []protocol.
 
 // TestDrainCommand: it counts calls, tells the next appointment, refuses others and waits.
 func TestDrainCommand(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	berlin, err := appointment.LoadZone(appointment.DefaultZone)
 	if err != nil {
@@ -210,6 +211,7 @@ func TestStopFinishesCalls(t *testing.T) {
 
 // TestStopWithoutCallsIsAtOnce, whatever drain_timeout allows.
 func TestStopWithoutCallsIsAtOnce(t *testing.T) {
+	t.Parallel()
 	file, folder := writeConfig(t)
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -274,6 +276,7 @@ func (m *manager) hears(t *testing.T, wants ...string) {
 // TestPageUnderMaintenance: who waits is told, in the reader's language, and goes on when
 // it is over; a call that runs goes on meanwhile, also when a page is loaded anew.
 func TestPageUnderMaintenance(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	var created []client.Created
 	for range 2 {

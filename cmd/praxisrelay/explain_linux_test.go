@@ -78,6 +78,7 @@ func (b *behind) place(transport string) (*turn.Client, net.PacketConn, error) {
 // TestFirewallsAreExplained: what a real firewall does at the patient's is told from what
 // it lets through.
 func TestFirewallsAreExplained(t *testing.T) {
+	t.Parallel()
 	nft := tool(t, "nft", "nftables")
 	h, folder, _ := guard(t)
 	s := newServed(folder)

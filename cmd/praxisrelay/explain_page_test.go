@@ -9,6 +9,7 @@ import (
 // TestThePageExplains: the doctor sees why there is no connection, in both languages and
 // on a phone too, until there is one; the patient sees nothing of it.
 func TestThePageExplains(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
 	// As if the network let nothing through: the patient's browser knows of no relay.

@@ -250,6 +250,7 @@ func (c *staged) explained(want failure) {
 // TestFailuresAreExplained: each is staged with real clients, and has the right sentence
 // on the right side.
 func TestFailuresAreExplained(t *testing.T) {
+	t.Parallel()
 	serve := func(settings ...string) (*served, string) {
 		file, folder := writeConfig(t)
 		edit(t, file, settings...)

@@ -304,6 +304,7 @@ func exchange(t *testing.T, host string, c turn.ClientConfig, wantOut, wantIn bo
 // TestRuleSetsLeaveOthersAlone: what else is in the kernel stays, and loading twice is
 // as good as once.
 func TestRuleSetsLeaveOthersAlone(t *testing.T) {
+	t.Parallel()
 	h, _, plan := guard(t)
 	nft := tool(t, "nft", "nftables")
 	onGuarded(t, h, nft, "add table inet other")

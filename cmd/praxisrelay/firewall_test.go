@@ -27,6 +27,7 @@ import (
 // TestFirewallDocuments: the tables in the documents are what the command prints for the
 // example configuration.
 func TestFirewallDocuments(t *testing.T) {
+	t.Parallel()
 	for language, document := range map[string]string{"en": "../../docs/firewall.md", "de": "../../docs/de/firewall.md"} {
 		args := []string{"firewall", "--config", "docs/praxisrelay.example.yaml", "--address", "192.0.2.10,2001:db8::10", "--format", "markdown", "--lang", language}
 		c := program(args...)
@@ -163,6 +164,7 @@ func TestFirewallPageLooksUpRarely(t *testing.T) {
 // TestFirewallPage: the page shows the ports of this appliance in the reader's language,
 // under the headers of every page, without a script, on a phone and on a screen.
 func TestFirewallPage(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	page := strings.TrimSuffix(s.url, "/") + "/firewall"
 	get := func(url, accept string) (*http.Response, string) {

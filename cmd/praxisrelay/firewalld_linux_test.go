@@ -18,6 +18,7 @@ import (
 
 // TestFirewalldTakesTheService: firewalld reads the service with all its ports.
 func TestFirewalldTakesTheService(t *testing.T) {
+	t.Parallel()
 	offline := tool(t, "firewall-offline-cmd", "firewalld")
 	c, err := config.Load("../../docs/praxisrelay.example.yaml")
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 // TestNothingForeignReachesTheTerminal: what a configuration, a server, a proxy or a
 // certificate says is shown, and not obeyed.
 func TestNothingForeignReachesTheTerminal(t *testing.T) {
+	t.Parallel()
 	const foreign, shown = "\x1b]0;owned\x07\u009b2J\n", `\x1b]0;owned\a\u009b2J\n`
 	told := func(what, text string, lines int) {
 		t.Helper()

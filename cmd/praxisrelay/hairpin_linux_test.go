@@ -24,6 +24,7 @@ const noteCandidates = `
 // have the relay's own address. The call goes through the relay all the same, where no
 // other way is open.
 func TestCandidatesThatShareTheRelaysAddress(t *testing.T) {
+	t.Parallel()
 	for _, place := range []struct {
 		name, address string
 		port          string // of UDP, which the host lets through

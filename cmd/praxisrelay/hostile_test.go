@@ -17,6 +17,7 @@ import (
 // before any authentication, on every stream port. The connection is gone when its time is
 // over, at the latest, and no CPU is spent on it meanwhile.
 func TestHostileStreams(t *testing.T) {
+	t.Parallel()
 	info, d := startDemo(t)
 	attacks := map[string]struct {
 		first, drip []byte // drip: byte by byte, for as long as the connection lives

@@ -19,6 +19,7 @@ import (
 // TestInheritedSockets: the daemon serves on the sockets that it was started with where
 // its configuration names their addresses, and says which it has no use for.
 func TestInheritedSockets(t *testing.T) {
+	t.Parallel()
 	file, folder := writeConfig(t)
 	https, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 // TestInitLooksAround: on a host with a name service of its own, where something else
 // has ports.
 func TestInitLooksAround(t *testing.T) {
+	t.Parallel()
 	h := newHosts(t, [2]string{"192.0.2.1/24", "192.0.2.2/24"})
 	etc := filepath.Join("/etc/netns", h[0])
 	if err := os.MkdirAll(etc, 0o755); err != nil {
@@ -207,6 +208,7 @@ func (term *keyboard) answer(question, line string) {
 // TestInitAsks at a terminal for what the flags leave open, again where the answer
 // cannot be, and can be given up.
 func TestInitAsks(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "praxisrelay.yaml")
 	certificate, key := signedFor(t, "relay.invalid").write(t)
@@ -334,6 +336,7 @@ func disturbed(t *testing.T, inject, at string, args ...string) *exec.Cmd {
 
 // TestInitTakesBack what it made when the disk fails.
 func TestInitTakesBack(t *testing.T) {
+	t.Parallel()
 	certificate, key := signedFor(t, "127.0.0.1").write(t)
 	for _, test := range []struct{ inject, at string }{
 		{"linkat:error=ENOSPC", "etc/praxisrelay.yaml"},

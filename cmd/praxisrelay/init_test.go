@@ -83,6 +83,7 @@ func saysNoSecret(t *testing.T, folder, said string) {
 // TestInitIsWhatADaemonStartsFrom: everything is there, with the right permissions,
 // and a second run changes nothing but makes secrets that are missing.
 func TestInitIsWhatADaemonStartsFrom(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "etc", "praxisrelay")
 	file := filepath.Join(folder, "praxisrelay.yaml")
 	certificate, key := signedFor(t, "127.0.0.1").write(t)
@@ -150,6 +151,7 @@ func TestInitIsWhatADaemonStartsFrom(t *testing.T) {
 
 // TestInitRefuses what cannot work, with a remedy, and leaves everything as it was.
 func TestInitRefuses(t *testing.T) {
+	t.Parallel()
 	good := signedFor(t, "relay.example.org")
 	other := signedFor(t, "other.example.org")
 	certificate, key := good.write(t)
@@ -230,6 +232,7 @@ func TestInitRefuses(t *testing.T) {
 // TestInitNamesWhatDiffers between its flags and a configuration that it keeps: neither is
 // anything made then, nor does it succeed.
 func TestInitNamesWhatDiffers(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "praxisrelay.yaml")
 	certificate, key := signedFor(t, "127.0.0.1").write(t)
@@ -273,6 +276,7 @@ func TestInitNamesWhatDiffers(t *testing.T) {
 // TestInitAsksWhomItIsToldTo: the STUN server for the public address, and the ACME
 // directory whether it is there and what time it is.
 func TestInitAsksWhomItIsToldTo(t *testing.T) {
+	t.Parallel()
 	authority := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/ahead":

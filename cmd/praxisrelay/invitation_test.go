@@ -20,6 +20,7 @@ import (
 // TestSheetInABrowser: a browser shows and prints the sheet on one page of A4 without
 // loading anything, and its QR code is the link.
 func TestSheetInABrowser(t *testing.T) {
+	t.Parallel()
 	b := newBrowser(t, "printing")
 	socket, _ := startAdmin(t, 1)
 	folder := t.TempDir()

@@ -29,6 +29,7 @@ const standardError = `$(stat -L -c %d:%i /proc/self/fd/2)`
 
 // TestJournalGetsPriorities and no time, but where JOURNAL_STREAM names something else.
 func TestJournalGetsPriorities(t *testing.T) {
+	t.Parallel()
 	for stream, line := range map[string]string{
 		standardError: `^<[3-7]>[a-z ]+( [a-z_]+=.*)?$`,
 		"1:1":         `^time=\S+ level=[A-Z]+ msg=`,
@@ -56,6 +57,7 @@ func TestJournalGetsPriorities(t *testing.T) {
 
 // TestTerminalIsShort: people who look on read the time of day and the message.
 func TestTerminalIsShort(t *testing.T) {
+	t.Parallel()
 	file, _ := writeConfig(t)
 	ours, theirs := openTerminal(t)
 	c := program("serve", "--config", file)

@@ -16,6 +16,7 @@ import (
 // TestALostLogEndsNothing: whoever reads the log may go, also where SIGPIPE was ignored
 // when the daemon was started; the daemon serves on, and stops in good order.
 func TestALostLogEndsNothing(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name string
 		demo bool

@@ -15,6 +15,7 @@ import (
 // TestWhatSealsIsNotInMemory: a core of the daemon would show neither codes nor keys nor
 // what the seats say to each other, for it never had them.
 func TestWhatSealsIsNotInMemory(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {

@@ -110,6 +110,7 @@ const twoCalls = `
 // TestPageReplacesWhatFailed: a connection that failed, or that carries no media though its
 // path answers, is replaced on both sides; any other is restarted.
 func TestPageReplacesWhatFailed(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "page")
 	const both = `await meet(device('audio', 'video'), device('audio', 'video'));`
@@ -246,6 +247,7 @@ func TestPageReplacesWhatFailed(t *testing.T) {
 // TestRestartsAreNotRefused: both sides of a call in one page, over the relay. However often
 // another way is looked for, the relay has room for it.
 func TestRestartsAreNotRefused(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "page")
 	b.load(t, info.URL)

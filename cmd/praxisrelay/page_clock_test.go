@@ -138,6 +138,7 @@ func TestPageComesBackAtOnce(t *testing.T) {
 // TestPagePollsAnewAndSpeaks: after a poll was lost the next one may be held by the server
 // for long, which has nothing to say. The page has.
 func TestPagePollsAnewAndSpeaks(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "page")
 	b.load(t, info.URL)

@@ -10,6 +10,7 @@ import (
 // TestClockOfADeviceIsWrong: the call comes about, and a newer credential is asked for when
 // it is due, not before.
 func TestClockOfADeviceIsWrong(t *testing.T) {
+	t.Parallel()
 	const day = 24 * time.Hour
 	for _, c := range []struct {
 		name            string

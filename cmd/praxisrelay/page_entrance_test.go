@@ -54,6 +54,7 @@ const asksBeforeLeaving = `!dispatchEvent(new Event('beforeunload', { cancelable
 
 // TestEnterLetsInOnly: whoever presses it once more has not hung up.
 func TestEnterLetsInOnly(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
 	doctor.open(t, info.Doctor.Link, "")
@@ -76,6 +77,7 @@ func TestEnterLetsInOnly(t *testing.T) {
 // TestReloadLosesNothing: neither code nor admission, on either side, until the person
 // is done.
 func TestReloadLosesNothing(t *testing.T) {
+	t.Parallel()
 	for make, start := range map[string]starter{"chromium": newChromium, "firefox": newFirefox} {
 		t.Run(make, func(t *testing.T) {
 			info, _ := startDemo(t)
@@ -141,6 +143,7 @@ func reloadLosesNothing(t *testing.T, info demoInfo, doctor, patient *browser) {
 
 // TestAnotherDeviceWithTheCodeWaits: the admission is the device's that was let in.
 func TestAnotherDeviceWithTheCodeWaits(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	other := newBrowser(t, "other")
@@ -167,6 +170,7 @@ func TestAnotherDeviceWithTheCodeWaits(t *testing.T) {
 
 // TestAdmissionEnds after ten minutes of absence.
 func TestAdmissionEnds(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "page")
 	b.load(t, info.URL)
@@ -203,6 +207,7 @@ func TestAdmissionEnds(t *testing.T) {
 
 // TestDuplicatedWindow has the first one's memory, and does not take its seat unasked.
 func TestDuplicatedWindow(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	tab := patient.engine.(*chromium).tab
@@ -233,6 +238,7 @@ func TestDuplicatedWindow(t *testing.T) {
 
 // TestLinksAsTheyCome: the code gets into the field, and out of the address.
 func TestLinksAsTheyCome(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "patient")
 	typed := info.Patient.Code
@@ -266,6 +272,7 @@ func TestLinksAsTheyCome(t *testing.T) {
 
 // TestCodesArePasted with the text around them, whose lines a field would run together.
 func TestCodesArePasted(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "patient")
 	paste := func(text string) {
@@ -291,6 +298,7 @@ const noAnswer = `void (navigator.mediaDevices.getUserMedia = () => new Promise(
 // TestCameraQuestionNobodyAnswers: there is a way in, nobody is told before, and an
 // answer that comes too late opens nothing.
 func TestCameraQuestionNobodyAnswers(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
 	doctor.open(t, info.Doctor.Link, "")
@@ -314,6 +322,7 @@ func TestCameraQuestionNobodyAnswers(t *testing.T) {
 
 // TestNoCameraForAWrongCode: it is asked for once the code is known to be right.
 func TestNoCameraForAWrongCode(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "patient")
 	b.open(t, info.URL+"#"+code.New().Format(), "")
@@ -325,6 +334,7 @@ func TestNoCameraForAWrongCode(t *testing.T) {
 
 // TestServerOutOfReachAtTheEntrance: nothing is promised that is not done.
 func TestServerOutOfReachAtTheEntrance(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "patient")
 	b.open(t, info.Patient.Link, "")
@@ -338,6 +348,7 @@ func TestServerOutOfReachAtTheEntrance(t *testing.T) {
 
 // TestButtonsNameWhatTheyDo, and a text says how things are.
 func TestButtonsNameWhatTheyDo(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	says := func(element, text string) {
@@ -368,6 +379,7 @@ func TestButtonsNameWhatTheyDo(t *testing.T) {
 
 // TestHangUpIsInTheWindow, whatever the window and its language.
 func TestHangUpIsInTheWindow(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
 	inside := func(b *browser) {
@@ -407,6 +419,7 @@ func TestHangUpIsInTheWindow(t *testing.T) {
 // TestPageWaitsWithARightCode: once the server has said that a code is right, a
 // neighbour's wrong ones are no reason to give up.
 func TestPageWaitsWithARightCode(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "page")
 	b.load(t, info.URL)

@@ -45,6 +45,7 @@ func meet(t *testing.T, doctor, patient *browser) {
 
 // TestPollingMeetsWebSocket: one page has no WebSocket, the call is the same.
 func TestPollingMeetsWebSocket(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
 	asked := patient.watchRequests(t)
@@ -70,6 +71,7 @@ func TestPollingMeetsWebSocket(t *testing.T) {
 
 // TestPageWithoutWebSocketPolls: where sockets are refused the page polls by itself.
 func TestPageWithoutWebSocketPolls(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "patient")
 	b.do(t, network.Enable(), network.SetBlockedURLs([]string{"wss://*"}))
@@ -81,6 +83,7 @@ func TestPageWithoutWebSocketPolls(t *testing.T) {
 // TestPatientWaitsForTheDoctor: before they are let in there is no credential, and so
 // no allocation, but a picture of their own.
 func TestPatientWaitsForTheDoctor(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := newChromium(t, "", "doctor"), newFirefox(t, "", "patient")
 	patient.open(t, info.Patient.Link, "")
@@ -112,6 +115,7 @@ func TestPatientWaitsForTheDoctor(t *testing.T) {
 
 // TestSecondWindowTakesTheSeat: the first is told, does not come back, and is silent.
 func TestSecondWindowTakesTheSeat(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, first := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	second := newBrowser(t, "second")
@@ -133,6 +137,7 @@ func TestSecondWindowTakesTheSeat(t *testing.T) {
 // TestPatientLeavesAndComesBack: the doctor learns at once that the page went, and need
 // not let in the same window again.
 func TestPatientLeavesAndComesBack(t *testing.T) {
+	t.Parallel()
 	for signaling, seats := range map[string][2]starter{
 		"": {newChromium, newFirefox}, "signaling=poll": {newFirefox, newChromium},
 	} {
@@ -154,6 +159,7 @@ func TestPatientLeavesAndComesBack(t *testing.T) {
 
 // TestTamperingIsShown: the page says so, and for good.
 func TestTamperingIsShown(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	doctor, patient := consult(t, [2]starter{newChromium, newChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	doctor.eval(t, `void (window.tamper = (text) => {

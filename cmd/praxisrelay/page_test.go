@@ -77,6 +77,7 @@ func (s *served) refusal(t *testing.T, keys code.Keys) (refused protocol.Error) 
 
 // TestWhatIsWrongWithACodeIsSaid: in the protocol, and on the page in both languages.
 func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	now := time.Now().Truncate(time.Second)
 	var over client.CreatedSeat
@@ -152,6 +153,7 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 // TestPageTellsWhatATestCodeIsFor: it opens no consultation, with which somebody might
 // wait for a patient, and lets the camera go.
 func TestPageTellsWhatATestCodeIsFor(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	made, err := s.admin.CreateTest(t.Context(), time.Now(), time.Now().Add(10*time.Minute))
 	if err != nil {
@@ -181,6 +183,7 @@ func TestPageTellsWhatATestCodeIsFor(t *testing.T) {
 
 // TestRevocationEndsWhatRuns: both pages are told, at once.
 func TestRevocationEndsWhatRuns(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	now := time.Now()
 	created, err := s.admin.Create(t.Context(), now, now.Add(time.Hour), "")
@@ -208,6 +211,7 @@ func TestRevocationEndsWhatRuns(t *testing.T) {
 
 // TestPageKeepsTheCodeToItself: it leaves the address bar, and no request carries it.
 func TestPageKeepsTheCodeToItself(t *testing.T) {
+	t.Parallel()
 	info, _ := startDemo(t)
 	b := newBrowser(t, "patient")
 	requests := b.watchRequests(t)

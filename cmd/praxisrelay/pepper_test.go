@@ -97,6 +97,7 @@ func TestAnotherPepper(t *testing.T) {
 // TestCodesOfAnotherPepperAreForgotten when their appointments are revoked; those of what is
 // over are not counted.
 func TestCodesOfAnotherPepperAreForgotten(t *testing.T) {
+	t.Parallel()
 	registry, err := appointment.Open(filepath.Join(t.TempDir(), "registry.db"))
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 // TestBehindNginx: a real one names clients with PROXY protocol, which is version 1 there,
 // and as an HTTP proxy that puts its own name into Host it lets WebSockets through.
 func TestBehindNginx(t *testing.T) {
+	t.Parallel()
 	nginx := tool(t, "nginx", "nginx libnginx-mod-stream")
 	file, folder := writeConfig(t)
 	edit(t, file, "listen:\n", "listen:\n  proxy_protocol_from: [127.0.0.2/32]\n")

@@ -40,6 +40,7 @@ func stunServer(t *testing.T, says string) (address string) {
 
 // TestPublicAddressIsAskedFor, clients hear it, and nonsense is not taken.
 func TestPublicAddressIsAskedFor(t *testing.T) {
+	t.Parallel()
 	file, folder := writeConfig(t)
 	edit(t, file, "relay: {", "relay: {public_address_from: '"+stunServer(t, "203.0.113.9")+"', ")
 	var where listening

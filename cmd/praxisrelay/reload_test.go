@@ -22,6 +22,7 @@ import (
 // TestReloadCommand: what changed is said, what needs a restart too, and a mistake
 // anywhere changes nothing.
 func TestReloadCommand(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	folder := filepath.Dir(s.ca)
 	file := filepath.Join(folder, "praxisrelay.yaml")
@@ -117,6 +118,7 @@ func TestReloadCommand(t *testing.T) {
 
 // TestOnlyTheSocketReloads: no token allows it.
 func TestOnlyTheSocketReloads(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	made, err := s.admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments}, nil)
 	if err != nil {
@@ -140,6 +142,7 @@ func TestOnlyTheSocketReloads(t *testing.T) {
 // TestSecretsAreHandedOver: the daemon has credentials of its service manager, which do
 // not change; the command reads what lies at the paths.
 func TestSecretsAreHandedOver(t *testing.T) {
+	t.Parallel()
 	file, folder := writeConfig(t)
 	credentials := t.TempDir()
 	for _, name := range []string{"turn.secret", "pepper.secret"} {
@@ -269,6 +272,7 @@ func TestOnlyFilesAreRead(t *testing.T) {
 
 // TestAHangupAtTheStartIsNoEnd: before it serves, the daemon takes it as after.
 func TestAHangupAtTheStartIsNoEnd(t *testing.T) {
+	t.Parallel()
 	server, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 // TestASecretThatIsMountedReadOnly for everybody, as containers get theirs: the remedy is
 // one that can be carried out there.
 func TestASecretThatIsMountedReadOnly(t *testing.T) {
+	t.Parallel()
 	tool(t, "unshare", "util-linux")
 	file, folder := writeConfig(t)
 	mounted := filepath.Join(folder, "turn.secret")

@@ -161,6 +161,7 @@ func TestCheckFindsEachCause(t *testing.T) {
 
 // TestStatusOfARunningCall, as JSON, for people and as a check.
 func TestStatusOfARunningCall(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	ask := func() (got protocol.Status) {
 		t.Helper()
@@ -250,6 +251,7 @@ func checkSocket(t *testing.T, socket string) (line string, code int) {
 
 // TestCheckExitsByCause: of a daemon that is made to have them.
 func TestCheckExitsByCause(t *testing.T) {
+	t.Parallel()
 	file, folder := writeConfig(t)
 	s := newServed(folder)
 	if line, code := checkSocket(t, s.socket); code != checkCritical || !strings.HasPrefix(line, "CRITICAL - dial unix") {
@@ -305,6 +307,7 @@ func TestCheckExitsByCause(t *testing.T) {
 
 // TestStatusDocumentRuns every command of docs/status.md.
 func TestStatusDocumentRuns(t *testing.T) {
+	t.Parallel()
 	bash := tool(t, "bash", "bash")
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "status.md"))
 	if err != nil {

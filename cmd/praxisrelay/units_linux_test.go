@@ -12,6 +12,7 @@ import (
 // TestTheUnitsAreSound: systemd reads every line of them, and finds the service exposed to
 // hardly more than what it is there for, the network.
 func TestTheUnitsAreSound(t *testing.T) {
+	t.Parallel()
 	tool(t, "systemd-analyze", "systemd")
 	units, err := filepath.Glob("../../systemd/praxisrelay*.*")
 	if err != nil || len(units) < 4 {

@@ -16,6 +16,7 @@ import (
 // TestAProxyThatRefusesUpgrades: the page notices, and makes the same call by long
 // polling.
 func TestAProxyThatRefusesUpgrades(t *testing.T) {
+	t.Parallel()
 	s := startServe(t, nil)
 	created, err := s.admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 // vectors that hold the Go side too. A server that tampers with messages is found out
 // there as well, and what it did is named.
 func TestPageAgreesWithTheVectors(t *testing.T) {
+	t.Parallel()
 	vectors, err := os.ReadFile("../../signal/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
