@@ -602,7 +602,8 @@ func TestServerDoesNotStartInsecure(t *testing.T) {
 	l := newLab(t)
 	for name, o := range map[string]Options{
 		"no pepper":  {Rounds: code.Rounds, Registry: l.registry},
-		"few rounds": {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry},
+		"few rounds": {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry, MaxMessage: protocol.MaxFrame},
+		"many":       {Rounds: code.MaxRounds + 1, Pepper: l.pepper, Registry: l.registry, MaxMessage: protocol.MaxFrame},
 	} {
 		if _, err := New(t.Context(), o); err == nil {
 			t.Errorf("%s: it starts", name)
