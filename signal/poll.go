@@ -41,8 +41,9 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 	if session != nil {
 		late := http.NewResponseController(w)
 		cut := func() { _ = late.SetWriteDeadline(time.Now()) }
-		defer s.rooms.write(session, cut)() // after answerPoll has flushed
 		_ = late.SetWriteDeadline(time.Now().Add(writeTime))
+		defer late.SetWriteDeadline(time.Time{}) // for the connection may have more to carry
+		defer s.rooms.write(session, cut)()      // answerPoll has flushed by then
 	}
 	answerPoll(w, texts, failure)
 }
