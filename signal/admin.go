@@ -1,7 +1,6 @@
 package signal
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -9,10 +8,12 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/token"
 )
 
@@ -133,29 +134,29 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 
 // named tells whether a field may be named in an error: neither codes nor tokens are.
 func named(field string) bool {
-	_, err := code.Parse(strings.Trim(field, `"`))
+	_, err := code.Parse(field)
 	return err != nil && fieldName.MatchString(field)
 }
 
-var fieldName = regexp.MustCompile(`^"[a-z_]{1,32}"$`)
+var fieldName = regexp.MustCompile(`^[a-z_]{1,32}$`)
 
 // decodeBody reads JSON strictly. Its problems repeat no value.
 func decodeBody(body []byte, into any) *refusal {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if err == nil {
-		if _, err := d.Token(); err == io.EOF {
-			return nil
-		}
-	}
 	const remedy = "send what docs/openapi.yaml describes"
+	var member *protocol.MemberError
 	var mistyped *json.UnmarshalTypeError
-	switch field, unknown := strings.CutPrefix(errorText(err), "json: unknown field "); {
-	case unknown && named(field):
-		return invalidKind.says("the field "+field+" is unknown", remedy)
-	case unknown:
-		return invalidKind.says("a field is unknown", remedy)
+	switch err := protocol.Decode(body, into); {
+	case err == nil:
+		return nil
+	case errors.As(err, &member):
+		what := "a field"
+		if named(member.Name) {
+			what = "the field " + strconv.Quote(member.Name)
+		}
+		if member.Twice {
+			return invalidKind.says(what+" is there twice", "send it once")
+		}
+		return invalidKind.says(what+" is unknown", remedy)
 	case errors.As(err, &mistyped) && mistyped.Field != "":
 		return invalidKind.says(mistyped.Field+": not of the type that is expected", remedy)
 	case errors.As(err, new(*time.ParseError)):
@@ -164,11 +165,4 @@ func decodeBody(body []byte, into any) *refusal {
 		return invalidKind.says("a byte string is not understood", "write it in base64 with padding")
 	}
 	return badRequestKind.says("the body is not one JSON object", remedy)
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

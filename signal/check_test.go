@@ -133,8 +133,9 @@ func TestACheckDisturbsNobody(t *testing.T) {
 		t.Errorf("a patient who waits is given a relay: %+v, %v", b, err)
 	}
 	for name, frame := range map[string]protocol.FromClient{
-		"send":  {N: 1, Send: &protocol.Send{To: "patient", Epoch: patient.Epoch(), Sealed: []byte("x")}},
-		"admit": {N: 1, Admit: &protocol.Admit{Seat: "patient", Epoch: patient.Epoch()}},
+		"send":    {N: 1, Send: &protocol.Send{To: "patient", Epoch: patient.Epoch(), Sealed: []byte("x")}},
+		"explain": {N: 1, Explain: &protocol.Empty{}},
+		"admit":   {N: 1, Admit: &protocol.Admit{Seat: "patient", Epoch: patient.Epoch()}},
 	} {
 		polled := l.post(protocol.FromClient{Join: &protocol.Join{Token: doctorKeys.JoinToken[:], Epoch: seal.NewEpoch(), Check: true}}, frame)
 		if last := polled[len(polled)-1]; last.Error == nil || last.Error.Code != protocol.BadRequest {
@@ -148,6 +149,49 @@ func TestACheckDisturbsNobody(t *testing.T) {
 	if m := next(t, patient).Message; m == nil || string(m.Plain) != "hello" {
 		t.Errorf("the patient heard %+v", m)
 	}
+}
+
+// TestChecksAreBounded: by number, and not only by how often they come, for each may be held.
+func TestChecksAreBounded(t *testing.T) {
+	l := newLab(t, keyed)
+	_, doctorKeys, patientKeys := l.seats(day)
+	_, testKeys := l.test()
+	for _, keys := range []code.Keys{doctorKeys, patientKeys, testKeys} {
+		first := l.raw(checking(keys))
+		first.until(func(f protocol.FromServer) bool { return f.ICE != nil })
+		var session string
+		for range 100 {
+			l.at(l.clock().Add(joinInterval))
+			session = l.post(checking(keys))[0].Welcome.Session
+		}
+		if code := first.error(); code != protocol.TooOften {
+			t.Errorf("the oldest check ended with %s", code)
+		}
+		if f := l.post(resuming(session, 0)); f[0].Resumed == nil {
+			t.Errorf("the newest check: %+v", f[0])
+		}
+	}
+	l.rooms.mu.Lock()
+	if n := len(l.rooms.sessions); n != 3*maxChecks {
+		t.Errorf("there are %d sessions", n)
+	}
+	l.rooms.mu.Unlock()
+	l.join(doctorKeys) // the seat is as it was
+	l.at(l.clock().Add(awayTime))
+	l.rooms.sweep(l.clock())
+	l.rooms.mu.Lock()
+	defer l.rooms.mu.Unlock()
+	for _, in := range l.rooms.byID {
+		if len(in.checks) > 0 {
+			t.Errorf("checks that ended are kept: %v", in.checks)
+		}
+	}
+}
+
+func checking(keys code.Keys) protocol.FromClient {
+	frame := joining(keys, seal.NewEpoch())
+	frame.Join.Check = true
+	return frame
 }
 
 // post posts one poll.

@@ -1,17 +1,25 @@
 package signal
 
 import (
-	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"io"
+	"slices"
 
+	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/protocol"
 )
 
+// clientFrame is a frame of a client, and how many bytes it had.
+type clientFrame struct {
+	protocol.FromClient
+	size int
+}
+
 // decodeFrame reads a client's frame strictly. Its errors repeat nothing of the frame.
-func decodeFrame(text []byte) (frame protocol.FromClient, err error) {
-	if err := decodeStrictly(text, &frame); err != nil {
+func decodeFrame(text []byte) (frame clientFrame, err error) {
+	frame.size = len(text)
+	if err := decodeStrictly(text, &frame.FromClient); err != nil {
 		return frame, err
 	}
 	members := 0
@@ -26,6 +34,10 @@ func decodeFrame(text []byte) (frame protocol.FromClient, err error) {
 	switch {
 	case members != 1:
 		return frame, errors.New("a frame has one member that says what it is, as docs/protocol.md describes")
+	case frame.Send != nil && !isPresent(frame.Send.To, frame.Send.Epoch):
+		return frame, errors.New("send.to must be a seat, and send.epoch the epoch of its session")
+	case frame.Admit != nil && !isPresent(frame.Admit.Seat, frame.Admit.Epoch):
+		return frame, errors.New("admit.seat must be a seat, and admit.epoch the epoch of its session")
 	case frame.Send != nil && frame.Send.Seq > maxSeq:
 		return frame, errors.New("send.seq is below 2^53")
 	case frame.Numbered() != (frame.N > 0):
@@ -37,8 +49,20 @@ func decodeFrame(text []byte) (frame protocol.FromClient, err error) {
 // maxSeq is the largest number that JavaScript holds exactly.
 const maxSeq = 1<<53 - 1
 
+// isPresent reports whether a name of a session has the form that one has. Others are told
+// it as it came, so it must not be longer, nor grow in JSON.
+func isPresent(seat, epoch string) bool {
+	return slices.Contains(appointment.SeatNames, seat) && isEpoch(epoch)
+}
+
+// isEpoch counts the letters too, since the decoder skips line ends.
+func isEpoch(epoch string) bool {
+	decoded, err := base64.RawURLEncoding.DecodeString(epoch)
+	return err == nil && len(decoded) == 16 && len(epoch) == 22
+}
+
 // decodePoll reads the body of a poll, frame by frame.
-func decodePoll(body []byte, most int) (frames []protocol.FromClient, err error) {
+func decodePoll(body []byte, most int) (frames []clientFrame, err error) {
 	// An array, since what does not fit into it is skipped, and costs no memory.
 	var poll struct {
 		Frames [protocol.MaxPollFrames + 1]json.RawMessage `json:"frames"`
@@ -69,13 +93,11 @@ func decodePoll(body []byte, most int) (frames []protocol.FromClient, err error)
 }
 
 func decodeStrictly(text []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if d.Decode(into) != nil {
-		return errors.New("not the JSON that docs/protocol.md describes")
-	}
-	if _, err := d.Token(); err != io.EOF {
+	switch err := protocol.Decode(text, into); {
+	case err == protocol.ErrTrailing:
 		return errors.New("one JSON object is expected, and nothing behind it")
+	case err != nil:
+		return errors.New("not the JSON that docs/protocol.md describes")
 	}
 	return nil
 }

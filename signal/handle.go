@@ -11,13 +11,13 @@ import (
 // handle does what a frame of a seated client asks for. One that comes too early is not
 // taken: then wait says when to offer it again. The error, if there is one, ends the
 // session.
-func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) (wait time.Duration, over *protocol.Error) {
+func (r *rooms) handle(now time.Time, s *session, frame clientFrame) (wait time.Duration, over *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.over != nil {
 		return 0, s.over
 	}
-	if wait := s.paceLocked(now, frame); wait > 0 {
+	if wait := s.paceLocked(now, frame.size); wait > 0 {
 		r.metrics.hit(limitFrames)
 		return wait, nil
 	}
@@ -33,7 +33,7 @@ func (r *rooms) handle(now time.Time, s *session, frame protocol.FromClient) (wa
 		s.received = frame.N
 	}
 	switch {
-	case s.apart && (frame.Send != nil || frame.Admit != nil):
+	case s.apart && (frame.Send != nil || frame.Admit != nil || frame.Explain != nil):
 		r.endLocked(s, protocol.BadRequest, "a check takes no part in a consultation")
 		return 0, s.over
 	case frame.Send != nil:

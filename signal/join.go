@@ -2,7 +2,6 @@ package signal
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -69,7 +68,7 @@ func (s *Server) refuses(ctx context.Context, session *session) *protocol.Error 
 func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, join protocol.Join) (*session, protocol.Welcome, *protocol.Error) {
 	now := s.now()
 	var welcome protocol.Welcome
-	if epoch, err := base64.RawURLEncoding.DecodeString(join.Epoch); err != nil || len(epoch) != 16 {
+	if !isEpoch(join.Epoch) {
 		return nil, welcome, badRequest("join.epoch must be 16 random bytes in base64url without padding")
 	}
 	// A token of another length is as wrong as any other, and costs the same.

@@ -30,6 +30,14 @@ func (b *bucket) wait(now time.Time, interval time.Duration, burst int) time.Dur
 	return max(0, noted+interval-time.Duration(burst)*interval)
 }
 
+// take notes so many at once, unless it has to wait for one.
+func (b *bucket) take(now time.Time, interval time.Duration, burst, count int) (wait time.Duration) {
+	if wait = b.wait(now, interval, burst); wait == 0 {
+		b.add(now, time.Duration(count)*interval)
+	}
+	return wait
+}
+
 func (b *bucket) add(now time.Time, interval time.Duration) {
 	if b.forgiven.Before(now) {
 		b.forgiven = now

@@ -37,22 +37,30 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 		answerPoll(w, nil, badRequest(err.Error()))
 		return
 	}
-	texts, failure := s.poll(r, frames)
+	session, texts, failure := s.poll(r, frames)
+	if session != nil {
+		late := http.NewResponseController(w)
+		cut := func() { _ = late.SetWriteDeadline(time.Now()) }
+		_ = late.SetWriteDeadline(time.Now().Add(writeTime))
+		defer late.SetWriteDeadline(time.Time{}) // for the connection may have more to carry
+		defer s.rooms.write(session, cut)()      // answerPoll has flushed by then
+	}
 	answerPoll(w, texts, failure)
 }
 
-// poll handles a client's frames and waits for some to answer with.
-func (s *Server) poll(r *http.Request, frames []protocol.FromClient) (texts []json.RawMessage, over *protocol.Error) {
-	session, link, failure := s.open(r.Context(), clientAddr(r), overPoll, frames[0])
+// poll handles a client's frames and waits for some to answer with. There is a session
+// where frames of it are in the answer.
+func (s *Server) poll(r *http.Request, frames []clientFrame) (of *session, texts []json.RawMessage, over *protocol.Error) {
+	session, link, failure := s.open(r.Context(), clientAddr(r), overPoll, frames[0].FromClient)
 	if failure != nil {
-		return nil, failure
+		return nil, nil, failure
 	}
 	defer func() { s.rooms.detach(s.now(), session, link) }()
 	hold := pollTime
 	for _, frame := range frames[1:] {
 		wait, failure := s.rooms.handle(s.now(), session, frame)
 		if failure != nil {
-			return nil, failure
+			return nil, nil, failure
 		}
 		if wait > 0 {
 			hold = 0 // the client is told what was taken, and says the others again
@@ -78,11 +86,14 @@ func (s *Server) poll(r *http.Request, frames []protocol.FromClient) (texts []js
 		}
 		break
 	}
+	if len(texts) > 0 {
+		of = session
+	}
 	if frames[0].Resume != nil {
 		resumed := protocol.FromServer{Resumed: &protocol.Resumed{Received: s.rooms.received(session)}}
 		texts = append([]json.RawMessage{encode(resumed)}, texts...)
 	}
-	return texts, over
+	return of, texts, over
 }
 
 func answerPoll(w http.ResponseWriter, texts []json.RawMessage, over *protocol.Error) {
@@ -94,10 +105,22 @@ func answerPoll(w http.ResponseWriter, texts []json.RawMessage, over *protocol.E
 			status = http.StatusTooManyRequests
 		}
 	}
-	if texts == nil {
-		texts = []json.RawMessage{}
+	// It is written as it is, for an answer may wait for a client that does not read.
+	const begin, comma, end = `{"frames":[`, `,`, `]}`
+	size := len(begin) + max(0, len(texts)-1)*len(comma) + len(end)
+	for _, text := range texts {
+		size += len(text)
 	}
-	answer(w, status, struct {
-		Frames []json.RawMessage `json:"frames"`
-	}{texts})
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, begin)
+	for i, text := range texts {
+		if i > 0 {
+			_, _ = io.WriteString(w, comma)
+		}
+		_, _ = w.Write(text)
+	}
+	_, _ = io.WriteString(w, end)
+	_ = http.NewResponseController(w).Flush()
 }

@@ -30,6 +30,8 @@ type rooms struct {
 // room holds the sessions of one appointment, one per seat.
 type room struct {
 	seats map[string]*session
+	// checks are those that hold no seat, by the one whose code they have; the oldest first.
+	checks map[string][]*session
 	// replaced are the epochs that lost their seat to another one: they are told so
 	// again when they come back, and do not take the seat in turn.
 	replaced []string
@@ -37,8 +39,12 @@ type room struct {
 	empty    time.Time          // since when nobody is there; zero: somebody is
 }
 
-// maxReplaced bounds what a room remembers.
-const maxReplaced = 64
+const (
+	// maxReplaced bounds what a room remembers.
+	maxReplaced = 64
+	// maxChecks is how many checks a seat's code has at once: praxisrelay check makes three.
+	maxChecks = 8
+)
 
 // How often a seat may be taken: whoever has its code would else drown the partner in
 // news of it.
@@ -68,7 +74,7 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 	}
 	in := r.byID[s.appointment]
 	if in == nil {
-		in = &room{seats: map[string]*session{}, joins: map[string]*bucket{}}
+		in = &room{seats: map[string]*session{}, checks: map[string][]*session{}, joins: map[string]*bucket{}}
 		r.byID[s.appointment] = in
 	}
 	joins := in.joins[s.seat]
@@ -86,6 +92,11 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 	}
 	s.admitted = !r.waiting || s.seat == appointment.Doctor || s.seat == appointment.Test
 	if s.apart {
+		if checks := in.checks[s.seat]; len(checks) >= maxChecks {
+			r.endWithLocked(checks[0], &protocol.Error{Code: protocol.TooOften, Message: "the seat has newer checks", RetryAfter: 1})
+		}
+		in.checks[s.seat] = append(in.checks[s.seat], s)
+		in.empty = time.Time{}
 		r.sessions[s.token] = s
 		l := s.attachLocked(0)
 		welcome.Session, welcome.Present = s.token, []protocol.Present{}
@@ -137,13 +148,18 @@ func (r *rooms) resume(now time.Time, over transport, resume protocol.Resume) (*
 	if s == nil || !s.forgetLocked(resume.Received) {
 		return nil, nil, &protocol.Error{Code: protocol.UnknownSession, Message: "there is nothing to resume: join with the same epoch"}
 	}
-	if s.paceLocked(now, protocol.FromClient{}) > 0 {
+	if s.pace.take(now, frameInterval, frameBurst, 1) > 0 {
 		r.metrics.hit(limitFrames)
 		r.endLocked(s, protocol.TooFast, "the session was resumed too often")
 		return s, nil, s.over
 	}
 	if resume.Received < s.forgottenLocked() {
 		return s, nil, nil
+	}
+	if !s.repeatsLocked(now, resume.Received) {
+		r.metrics.hit(limitQueue)
+		r.endLocked(s, protocol.TooSlow, notTaken)
+		return s, nil, s.over
 	}
 	if s.transport != over || s.link == nil && now.Sub(s.away) >= resumeTime {
 		s.transport = over
@@ -179,7 +195,7 @@ func (r *rooms) sweep(now time.Time) {
 	}
 	for id, in := range r.byID {
 		switch {
-		case len(in.seats) > 0:
+		case len(in.seats) > 0 || len(in.checks) > 0:
 		case in.empty.IsZero():
 			in.empty = now
 		case now.Sub(in.empty) >= awayTime:
@@ -217,7 +233,27 @@ func (r *rooms) deliverLocked(s *session, frame protocol.FromServer) {
 	r.metrics.frames.WithLabelValues(queued).Inc()
 	if !s.enqueueLocked(frame) {
 		r.metrics.hit(limitQueue)
-		r.endLocked(s, protocol.TooSlow, "frames were not taken in time: join with the same epoch")
+		r.endLocked(s, protocol.TooSlow, notTaken)
+	}
+}
+
+const notTaken = "frames were not taken in time: join with the same epoch"
+
+// write notes that a batch of a session's frames is being written until done is called. Of
+// more than the last two the oldest is cut: nobody reads it.
+func (r *rooms) write(s *session, cut func()) (done func()) {
+	w := &batch{cut}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.writing = append(s.writing, w)
+	if len(s.writing) > maxWriting {
+		s.writing[0].cut()
+		s.writing = slices.Delete(s.writing, 0, 1)
+	}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		s.writing = slices.DeleteFunc(s.writing, func(other *batch) bool { return other == w })
 	}
 }
 
@@ -242,7 +278,17 @@ func (r *rooms) endWithLocked(s *session, over *protocol.Error) {
 	delete(r.sessions, s.token)
 	s.wakeLocked()
 	in := r.byID[s.appointment]
-	if in == nil || in.seats[s.seat] != s {
+	if in == nil {
+		return
+	}
+	if s.apart {
+		in.checks[s.seat] = slices.DeleteFunc(in.checks[s.seat], func(other *session) bool { return other == s })
+		if len(in.checks[s.seat]) == 0 {
+			delete(in.checks, s.seat)
+		}
+		return
+	}
+	if in.seats[s.seat] != s {
 		return
 	}
 	delete(in.seats, s.seat)

@@ -113,8 +113,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Pepper == nil {
 		return nil, errors.New("signaling needs a pepper")
 	}
-	if o.Rounds < code.MinRounds {
-		return nil, errors.New("codes would be stretched too little: use at least 600000 rounds")
+	if o.Rounds < code.MinRounds || o.Rounds > code.MaxRounds {
+		return nil, errors.New("codes are stretched with 600000 to 10000000 rounds")
 	}
 	if o.MaxMessage < protocol.MaxFrame || o.MaxMessage > protocol.MaxMaxFrame {
 		return nil, errors.New("messages are bounded by 16384 to 65536 bytes")

@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -22,6 +23,19 @@ const (
 	frameInterval = time.Second / 20
 	frameBurst    = 100
 	frameBytes    = 4 << 10
+	// waitingFactor is how many times as much a frame counts until the session is admitted:
+	// a stranger who knocks has not much to say.
+	waitingFactor = 4
+	// repeatInterval and repeatBurst are how fast frames are carried again that were lost
+	// on the way, by 4 KiB.
+	repeatInterval = time.Second / 4
+	repeatBurst    = 4 * batchBytes / frameBytes
+	// batchBytes is about how much is taken for a connection at once. What it has taken it
+	// holds until it is written, though the client forgets it meanwhile.
+	batchBytes = 64 << 10
+	// maxWriting is how many of a session's connections may be writing: the last one, and
+	// one before that may not know yet that it has lost the client.
+	maxWriting = 2
 )
 
 // session is a client's hold on its seat, or its stay beside it. It outlives the connections, one at a time,
@@ -43,6 +57,9 @@ type session struct {
 	received  uint64            // the number of the last frame from the client
 	acked     uint64            // what of that the client was told
 	pace      bucket            // of frames from the client
+	carried   uint64            // the number of the last frame that any link has carried
+	repeats   bucket            // of what is carried again
+	writing   []*batch          // the oldest first
 	link      *link             // nil while the client is away
 	away      time.Time         // since when
 	transport transport         // of the last link
@@ -63,6 +80,9 @@ type link struct {
 	sent uint64        // the number of the last frame that it carried
 	ack  bool          // the client waits for an acknowledgement
 }
+
+// batch is frames that are being written to a connection, which cut ends.
+type batch struct{ cut func() }
 
 func newSession(a appointment.Appointment, seat appointment.Seat, epoch string, apart bool) *session {
 	var random [16]byte
@@ -136,13 +156,19 @@ func (s *session) attachLocked(received uint64) *link {
 	return s.link
 }
 
-// takeLocked returns the frames that a link has not carried yet.
+// takeLocked returns the next frames that a link has not carried yet: one at least, if
+// there are any, and no more than a batch.
 func (s *session) takeLocked(l *link) (texts []json.RawMessage) {
 	first := s.forgottenLocked()
-	if from := max(l.sent, first); from < s.sent {
-		texts = append(texts, s.queue[from-first:]...)
+	l.sent = max(l.sent, first)
+	for size := 0; l.sent < s.sent; l.sent++ {
+		text := s.queue[l.sent-first]
+		if size += len(text); size > batchBytes && len(texts) > 0 {
+			break
+		}
+		texts = append(texts, text)
 	}
-	l.sent = s.sent
+	s.carried = max(s.carried, l.sent)
 	if l.ack || s.received-s.acked >= protocol.AckEvery {
 		texts = append(texts, encode(protocol.FromServer{Ack: new(s.received)}))
 		l.ack, s.acked = false, s.received
@@ -152,22 +178,34 @@ func (s *session) takeLocked(l *link) (texts []json.RawMessage) {
 
 // paceLocked returns how long the client's next frame has to wait, which is then not
 // taken.
-func (s *session) paceLocked(now time.Time, frame protocol.FromClient) time.Duration {
-	wait := s.pace.wait(now, frameInterval, frameBurst)
-	if wait > 0 {
-		return wait
+func (s *session) paceLocked(now time.Time, size int) time.Duration {
+	counts := 1 + size/frameBytes
+	if !s.admitted {
+		counts *= waitingFactor
 	}
-	s.pace.add(now, frameInterval)
-	if frame.Send != nil {
-		s.pace.add(now, time.Duration(len(frame.Send.Sealed)/frameBytes)*frameInterval)
-	}
-	return 0
+	return s.pace.take(now, frameInterval, frameBurst, counts)
 }
 
+// repeatsLocked reports whether a client that has got the frames up to number received may
+// have those again that were carried before.
+func (s *session) repeatsLocked(now time.Time, received uint64) bool {
+	first, size := s.forgottenLocked(), 0
+	for n := received; n < s.carried; n++ {
+		size += len(s.queue[n-first])
+	}
+	if size == 0 {
+		return true
+	}
+	return s.repeats.take(now, repeatInterval, repeatBurst, 1+size/frameBytes) == 0
+}
+
+// encode leaves <, > and & as they are: nothing here is HTML, and each would be six bytes.
 func encode(frame protocol.FromServer) json.RawMessage {
-	text, err := json.Marshal(frame)
-	if err != nil {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(frame); err != nil {
 		panic(err) // frames are made of plain values
 	}
-	return text
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }

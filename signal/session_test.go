@@ -308,8 +308,8 @@ func TestWhoDoesNotReadIsGivenUp(t *testing.T) {
 // frames count for more. Nothing of it ends a session, for a backlog may be long.
 func TestWhoSendsTooFastIsSlowedDown(t *testing.T) {
 	s := newSession(appointment.Appointment{Closes: day.Add(time.Hour)}, appointment.Seat{Name: "doctor"}, "epoch", false)
-	small := protocol.FromClient{N: 1, Send: &protocol.Send{Sealed: make([]byte, 100)}}
-	large := protocol.FromClient{N: 1, Send: &protocol.Send{Sealed: make([]byte, 3*frameBytes)}}
+	s.admitted = true
+	const small, large = 200, 3 * frameBytes
 	for i := range frameBurst {
 		if wait := s.paceLocked(day, small); wait != 0 {
 			t.Fatalf("frame %d has to wait %v", i, wait)
@@ -331,8 +331,16 @@ func TestWhoSendsTooFastIsSlowedDown(t *testing.T) {
 	for s.paceLocked(now, large) == 0 {
 		taken++
 	}
-	if taken != frameBurst/4 || taken*len(large.Send.Sealed) > queueBytes {
+	if taken != frameBurst/4 || taken*large > queueBytes {
 		t.Errorf("a burst of large frames has %d", taken)
+	}
+	s.admitted = false
+	now, taken = now.Add(time.Hour), 0
+	for s.paceLocked(now, small) == 0 {
+		taken++
+	}
+	if taken != frameBurst/waitingFactor {
+		t.Errorf("whoever waits for the doctor says %d frames at once", taken)
 	}
 }
 
@@ -635,13 +643,17 @@ func TestSeatsAreTheAppointmentsAndNoMore(t *testing.T) {
 	_, doctorKeys, _ := l.seats(day)
 	doctor := l.raw(joining(doctorKeys, seal.NewEpoch()))
 	doctor.hear()
-	for _, to := range []string{"guest", "doctor", ""} {
-		doctor.say(sending(1, to, seal.NewEpoch(), "text"))
-		if a := doctor.until(func(f protocol.FromServer) bool { return f.Absent != nil }).Absent; a.To != to {
-			t.Errorf("to %q: %+v", to, a)
+	doctor.say(sending(1, "doctor", seal.NewEpoch(), "text"))
+	if a := doctor.until(func(f protocol.FromServer) bool { return f.Absent != nil }).Absent; a.To != "doctor" {
+		t.Errorf("to oneself: %+v", a)
+	}
+	for _, to := range []string{"guest", "test", ""} {
+		doctor.say(sending(2, to, seal.NewEpoch(), "text"))
+		if code := doctor.error(); code != protocol.BadRequest {
+			t.Errorf("to %q: %s", to, code)
 		}
-		doctor = l.raw(joining(doctorKeys, seal.NewEpoch()))
-		doctor.hear()
+		doctor = l.raw(joining(doctorKeys, seal.NewEpoch()), sending(1, "patient", seal.NewEpoch(), "text"))
+		doctor.until(func(f protocol.FromServer) bool { return f.Absent != nil })
 	}
 	a := protocol.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
 	for i, name := range slices.Concat(appointment.SeatNames, []string{"guest"}) {

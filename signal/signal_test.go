@@ -363,17 +363,25 @@ func TestBadFrames(t *testing.T) {
 		"an unknown field":     {`{"join":{"token":"","epoch":"","extra":1}}`},
 		"a token of no base64": {`{"join":{"token":"!","epoch":""}}`},
 		"a short epoch":        {`{"join":{"token":"AAAA","epoch":"AAAA"}}`},
-		"send before join":     {`{"n":1,"send":{"to":"patient","epoch":"x","seq":0,"sealed":"AA=="}}`},
+		"send before join":     {`{"n":1,"send":{"to":"patient","epoch":"AAAAAAAAAAAAAAAAAAAAAA","seq":0,"sealed":"AA=="}}`},
 		"join twice":           {string(join), string(join)},
-		"a negative number":    {string(join), `{"n":1,"send":{"to":"patient","epoch":"x","seq":-1,"sealed":"AA=="}}`},
-		"no number":            {string(join), `{"send":{"to":"patient","epoch":"x","seq":0,"sealed":"AA=="}}`},
+		"a negative number":    {string(join), `{"n":1,"send":{"to":"patient","epoch":"AAAAAAAAAAAAAAAAAAAAAA","seq":-1,"sealed":"AA=="}}`},
+		"no number":            {string(join), `{"send":{"to":"patient","epoch":"AAAAAAAAAAAAAAAAAAAAAA","seq":0,"sealed":"AA=="}}`},
 		"a number too high":    {string(join), `{"n":2,"ice":{}}`},
-		"a seq beyond 2^53":    {string(join), `{"n":1,"send":{"to":"patient","epoch":"x","seq":9007199254740992,"sealed":"AA=="}}`},
+		"a seq beyond 2^53":    {string(join), `{"n":1,"send":{"to":"patient","epoch":"AAAAAAAAAAAAAAAAAAAAAA","seq":9007199254740992,"sealed":"AA=="}}`},
 		"a numbered ack":       {string(join), `{"n":1,"ack":1}`},
 		"an ack of nothing":    {string(join), `{"ack":99}`},
+		"another case":         {string(join), `{"Ack":0}`},
+		"a member twice":       {string(join), `{"ack":0,"ack":0}`},
+		"an epoch of lines":    {strings.Replace(string(join), `"}}`, strings.Repeat(`\n`, 1000)+`"}}`, 1)},
+		"a seat of no room":    {string(join), `{"n":1,"send":{"to":"guest","epoch":"AAAAAAAAAAAAAAAAAAAAAA","seq":0,"sealed":"AA=="}}`},
+		"a receiver's epoch":   {string(join), `{"n":1,"send":{"to":"patient","epoch":"<","seq":0,"sealed":"AA=="}}`},
+		"an admitted epoch":    {string(join), `{"n":1,"admit":{"seat":"patient","epoch":"x"}}`},
+		"an admitted seat":     {string(join), `{"n":1,"admit":{"seat":"test","epoch":"AAAAAAAAAAAAAAAAAAAAAA"}}`},
 		"nested deeply":        {strings.Repeat(`[`, 8000)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			l.at(l.clock().Add(joinInterval))
 			if got := l.exchange(t, websocket.MessageText, frames); got.Code != protocol.BadRequest {
 				t.Errorf("got %+v", got)
 			}
@@ -594,7 +602,8 @@ func TestServerDoesNotStartInsecure(t *testing.T) {
 	l := newLab(t)
 	for name, o := range map[string]Options{
 		"no pepper":  {Rounds: code.Rounds, Registry: l.registry},
-		"few rounds": {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry},
+		"few rounds": {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry, MaxMessage: protocol.MaxFrame},
+		"many":       {Rounds: code.MaxRounds + 1, Pepper: l.pepper, Registry: l.registry, MaxMessage: protocol.MaxFrame},
 	} {
 		if _, err := New(t.Context(), o); err == nil {
 			t.Errorf("%s: it starts", name)
@@ -618,7 +627,7 @@ func FuzzDecodeFrame(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same, err := decodeFrame(again); err != nil || !reflect.DeepEqual(same, frame) {
+		if same, err := decodeFrame(again); err != nil || !reflect.DeepEqual(same.FromClient, frame.FromClient) {
 			t.Fatalf("%s became %s: %v", text, again, err)
 		}
 	})

@@ -96,7 +96,7 @@ func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.R
 	if failure != nil || frame == nil {
 		return failure
 	}
-	session, link, failure := s.open(ctx, clientAddr(r), overSocket, *frame)
+	session, link, failure := s.open(ctx, clientAddr(r), overSocket, frame.FromClient)
 	if failure != nil || link == nil {
 		return failure
 	}
@@ -111,10 +111,11 @@ func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.R
 	go func() { reading <- s.readSession(ctx, socket, session) }()
 	for {
 		texts, last, over := s.rooms.take(session, link)
-		for _, text := range texts {
-			if write(ctx, socket, text) != nil {
+		if len(texts) > 0 {
+			if s.writeAll(ctx, socket, session, texts) != nil {
 				return nil
 			}
+			continue
 		}
 		if last {
 			return over
@@ -127,6 +128,19 @@ func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.R
 			return stopping()
 		}
 	}
+}
+
+// writeAll writes a batch of a session's frames.
+func (s *Server) writeAll(ctx context.Context, socket *websocket.Conn, session *session, texts []json.RawMessage) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer s.rooms.write(session, cancel)()
+	for _, text := range texts {
+		if err := write(ctx, socket, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readSession takes frames from a seated client until it is gone or misbehaves.
@@ -164,7 +178,7 @@ func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, sessio
 const joinedTwice = "a join or a resume comes first, and once"
 
 // read returns the next frame, or nil when the client is gone.
-func (s *Server) read(ctx context.Context, socket *websocket.Conn, within time.Duration) (*protocol.FromClient, *protocol.Error) {
+func (s *Server) read(ctx context.Context, socket *websocket.Conn, within time.Duration) (*clientFrame, *protocol.Error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	kind, text, err := socket.Read(ctx)

@@ -255,6 +255,7 @@ func (b *browser) join(t *testing.T) {
 // letIn waits until somebody waits, and lets them in.
 func (b *browser) letIn(t *testing.T) {
 	t.Helper()
+	b.wait(t, `!document.querySelector('#admit').disabled`) // it rests where another one waits than before
 	b.click(t, "#admit")
 }
 

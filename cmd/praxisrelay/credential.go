@@ -83,7 +83,7 @@ func printCredentials(w io.Writer, made protocol.MadeCredentials, asJSON bool) e
 // reload hand them over, and so it is with the addresses.
 func (a *appliance) serveCredentials(w http.ResponseWriter, r *http.Request) {
 	var wanted protocol.NewCredentials
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&wanted); err != nil || checkCount(wanted.Count) != nil {
+	if err := readOperation(w, r, 1<<10, &wanted); err != nil || checkCount(wanted.Count) != nil {
 		http.Error(w, "the body is not what praxisrelay credential sends", http.StatusBadRequest)
 		return
 	}

@@ -90,7 +90,7 @@ func (a *appliance) maintenance(appointment string) (until time.Time, closed boo
 
 func (a *appliance) serveStartDrain(w http.ResponseWriter, r *http.Request) {
 	var wanted protocol.Drain
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&wanted); err != nil {
+	if err := readOperation(w, r, 1<<10, &wanted); err != nil {
 		http.Error(w, "the body is not what praxisrelay drain sends", http.StatusBadRequest)
 		return
 	}

@@ -159,6 +159,24 @@ func TestPageReplacesWhatFailed(t *testing.T) {
 			await live(3000);
 			notes.push(states(), ...[...made.doctor, ...made.patient].map((c) => c.candidates.join()));`,
 			[]string{"doctor made 2 1750", "patient made 2 1750", replaced, "", "of 2", "", "of 2"}},
+		{"the other side says what is not its to say", both + `
+			const said = (to, type, sections, candidates) => deliver([to, JSON.stringify({ call: 1, offer: 1, description: {
+				type, sdp: ['v=0', ...Array(sections).fill('m=video'), ...Array(candidates).fill('a=candidate:1')].join('\n'), made: 'up',
+			} })]);
+			said('doctor', 'offer', 2, 0);
+			said('doctor', 'rollback', 0, 0);
+			said('doctor', 'answer', 5, 0);
+			said('patient', 'answer', 2, 0);
+			said('patient', 'offer', 5, 0);
+			said('patient', 'offer', 2, 201);
+			await live(1000);
+			notes.push(...[made.doctor, made.patient].map(([c]) => c.remoteDescription.made ?? 'right'), states());
+			said('patient', 'offer', 4, 200);
+			await live(1000);
+			notes.push(made.patient[0].remoteDescription.made);
+			for (let i = 0; i < 1000; i++) deliver(['patient', JSON.stringify({ candidate: i, call: 1 })]);
+			await live(1000);
+			notes.push(String(made.patient[0].candidates.length));`, []string{"right", "right", "connected, connected", "up", "200"}},
 		{"an offer meets a side that failed", both + `
 			made.patient[0].become('failed');
 			calls.doctor.restart();

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -102,7 +101,7 @@ func (a *appliance) checkPepper() error {
 func (a *appliance) servePepper(w http.ResponseWriter, r *http.Request) {
 	const most = 16 << 10 // bytes
 	var asked protocol.Peppers
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(&asked); err != nil {
+	if err := readOperation(w, r, most, &asked); err != nil {
 		http.Error(w, "the body is not what praxisrelay config check sends", http.StatusBadRequest)
 		return
 	}

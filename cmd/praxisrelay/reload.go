@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -46,7 +47,7 @@ func (a *appliance) reloadOn(ctx context.Context, hangup <-chan os.Signal, file 
 func (a *appliance) serveReload(w http.ResponseWriter, r *http.Request) {
 	const most = 4 << 20 // bytes of all files, in base64
 	var handed protocol.Reload
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, most)).Decode(&handed); err != nil {
+	if err := readOperation(w, r, most, &handed); err != nil {
 		http.Error(w, "the body is not what praxisrelay reload sends", http.StatusBadRequest)
 		return
 	}
@@ -73,6 +74,15 @@ func (a *appliance) newest(file string, secret bool) ([]byte, error) {
 		}
 	}
 	return secrets.FromCredentials(file, secret)
+}
+
+// readOperation reads the body of a request that only the program's own commands make.
+func readOperation(w http.ResponseWriter, r *http.Request, most int64, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	if err != nil {
+		return err
+	}
+	return protocol.Decode(body, into)
 }
 
 func answerOperation(w http.ResponseWriter, body any) {

@@ -139,6 +139,26 @@ func TestOnlyTheSocketReloads(t *testing.T) {
 	}
 }
 
+// TestOperationsAreReadStrictly: what only the program's own commands send is as they send it.
+func TestOperationsAreReadStrictly(t *testing.T) {
+	s := startServe(t, nil)
+	for _, request := range [][3]string{
+		{http.MethodPut, "/v1/drain", `{} {}`},
+		{http.MethodPut, "/v1/drain", `{}junk`},
+		{http.MethodPut, "/v1/drain", `{"Until":"2026-12-01T09:00:00Z"}`},
+		{http.MethodPost, "/v1/reload", `{"file":"a","file":"b"}`},
+		{http.MethodPost, "/v1/pepper", `{"peppers":[],"more":1}`},
+		{http.MethodPost, "/v1/credentials", `{"COUNT":1}`},
+	} {
+		if status := s.ask(t, request[0], request[1], []byte(request[2])); status != http.StatusBadRequest {
+			t.Errorf("%s: %d", request, status)
+		}
+	}
+	if drained, err := s.admin.Drained(t.Context()); err != nil || drained.Draining {
+		t.Errorf("%+v, %v", drained, err)
+	}
+}
+
 // TestSecretsAreHandedOver: the daemon has credentials of its service manager, which do
 // not change; the command reads what lies at the paths.
 func TestSecretsAreHandedOver(t *testing.T) {

@@ -4,12 +4,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/pion/stun/v3"
+
+	"praxisrelay/relay/credential"
 )
 
 // BenchmarkForward is what the core adds to the receiving and sending of a packet, with
@@ -108,6 +111,45 @@ func BenchmarkForged(b *testing.B) {
 				}
 				if _, out := l.Handle(l.now, p.tuple, in, p.buf); len(out) == 0 {
 					b.Fatal("not answered")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkHeld is what an explanation costs under the relay's lock: with nobody else, and
+// with ten thousand allocations of others. In the open relay all share one space.
+func BenchmarkHeld(b *testing.B) {
+	const each = 4 // allocations of a seat
+	for _, others := range []int{0, 10_000} {
+		b.Run(fmt.Sprintf("%d-others", others), func(b *testing.B) {
+			keys, err := credential.NewKeyring([]byte("the secret of all tests"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			l := newLabWith(b, Config{RelayedIPv4: relayed, Open: &Open{
+				FirstPort: 20000, LastPort: 60000, Bind: func(netip.AddrPort) error { return nil }, Release: func(netip.AddrPort) {},
+				Permits: func(netip.Addr) bool { return true },
+			}}, keys)
+			l.limit(func(limits *Limits) {
+				limits.Total, limits.PerPrefix, limits.Unauthenticated = others+2*each, others+2*each, 1e9
+				limits.PerSeat, limits.PerAppointment = each, 2*each
+			})
+			for i := range others {
+				l.allocated(fmt.Sprintf("198.51.100.1:%d", 1+i), fmt.Sprint(i), "doctor")
+			}
+			for i := range each {
+				for _, seat := range []string{"doctor", "patient"} {
+					p := l.allocated(fmt.Sprintf("198.51.100.%d:%d", 2+len(seat), 1+i), "x", seat)
+					for n := range 20 {
+						p.permit(netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(n)}), 5000))
+					}
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if len(l.Held(l.now, id("x"))) != 2*each {
+					b.Fatal("some are missing")
 				}
 			}
 		})

@@ -38,7 +38,7 @@ func (d Dialer) Join(ctx context.Context, c code.Code) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Rounds < code.MinRounds || info.Rounds > 100*code.Rounds {
+	if info.Rounds < code.MinRounds || info.Rounds > code.MaxRounds {
 		return nil, fmt.Errorf("%s wants codes stretched with %d rounds: not an appliance to trust a code to", d.Server, info.Rounds)
 	}
 	keys, err := c.Derive(info.Salt, info.Rounds)

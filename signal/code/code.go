@@ -31,8 +31,12 @@ const (
 	length   = 12
 )
 
-// MinRounds is the least a served deployment stretches with.
-const MinRounds = 600_000
+// MinRounds and MaxRounds are the least and the most a served deployment stretches with. More
+// would keep a device busy for longer than anybody waits.
+const (
+	MinRounds = 600_000
+	MaxRounds = 10_000_000
+)
 
 // Rounds is what a deployment stretches with unless said otherwise.
 const Rounds = 1_000_000

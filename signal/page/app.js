@@ -7,7 +7,7 @@ import { ask, Signaling } from './signaling.js';
 import { Call, choose } from './call.js';
 import { openMedia, showDevices, stop, toggle } from './media.js';
 import { claim, forget, keep, kept } from './visit.js';
-import { say, show, startWords } from './words.js';
+import { say, show, startWords, tidy } from './words.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -32,7 +32,15 @@ const mediaPatience = 5000;
 // After these errors the code opens nothing any more.
 const final = ['unknown-code', 'over', 'revoked'];
 
-const minRounds = 600000; // of stretching a code; a server that wants fewer is none of ours
+// How often a code may be stretched: a server that wants it less is none of ours, and one
+// that wants it more would keep the device busy for longer than anybody waits.
+const minRounds = 600000;
+const maxRounds = 10000000;
+
+// How long a click is not taken after somebody else is shown to wait, in milliseconds: it
+// was meant for who was shown before.
+const glance = 1000;
+
 const options = new URLSearchParams(location.search);
 
 let stream; // camera and microphone
@@ -46,8 +54,10 @@ let connected = false;
 let gone = false; // the partner's session left the server
 let unreachable = false; // the server is
 let asked = false; // for another way, since then
+let resting; // the timer for taking clicks again
 let wondering; // the timer for asking why there is no call
 let admitted = new Set(); // epochs that were let in here
+let knocking = { last: -Infinity }; // { epoch, name, last } of who was shown to wait, and when that was last so
 
 // --- the entrance
 
@@ -92,8 +102,9 @@ async function join() {
   try {
     const response = await fetch('/v1/info');
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
-    const { salt, rounds } = await response.json();
+    const { salt, rounds, max_message: maxMessage } = await response.json();
     if (!(rounds >= minRounds)) throw new Error('the server would have the code stretched too little');
+    if (!(rounds <= maxRounds)) throw new Error('the server would have the code stretched for too long');
     const keys = await derive(kept().code, fromBase64(salt), rounds);
     const { welcome, error } = await ask(keys);
     if (welcome?.seat === 'test') {
@@ -110,6 +121,7 @@ async function join() {
     complain('');
     signaling = new Signaling(
       keys,
+      maxMessage,
       { welcome: welcomed, ice, joined, left, message, explanation, tampered, back, lost, maintenance, ended },
       options.get('signaling') === 'poll',
     );
@@ -225,11 +237,26 @@ function joined(present) {
   else if (!call.connected) call.restart();
 }
 
-// knock shows the doctor who waits.
+// knock shows the doctor who waits. Where another one waits than a moment ago, the button
+// rests.
 function knock() {
   const waits = isDoctor() && partner && !gone && !admitted.has(partner.epoch);
+  const now = performance.now();
+  if (!$('admission').hidden) knocking.last = now;
+  if (waits) {
+    const { epoch, name } = partner;
+    const other = epoch !== knocking.epoch || (knocking.name && name !== knocking.name);
+    if (other && now - knocking.last < glance) rest();
+    knocking = { epoch, name, last: now };
+  }
   $('admission').hidden = !waits;
   show('knock', waits ? 'knock' : '', partner?.name);
+}
+
+function rest() {
+  $('admit').disabled = true;
+  clearTimeout(resting);
+  resting = setTimeout(() => { $('admit').disabled = false; }, glance);
 }
 
 function letIn() {
@@ -323,7 +350,7 @@ function message(from, object) {
     endCall();
     show('status', 'left');
   } else if ('name' in object) {
-    partner.name = String(object.name).slice(0, 60);
+    partner.name = tidy(object.name);
     if (isDoctor() && !admitted.has(from.epoch) && proves(partner, object.admission)) letIn();
     knock();
     if (connected) changed('connected');

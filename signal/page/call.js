@@ -19,6 +19,11 @@ const restartSpan = 12000;
 // since a device that gives nothing, or a line that is too narrow, is not mended so.
 const firstPause = 5000;
 
+// What a description may have. A call has two sections of media; the answer to more grows
+// with each.
+const maxSections = 4;
+const maxCandidates = 200; // until the next description
+
 // choose leaves those ICE servers that a page address like ?transport=tls allows.
 export function choose(servers, transport) {
   const fits = {
@@ -30,6 +35,12 @@ export function choose(servers, transport) {
   return servers.map((server) => ({ ...server, urls: server.urls.filter(fit) }));
 }
 
+// acceptable reports whether a description is what that side of a call may say.
+function acceptable({ type, sdp }, offers) {
+  const lines = (start) => String(sdp ?? '').split(`\n${start}`).length - 1;
+  return type === (offers ? 'answer' : 'offer') && lines('m=') <= maxSections && lines('a=candidate:') <= maxCandidates;
+}
+
 // Call reports through its handlers: send(object) to the partner, track(stream),
 // state(connectionState), quiet() when nothing has arrived for a moment, stalled() when
 // that goes on, or when a restart is due for another reason.
@@ -37,6 +48,7 @@ export class Call {
   #configuration; #stream; #offers; #handlers; #peer;
   #number = 0; // of the connection; zero: none yet
   #restarts = []; // when it was restarted last
+  #candidates = 0; // since the last description
   #later; // the timer for a restart that has to wait
   #offered = 0; // when an offer was last made
   #deaf = { next: 0, pause: firstPause }; // when something is done about one receiver
@@ -61,8 +73,15 @@ export class Call {
   // receive takes an object that the partner's call sent. What is about an older
   // connection is of no interest. A page of an older version numbers none, and has but one.
   receive({ call, restart, failed, ...object }) {
+    const { description, candidate } = object;
+    if (description && !acceptable(description, this.#offers)) {
+      console.warn('a description was dropped: it is not one of a call');
+      return;
+    }
+    this.#candidates = description ? 0 : this.#candidates + (candidate ? 1 : 0);
+    if (this.#candidates > maxCandidates) return;
     const number = call ?? (this.#number || 1);
-    const offered = object.description?.type === 'offer';
+    const offered = Boolean(description) && !this.#offers;
     if (restart && this.#offers) this.#asked(number, failed);
     if (offered && number > this.#number) this.#connect(number);
     if (number !== this.#number) return;

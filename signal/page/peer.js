@@ -129,7 +129,7 @@ export class Peer {
       if (description.type === 'answer' && offer !== this.#number) return;
       await connection.setRemoteDescription(description);
       for (const early of this.#early.splice(0)) this.#enqueue(() => connection.addIceCandidate(early));
-      if (description.type === 'offer') {
+      if (!this.#offers) {
         this.#path.hold();
         await connection.setLocalDescription();
         this.#send({ description: connection.localDescription, offer });

@@ -30,16 +30,17 @@ export async function ask({ joinToken }) {
 //   maintenance(error)       no consultation begins for now; another try follows
 //   ended(error)             it is over; error is the protocol's
 export class Signaling {
-  #keys; #handlers; #connection; #session; #welcome; #roomKey; #receiver;
+  #keys; #maxMessage; #handlers; #connection; #session; #welcome; #roomKey; #receiver;
   #epoch = seal.newEpoch();
   #sent = new Map(); // receiver's epoch -> next number
   #work = Promise.resolve(); // frames are opened, and sealed, in their order
   #deaf = false; // what comes is of no interest any more
   #closed = false;
 
-  // With poll it uses long polling alone.
-  constructor(keys, handlers, poll) {
+  // A frame has at most maxMessage bytes. With poll it uses long polling alone.
+  constructor(keys, maxMessage, handlers, poll) {
     this.#keys = keys;
+    this.#maxMessage = maxMessage;
     this.#handlers = handlers;
     this.#session = new Session(keys.joinToken, this.#epoch, (frame) => this.#enqueue(() => this.#receive(frame)));
     this.#connection = new Connection(this.#session, poll, {
@@ -56,15 +57,19 @@ export class Signaling {
   // seat is the seat that was taken, or nothing before.
   get seat() { return this.#welcome?.seat; }
 
-  // send seals an object for another session.
+  // send seals an object for another session. One that is too long is dropped: the server
+  // would end the session, and what the partner makes this page say must not do that.
   send(to, object) {
     this.#enqueue(async () => {
       const { appointment, seat } = this.#welcome;
       const seq = this.#sent.get(to.epoch) ?? 0;
-      this.#sent.set(to.epoch, seq + 1);
       const place = { appointment, from: seat, to: to.seat, fromEpoch: this.#epoch, toEpoch: to.epoch, seq };
       const sealed = await seal.sealMessage(this.#roomKey, place, new TextEncoder().encode(JSON.stringify(object)));
-      this.#queue({ send: { to: to.seat, epoch: to.epoch, seq, sealed: seal.toBase64(sealed) } });
+      const frame = { send: { to: to.seat, epoch: to.epoch, seq, sealed: seal.toBase64(sealed) } };
+      const size = JSON.stringify({ n: Number.MAX_SAFE_INTEGER, ...frame }).length; // it is ASCII
+      if (size > this.#maxMessage) throw new Error(`it has ${size} bytes`);
+      this.#sent.set(to.epoch, seq + 1);
+      this.#queue(frame);
     });
   }
 

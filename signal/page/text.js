@@ -31,11 +31,11 @@ const texts = {
     elsewhere: 'Diese Sprechstunde ist in einem anderen Fenster offen. Wenn Sie hier teilnehmen, endet sie dort.',
     waiting: { doctor: 'Warten auf die Patientin oder den Patienten …', patient: 'Warten auf die Praxis …' },
     admission: 'Die Praxis sieht, dass Sie da sind, und lässt Sie ein. Bitte warten Sie.',
-    knock: (name) => `${name || 'Die Patientin oder der Patient'} wartet.`,
+    knock: (name) => `${person(name) || 'Die Patientin oder der Patient'} wartet.`,
     admit: 'Einlassen',
     tampered: 'Nachrichten wurden unterwegs verfälscht. Vertrauen Sie dieser Verbindung nicht: Legen Sie auf und verständigen Sie sich auf einem anderen Weg, etwa per Telefon.',
     connecting: 'Verbindung wird aufgebaut …',
-    connected: ({ name, seat }) => `Verbunden mit ${name || (seat === 'doctor' ? 'der Praxis' : 'der Patientin oder dem Patienten')}`,
+    connected: ({ name, seat }) => `Verbunden mit ${person(name) || (seat === 'doctor' ? 'der Praxis' : 'der Patientin oder dem Patienten')}`,
     reconnecting: 'Verbindung unterbrochen, sie wird erneut aufgebaut …',
     offline: 'Der Server ist nicht erreichbar, neuer Versuch …',
     unreachable: 'Der Server ist nicht erreichbar. Bitte prüfen Sie Ihre Internetverbindung und versuchen Sie es noch einmal.',
@@ -97,11 +97,11 @@ const texts = {
     elsewhere: 'This consultation is open in another window. If you join here, it ends there.',
     waiting: { doctor: 'Waiting for the patient …', patient: 'Waiting for the practice …' },
     admission: 'The practice sees that you are here and will let you in. Please wait.',
-    knock: (name) => `${name || 'The patient'} is waiting.`,
+    knock: (name) => `${person(name) || 'The patient'} is waiting.`,
     admit: 'Let in',
     tampered: 'Messages were tampered with on the way. Do not trust this connection: hang up, and reach the other side in another way, such as by phone.',
     connecting: 'Connecting …',
-    connected: ({ name, seat }) => `Connected with ${name || (seat === 'doctor' ? 'the practice' : 'the patient')}`,
+    connected: ({ name, seat }) => `Connected with ${person(name) || (seat === 'doctor' ? 'the practice' : 'the patient')}`,
     reconnecting: 'Connection lost, connecting again …',
     offline: 'The server cannot be reached, trying again …',
     unreachable: 'The server cannot be reached. Please check your internet connection, and try again.',
@@ -134,6 +134,9 @@ const texts = {
     fault: 'The server has a fault. Please try again later.',
   },
 };
+
+// person marks a name, which words.js then shows apart from what stands around it.
+const person = (name) => name && `\u2068${name}\u2069`;
 
 // when writes an instant in the reader's own time zone.
 function when(language, instant) {

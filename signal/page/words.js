@@ -14,8 +14,23 @@ export const say = (key, argument) => text(language, key, argument);
 // Without a key the element is hidden.
 export function show(id, key, argument) {
   shown[id] = [key, argument];
-  $(id).textContent = key ? say(key, argument) : '';
+  const parts = key ? (say(key, argument) ?? '').split(/[\u2068\u2069]/) : [];
+  $(id).replaceChildren(...parts.map((part, i) => (i % 2 ? isolated(part) : part)));
   $(id).hidden = !key;
+}
+
+// isolated writes a name in its own direction, whatever stands around it.
+function isolated(name) {
+  const element = document.createElement('bdi');
+  element.textContent = name;
+  return element;
+}
+
+// tidy makes a name of what the partner says is theirs: a line of characters that can be
+// seen, and that change nothing around them.
+export function tidy(name) {
+  const visible = String(name).replace(/\s+/g, ' ').replace(/[\p{C}\p{Default_Ignorable_Code_Point}]/gu, '').trim();
+  return [...visible].slice(0, 60).join('');
 }
 
 function speak(wish) {

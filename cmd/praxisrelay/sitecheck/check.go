@@ -332,7 +332,7 @@ func (k *checker) http(ctx context.Context) (_ check.Values, err error) {
 	if k.info, err = client.GetInfo(ctx, k.dialer.HTTP, k.dialer.Server); err != nil {
 		return nil, notAppliance(err)
 	}
-	if k.info.Version != 1 || k.info.Rounds < code.MinRounds || k.info.Rounds > 100*code.Rounds {
+	if k.info.Version != 1 || k.info.Rounds < code.MinRounds || k.info.Rounds > code.MaxRounds {
 		return nil, check.Failure{Reason: check.NotAppliance, Err: errors.New("the answer is not that of an appliance")}
 	}
 	// What is not said is not served, but for the page's port.
