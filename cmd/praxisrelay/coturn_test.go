@@ -94,11 +94,25 @@ func (l *listening) read(line string) bool {
 // coturnsClient runs turnutils_uclient and returns what it says.
 func coturnsClient(c credential.Credential, server string, flags ...string) string {
 	host, port, _ := net.SplitHostPort(server)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second)
-	defer cancel()
-	args := append([]string{"-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password, "-p", port}, flags...)
-	out, err := exec.CommandContext(ctx, "turnutils_uclient", append(args, host)...).CombinedOutput()
-	return fmt.Sprintf("%s\n%v", out, err)
+	return uclient(func(c *exec.Cmd) *exec.Cmd { return c }, c, host, append([]string{"-p", port}, flags...)...)
+}
+
+// uclient runs turnutils_uclient on a host and returns what it says.
+//
+// Over TLS it runs up to three times until everything arrives: it reads one record whenever
+// its socket has something, so the last of several that came together is never read.
+func uclient(on func(*exec.Cmd) *exec.Cmd, c credential.Credential, host string, flags ...string) (said string) {
+	args := append([]string{"-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password}, flags...)
+	for range 3 {
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second) // without an answer it waits for ever
+		out, err := on(exec.CommandContext(ctx, "turnutils_uclient", append(args, host)...)).CombinedOutput()
+		cancel()
+		said = fmt.Sprintf("%s\n%v", out, err)
+		if everythingArrived(said) || !slices.Contains(flags, "-S") {
+			break
+		}
+	}
+	return said
 }
 
 // Its verdict is in what it prints; its exit status says nothing.

@@ -167,11 +167,10 @@ var (
 // callOver makes a call from the clients' host.
 func callOver(t *testing.T, h hosts, c credential.Credential, server string, flags []string) {
 	t.Helper()
-	uclient := tool(t, "turnutils_uclient", "coturn")
-	args := append([]string{"-y", "-c", "-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password}, flags...)
-	out, err := h.on(1, exec.Command(uclient, append(args, server)...)).CombinedOutput()
-	if err != nil || !everythingArrived(string(out)) {
-		t.Errorf("a call over %v to %s: %v\n%s", flags, server, err, out)
+	tool(t, "turnutils_uclient", "coturn")
+	client := func(c *exec.Cmd) *exec.Cmd { return h.on(1, c) }
+	if said := uclient(client, c, server, append([]string{"-y", "-c"}, flags...)...); !everythingArrived(said) {
+		t.Errorf("a call over %v to %s: %s", flags, server, said)
 	}
 }
 

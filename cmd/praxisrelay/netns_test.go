@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // hosts are network namespaces with one cable between them.
@@ -54,7 +52,7 @@ func (h hosts) on(i int, c *exec.Cmd) *exec.Cmd {
 // nothing special, which means an IPv4 relayed address, over every transport, also those
 // that come from a link-local address.
 func TestIPv6OnlyHost(t *testing.T) {
-	uclient := tool(t, "turnutils_uclient", "coturn")
+	tool(t, "turnutils_uclient", "coturn")
 	h := newHosts(t, [2]string{"fd00:7::1/64", "fd00:7::2/64"})
 	file, folder := writeConfig(t)
 	// The certificate is for another name, which coturn's client does not mind.
@@ -76,12 +74,10 @@ func TestIPv6OnlyHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"-y", "-c", "-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password}, flags...)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // without an answer it waits for ever
-			defer cancel()
-			out, err := h.on(1, exec.CommandContext(ctx, uclient, args...)).CombinedOutput()
-			if err != nil || !everythingArrived(string(out)) {
-				t.Errorf("%v\n%s", err, out)
+			client := func(c *exec.Cmd) *exec.Cmd { return h.on(1, c) }
+			host := flags[len(flags)-1]
+			if said := uclient(client, c, host, append([]string{"-y", "-c"}, flags[:len(flags)-1]...)...); !everythingArrived(said) {
+				t.Error(said)
 			}
 		})
 	}
