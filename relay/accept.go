@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"praxisrelay/network/shares"
 	"praxisrelay/relay/core"
 )
 
@@ -72,11 +73,11 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 		return false
 	}
 	client := streamAddr(conn.RemoteAddr()).Addr()
-	release, ok := r.open.admit(client)
+	release, ok := r.open.Admit(client)
 	if !ok {
 		return false
 	}
-	counted := countedConn{conn, release}
+	counted := shares.Counted{Conn: conn, Release: release}
 	defer func() {
 		if !handed {
 			release()
@@ -119,7 +120,7 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 
 // handshake does TLS's, unless too many are under way.
 func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) bool {
-	release, ok := r.handshakes.admit(client)
+	release, ok := r.handshakes.Admit(client)
 	if !ok {
 		return false
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/pion/stun/v3"
 
 	"praxisrelay/config"
+	"praxisrelay/network/shares"
 	"praxisrelay/relay/core"
 )
 
@@ -191,7 +192,7 @@ func small(t *testing.T, conn net.Conn) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()
 	}
-	if counted, ok := conn.(countedConn); ok {
+	if counted, ok := conn.(shares.Counted); ok {
 		conn = counted.Conn
 	}
 	tcp := conn.(*net.TCPConn)

@@ -19,14 +19,14 @@ func (r *Relay) LimitHits() []LimitHits {
 	r.mu.Lock()
 	stats := r.core.Stats()
 	r.mu.Unlock()
-	refused := r.open.refusals()
-	busy := r.handshakes.refusals()
+	refused := r.open.Refused()
+	busy := r.handshakes.Refused()
 	hits := []LimitHits{
 		{"relay.allocation_rate", stats.Drops[core.DropAllocationRate] + stats.Drops[core.DropAppointmentRate], netip.Addr{}},
 		{"relay.total_rate", stats.Drops[core.DropTotalRate], netip.Addr{}},
-		{"listen.max_connections", refused.all, netip.Addr{}},
-		{"listen.max_connections_per_prefix", refused.prefix, refused.last},
-		{"listen.max_handshakes", busy.all + busy.prefix, busy.last},
+		{"listen.max_connections", refused.All, netip.Addr{}},
+		{"listen.max_connections_per_prefix", refused.Network, refused.Last},
+		{"listen.max_handshakes", busy.All + busy.Network, busy.Last},
 	}
 	for i, n := range stats.Limits {
 		limit, last := core.Limit(i), netip.Addr{}

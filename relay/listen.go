@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/network/shares"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
 	"praxisrelay/relay/policy"
@@ -55,8 +56,8 @@ func Listen(o Options) (_ *Relay, err error) {
 		now:        o.Now,
 		streams:    rcu.New[uint64, *stream](),
 		relayed:    rcu.New[netip.AddrPort, *net.UDPConn](),
-		open:       newConnections(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
-		handshakes: newConnections(o.Listen.MaxHandshakes, handshakesPerPrefix(o.Listen)),
+		open:       shares.New(o.Listen.MaxConnections, o.Listen.MaxConnectionsPerPrefix),
+		handshakes: shares.New(o.Listen.MaxHandshakes, handshakesPerPrefix(o.Listen)),
 	}
 	if o.Sockets == nil {
 		o.Sockets = ownSockets{}

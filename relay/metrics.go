@@ -126,13 +126,13 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 		count(answersDesc, n, name)
 	}
 
-	refused, busy := r.open.refusals(), r.handshakes.refusals()
+	refused, busy := r.open.Refused(), r.handshakes.Refused()
 	for limit, n := range stats.Limits {
 		count(limitHitsDesc, n, core.Limit(limit).String())
 	}
-	count(limitHitsDesc, refused.all, "max_connections")
-	count(limitHitsDesc, refused.prefix, "max_connections_per_prefix")
-	count(limitHitsDesc, busy.all+busy.prefix, "max_handshakes")
+	count(limitHitsDesc, refused.All, "max_connections")
+	count(limitHitsDesc, refused.Network, "max_connections_per_prefix")
+	count(limitHitsDesc, busy.All+busy.Network, "max_handshakes")
 
 	gauge(connectionsDesc, now.Connections)
 	gauge(mostConnectionsDesc, now.MaxConnections)

@@ -26,7 +26,7 @@ func (l *streamListener) unproxied(r *Relay, conn net.Conn) (net.Conn, bool) {
 	if !slices.ContainsFunc(l.proxies, func(p netip.Prefix) bool { return p.Contains(from) }) {
 		return conn, true
 	}
-	release, ok := r.handshakes.admit(from)
+	release, ok := r.handshakes.Admit(from)
 	if !ok {
 		return nil, false
 	}

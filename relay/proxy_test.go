@@ -12,6 +12,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"praxisrelay/config"
+	"praxisrelay/network/shares"
 )
 
 // firstWrite is a connection whose first write is sent together with what is before it.
@@ -78,7 +79,7 @@ func TestProxyHeadersOfVersion1(t *testing.T) {
 		}
 
 		from(t, "127.0.0.2", listener.address.String()).Close()
-		until(t, func() bool { n, _ := l.handshakes.use(); return n == 0 })
+		until(t, func() bool { n, _ := l.handshakes.Use(); return n == 0 })
 		if n := refused(invalidHeader) - before; n != uint64(len(wrong)) {
 			t.Errorf("%v: who only looks whether anybody is there is counted", listener.address)
 		}
@@ -111,7 +112,7 @@ func FuzzProxyHeader(f *testing.F) {
 	proxy, own := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2), Port: 1}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443}
 	l := &streamListener{proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}
 	f.Fuzz(func(t *testing.T, sent []byte) {
-		r := &Relay{handshakes: newConnections(8, 8)}
+		r := &Relay{handshakes: shares.New(8, 8)}
 		sender, receiver := net.Pipe()
 		go func() { _, _ = sender.Write(sent); sender.Close() }()
 		defer receiver.Close()
@@ -119,7 +120,7 @@ func FuzzProxyHeader(f *testing.F) {
 		if counted := r.proxyRefusals.of(invalidHeader).Times; (counted == 1) != (!ok && len(sent) > 0) {
 			t.Errorf("served %v, counted %d", ok, counted)
 		}
-		if n, _ := r.handshakes.use(); n != 0 {
+		if n, _ := r.handshakes.Use(); n != 0 {
 			t.Errorf("%d are under way", n)
 		}
 		if !ok {

@@ -17,8 +17,8 @@ func (r *Relay) Reconfigure(l config.Listen, c config.Relay) error {
 		return err
 	}
 	r.peers.policy.Allow, r.peers.policy.Deny = c.Allow, c.Deny
-	r.open.limit(l.MaxConnections, l.MaxConnectionsPerPrefix)
-	r.handshakes.limit(l.MaxHandshakes, handshakesPerPrefix(l))
+	r.open.Limit(l.MaxConnections, l.MaxConnectionsPerPrefix)
+	r.handshakes.Limit(l.MaxHandshakes, handshakesPerPrefix(l))
 	return nil
 }
 

@@ -5,7 +5,7 @@
 //	listen.go                            which sockets there are
 //	udp.go, udp_linux.go, udp_other.go   datagrams
 //	lane.go                              those that wait for the core
-//	accept.go, connections.go            connections, from accept to the first message; the shared HTTPS port
+//	accept.go                            connections, from accept to the first message; the shared HTTPS port
 //	proxy.go                             whom a connection is from, where a proxy made it
 //	stream.go, frame.go, queue.go        messages on a connection
 //	peers.go                             sockets of the open relay
@@ -28,6 +28,7 @@ import (
 
 	"github.com/pion/stun/v3"
 
+	"praxisrelay/network/shares"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/probe"
 	"praxisrelay/relay/rcu"
@@ -47,8 +48,8 @@ type Relay struct {
 	streams *rcu.Map[uint64, *stream]
 	conns   atomic.Uint64 // numbers connections
 
-	open       *connections // on the stream listeners
-	handshakes *connections // of them within TLS's handshake
+	open       *shares.Shares // connections on the stream listeners
+	handshakes *shares.Shares // of them within TLS's handshake
 
 	proxyRefusals proxyRefusals
 

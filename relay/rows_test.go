@@ -301,11 +301,9 @@ func (l *lab) nothingLeft(transport core.Transport, before state) {
 	until(l.T, func() bool { // all but the partner's, which is of TCP
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.open.mu.Lock()
-		defer l.open.mu.Unlock()
-		l.handshakes.mu.Lock()
-		defer l.handshakes.mu.Unlock()
-		return l.streams.Len() == 1 && l.open.open == 1 && l.handshakes.open == 0
+		open, _ := l.open.Use()
+		handshaking, _ := l.handshakes.Use()
+		return l.streams.Len() == 1 && open == 1 && handshaking == 0
 	})
 	if transport == core.UDP {
 		l.Revoke(id("own"), "", 0)

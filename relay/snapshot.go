@@ -15,8 +15,8 @@ type Snapshot struct {
 // Snapshot returns what there is now.
 func (r *Relay) Snapshot() Snapshot {
 	var s Snapshot
-	s.Connections, s.MaxConnections = r.open.use()
-	s.Handshakes, s.MaxHandshakes = r.handshakes.use()
+	s.Connections, s.MaxConnections = r.open.Use()
+	s.Handshakes, s.MaxHandshakes = r.handshakes.Use()
 	free, all := r.Ports()
 	s.Ports, s.MaxPorts = all-free, all
 	r.mu.Lock()
@@ -26,10 +26,4 @@ func (r *Relay) Snapshot() Snapshot {
 	s.Calls = r.core.Calls(r.now())
 	s.Allocations, s.MaxAllocations = r.core.Allocations(), r.core.MaxAllocations()
 	return s
-}
-
-func (c *connections) use() (open, most int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.open, c.most
 }

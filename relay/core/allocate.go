@@ -51,7 +51,7 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 		return c.refuse(from, LimitPerAppointment, errQuota)
 	case len(c.allocations) >= c.config.Limits.Total:
 		return c.refuse(from, LimitTotal, errCapacity)
-	case c.prefixes[Prefix(from.Client.Addr())] >= c.config.Limits.PerPrefix:
+	case c.full(from.Client.Addr()):
 		return c.refuse(from, LimitPerPrefix, errCapacity)
 	}
 	relayed, ok := c.freeAddress(p.space, ip)
@@ -96,7 +96,7 @@ func (c *Core) hold(a *allocation) {
 	c.appointments[p.name] = p
 	p.members = append(p.members, a)
 	p.space.relayed[a.relayed] = a
-	c.prefixes[Prefix(a.tuple.Client.Addr())]++
+	c.count(a.tuple.Client.Addr(), 1)
 	heap.Push(&c.expiries, a)
 	c.stats.Live[a.tuple.Transport]++
 }

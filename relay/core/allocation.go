@@ -125,10 +125,7 @@ func (c *Core) end(now time.Time, a *allocation, why string) {
 	if len(p.members) == 0 {
 		delete(c.appointments, p.name)
 	}
-	prefix := Prefix(a.tuple.Client.Addr())
-	if c.prefixes[prefix]--; c.prefixes[prefix] == 0 {
-		delete(c.prefixes, prefix)
-	}
+	c.count(a.tuple.Client.Addr(), -1)
 	delete(c.allocations, a.tuple)
 	heap.Remove(&c.expiries, a.index)
 	c.stats.Live[a.tuple.Transport]--

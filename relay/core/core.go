@@ -100,14 +100,14 @@ type Core struct {
 	nonces       nonces
 	allocations  map[FiveTuple]*allocation
 	appointments map[string]*appointment
-	open         *space             // of the open relay
-	prefixes     map[netip.Addr]int // source prefix -> live allocations
+	open         *space               // of the open relay
+	prefixes     map[netip.Prefix]int // source prefix or site -> live allocations
 	expiries     expiries
 	revoked      map[string]revocation // by appointment
 	calls        map[string]time.Time  // while draining: appointments that may allocate, and until when
 	routes       *rcu.Map[routeKey, *route]
-	strangers    *budgets[netip.Addr] // of unauthenticated answers, by source prefix
-	requests     *budgets[seat]       // that are authenticated
+	strangers    *budgets[netip.Prefix] // of unauthenticated answers, by source prefix or site
+	requests     *budgets[seat]         // that are authenticated
 	total        meter
 	rates        rates
 	alternates   []*alternate // by UDP listener
@@ -134,10 +134,10 @@ func New(config Config) (*Core, error) {
 		config:       config,
 		allocations:  map[FiveTuple]*allocation{},
 		appointments: map[string]*appointment{},
-		prefixes:     map[netip.Addr]int{},
+		prefixes:     map[netip.Prefix]int{},
 		revoked:      map[string]revocation{},
 		routes:       rcu.New[routeKey, *route](),
-		strangers:    newBudgets[netip.Addr](),
+		strangers:    newBudgets[netip.Prefix](),
 		requests:     newBudgets[seat](),
 		alternates:   alternates(config.Listeners),
 		stats:        newStats(),

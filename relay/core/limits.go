@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"praxisrelay/network"
 	"praxisrelay/relay/credential"
 )
 
@@ -15,14 +16,15 @@ import (
 type Limits struct {
 	// Live allocations. Beyond PerSeat the seat's longest idle one makes room;
 	// beyond the others there is an error: 486 for the appointment, 508 for a
-	// source prefix (see Prefix) and in all.
+	// source prefix (see [network.Of]) and in all. An IPv6 site has the share of
+	// ten prefixes, but no more than are free for others.
 	PerSeat, PerAppointment, PerPrefix, Total int
 	// AllocationRate and TotalRate are bytes of media per second. What is above
 	// is dropped, large packets before small ones, so that a call which sends
 	// too much loses its picture's quality before its sound.
 	AllocationRate, TotalRate int
-	// Unauthenticated is how many answers per second a source prefix gets over
-	// UDP without credentials, and one more for every allocation it holds. Ten
+	// Unauthenticated is how many answers per second a source prefix, or ten times
+	// that a site, gets over UDP without credentials, and one more for every allocation it holds. Ten
 	// seconds' worth may be drawn at once.
 	Unauthenticated int
 }
@@ -64,14 +66,23 @@ func (c *Core) SetLimits(l Limits, maxSession time.Duration) error {
 // MaxAllocations is how many may live.
 func (c *Core) MaxAllocations() int { return c.config.Limits.Total }
 
-// Prefix is the network that a client is counted under: an IPv4 address, or the
-// /64 of an IPv6 address, within which one host takes as many as it likes.
-func Prefix(client netip.Addr) netip.Addr {
-	if client.Is4() {
-		return client
+// full reports whether a client's network or site holds as many allocations as it may.
+func (c *Core) full(client netip.Addr) bool {
+	held, ofSite, l := c.prefixes[network.Of(client)], c.prefixes[network.Site(client)], c.config.Limits
+	return held >= l.PerPrefix || ofSite >= network.SiteFactor*l.PerPrefix ||
+		ofSite > held && ofSite >= l.Total-len(c.allocations)
+}
+
+// count adds to the allocations of a client's network and site.
+func (c *Core) count(client netip.Addr, n int) {
+	for _, prefix := range [...]netip.Prefix{network.Of(client), network.Site(client)} {
+		if !prefix.IsValid() {
+			continue
+		}
+		if c.prefixes[prefix] += n; c.prefixes[prefix] == 0 {
+			delete(c.prefixes, prefix)
+		}
 	}
-	prefix, _ := client.Prefix(64) // 64 fits every IPv6 address
-	return prefix.Addr()
 }
 
 // bucket is a token bucket, kept as the time at which it is full again (GCRA).
@@ -171,8 +182,13 @@ func (c *Core) affords(from FiveTuple, held *allocation) bool {
 	case held != nil:
 		return held.refusals.take(c.now.UnixNano(), refusalInterval, refusalDepth)
 	}
-	prefix := Prefix(from.Client.Addr())
-	return c.strangers.take(c.now, prefix, c.config.Limits.Unauthenticated+c.prefixes[prefix])
+	own, site := network.Of(from.Client.Addr()), network.Site(from.Client.Addr())
+	rate := c.config.Limits.Unauthenticated
+	ofSite := network.SiteFactor*rate + c.prefixes[site]
+	if site.IsValid() && !c.strangers.holds(c.now, site, ofSite) || !c.strangers.take(c.now, own, rate+c.prefixes[own]) {
+		return false
+	}
+	return !site.IsValid() || c.strangers.take(c.now, site, ofSite)
 }
 
 // meter shapes media and notes when there last was some. Any goroutine may use it.

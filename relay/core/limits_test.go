@@ -9,8 +9,41 @@ import (
 
 	"github.com/pion/stun/v3"
 
+	"praxisrelay/network"
 	"praxisrelay/relay/credential"
 )
+
+// TestAnIPv6SiteLeavesRoom: one who has a /48, or a /56 in it, has networks without
+// number, and gets no more allocations with all of them than are free for the others.
+func TestAnIPv6SiteLeavesRoom(t *testing.T) {
+	l := newLab(t)
+	l.config.Limits = Limits{PerSeat: 1000, PerAppointment: 1000, PerPrefix: 8, Total: 20, Unauthenticated: 1000}
+	fill := func(network string) (got int) {
+		for i := range 40 {
+			p := l.peer(fmt.Sprintf("["+network+"]:%d", i, 1000+i), "x", "doctor")
+			switch code := p.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code {
+			case 0:
+				got++
+			case 508:
+			default:
+				t.Fatalf("%s: %d", p.tuple.Client, code)
+			}
+		}
+		return got
+	}
+	for _, step := range []struct {
+		networks string
+		want     int
+	}{{"2001:db8:1:%x::1", 10}, {"2001:db8:2:%x::1", 5}, {"2001:db8:3:0:%x::1", 5}} {
+		if got := fill(step.networks); got != step.want {
+			t.Errorf("networks like %s get %d of 20, want %d", step.networks, got, step.want)
+		}
+	}
+	l.Revoke(l.now, id("x"), "", 0)
+	if len(l.prefixes) != 0 {
+		t.Errorf("left behind: %v", l.prefixes)
+	}
+}
 
 func TestLimitsOfAllocations(t *testing.T) {
 	l := newLab(t)
@@ -142,6 +175,16 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 	if n := answered("[2001:db8::ffff:1]:1", 500); n != 0 {
 		t.Errorf("from the same /64: %d answers", n)
 	}
+	n := 0
+	for i := range 100 { // 65,536 networks are one site, whose budget is that of ten
+		n += answered(fmt.Sprintf("[2001:db8:1:%x::1]:1", i), 100)
+	}
+	if n != 1000 {
+		t.Errorf("from a /48: %d answers, want 1000", n)
+	}
+	if n := answered("[2001:db8:2::1]:1", 500); n != 100 {
+		t.Errorf("from another /48: %d answers", n)
+	}
 	tcp := l.peer("198.51.100.1:3", "x", "doctor")
 	tcp.tuple.Transport = TCP
 	for range 200 {
@@ -158,7 +201,7 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 	}
 	wrong := *p
 	wrong.credential.Password = "wrong"
-	n := 0
+	n = 0
 	for range 300 {
 		if wrong.request(stun.MethodRefresh) != nil {
 			n++
@@ -170,7 +213,7 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 
 	if n := testing.AllocsPerRun(1, func() {
 		for i := range 1_000_000 {
-			l.strangers.take(l.now, netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 10)
+			l.strangers.take(l.now, network.Of(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})), 10)
 		}
 	}); n != 0 {
 		t.Errorf("a million sources cost %v allocations", n)

@@ -1,0 +1,95 @@
+// Package shares gives each network no more than its share of something that there is
+// only so much of, such as connections.
+package shares
+
+import (
+	"net/netip"
+	"sync"
+
+	"praxisrelay/network"
+)
+
+// Shares counts what is open, in all, per network and per site. It holds an entry for
+// every one of these with something open, so it is bounded by what it bounds.
+//
+// Neither a network nor a site gets more than what is still free for others: those who
+// open as many as they can leave room for one who wants a few.
+type Shares struct {
+	mu                 sync.Mutex
+	max, maxPerNetwork int
+	open               int
+	held               map[netip.Prefix]int
+	refused            Refused
+}
+
+// Refused counts what was not admitted, since there was too much in all or of one network
+// or site.
+type Refused struct {
+	All, Network uint64
+	Last         netip.Addr // that was refused
+}
+
+// New returns Shares of which nothing is taken.
+func New(max, maxPerNetwork int) *Shares {
+	return &Shares{max: max, maxPerNetwork: maxPerNetwork, held: map[netip.Prefix]int{}}
+}
+
+// Limit takes other limits for what comes from now on.
+func (s *Shares) Limit(max, maxPerNetwork int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.max, s.maxPerNetwork = max, maxPerNetwork
+}
+
+// Admit counts one more from an address, unless there are too many. The function that it
+// returns takes that one back, once.
+func (s *Shares) Admit(client netip.Addr) (release func(), ok bool) {
+	own, site := network.Of(client), network.Site(client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held, ofSite, free := s.held[own], s.held[site], s.max-s.open
+	switch {
+	case held >= s.maxPerNetwork, ofSite >= network.SiteFactor*s.maxPerNetwork, held < free && ofSite >= free:
+		s.refused.Network++
+		s.refused.Last = client
+		return nil, false
+	case held >= free:
+		s.refused.All++
+		s.refused.Last = client
+		return nil, false
+	}
+	s.count(own, 1)
+	s.count(site, 1)
+	s.open++
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.count(own, -1)
+		s.count(site, -1)
+		s.open--
+	}), true
+}
+
+// count adds to what a network or a site holds.
+func (s *Shares) count(prefix netip.Prefix, n int) {
+	if !prefix.IsValid() {
+		return
+	}
+	if s.held[prefix] += n; s.held[prefix] == 0 {
+		delete(s.held, prefix)
+	}
+}
+
+// Refused returns what was refused since the start.
+func (s *Shares) Refused() Refused {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
+// Use returns how many are open, and how many may be.
+func (s *Shares) Use() (open, max int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open, s.max
+}
