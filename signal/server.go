@@ -18,6 +18,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/health"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/page"
@@ -192,6 +193,10 @@ func (s *Server) Handler() http.Handler {
 	return secured(mux)
 }
 
+// maxBodies is how many requests' bodies are on their way to one listener at once: each
+// takes as much memory as it is long, before it is known whose it is.
+const maxBodies = 1000
+
 // Serve serves clients on one listener, the commands on another and, unless it is
 // nil, the admin API on the third until ctx is done; it closes all.
 func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener) error {
@@ -202,7 +207,7 @@ func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener)
 	}
 	failures := make(chan error, len(servers))
 	for i, listener := range listeners {
-		go func() { failures <- servers[i].Serve(listener) }()
+		go func() { failures <- front.Serve(servers[i], listener, front.NewBodies(maxBodies, s.bodyRefused)) }()
 	}
 	s.noteSweep()
 	sweeping, stopSweep := context.WithCancel(ctx)
@@ -277,14 +282,15 @@ func (s *Server) failed(what string, err error) {
 	s.metrics.faults.Inc()
 }
 
+func (s *Server) bodyRefused() { s.metrics.hit(limitBodies) }
+
 func (s *Server) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second, // against clients that send a header a day
-		ReadTimeout:       30 * time.Second, // bodies are small
-		WriteTimeout:      time.Minute,      // and so are answers
+		ReadTimeout:       30 * time.Second, // of a request without a body, longer than a poll waits
+		WriteTimeout:      time.Minute,      // answers are small
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          log.New(faults{s.log}, "", 0),
 	}
 }

@@ -49,6 +49,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		socket.Close(websocket.StatusPolicyViolation, "the subprotocol "+protocol.Subprotocol+" is required")
 		return
 	}
+	r.Header = nil // as long as the session else, and as large as a client likes
 	socket.SetReadLimit(int64(s.info.MaxMessage))
 	// The context outlives converse: cancelling a read closes the socket, and the
 	// client would not learn why its session ends.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/health"
 	"praxisrelay/systemd"
 )
@@ -80,11 +81,10 @@ func (a *appliance) metricsServer() *http.Server {
 	}
 	return &http.Server{
 		Handler:           mux,
-		ReadHeaderTimeout: 5 * time.Second,  // against who sends a header a day
-		ReadTimeout:       5 * time.Second,  // nobody has a body to send
-		WriteTimeout:      30 * time.Second, // three times what Prometheus waits
-		IdleTimeout:       5 * time.Minute,  // longer than the interval of who asks seldom
-		MaxHeaderBytes:    16 << 10,
+		ReadHeaderTimeout: 5 * time.Second, // against who sends a header a day
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      30 * time.Second,                                        // three times what Prometheus waits
+		IdleTimeout:       5 * time.Minute,                                         // longer than the interval of who asks seldom
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
 	}
 }
@@ -97,7 +97,7 @@ func (a *appliance) serveMetrics(ctx context.Context) error {
 	}
 	server := a.metricsServer()
 	context.AfterFunc(ctx, func() { server.Close() })
-	if err := server.Serve(a.monitoring); ctx.Err() == nil {
+	if err := front.Serve(server, a.monitoring, nil); ctx.Err() == nil {
 		return err
 	}
 	return nil

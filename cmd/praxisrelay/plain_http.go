@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/health"
 )
 
@@ -25,15 +26,14 @@ func (a *appliance) servePlainHTTP(ctx context.Context) error {
 		handler = a.acme.HTTPHandler(handler)
 	}
 	server := &http.Server{
-		Handler:        handler,
-		ReadTimeout:    10 * time.Second, // a request is one packet
-		WriteTimeout:   10 * time.Second, // and so is an answer
-		MaxHeaderBytes: 8 << 10,
-		ErrorLog:       slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
+		Handler:      handler,
+		ReadTimeout:  10 * time.Second,                                        // a request is one packet
+		WriteTimeout: 10 * time.Second,                                        // and so is an answer
+		ErrorLog:     slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
 	}
 	server.SetKeepAlivesEnabled(false)
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	if err := front.Serve(server, listener, nil); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil

@@ -23,9 +23,9 @@ type Limits struct {
 	// is dropped, large packets before small ones, so that a call which sends
 	// too much loses its picture's quality before its sound.
 	AllocationRate, TotalRate int
-	// Unauthenticated is how many answers per second a source prefix, or ten times
-	// that a site, gets over UDP without credentials, and one more for every allocation it holds. Ten
-	// seconds' worth may be drawn at once.
+	// Unauthenticated is how many answers per second a source prefix gets over
+	// UDP without credentials, and one more for every allocation it holds; an
+	// IPv6 site gets ten times that. Ten seconds' worth may be drawn at once.
 	Unauthenticated int
 }
 
