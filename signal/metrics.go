@@ -67,8 +67,8 @@ func newMetrics() *metrics {
 			Help: "Long polls that are being held. Each is a client whose network lets no WebSocket through.",
 		}),
 		limitHits: vec("limit_hits_total",
-			"Refusals by the limit that was reached. wrong_codes and wrong_tokens are somebody who guesses, or a device with an old token; bodies somebody whose requests do not come to their end.",
-			"limit", limitWrongCodes, limitWrongTokens, limitJoins, limitFrames, limitQueue, limitStretching, limitBodies),
+			"Refusals by the limit that was reached. wrong_codes and wrong_tokens are somebody who guesses, or a device with an old token; requests somebody whose requests do not come to their end.",
+			"limit", limitWrongCodes, limitWrongTokens, limitJoins, limitFrames, limitQueue, limitStretching, limitRequests),
 		requests: vec("admin_requests_total",
 			"Requests of the admin API, by result: ok, or the problem's name as in docs/admin-api.md. unauthorized is a wrong token; fault is one of this server, see the log.",
 			"result", answers...),
@@ -95,7 +95,7 @@ const (
 	limitFrames      = "frames_per_client" // frameBurst
 	limitQueue       = "queue"             // queueFrames or queueBytes
 	limitStretching  = "stretching"        // codes that are made here at once
-	limitBodies      = "bodies"            // maxBodies
+	limitRequests    = "requests"          // maxPending
 )
 
 func codes(list ...protocol.Code) (values []string) {

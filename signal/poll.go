@@ -102,6 +102,7 @@ func answerPoll(w http.ResponseWriter, texts []json.RawMessage, over *protocol.E
 		texts = append(texts, encode(protocol.FromServer{Error: over}))
 		if over.RetryAfter > 0 {
 			w.Header().Set("Retry-After", strconv.Itoa(over.RetryAfter))
+			w.Header().Set("Connection", "close")
 			status = http.StatusTooManyRequests
 		}
 	}

@@ -69,8 +69,12 @@ func (r *refusal) after(wait time.Duration) *refusal {
 func (r *refusal) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
-	if r.Status == http.StatusUnauthorized {
+	switch r.Status {
+	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="praxisrelay"`)
+		h.Set("Connection", "close") // nobody without a token holds a connection
+	case http.StatusTooManyRequests:
+		h.Set("Connection", "close")
 	}
 	if r.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((r.retryAfter+time.Second-1)/time.Second)))

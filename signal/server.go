@@ -190,12 +190,12 @@ func (s *Server) Handler() http.Handler {
 	}
 	mux.Handle("GET /", page.Handler())
 	mux.HandleFunc("OPTIONS /{$}", health.Options)
-	return secured(mux)
+	return s.secured(mux)
 }
 
-// maxBodies is how many requests' bodies are on their way to one listener at once: each
-// takes as much memory as it is long, before it is known whose it is.
-const maxBodies = 1000
+// maxPending is how many requests to a listener are there in part at once, a quarter of
+// them of one network. Each takes as much memory as it is long.
+const maxPending = 1000
 
 // Serve serves clients on one listener, the commands on another and, unless it is
 // nil, the admin API on the third until ctx is done; it closes all.
@@ -207,7 +207,7 @@ func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener)
 	}
 	failures := make(chan error, len(servers))
 	for i, listener := range listeners {
-		go func() { failures <- front.Serve(servers[i], listener, front.NewBodies(maxBodies, s.bodyRefused)) }()
+		go func() { failures <- front.Serve(servers[i], listener, front.NewPending(maxPending, s.pendingRefused)) }()
 	}
 	s.noteSweep()
 	sweeping, stopSweep := context.WithCancel(ctx)
@@ -282,7 +282,7 @@ func (s *Server) failed(what string, err error) {
 	s.metrics.faults.Inc()
 }
 
-func (s *Server) bodyRefused() { s.metrics.hit(limitBodies) }
+func (s *Server) pendingRefused() { s.metrics.hit(limitRequests) }
 
 func (s *Server) httpServer(handler http.Handler) *http.Server {
 	return &http.Server{
@@ -296,7 +296,10 @@ func (s *Server) httpServer(handler http.Handler) *http.Server {
 }
 
 // secured sets the headers that hold for every answer.
-func secured(next http.Handler) http.Handler {
+func (s *Server) secured(next http.Handler) http.Handler {
+	// Browsers keep it for all ports of a name, and never for an address. Nobody's
+	// localhost is the appliance's only.
+	https := s.info.Name != "localhost"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
@@ -304,6 +307,9 @@ func secured(next http.Handler) http.Handler {
 			"require-trusted-types-for 'script'; trusted-types 'none'")
 		h.Set("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(), geolocation=()")
 		h.Set("Referrer-Policy", "no-referrer")
+		if https {
+			h.Set("Strict-Transport-Security", "max-age=31536000") // other names of the domain are others'
+		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")

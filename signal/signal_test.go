@@ -378,7 +378,7 @@ func TestBadFrames(t *testing.T) {
 		"a receiver's epoch":   {string(join), `{"n":1,"send":{"to":"patient","epoch":"<","seq":0,"sealed":"AA=="}}`},
 		"an admitted epoch":    {string(join), `{"n":1,"admit":{"seat":"patient","epoch":"x"}}`},
 		"an admitted seat":     {string(join), `{"n":1,"admit":{"seat":"test","epoch":"AAAAAAAAAAAAAAAAAAAAAA"}}`},
-		"nested deeply":        {strings.Repeat(`[`, 8000)},
+		"nested deeply":        {string(join), strings.Repeat(`[`, 8000)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l.at(l.clock().Add(joinInterval))
@@ -543,7 +543,7 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 		if !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
 			t.Errorf("%s: CSP %q", path, csp)
 		}
-		for _, header := range []string{"Referrer-Policy", "X-Content-Type-Options", "Permissions-Policy"} {
+		for _, header := range []string{"Referrer-Policy", "X-Content-Type-Options", "Permissions-Policy", "Strict-Transport-Security"} {
 			if response.Header.Get(header) == "" {
 				t.Errorf("%s: no %s", path, header)
 			}

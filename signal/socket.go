@@ -20,6 +20,9 @@ import (
 const (
 	// joinTime is how long a client may take to its first frame.
 	joinTime = 10 * time.Second
+	// maxFirst bounds that frame, a join or a resume, in bytes: it is not known yet whose
+	// memory it takes.
+	maxFirst = 4 << 10
 	// silentTime is after how long without a heartbeat a connection is dead.
 	silentTime = 60 * time.Second
 	// writeTime is how long a frame may take to be sent.
@@ -50,7 +53,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Header = nil // as long as the session else, and as large as a client likes
-	socket.SetReadLimit(int64(s.info.MaxMessage))
+	socket.SetReadLimit(maxFirst)
 	// The context outlives converse: cancelling a read closes the socket, and the
 	// client would not learn why its session ends.
 	ctx, cancel := context.WithCancel(r.Context())
@@ -101,6 +104,7 @@ func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.R
 	if failure != nil || link == nil {
 		return failure
 	}
+	socket.SetReadLimit(int64(s.info.MaxMessage))
 	defer func() { s.rooms.detach(s.now(), session, link) }()
 	if frame.Resume != nil {
 		resumed := protocol.FromServer{Resumed: &protocol.Resumed{Received: s.rooms.received(session)}}
@@ -185,7 +189,7 @@ func (s *Server) read(ctx context.Context, socket *websocket.Conn, within time.D
 	kind, text, err := socket.Read(ctx)
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
-		return nil, badRequest(fmt.Sprintf("a frame has at most %d bytes", s.info.MaxMessage))
+		return nil, badRequest(fmt.Sprintf("a frame has at most %d bytes, a first one %d", s.info.MaxMessage, maxFirst))
 	case err != nil:
 		return nil, nil
 	case kind != websocket.MessageText:

@@ -1,16 +1,14 @@
 // Package front stands before net/http: it bounds what a client costs before anything is
 // known of it.
 //
-//	head.go    what a request begins with
-//	body.go    what follows, while it is on its way
+//	head.go       what a request begins with
+//	pending.go    requests that are there in part
 package front
 
 import (
 	"context"
 	"net"
 	"net/http"
-
-	"praxisrelay/network/shares"
 )
 
 // MaxHead bounds a request's head, in bytes and in lines. Browsers send 1 kB in 20 lines;
@@ -20,20 +18,9 @@ const (
 	MaxHeadLines = 64
 )
 
-// Bodies bounds how many requests' bodies are on their way at once, of one listener.
-type Bodies struct {
-	*shares.Shares
-	Refused func() // is told of each request that is refused
-}
-
-// NewBodies returns Bodies of which a quarter may come from one network.
-func NewBodies(max int, refused func()) *Bodies {
-	return &Bodies{shares.New(max, (max+3)/4), refused}
-}
-
-// Serve is server.Serve with requests that are bounded: their heads, and their bodies. Nil
-// bodies: none is read.
-func Serve(server *http.Server, l net.Listener, bodies *Bodies) error {
+// Serve is server.Serve with requests that are bounded: their heads, and how many are
+// there in part.
+func Serve(server *http.Server, l net.Listener, pending *Pending) error {
 	server.MaxHeaderBytes = MaxHead // of which net/http takes 4 kB more
 	server.DisableGeneralOptionsHandler = true
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -44,18 +31,21 @@ func Serve(server *http.Server, l net.Listener, bodies *Bodies) error {
 			c.(*conn).expect(-1) // it is no HTTP any more
 		}
 	}
-	server.Handler = bounded{server.Handler, bodies}
-	return server.Serve(listener{l})
+	server.Handler = bodies{server.Handler}
+	return server.Serve(listener{l, pending})
 }
 
 type connKey struct{}
 
-type listener struct{ net.Listener }
+type listener struct {
+	net.Listener
+	pending *Pending
+}
 
 func (l listener) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: accepted}, nil
+	return &conn{Conn: accepted, part: part{of: l.pending}}, nil
 }

@@ -21,7 +21,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s %s %d %d %d %v\n", r.Method, r.RequestURI, len(r.Header), len(body), len(r.Trailer), err)
 }
 
-func serve(t *testing.T, bodies *Bodies, handler http.HandlerFunc) string {
+func serve(t *testing.T, pending *Pending, handler http.HandlerFunc) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -29,7 +29,7 @@ func serve(t *testing.T, bodies *Bodies, handler http.HandlerFunc) string {
 	}
 	server := &http.Server{Handler: handler}
 	t.Cleanup(func() { server.Close() })
-	go func() { _ = Serve(server, l, bodies) }()
+	go func() { _ = Serve(server, l, pending) }()
 	return l.Addr().String()
 }
 
@@ -78,13 +78,13 @@ const (
 
 // TestRequestsPassAsTheyAre: with whatever follows them on the connection.
 func TestRequestsPassAsTheyAre(t *testing.T) {
-	address := serve(t, NewBodies(32, none), echo)
+	address := serve(t, NewPending(32, none), echo)
 	lines := strings.Repeat("\n\r\n", 5000)
 	post := func(path, more, body string) string {
 		return fmt.Sprintf("POST %s HTTP/1.1\r\n%s%sContent-Length: %d\r\n\r\n%s", path, host, more, len(body), body)
 	}
 	get := func(path, more string) string { return "GET " + path + " HTTP/1.1\r\n" + host + more + "\r\n" }
-	large := "431 " + strings.TrimSpace(string(tooLarge[bytes.Index(tooLarge, []byte("\r\n\r\n"))+4:]))
+	large := "431 " + tooLarge
 	for name, test := range map[string]struct {
 		sent string
 		want []string
@@ -129,26 +129,13 @@ func TestRequestsPassAsTheyAre(t *testing.T) {
 
 func none() {}
 
-// TestNoBodyWhereNoneBelongs: on the listeners that only tell something.
-func TestNoBodyWhereNoneBelongs(t *testing.T) {
-	t.Parallel()
-	began := time.Now()
-	got := exchange(t, serve(t, nil, echo), "POST /a HTTP/1.1\r\n"+host+"Content-Length: 100000\r\n\r\n")
-	if len(got) != 1 || got[0] != "200 POST /a 1 0 0 <nil>" {
-		t.Errorf("got %q", got)
-	}
-	if took := time.Since(began); took > bodyTime/2 {
-		t.Errorf("the connection is held for %v", took)
-	}
-}
-
-// TestBodiesOnTheirWayAreBounded: those that do not come keep others waiting for no longer
-// than they may take, and what is answered or gone makes room.
-func TestBodiesOnTheirWayAreBounded(t *testing.T) {
+// TestRequestsInPartAreBounded: those that do not come to their end keep others waiting for
+// no longer than they may take, and what is answered or gone makes room.
+func TestRequestsInPartAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := 0
-		bodies := NewBodies(8, func() { refused++ })
-		l := servePipes(t, bodies, echo)
+		pending := NewPending(8, func() { refused++ })
+		l := servePipes(t, pending, echo)
 		ask := func(conn net.Conn, text string) string {
 			t.Helper()
 			go func() { _, _ = io.WriteString(conn, text) }()
@@ -159,24 +146,27 @@ func TestBodiesOnTheirWayAreBounded(t *testing.T) {
 			line, _, _ := strings.Cut(string(answer), "\r\n")
 			return line
 		}
-		slow := func() net.Conn {
+		slow := func(text string) net.Conn {
 			conn := l.dial()
-			if _, err := io.WriteString(conn, "POST /slow HTTP/1.1\r\n"+host+"Content-Length: 3\r\n\r\na"); err != nil {
+			if _, err := io.WriteString(conn, text); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()
 			return conn
 		}
-		first, second := slow(), slow()
+		first, second := slow("GET / HTTP/1.1\r\n"), slow("POST /slow HTTP/1.1\r\n"+host+"Content-Length: 3\r\n\r\na")
 		post := "POST /a HTTP/1.1\r\n" + host + last + "Content-Length: 1\r\n\r\na"
 		if got := ask(l.dial(), post); got != "HTTP/1.1 503 Service Unavailable" {
 			t.Errorf("a third body: %q", got)
 		}
-		if refused != 1 {
+		if got := ask(l.dial(), "GET /a HTTP/1.1\r\n"); got != "HTTP/1.1 503 Service Unavailable" {
+			t.Errorf("a third head: %q", got)
+		}
+		if refused != 2 {
 			t.Errorf("%d refusals are told", refused)
 		}
 		if got := ask(l.dial(), "GET /a HTTP/1.1\r\n"+host+last+"\r\n"); got != "HTTP/1.1 200 OK" {
-			t.Errorf("a request without a body: %q", got)
+			t.Errorf("a whole request: %q", got)
 		}
 		first.Close()
 		synctest.Wait()
@@ -187,8 +177,8 @@ func TestBodiesOnTheirWayAreBounded(t *testing.T) {
 		if ask(second, ""); time.Since(began) > bodyTime {
 			t.Errorf("a body that does not come is waited for for %v", time.Since(began))
 		}
-		if open, _ := bodies.Use(); open != 0 {
-			t.Errorf("%d bodies are on their way", open)
+		if open, _ := pending.Use(); open != 0 {
+			t.Errorf("%d requests are there in part", open)
 		}
 	})
 }
@@ -197,11 +187,11 @@ func TestBodiesOnTheirWayAreBounded(t *testing.T) {
 // takes no room.
 func TestABodyThatIsThereHasNoDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bodies := NewBodies(16, none)
-		l := servePipes(t, bodies, func(w http.ResponseWriter, r *http.Request) {
+		pending := NewPending(16, none)
+		l := servePipes(t, pending, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadAll(r.Body)
-			if open, _ := bodies.Use(); open != 0 {
-				t.Errorf("%d bodies are on their way", open)
+			if open, _ := pending.Use(); open != 0 {
+				t.Errorf("%d requests are there in part", open)
 			}
 			select {
 			case <-time.After(10 * bodyTime):
@@ -240,12 +230,12 @@ func (p pipes) dial() net.Conn {
 	return client
 }
 
-func servePipes(t *testing.T, bodies *Bodies, handler http.HandlerFunc) pipes {
+func servePipes(t *testing.T, pending *Pending, handler http.HandlerFunc) pipes {
 	l := make(pipes)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = Serve(&http.Server{Handler: handler}, l, bodies)
+		_ = Serve(&http.Server{Handler: handler}, l, pending)
 	}()
 	t.Cleanup(func() { close(l); <-done })
 	return l
@@ -253,7 +243,7 @@ func servePipes(t *testing.T, bodies *Bodies, handler http.HandlerFunc) pipes {
 
 // TestAnUpgradeIsNoHTTP: any bytes pass.
 func TestAnUpgradeIsNoHTTP(t *testing.T) {
-	address := serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
+	address := serve(t, NewPending(8, none), func(w http.ResponseWriter, r *http.Request) {
 		conn, both, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -286,6 +276,7 @@ func (s *script) Read(b []byte) (int, error) {
 }
 
 func (s *script) Write(b []byte) (int, error) { return s.answers.Write(b) }
+func (s *script) RemoteAddr() net.Addr        { return nil }
 func (s *script) SetDeadline(time.Time) error { return nil }
 
 // FuzzHead compares what net/http makes of a connection with what it makes of one that
@@ -306,7 +297,7 @@ func FuzzHead(f *testing.F) {
 		plain := &script{in: bytes.Clone(sent), step: int(step) + 1}
 		want := requests(t, plain, func(int64) {}, false)
 		watched := &script{in: bytes.Clone(sent), step: int(step) + 1}
-		c := &conn{Conn: watched}
+		c := &conn{Conn: watched, part: part{of: NewPending(1, none)}}
 		got := requests(t, c, c.expect, true)
 		refused := watched.answers.Len() > 0
 		if len(got) > len(want) || !refused && len(got) != len(want) {

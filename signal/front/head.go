@@ -18,6 +18,7 @@ type conn struct {
 	head head
 	body int64  // bytes that are no head, and still to come; -1: all
 	rest []byte // read, and not handed on yet
+	part part
 }
 
 // expect says that n bytes of a body follow, or that no further head does, where n is -1.
@@ -39,8 +40,14 @@ func (c *conn) Read(b []byte) (n int, err error) {
 		c.body -= int64(n)
 	case c.body == 0:
 		var fits bool
-		if n, fits = c.head.take(b); !fits {
-			return 0, c.refuse()
+		n, fits = c.head.take(b)
+		switch {
+		case !fits:
+			return 0, c.refuse("431 Request Header Fields Too Large", tooLarge)
+		case c.head.size == 0:
+			c.part.giveBack()
+		case !c.part.take(c):
+			return 0, c.refuse("503 Service Unavailable", busy)
 		}
 	}
 	switch {
@@ -54,26 +61,36 @@ func (c *conn) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// errHead is one of those which net/http does not answer, since that was done.
-var errHead = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("the request's head is too large")}
+// Close is of net.Conn.
+func (c *conn) Close() error {
+	c.part.giveBack()
+	return c.Conn.Close()
+}
 
-var tooLarge = func() []byte {
-	text := fmt.Sprintf("the request's head is too large: send at most %d bytes in %d lines, fewer cookies, say\n", MaxHead, MaxHeadLines)
-	return fmt.Appendf(nil, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"+
-		"Content-Length: %d\r\nConnection: close\r\n\r\n%s", len(text), text)
-}()
+// errRefused is one of those which net/http does not answer, since that was done.
+var errRefused = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("the request was refused")}
 
-// refuse answers a head that is too large. The rest of it is read for a moment, since a
-// connection that is closed with something unread takes its answer with it.
-func (c *conn) refuse() error {
-	const patience, most = 500 * time.Millisecond, 64 << 10
+const busy = "too many requests are being sent at once: send it again in a moment"
+
+var tooLarge = fmt.Sprintf("the request's head is too large: send at most %d bytes in %d lines, fewer cookies, say", MaxHead, MaxHeadLines)
+
+// patience is how long the rest of a refused request is read: a connection that is closed
+// with something unread takes its answer with it.
+const patience = 500 * time.Millisecond
+
+// refuse answers a request that net/http does not see.
+func (c *conn) refuse(status, text string) error {
+	const maxRest = 64 << 10
+	c.part.giveBack()
 	c.rest = nil
-	if c.SetDeadline(time.Now().Add(patience)) == nil {
-		if _, err := c.Conn.Write(tooLarge); err == nil {
-			_, _ = io.CopyN(io.Discard, c.Conn, most)
-		}
+	if c.SetDeadline(time.Now().Add(patience)) != nil {
+		return errRefused
 	}
-	return errHead
+	if _, err := fmt.Fprintf(c.Conn, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
+		status, len(text)+1, text); err == nil {
+		_, _ = io.CopyN(io.Discard, c.Conn, maxRest)
+	}
+	return errRefused
 }
 
 // head watches the bytes of a request's head.

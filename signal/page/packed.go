@@ -10,10 +10,12 @@ import (
 	"strings"
 )
 
-// packed serves the files compressed, to a third of their bytes, and leaves to next what
-// is no file, and clients that take no gzip.
+// packed serves the files compressed, to a third of their bytes, or as they are where a
+// client takes no gzip, and leaves to next what is no file. They are written at once: a
+// copy would hold a buffer for as long as a client does not read.
 func packed(next http.Handler) http.Handler {
-	bodies := map[string][]byte{} // by path
+	type file struct{ packed, plain []byte }
+	bodies := map[string]file{} // by path
 	names, _ := fs.Glob(files, "*")
 	for _, name := range names {
 		plain, _ := files.ReadFile(name)
@@ -21,12 +23,12 @@ func packed(next http.Handler) http.Handler {
 		w, _ := gzip.NewWriterLevel(&body, gzip.BestCompression)
 		_, _ = w.Write(plain)
 		_ = w.Close()
-		bodies["/"+strings.TrimSuffix(name, "index.html")] = body.Bytes()
+		bodies["/"+strings.TrimSuffix(name, "index.html")] = file{body.Bytes(), plain}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept-Encoding")
 		body, found := bodies[r.URL.Path]
-		if !found || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		if !found {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -35,7 +37,11 @@ func packed(next http.Handler) http.Handler {
 			extension = ".html"
 		}
 		w.Header().Set("Content-Type", mime.TypeByExtension(extension))
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			_, _ = w.Write(body.plain)
+			return
+		}
 		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(body)
+		_, _ = w.Write(body.packed)
 	})
 }

@@ -1,0 +1,101 @@
+package front
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"praxisrelay/network/shares"
+)
+
+// bodyTime is how long a body may take. All that is sent here fits into 256 kB, and nearly
+// always into one packet.
+const bodyTime = 10 * time.Second
+
+// Pending bounds how many requests of a listener are there in part: they cost more than
+// idle connections, and it is not known yet whose they are.
+type Pending struct {
+	*shares.Shares
+	refused func()
+}
+
+// NewPending returns a Pending of which a quarter may be of one network. It calls refused
+// for each request beyond.
+func NewPending(max int, refused func()) *Pending {
+	return &Pending{shares.New(max, (max+3)/4), refused}
+}
+
+// part is a connection's part of the Pending, while its request is there in part.
+type part struct {
+	of      *Pending
+	mu      sync.Mutex
+	release func() // nil: it has none
+}
+
+// take returns false when there are too many.
+func (p *part) take(c *conn) (ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.release != nil {
+		return true
+	}
+	if p.release, ok = p.of.Admit(shares.Client(c)); !ok {
+		p.of.refused()
+	}
+	return ok
+}
+
+func (p *part) giveBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
+}
+
+// bodies serves requests with a body as long as not too many are there in part.
+type bodies struct{ next http.Handler }
+
+func (b bodies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		b.next.ServeHTTP(w, r)
+		return
+	}
+	c := r.Context().Value(connKey{}).(*conn)
+	c.expect(r.ContentLength)
+	if r.ContentLength < 0 { // chunked, so only net/http sees where it ends
+		w.Header().Set("Connection", "close")
+	}
+	deadline := http.NewResponseController(w).SetReadDeadline
+	if !c.part.take(c) {
+		_ = deadline(time.Now().Add(patience)) // for the body, which nobody reads
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, busy, http.StatusServiceUnavailable)
+		return
+	}
+	defer c.part.giveBack()
+	_ = deadline(time.Now().Add(bodyTime))
+	r.Body = &body{r.Body, func() {
+		c.part.giveBack()
+		r.Trailer = nil // nobody asks for it, and it may be large
+		_ = deadline(time.Time{})
+	}}
+	b.next.ServeHTTP(w, r)
+}
+
+// body is a request's body, which says when all of it is there.
+type body struct {
+	io.ReadCloser
+	arrived func()
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.arrived()
+	}
+	return n, err
+}
