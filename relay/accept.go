@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -90,10 +92,12 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 		r.serveStream(counted, l.transport, nil)
 		return false
 	}
-	secured := tls.Server(counted, l.tls)
+	bounded := &boundedConn{counted, maxHandshake}
+	secured := tls.Server(bounded, l.tls)
 	if !l.handshake(r, client, secured) {
 		return false
 	}
+	bounded.left = math.MaxInt64
 	var first [1]byte
 	n := 0
 	protocol := secured.ConnectionState().NegotiatedProtocol
@@ -132,6 +136,25 @@ func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) 
 	}
 	r.events.handshakes.Add(1)
 	return true
+}
+
+// maxHandshake is how many bytes a client's part of TLS's handshake may have: a
+// ClientHello with post-quantum keys has two thousand. The library would collect 64 kB.
+const maxHandshake = 8 << 10
+
+// boundedConn ends after so many bytes.
+type boundedConn struct {
+	net.Conn
+	left int64
+}
+
+func (c *boundedConn) Read(b []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := c.Conn.Read(b[:min(int64(len(b)), c.left)])
+	c.left -= int64(n)
+	return n, err
 }
 
 // httpListener is a net.Listener of connections that were accepted elsewhere.

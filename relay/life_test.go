@@ -192,6 +192,9 @@ func small(t *testing.T, conn net.Conn) {
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()
 	}
+	if bounded, ok := conn.(*boundedConn); ok {
+		conn = bounded.Conn
+	}
 	if counted, ok := conn.(shares.Counted); ok {
 		conn = counted.Conn
 	}
