@@ -10,11 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
+	"praxisrelay/network/shares"
 	"praxisrelay/relay"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
@@ -29,9 +28,13 @@ import (
 	"praxisrelay/systemd"
 )
 
-// mostBeside is how many connections the admin API's listener and the metrics' have open
-// at once, each. More wait, so that they take no descriptors from the clients'.
-const mostBeside = 200
+// maxBeside is how many connections the admin API's listener and the metrics' have open
+// at once, each, a quarter of them of one network: they take no descriptors from the
+// clients', and nobody who has no token keeps the others out.
+const maxBeside = 200
+
+// besides returns the connections of such a listener.
+func besides(l net.Listener) net.Listener { return shares.New(maxBeside, maxBeside/4).Listen(l) }
 
 // wallClock is what appointments and credentials go by. Tests of the whole program set it.
 var wallClock = time.Now
@@ -138,7 +141,7 @@ func listen(ctx context.Context, c config.Config, s secrets.Set, sockets *system
 		if err != nil {
 			return nil, systemd.Remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
-		a.api = tls.NewListener(netutil.LimitListener(listener, mostBeside), tlsConfig(a.pair))
+		a.api = tls.NewListener(besides(listener), tlsConfig(a.pair))
 	}
 	if a.monitoring, err = listenMetrics(sockets, c.Metrics.Listen); err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w", err)

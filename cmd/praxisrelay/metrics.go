@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -12,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 
 	"praxisrelay/signal/front"
 	"praxisrelay/signal/health"
@@ -74,7 +74,9 @@ func (a *appliance) certificateProblems() float64 {
 // metricsServer serves the metrics, and the health to whoever may not reach HTTPS.
 func (a *appliance) metricsServer() *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	hostname, _ := os.Hostname() // none, where it is not known
+	served := promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{MaxRequestsInFlight: 4})
+	mux.Handle("GET /metrics", ownHosts(served, a.settings.Name, hostname))
 	mux.HandleFunc("OPTIONS /{$}", health.Options)
 	for _, pattern := range append(health.Patterns, "GET /") {
 		mux.Handle(pattern, a.health.Handler())
@@ -97,7 +99,7 @@ func (a *appliance) serveMetrics(ctx context.Context) error {
 	}
 	server := a.metricsServer()
 	context.AfterFunc(ctx, func() { server.Close() })
-	if err := front.Serve(server, a.monitoring, nil); ctx.Err() == nil {
+	if err := front.Serve(server, a.monitoring, front.NewPending(maxBeside, func() {})); ctx.Err() == nil {
 		return err
 	}
 	return nil
@@ -112,7 +114,7 @@ func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, erro
 	if err != nil {
 		return nil, systemd.Remedy(err)
 	}
-	return netutil.LimitListener(listener, mostBeside), nil
+	return besides(listener), nil
 }
 
 var checkDesc = prometheus.NewDesc("praxisrelay_check_ok",

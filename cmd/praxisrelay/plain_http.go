@@ -33,7 +33,7 @@ func (a *appliance) servePlainHTTP(ctx context.Context) error {
 	}
 	server.SetKeepAlivesEnabled(false)
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := front.Serve(server, listener, nil); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	if err := front.Serve(server, listener, front.NewPending(maxBeside, func() {})); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
