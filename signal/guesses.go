@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"praxisrelay/network"
 	"praxisrelay/signal/appointment"
 )
 
@@ -84,7 +85,7 @@ func (g *guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
 		network netip.Prefix
 		lookup  appointment.Lookup
 	}
-	return maphash.Comparable(g.seed, known{networkOf(client), lookup})
+	return maphash.Comparable(g.seed, known{network.Of(client), lookup})
 }
 
 // recent has a value for each of the last maxKnown fingerprints. The oldest one makes room.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"praxisrelay/network"
 )
 
 // What may be guessed wrong: by one network some typing errors at once, then one
@@ -113,16 +115,16 @@ func (l *limiter) fail(now time.Time, client netip.Addr) (wait time.Duration) {
 
 // waitLocked returns how long a network must wait until one more guess of it is judged.
 func (l *limiter) waitLocked(now time.Time, client netip.Addr) time.Duration {
-	wait := max(l.networks.wait(now, networkOf(client)), l.total.wait(now, totalInterval, totalBurst))
-	if site := siteOf(client); site.IsValid() {
+	wait := max(l.networks.wait(now, network.Of(client)), l.total.wait(now, totalInterval, totalBurst))
+	if site := network.Site(client); site.IsValid() {
 		wait = max(wait, l.sites.wait(now, site))
 	}
 	return wait
 }
 
 func (l *limiter) noteLocked(now time.Time, client netip.Addr) {
-	l.networks.note(now, networkOf(client))
-	if site := siteOf(client); site.IsValid() {
+	l.networks.note(now, network.Of(client))
+	if site := network.Site(client); site.IsValid() {
 		l.sites.note(now, site)
 	}
 	l.total.add(now, totalInterval)
