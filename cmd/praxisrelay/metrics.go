@@ -85,9 +85,10 @@ func (a *appliance) metricsServer() *http.Server {
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second, // against who sends a header a day
 		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      30 * time.Second,                                        // three times what Prometheus waits
-		IdleTimeout:       5 * time.Minute,                                         // longer than the interval of who asks seldom
-		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
+		WriteTimeout:      30 * time.Second, // three times what Prometheus waits
+		IdleTimeout:       5 * time.Minute,  // longer than the interval of who asks seldom
+		// It would log addresses.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 }
 

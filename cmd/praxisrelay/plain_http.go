@@ -27,9 +27,10 @@ func (a *appliance) servePlainHTTP(ctx context.Context) error {
 	}
 	server := &http.Server{
 		Handler:      handler,
-		ReadTimeout:  10 * time.Second,                                        // a request is one packet
-		WriteTimeout: 10 * time.Second,                                        // and so is an answer
-		ErrorLog:     slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // it would log addresses
+		ReadTimeout:  10 * time.Second, // a request is one packet
+		WriteTimeout: 10 * time.Second, // and so is an answer
+		// It would log addresses.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	server.SetKeepAlivesEnabled(false)
 	defer context.AfterFunc(ctx, func() { server.Close() })()
