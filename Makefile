@@ -42,7 +42,7 @@ tools: ## Install what the tests need, where that is possible (Debian, as root)
 	@./.ci/tools
 
 lint: ## Check formatting and run the linters
-	@unformatted=$$(gofmt -l cmd config docs network relay signal systemd); \
+	@unformatted=$$(gofmt -l cmd config docs relay signal systemd); \
 	if [ -n "$$unformatted" ]; then echo "gofmt differs: $$unformatted"; exit 1; fi
 	go vet ./...
 	GOOS=windows go build -o /dev/null ./cmd/... && GOOS=darwin go build -o /dev/null ./cmd/...

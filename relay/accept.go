@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"praxisrelay/network/shares"
+	"praxisrelay/config/network/shares"
 	"praxisrelay/relay/core"
 )
 

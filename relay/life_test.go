@@ -17,7 +17,7 @@ import (
 	"github.com/pion/stun/v3"
 
 	"praxisrelay/config"
-	"praxisrelay/network/shares"
+	"praxisrelay/config/network/shares"
 	"praxisrelay/relay/core"
 )
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"praxisrelay/config"
-	"praxisrelay/network/shares"
+	"praxisrelay/config/network/shares"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
 	"praxisrelay/relay/policy"

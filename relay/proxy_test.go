@@ -12,7 +12,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"praxisrelay/config"
-	"praxisrelay/network/shares"
+	"praxisrelay/config/network/shares"
 )
 
 // firstWrite is a connection whose first write is sent together with what is before it.

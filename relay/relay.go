@@ -28,7 +28,7 @@ import (
 
 	"github.com/pion/stun/v3"
 
-	"praxisrelay/network/shares"
+	"praxisrelay/config/network/shares"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/probe"
 	"praxisrelay/relay/rcu"

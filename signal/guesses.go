@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"praxisrelay/network"
+	"praxisrelay/config/network"
 	"praxisrelay/signal/appointment"
 )
 

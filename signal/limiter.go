@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"praxisrelay/network"
+	"praxisrelay/config/network"
 )
 
 // What may be guessed wrong: by one network some typing errors at once, then one

@@ -13,7 +13,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
-	"praxisrelay/network/shares"
+	"praxisrelay/config/network/shares"
 	"praxisrelay/relay"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"praxisrelay/network"
+	"praxisrelay/config/network"
 	"praxisrelay/relay/credential"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pion/stun/v3"
 
-	"praxisrelay/network"
+	"praxisrelay/config/network"
 	"praxisrelay/relay/credential"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"praxisrelay/network/shares"
+	"praxisrelay/config/network/shares"
 )
 
 // bodyTime is how long a body may take. All that is sent here fits into 256 kB, and nearly

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"praxisrelay/network"
+	"praxisrelay/config/network"
 )
 
 // Shares counts what is open, in all, per network and per site. It holds an entry for
