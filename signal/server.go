@@ -193,8 +193,9 @@ func (s *Server) Handler() http.Handler {
 	return s.secured(mux)
 }
 
-// maxPending is how many requests to a listener are there in part at once, a quarter of
-// them of one network. Each takes as much memory as it is long.
+// maxPending is how many requests to a listener are there in part at once, and how many
+// answers are not read, a quarter of each of one network. Each takes as much memory as it
+// is long.
 const maxPending = 1000
 
 // Serve serves clients on one listener, the commands on another and, unless it is

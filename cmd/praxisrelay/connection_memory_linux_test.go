@@ -20,11 +20,11 @@ import (
 // MemoryMax is derived from these.
 const (
 	maxStranger = 32 << 10
-	maxRecord   = 48 << 10  // after a TLS record of 16 kB: the library keeps its buffer
-	maxUnread   = 128 << 10 // that does not read its answers, for a minute
-	// While a request is there in part: see signal.maxPending.
-	maxPart = 64 << 10
-	maxBody = 448 << 10
+	maxRecord   = 48 << 10 // after a TLS record of 16 kB: the library keeps its buffer
+	// While a request is there in part, or an answer is not read: see signal.maxPending.
+	maxPart   = 64 << 10
+	maxBody   = 448 << 10
+	maxUnread = 128 << 10
 	// Within a handshake with the admin API, which has 200 connections.
 	maxHello = 144 << 10
 )

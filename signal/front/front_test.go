@@ -183,6 +183,34 @@ func TestRequestsInPartAreBounded(t *testing.T) {
 	})
 }
 
+// TestUnreadAnswersAreBounded: whose client takes none is closed where there are too many.
+func TestUnreadAnswersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := 0
+		l := servePipes(t, NewPending(8, func() { refused++ }), echo)
+		ask := func() net.Conn {
+			conn := l.dial()
+			if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\n"+host+last+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			return conn
+		}
+		first, second := ask(), ask()
+		if answer, err := io.ReadAll(ask()); len(answer) > 0 || err != nil || refused != 1 {
+			t.Errorf("a third is answered %q, %v; %d refusals are told", answer, err, refused)
+		}
+		for _, conn := range []net.Conn{first, second} {
+			if answer, err := io.ReadAll(conn); !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK") || err != nil {
+				t.Errorf("%q, %v", answer, err)
+			}
+		}
+		if answer, err := io.ReadAll(ask()); !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK") || err != nil {
+			t.Errorf("when there is room again: %q, %v", answer, err)
+		}
+	})
+}
+
 // TestABodyThatIsThereHasNoDeadline: its request may wait for as long as it likes, and
 // takes no room.
 func TestABodyThatIsThereHasNoDeadline(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"praxisrelay/config/network/shares"
 )
 
 // conn lets net/http see no more than one request's head at a time, and none that is too
@@ -61,6 +63,20 @@ func (c *conn) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
+// Write waits until the client takes what is written, unless too many do not.
+func (c *conn) Write(b []byte) (int, error) {
+	release, ok := c.part.of.answers.Admit(shares.Client(c))
+	if !ok {
+		c.part.of.refused()
+		c.Close()
+		return 0, errUnread
+	}
+	defer release()
+	return c.Conn.Write(b)
+}
+
+var errUnread = errors.New("too many answers are not taken")
+
 // Close is of net.Conn.
 func (c *conn) Close() error {
 	c.part.giveBack()
@@ -86,7 +102,7 @@ func (c *conn) refuse(status, text string) error {
 	if c.SetDeadline(time.Now().Add(patience)) != nil {
 		return errRefused
 	}
-	if _, err := fmt.Fprintf(c.Conn, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
+	if _, err := fmt.Fprintf(c, "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
 		status, len(text)+1, text); err == nil {
 		_, _ = io.CopyN(io.Discard, c.Conn, maxRest)
 	}

@@ -13,17 +13,20 @@ import (
 // always into one packet.
 const bodyTime = 10 * time.Second
 
-// Pending bounds how many requests of a listener are there in part: they cost more than
-// idle connections, and it is not known yet whose they are.
+// Pending bounds how many requests of a listener are there in part, and how many answers
+// are not taken: they cost more than idle connections, and it may not be known whose they
+// are.
 type Pending struct {
 	*shares.Shares
+	answers *shares.Shares
 	refused func()
 }
 
-// NewPending returns a Pending of which a quarter may be of one network. It calls refused
-// for each request beyond.
+// NewPending returns a Pending for max requests and as many answers, of which a quarter
+// may be of one network. It calls refused for each beyond.
 func NewPending(max int, refused func()) *Pending {
-	return &Pending{shares.New(max, (max+3)/4), refused}
+	quarter := (max + 3) / 4
+	return &Pending{shares.New(max, quarter), shares.New(max, quarter), refused}
 }
 
 // part is a connection's part of the Pending, while its request is there in part.
