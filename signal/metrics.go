@@ -67,7 +67,7 @@ func newMetrics() *metrics {
 			Help: "Long polls that are being held. Each is a client whose network lets no WebSocket through.",
 		}),
 		limitHits: vec("limit_hits_total",
-			"Refusals by the limit that was reached. wrong_codes and wrong_tokens are somebody who guesses, or a device with an old token; requests somebody whose requests do not come to their end.",
+			"Refusals by the limit that was reached. wrong_codes and wrong_tokens are somebody who guesses, or a device with an old token; requests somebody whose requests do not come to their end, or who does not read the answers.",
 			"limit", limitWrongCodes, limitWrongTokens, limitJoins, limitFrames, limitQueue, limitStretching, limitRequests),
 		requests: vec("admin_requests_total",
 			"Requests of the admin API, by result: ok, or the problem's name as in docs/admin-api.md. unauthorized is a wrong token; fault is one of this server, see the log.",
