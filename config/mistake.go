@@ -67,7 +67,7 @@ type Source struct {
 
 type position struct{ line, column int }
 
-// Decoded tells whether there was anything to decode: no file without syntax.
+// Decoded reports whether there was anything to decode: no file without syntax.
 func (s *Source) Decoded() bool { return len(s.at) > 0 }
 
 // Origin is "file:line" for a key that the file sets, and "default" for others.

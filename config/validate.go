@@ -241,7 +241,7 @@ func (c *Config) validatePeers(d *decoder) {
 	}
 }
 
-// Public tells whether clients elsewhere could reach addr, as relay.public_address must be.
+// Public reports whether clients elsewhere could reach addr, as relay.public_address must be.
 func Public(addr netip.Addr) bool {
 	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsMulticast() && !addr.IsLoopback() && addr.Zone() == "" && !addr.Is4In6()
 }

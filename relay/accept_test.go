@@ -27,7 +27,7 @@ func gone(t *testing.T, conn net.Conn) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// answers tells whether a connection's Binding request is answered, and with what.
+// answers reports whether a connection's Binding request is answered, and with what.
 func answers(t *testing.T, conn net.Conn) (mapped stun.XORMappedAddress, ok bool) {
 	t.Helper()
 	request := stun.MustBuild(stun.TransactionID, stun.BindingRequest)

@@ -30,7 +30,7 @@ func (w *wire) bind(to *wire) {
 	}
 }
 
-// passes tells whether ChannelData reaches another client.
+// passes reports whether ChannelData reaches another client.
 func (w *wire) passes(to *wire) bool {
 	w.Helper()
 	media := channelData(0x4000, "media")

@@ -8,7 +8,7 @@ func (r *Relay) Drain(on bool) {
 	r.core.Drain(r.now(), on)
 }
 
-// Admits tells whether an appointment may make allocations; see Drain.
+// Admits reports whether an appointment may make allocations; see Drain.
 func (r *Relay) Admits(appointment string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -77,7 +77,7 @@ func (p packet) relayed() bool {
 	return p.client.Transport == core.Relayed || p.media() || dataIndication(p.data)
 }
 
-// dataIndication tells whether a STUN message is one (RFC 8656, section 17).
+// dataIndication reports whether a STUN message is one (RFC 8656, section 17).
 func dataIndication(message []byte) bool { return message[0] == 0 && message[1] == 0x17 }
 
 // process asks the core about each packet of a batch and sends what results.
@@ -172,7 +172,7 @@ func (r *Relay) Held(appointment string) []core.Held {
 	return r.core.Held(r.now(), appointment)
 }
 
-// Full tells whether no more allocations are made, since there are too many.
+// Full reports whether no more allocations are made, since there are too many.
 func (r *Relay) Full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -132,7 +132,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	return body, nil
 }
 
-// named tells whether a field may be named in an error: neither codes nor tokens are.
+// named reports whether a field may be named in an error: neither codes nor tokens are.
 func named(field string) bool {
 	_, err := code.Parse(field)
 	return err != nil && fieldName.MatchString(field)

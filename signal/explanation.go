@@ -14,7 +14,7 @@ import (
 const (
 	hungUp      = "the client has left"
 	awayTooLong = "the client was away for too long"
-	joinedAnew  = "the client has joined anew"
+	joinedAnew  = "the client has joined again"
 )
 
 // resumeTime is how long a session must have been without a connection for its return

@@ -15,8 +15,8 @@ import (
 
 // A seat's new code must lead to the room key, which lies here wrapped under the codes
 // of the seats alone. So one of these is needed: the caller unwraps the key and wraps
-// it anew, or shows the code to the server, which does it then. Where no code is left
-// the appointment must be revoked and made anew.
+// it again, or shows the code to the server, which does it then. Where no code is left
+// the appointment must be revoked and made again.
 
 func (s *Server) getSeat(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	a, seat, refused := s.findSeat(r)

@@ -63,7 +63,7 @@ func newRooms(
 // join seats a session, welcomes it and tells the others. An older session of the
 // seat is replaced; if it is the same client's, that one's admission stays.
 //
-// refused tells whether the code does not open the seat any more: who withdraws it ends
+// refused reports whether the code does not open the seat any more: who withdraws it ends
 // the seat's session next, and then the credentials made until then. A join that came
 // between would have one that was made later. So it is with who begins maintenance.
 func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refused func() *protocol.Error) (*link, *protocol.Error) {

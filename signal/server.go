@@ -69,13 +69,13 @@ type Options struct {
 	Health http.Handler
 	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
 	Firewall http.Handler
-	// Maintenance tells whether no consultation may begin in an appointment for now and,
+	// Maintenance reports whether no consultation may begin in an appointment for now and,
 	// as far as is known, until when. Nil: any may. See [Server.SendAway].
 	Maintenance func(appointment string) (until time.Time, closed bool)
 	// Operations are requests of the admin API that the program serves itself, on the
 	// socket alone, by their patterns as of [http.ServeMux].
 	Operations map[string]http.HandlerFunc
-	// Status is what the program says of itself and of the relay to who asks on the
+	// Status is what the program says of itself and of the relay to those who ask on the
 	// admin socket. The server adds what it knows: sessions and appointments.
 	Status func() protocol.Status
 	Now    func() time.Time
@@ -109,7 +109,7 @@ type Server struct {
 	lastSweep  time.Time                 // of the registry
 }
 
-// New returns a Server and revokes anew in the relay what was revoked before.
+// New returns a Server and revokes again in the relay what was revoked before.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Pepper == nil {
 		return nil, errors.New("signaling needs a pepper")

@@ -106,7 +106,7 @@ func (s *session) present() protocol.Present {
 	return protocol.Present{Seat: s.seat, Epoch: s.epoch, Admitted: s.admitted}
 }
 
-// enqueueLocked numbers a frame and queues it, and tells whether there was room.
+// enqueueLocked numbers a frame and queues it, and reports whether there was room.
 func (s *session) enqueueLocked(frame protocol.FromServer) bool {
 	s.sent++
 	frame.N = s.sent

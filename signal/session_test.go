@@ -273,7 +273,7 @@ func TestThePatientWaitsForTheDoctor(t *testing.T) {
 	waitICE(t, second)
 	r := l.raw(joining(patientKeys, second.Epoch()))
 	if r.hear().Welcome == nil || r.hear().ICE == nil {
-		t.Error("a client that joined anew with its epoch waits again")
+		t.Error("a client that joined again with its epoch waits again")
 	}
 	// The patient cannot let anybody in.
 	r.say(protocol.FromClient{N: 1, Admit: &protocol.Admit{Seat: "doctor", Epoch: doctor.Epoch()}})

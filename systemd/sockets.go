@@ -58,7 +58,7 @@ func (s *Sockets) ListenPacket(network, address string) (net.PacketConn, error) 
 	return net.ListenPacket(network, address)
 }
 
-// Inherited tells whether what listens at an address, of tcp or udp, was handed over.
+// Inherited reports whether what listens at an address, of tcp or udp, was handed over.
 func (s *Sockets) Inherited(network, address string) bool {
 	return slices.ContainsFunc(s.taken, func(taken *socket) bool {
 		return taken.network == network && taken.from.String() == address
@@ -86,7 +86,7 @@ func (s *Sockets) take(network, address string) io.Closer {
 	return nil
 }
 
-// serves tells whether a socket is bound to what "host:port" asks for. Without a host
+// serves reports whether a socket is bound to what "host:port" asks for. Without a host
 // that is every address, be it of IPv4 alone where the unit says so.
 func serves(bound net.Addr, address string) bool {
 	at, err := netip.ParseAddrPort(bound.String())

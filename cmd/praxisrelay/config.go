@@ -83,7 +83,7 @@ func configCheckCommand(file *string) *cobra.Command {
 	return c
 }
 
-// about tells whether something is wrong with a key already, so that what comes of it
+// about reports whether something is wrong with a key already, so that what comes of it
 // need not be said too. Without the right name no certificate can be judged.
 func about(mistakes config.Mistakes, key string) bool {
 	return slices.ContainsFunc(mistakes, func(m config.Mistake) bool {

@@ -42,7 +42,7 @@ func (d *drain) get(now time.Time) (on bool, until time.Time) {
 	return d.on, d.until
 }
 
-// draining tells whether no consultation may begin.
+// draining reports whether no consultation may begin.
 func (a *appliance) draining() bool {
 	on, _ := a.drain.get(time.Now())
 	return on
@@ -104,7 +104,7 @@ func (a *appliance) serveEndDrain(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusConflict)
 		_ = json.NewEncoder(w).Encode(protocol.Problem{
 			Type: "about:blank", Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict,
-			Detail: "the daemon is stopping", Remedy: "consultations begin again once it has started anew",
+			Detail: "the daemon is stopping", Remedy: "consultations begin again once it has started again",
 		})
 		return
 	}

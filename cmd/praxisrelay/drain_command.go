@@ -23,7 +23,7 @@ func drainCommand() *cobra.Command {
 		Use:   "drain [--until TIME|DURATION]",
 		Short: "Let no consultation begin, and wait until those that run are over",
 		Long: "Let no consultation begin, and wait until those that run are over: before an update,\n" +
-			"say. Who has a call may change networks and load the page anew; who joins without\n" +
+			"say. Who has a call may change networks and load the page again; who joins without\n" +
 			"one is told of the maintenance, and comes back by itself. The command ends with 0\n" +
 			"when no call is left, and with 1 when --until has come before. The daemon drains\n" +
 			"until it is restarted, or until praxisrelay drain --cancel.",
@@ -31,7 +31,7 @@ func drainCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().StringVar(&socket, "socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`")
-	c.Flags().StringVar(&until, "until", "", "when it will be over, as is told to who joins, and how long to wait: a `time` like 14:20, or a duration like 30m")
+	c.Flags().StringVar(&until, "until", "", "when it will be over, as those who join are told, and how long to wait: a `time` like 14:20, or a duration like 30m")
 	c.Flags().BoolVar(&cancel, "cancel", false, "let consultations begin again")
 	c.MarkFlagsMutuallyExclusive("until", "cancel")
 	c.RunE = func(c *cobra.Command, _ []string) error {

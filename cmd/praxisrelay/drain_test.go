@@ -85,7 +85,7 @@ func TestDrainCommand(t *testing.T) {
 	} else if err := conn.Close(); err != nil {
 		t.Error(err)
 	}
-	s.join(t, created.Seats[:1]) // the page is loaded anew
+	s.join(t, created.Seats[:1]) // the page is loaded again
 	end()
 	if stdout, stderr, err := run(t, "drain", "--socket", s.socket); err != nil || !strings.HasPrefix(stdout, "no call, next appointment at ") {
 		t.Errorf("without calls: %v, %q, %q", err, stdout, stderr)
@@ -183,7 +183,7 @@ func TestStopFinishesCalls(t *testing.T) {
 			}
 			manager.hears(t, "STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000", "STATUS=stops when the last call is over: 1 call")
 			if test.timeout == "" {
-				if stdout, stderr, err := run(t, "drain", "--socket", s.socket, "--cancel"); err == nil || !strings.Contains(stderr, "the daemon is stopping: consultations begin again once it has started anew") {
+				if stdout, stderr, err := run(t, "drain", "--socket", s.socket, "--cancel"); err == nil || !strings.Contains(stderr, "the daemon is stopping: consultations begin again once it has started again") {
 					t.Errorf("a cancel while it stops: %v, %q, %q", err, stdout, stderr)
 				}
 				moved, _ := turnClient(t, servers[0], "tcp")
@@ -274,7 +274,7 @@ func (m *manager) hears(t *testing.T, wants ...string) {
 }
 
 // TestPageUnderMaintenance: who waits is told, in the reader's language, and goes on when
-// it is over; a call that runs goes on meanwhile, also when a page is loaded anew.
+// it is over; a call that runs goes on meanwhile, also when a page is loaded again.
 func TestPageUnderMaintenance(t *testing.T) {
 	t.Parallel()
 	s := startServe(t, nil)

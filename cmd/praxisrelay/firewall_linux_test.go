@@ -137,7 +137,7 @@ const (
 	closedTime = time.Second
 )
 
-// opens tells whether a connection to a host can be made; over UDP, whether the relay
+// opens reports whether a connection to a host can be made; over UDP, whether the relay
 // answers there.
 func opens(host, network, address string, patience time.Duration) bool {
 	conn, err := onHost(host, func() (net.Conn, error) { return net.DialTimeout(network, address, patience) })

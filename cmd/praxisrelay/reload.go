@@ -29,7 +29,7 @@ var reloadable = []string{
 	"drain_timeout",
 }
 
-// reloadOn reads everything anew at every SIGHUP: credentials, which are never
+// reloadOn reads everything again at every SIGHUP: credentials, which are never
 // refreshed, as they were handed over last.
 func (a *appliance) reloadOn(ctx context.Context, hangup <-chan os.Signal, file string) {
 	for {

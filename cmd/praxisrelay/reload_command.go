@@ -20,7 +20,7 @@ func reloadCommand() *cobra.Command {
 	var file, socket string
 	c := &cobra.Command{
 		Use:   "reload --config FILE",
-		Short: "Have the running daemon take the configuration, secrets and certificate anew",
+		Short: "Have the running daemon take the configuration, secrets and certificate again",
 		Long: "Read the configuration with the secrets and the certificate that it names, and hand\n" +
 			"them to the running daemon, which takes all of it or nothing. No call is touched.\n" +
 			"What takes effect after a restart only is said. systemctl reload praxisrelay does\n" +

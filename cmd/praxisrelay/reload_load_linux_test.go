@@ -175,7 +175,7 @@ func talk(ctx context.Context, t *testing.T, ends [2]net.PacketConn, packets *at
 }
 
 // write sends one sealed message after the other between two sessions, until ctx is done.
-// A session that ends, or begins anew, ends it.
+// A session that ends, or begins again, ends it.
 func write(ctx context.Context, t *testing.T, sessions []*client.Session, messages *atomic.Int64) {
 	pace := time.NewTicker(200 * time.Millisecond) // a client may say 20 frames a second
 	defer pace.Stop()

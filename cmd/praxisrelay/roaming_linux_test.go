@@ -117,7 +117,7 @@ func changeNetworks(t *testing.T, mover int, query string, seats [2]starter) {
 	}
 	var same bool
 	if pages[mover].eval(t, `window.sameDocument === true && window.connections.length === 1`, &same); !same {
-		t.Error("the page was loaded or the connection made anew")
+		t.Error("the page was loaded or the connection made again")
 	}
 }
 

@@ -70,7 +70,7 @@ func (a *appliance) status() protocol.Status {
 	return s
 }
 
-// noteReload keeps what came of a reload for who asks.
+// noteReload keeps the result of a reload for the status.
 func (a *appliance) noteReload(err error) {
 	last := &protocol.ReloadStatus{At: time.Now().UTC()}
 	if err != nil {

@@ -37,7 +37,7 @@ func (a *appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
 	}), nil
 }
 
-// syntheticCall is what is said of a call to who asks for the status.
+// syntheticCall describes a call in the status.
 func syntheticCall(c synthetic.Call) protocol.SyntheticCall {
 	return protocol.SyntheticCall{
 		Transport: string(c.Way.Transport), Port: c.Way.Port, Family: c.Family.String(), At: c.At.UTC(),

@@ -42,7 +42,7 @@ func TestPageAgreesWithTheVectors(t *testing.T) {
 		for (const m of vectors.messages) {
 			const key = await importKey(unhex(m.room_key)), place = placeOf(m), sealed = unhex(m.sealed);
 			same('message', await plainOf(key, place, sealed), m.plain);
-			same('sealed anew', await plainOf(key, place, await seal.sealMessage(key, place, new TextEncoder().encode(m.plain))), m.plain);
+			same('sealed again', await plainOf(key, place, await seal.sealMessage(key, place, new TextEncoder().encode(m.plain))), m.plain);
 			const moved = { appointment: 'b', from: m.to, to: m.from, fromEpoch: m.to_epoch, toEpoch: m.from_epoch, seq: m.seq - 1 };
 			for (const [field, value] of Object.entries(moved)) {
 				await fails('a message with another ' + field, () => seal.openMessage(key, { ...place, [field]: value }, sealed));

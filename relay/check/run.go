@@ -136,7 +136,7 @@ func (r *Results) Get(id string) (Result, bool) {
 	return Result{}, false
 }
 
-// OK tells whether a probe succeeded.
+// OK reports whether a probe succeeded.
 func (r *Results) OK(id string) bool {
 	result, _ := r.Get(id)
 	return result.Status == OK

@@ -86,7 +86,7 @@ func (c *Core) finish(from FiveTuple) []byte {
 	return c.answer.Raw
 }
 
-// fits tells whether an unauthenticated answer with more bytes is small enough for
+// fits reports whether an unauthenticated answer with more bytes is small enough for
 // its request.
 func (c *Core) fits(from FiveTuple, more int) bool {
 	overhead := 28 // IPv4 and UDP

@@ -59,7 +59,7 @@ var authFailures = map[Authentication]failure{
 	AuthWrong:     errUnauthorized,
 }
 
-// standing tells whether a credential that is right still makes an allocation, where
+// standing reports whether a credential that is right still makes an allocation, where
 // that is asked for.
 func (c *Core) standing(held *allocation) Authentication {
 	r := &c.request

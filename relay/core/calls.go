@@ -21,7 +21,7 @@ func (c *Core) Calls(now time.Time) (n int) {
 	return n
 }
 
-// isCall tells whether two seats hold allocations. In the open relay the partner may be
+// isCall reports whether two seats hold allocations. In the open relay the partner may be
 // elsewhere: there it is a call where media flows, but for a test's.
 func (c *Core) isCall(now time.Time, p *appointment) bool {
 	flows := c.open != nil && now.UnixNano()-p.meter.last.Load() < int64(idle)

@@ -231,7 +231,7 @@ func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *alloc
 	return serve(c, from, held)
 }
 
-// Holds tells whether the client has an allocation.
+// Holds reports whether the client has an allocation.
 func (c *Core) Holds(client FiveTuple) bool { return c.allocations[client] != nil }
 
 // Disconnected ends what the client of a lost stream held.

@@ -3,7 +3,7 @@ package core
 import "time"
 
 // reunion is for how long an appointment that had a call may make allocations while the
-// core drains, though no two seats hold any: a page is loaded anew, a network changed.
+// core drains, though no two seats hold any: a page is loaded again, a network changed.
 const reunion = 2 * time.Minute
 
 // Drain makes Allocate answer 508 from now on, or no longer, but to appointments that
@@ -33,7 +33,7 @@ func (c *Core) noteCalls(now time.Time) {
 	}
 }
 
-// Admits tells whether an appointment may make allocations: any may, unless the core
+// Admits reports whether an appointment may make allocations: any may, unless the core
 // drains.
 func (c *Core) Admits(now time.Time, appointment string) bool {
 	return c.calls == nil || now.Before(c.calls[appointment])

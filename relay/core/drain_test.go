@@ -44,7 +44,7 @@ func TestDrain(t *testing.T) {
 	wants("a new appointment", "198.51.100.4:2", "w", "patient", 508)
 	wants("a call on another network", "198.51.100.5:1", "x", "patient", 0)
 
-	end(y[1]) // the page is loaded anew
+	end(y[1]) // the page is loaded again
 	l.now = l.now.Add(time.Minute)
 	calls("without the patient", 2)
 	again := wants("the patient who comes back", "198.51.100.3:2", "y", "patient", 0)

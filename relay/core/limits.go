@@ -213,7 +213,7 @@ func (m *meter) note(now int64) {
 	}
 }
 
-// take tells whether size bytes may pass at rate bytes per second.
+// take reports whether size bytes may pass at rate bytes per second.
 func (m *meter) take(now int64, size, rate int) bool {
 	m.note(now)
 	if rate == 0 {
@@ -241,7 +241,7 @@ func (m *meter) take(now int64, size, rate int) bool {
 const leftover = 10 * time.Second
 
 // makeRoom ends the allocation of a seat that has been idle for longest, if the
-// seat has as many as it may, and tells whether there is room then.
+// seat has as many as it may, and reports whether there is room then.
 func (c *Core) makeRoom(p *appointment, seat string) bool {
 	held := 0
 	var idlest *allocation

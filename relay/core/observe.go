@@ -6,7 +6,7 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// Event is what happened to a seat's client, for who has to say later why a call did
+// Event is what happened to a seat's client, to explain later why a call did
 // not come about. Nothing is told of what the packet path does, nor of clients that
 // name no appointment.
 type Event struct {

@@ -72,7 +72,7 @@ func (c *Core) judge(a *allocation, peer netip.AddrPort) *failure {
 	return &errForbidden
 }
 
-// room tells whether the permissions for peers fit, after dropping those that
+// room reports whether the permissions for peers fit, after dropping those that
 // are over.
 func (c *Core) room(a *allocation, peers []netip.AddrPort) bool {
 	a.permissions = slices.DeleteFunc(a.permissions, func(p permission) bool {

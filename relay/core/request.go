@@ -117,7 +117,7 @@ func (r *request) decode(in []byte) bool {
 	return true
 }
 
-// take notes one attribute and tells whether it is well-formed. One that is held
+// take notes one attribute and reports whether it is well-formed. One that is held
 // already is not looked at, whatever its form.
 func (r *request) take(a stun.RawAttribute) bool {
 	v := a.Value

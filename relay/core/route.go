@@ -73,7 +73,7 @@ func (c *Core) reroute(ch *channel) {
 	})
 }
 
-// rerouteTowards derives anew the routes that end at a relayed address.
+// rerouteTowards derives again the routes that end at a relayed address.
 func (c *Core) rerouteTowards(s *space, relayed netip.AddrPort) {
 	for _, ch := range s.towards[relayed] {
 		c.reroute(ch)

@@ -278,7 +278,7 @@ func (c *wire) gets(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// got tells whether data has arrived.
+// got reports whether data has arrived.
 func (c *wire) got(data []byte) bool {
 	return slices.ContainsFunc(c.strays, func(b []byte) bool { return bytes.Contains(b, data) })
 }

@@ -95,7 +95,7 @@ func (s *sink) packet() (data []byte, arrived chan struct{}) {
 	return fmt.Append(nil, s.marker, s.sent), arrived
 }
 
-// echo sends from this host to itself and tells whether it arrives. What was sent to the
+// echo sends from this host to itself and reports whether it arrives. What was sent to the
 // same address before has arrived then too.
 func (s *sink) echo(addr netip.Addr) bool {
 	data, arrived := s.packet()

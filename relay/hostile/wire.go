@@ -116,7 +116,7 @@ func (c *wire) heed(answer *stun.Message) bool {
 	return c.realm != "" && c.nonce != ""
 }
 
-// request asks with the credential of the wire's seat, anew where the nonce is stale.
+// request asks with the credential of the wire's seat, again where the nonce is stale.
 func (c *wire) request(ctx context.Context, method stun.Method, setters ...stun.Setter) (*stun.Message, error) {
 	return c.requestAs(ctx, c.seat, method, setters...)
 }

@@ -39,7 +39,7 @@ func (p *Policy) Permits(addr netip.Addr) bool {
 	return true
 }
 
-// guards tells whether addr is one of Own, or loopback, that Allow does not name. A
+// guards reports whether addr is one of Own, or loopback, that Allow does not name. A
 // wider prefix does not do: whoever allows a network hardly means this host in it.
 func (p *Policy) guards(addr netip.Addr) bool {
 	addr = addr.Unmap()
@@ -95,7 +95,7 @@ func appendLayers(layers []netip.Addr, addr netip.Addr) []netip.Addr {
 	return layers
 }
 
-// public tells whether addr is an ordinary unicast address of the internet. A
+// public reports whether addr is an ordinary unicast address of the internet. A
 // spelling of an IPv4 address never is, whichever address it spells.
 func public(addr netip.Addr) bool {
 	if addr.Is4() {

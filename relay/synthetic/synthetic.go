@@ -37,7 +37,7 @@ type Options struct {
 	Key func() []byte
 	// Credential makes one of a test.
 	Credential func() (username, password string, err error)
-	// Paused tells whether no calls are placed: the relay is to refuse them.
+	// Paused reports whether no calls are placed: the relay is to refuse them.
 	Paused func() bool
 	Now    func() time.Time
 	Log    *slog.Logger

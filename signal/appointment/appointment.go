@@ -130,7 +130,7 @@ var (
 	ErrDamaged = errors.New("a row of the registry is damaged: restore a backup")
 )
 
-// Admits tells whether the window is open.
+// Admits reports whether the window is open.
 func (a Appointment) Admits(now time.Time) error {
 	switch {
 	case now.Before(a.Opens):

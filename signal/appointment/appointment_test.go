@@ -156,7 +156,7 @@ func testRegistry(t *testing.T, open func() Registry) {
 	again, err := r.Revoke(ctx, second.ID, day.Add(time.Hour))
 	must(err)
 	if !again.Revoked.Equal(day) {
-		t.Errorf("revoked anew at %v", again.Revoked)
+		t.Errorf("revoked again at %v", again.Revoked)
 	}
 
 	// Another process finds the same.

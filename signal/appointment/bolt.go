@@ -31,7 +31,7 @@ type bolt struct {
 }
 
 // mapped is how much address space the file gets from the start. When it grows beyond,
-// everybody waits for who reads, and a backup may be read slowly.
+// everybody waits for the reader, and a backup may be read slowly.
 const mapped = 256 << 20
 
 // Open opens the registry file or makes it, with a random salt.

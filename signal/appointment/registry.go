@@ -51,7 +51,7 @@ type Registry interface {
 	// RevokeToken deletes the token of an id; ErrUnknown.
 	RevokeToken(ctx context.Context, id string) error
 
-	// Check tells whether a change could be written now.
+	// Check reports whether a change could be written now.
 	Check(ctx context.Context) error
 	// Backup writes a copy of everything, as of one moment.
 	Backup(ctx context.Context, w io.Writer) error

@@ -59,7 +59,7 @@ func (s *Session) run(ctx context.Context) {
 	}
 }
 
-// final tells whether an error is the end, rather than of one connection.
+// final reports whether an error is the end, rather than of one connection.
 func (s *Session) final(ctx context.Context, err error) bool {
 	switch {
 	case errors.Is(err, errLeft), errors.Is(err, seal.ErrOpen), ctx.Err() != nil:

@@ -180,7 +180,7 @@ func (s *Session) wakeLocked() {
 }
 
 // openingLocked is the first frame of a connection. A join begins a new session, in
-// which frames are numbered anew.
+// which frames are numbered again.
 func (s *Session) openingLocked() protocol.FromClient {
 	if s.token != "" {
 		s.unacked = 0
@@ -220,7 +220,7 @@ func (s *Session) take(ctx context.Context, frame protocol.FromServer) error {
 	return s.report(ctx, frame)
 }
 
-// note updates the session, and tells whether the frame did not come before.
+// note updates the session, and reports whether the frame did not come before.
 func (s *Session) note(frame protocol.FromServer) (news bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

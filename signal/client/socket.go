@@ -24,7 +24,7 @@ const (
 	silentTime = 60 * time.Second
 )
 
-// overSocket carries the session's frames over one WebSocket, and tells whether the
+// overSocket carries the session's frames over one WebSocket, and reports whether the
 // server answered on it.
 func (s *Session) overSocket(ctx context.Context) (opened bool, err error) {
 	target, err := endpoint(s.dialer.Server, "/v1/signal")

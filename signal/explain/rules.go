@@ -91,7 +91,7 @@ func absent(c Case, p pair) Verdict {
 	return waits
 }
 
-// unheard tells whether nothing came from a seat.
+// unheard reports whether nothing came from a seat.
 func (s *seat) unheard() bool {
 	return s.session == nil && s.joined.IsZero() && s.notJoined.Kind == ""
 }

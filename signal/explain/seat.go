@@ -119,15 +119,15 @@ func (p pair) ready() time.Time {
 	return later(later(p.patient.joined, p.patient.credential), later(p.doctor.joined, p.doctor.credential))
 }
 
-// held tells whether there was a call: media in both directions.
+// held reports whether there was a call: media in both directions.
 func (p pair) held() bool {
 	return p.patient.sends() && p.doctor.sends() || p.patient.talks() || p.doctor.talks()
 }
 
-// sends tells whether media came from the seat.
+// sends reports whether media came from the seat.
 func (s *seat) sends() bool { return s.sent.Media > 0 }
 
-// talks tells whether media went both ways between the seat and a peer of the open relay.
+// talks reports whether media went both ways between the seat and a peer of the open relay.
 func (s *seat) talks() bool { return s.sends() && s.received.Media > 0 }
 
 func later(a, b time.Time) time.Time {

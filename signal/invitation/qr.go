@@ -26,7 +26,7 @@ func NewQR(link string) (QR, error) {
 // size is the width and height in modules, with the margin.
 func (q QR) size() int { return q.code.Size + 2*quiet }
 
-// black tells whether a module is black; the margin is not.
+// black reports whether a module is black; the margin is not.
 func (q QR) black(x, y int) bool { return q.code.Black(x-quiet, y-quiet) }
 
 // SVG returns the code as an image that scales, a module a unit wide.

@@ -102,7 +102,7 @@ func (p *page) repeats(e Event) bool {
 	return false
 }
 
-// alike tells whether events differ in nothing but their time and traffic.
+// alike reports whether events differ in nothing but their time and traffic.
 func (e Event) alike(other Event) bool {
 	e.At, e.Last, e.Times, e.Traffic = other.At, other.Last, other.Times, other.Traffic
 	return e == other

@@ -38,7 +38,7 @@ const minRounds = 600000;
 const maxRounds = 10000000;
 
 // How long a click is not taken after somebody else is shown to wait, in milliseconds: it
-// was meant for who was shown before.
+// was meant for the person shown before.
 const glance = 1000;
 
 const options = new URLSearchParams(location.search);

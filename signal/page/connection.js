@@ -42,7 +42,7 @@ export class Connection {
   // wake says that the session has frames to send.
   wake() { this.#link?.wake(); }
 
-  // check finds out whether the connection still carries, or tries anew at once.
+  // check finds out whether the connection still carries, or tries again at once.
   check(within = checkTime) {
     if (this.#listening.signal.aborted) return; // it is closed
     this.#checked = true;

@@ -50,7 +50,7 @@ export class Polling {
     this.#timer = setTimeout(() => this.#post(), Math.max(0, this.#posted + pause - performance.now()));
   }
 
-  // check gives up what is held, which may be on a dead path, and posts anew.
+  // check gives up what is held, which may be on a dead path, and posts again.
   check(within) {
     if (!this.#opened) return;
     this.#abort.abort();

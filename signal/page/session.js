@@ -29,7 +29,7 @@ export class Session {
   get seated() { return this.#token !== ''; }
 
   // opening is the first frame of a connection. A join begins a new session, in which
-  // frames are numbered anew.
+  // frames are numbered again.
   opening() {
     if (this.seated) return { resume: { session: this.#token, received: this.received } };
     this.received = this.#n = 0;

@@ -71,7 +71,7 @@ type FromClient struct {
 	Leave   *Empty  `json:"leave,omitempty"`
 }
 
-// Numbered tells whether a frame has to have a number.
+// Numbered reports whether a frame has to have a number.
 func (f FromClient) Numbered() bool {
 	return f.Send != nil || f.Admit != nil || f.ICE != nil || f.Explain != nil
 }

@@ -86,17 +86,17 @@ func Parse(text string) (id string, secret [32]byte, ok bool) {
 	return id, [32]byte(raw), true
 }
 
-// Opens tells whether the secret is the token's, and the token not over. It takes
+// Opens reports whether the secret is the token's, and the token not over. It takes
 // the same time for every secret.
 func (t Token) Opens(secret [32]byte, now time.Time) bool {
 	hash := sha256.Sum256(secret[:])
 	return subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 && !t.Over(now)
 }
 
-// Over tells whether the token has expired.
+// Over reports whether the token has expired.
 func (t Token) Over(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
 
-// Allows tells whether the token has a scope.
+// Allows reports whether the token has a scope.
 func (t Token) Allows(scope Scope) bool {
 	return slices.Contains(t.Scopes, scope) || scope == ReadAppointments && slices.Contains(t.Scopes, Appointments)
 }

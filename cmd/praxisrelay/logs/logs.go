@@ -4,7 +4,7 @@
 // is written. Clients' addresses are given to it as [netip.Addr], under whatever key,
 // and come out as the configuration says: as pseudonyms, unless the operator wants more
 // (see addresses.go). Events that repeat are summed up (repeats.go), and the last
-// warnings and errors are kept for who asks (problems.go). docs/logging.md lists all
+// warnings and errors are kept for the status (problems.go). docs/logging.md lists all
 // events.
 package logs
 

@@ -28,7 +28,7 @@ type repeat struct {
 	networks map[string]bool // of all; true: written
 }
 
-// note tells whether an event is to be written, and counts it otherwise. One that was
+// note reports whether an event is to be written, and counts it otherwise. One that was
 // counted elsewhere is written once.
 func (r repeats) note(now time.Time, e event, network string, times uint64) bool {
 	if r[e] == nil && len(r) >= maxEvents {

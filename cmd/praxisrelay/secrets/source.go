@@ -100,7 +100,7 @@ func FromCredentials(file string, secret bool) ([]byte, error) {
 	return text, err
 }
 
-// InCredentials tells whether the service manager hands a file over.
+// InCredentials reports whether the service manager hands a file over.
 func InCredentials(file string) bool {
 	folder := os.Getenv("CREDENTIALS_DIRECTORY")
 	if folder == "" {

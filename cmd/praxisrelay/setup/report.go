@@ -30,7 +30,7 @@ func (s *setup) report(ctx context.Context, out io.Writer, c config.Config, made
 		fmt.Fprintf(out, "  %s\n", file)
 	}
 	if s.kept {
-		fmt.Fprintf(out, "  %s exists and is kept: edit it, or move it away to begin anew\n", s.file)
+		fmt.Fprintf(out, "  %s exists and is kept: edit it, or move it away to begin again\n", s.file)
 	}
 	next := "systemctl enable --now praxisrelay"
 	if _, port, _ := net.SplitHostPort(c.Listen.HTTP); port == "80" {
