@@ -128,7 +128,7 @@ func tooDeep(tokens token.Tokens) (at position, deep bool) {
 	return position{}, false
 }
 
-// decoder walks the file's tree beside the types, so that it can go on after a
+// decoder walks the file's tree along with the types, so that it can go on after a
 // mistake.
 type decoder struct {
 	Source

@@ -127,7 +127,7 @@ func TestHalfOpenHandshakesAreBounded(t *testing.T) {
 		}
 		until(t, func() bool { return halfOpen(2) })
 		if secure("127.0.0.1") {
-			t.Error("a third handshake from one address is served beside two that are half open")
+			t.Error("a third handshake from one address is served next to two that are half open")
 		}
 		if !secure("127.0.0.2") {
 			t.Error("another network's handshake is refused")

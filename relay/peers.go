@@ -11,7 +11,7 @@ import (
 	"praxisrelay/relay/policy"
 )
 
-// peers is what the open relay has beside: a socket for every relayed address, and
+// peers is what only the open relay has: a socket for every relayed address, and
 // the policy of who is reached.
 type peers struct {
 	open   bool

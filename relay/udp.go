@@ -35,7 +35,7 @@ func newUDPSocket(index uint16, conn *net.UDPConn) (*udpSocket, error) {
 }
 
 // serve reads until the socket is closed. Media is forwarded at once; what needs the
-// relay's lock waits for it beside.
+// relay's lock waits for it elsewhere.
 func (s *udpSocket) serve(r *Relay) error {
 	lane := newLane()
 	var working sync.WaitGroup

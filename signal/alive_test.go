@@ -70,7 +70,7 @@ func TestAliveUntilTheSweepsStandStill(t *testing.T) {
 	}
 }
 
-// TestHealthIsServedToClients beside the page, where there is any.
+// TestHealthIsServedToClients next to the page, where there is any.
 func TestHealthIsServedToClients(t *testing.T) {
 	l := newLab(t, func(o *Options) {
 		o.Health = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })

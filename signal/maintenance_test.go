@@ -35,7 +35,7 @@ func TestMaintenance(t *testing.T) {
 		}
 		joined := l.joinWith(by, patient)
 		if there := next(t, joined).Joined; there == nil || there.Epoch != here.Epoch() {
-			t.Errorf("beside a call that runs: %+v", there)
+			t.Errorf("next to a call that runs: %+v", there)
 		}
 		if seated := l.rooms.seated(waiting.Welcome.Appointment); len(seated) != 0 {
 			t.Errorf("seated are %v", seated)

@@ -50,7 +50,7 @@ func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller
 	case n.With == nil:
 		next, refused = s.takeSeat(a.ID, protocol.NewSeat{Name: seat.Name, Verifier: n.Verifier, RoomKey: n.RoomKey})
 	case n.Verifier != nil || n.RoomKey != nil:
-		refused = invalidKind.says("with: not beside verifier and room_key", "send the one or the others")
+		refused = invalidKind.says("with: not together with verifier and room_key", "send the one or the others")
 	default:
 		var room seal.RoomKey
 		if room, refused = s.openRoom(r.Context(), from, a, seat.Name, *n.With); refused != nil {

@@ -38,7 +38,7 @@ const (
 	maxWriting = 2
 )
 
-// session is a client's hold on its seat, or its stay beside it. It outlives the connections, one at a time,
+// session is a client's hold on its seat, or a check next to it. It outlives the connections, one at a time,
 // that carry its frames. The rooms' lock guards what changes.
 type session struct {
 	appointment string

@@ -22,7 +22,7 @@ var ownStatus = protocol.Status{
 	Problems:     []protocol.LoggedProblem{{Level: "warn", Message: "a warning", Details: "a=b", Count: 2, First: day, Last: day}},
 }
 
-// TestStatusCountsSessionsAndAppointments beside what the program says.
+// TestStatusCountsSessionsAndAppointments in addition to what the program says.
 func TestStatusCountsSessionsAndAppointments(t *testing.T) {
 	l := quick(newLab(t))
 	_, doctor, _ := l.seats(day)

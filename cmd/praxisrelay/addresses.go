@@ -11,7 +11,7 @@ import (
 )
 
 // iceURLs are what a browser is given: one way of each kind, since it makes an
-// allocation or two for every one of them, and UDP 443 beside where it is served:
+// allocation or two for every one of them, and UDP 443 as well where it is served:
 // some firewalls let through nothing else, for HTTP/3.
 func iceURLs(name string, a relay.Addresses) (urls []string) {
 	for i, addr := range a.UDP {

@@ -203,7 +203,7 @@ func TestBackupIsWholeAndItsOwnersAlone(t *testing.T) {
 	}
 }
 
-// TestPepperIsReloaded, whole or not at all, with the TURN secrets beside it.
+// TestPepperIsReloaded, whole or not at all, together with the TURN secrets.
 func TestPepperIsReloaded(t *testing.T) {
 	file, folder := writeConfig(t)
 	pepper := filepath.Join(folder, "pepper.secret")

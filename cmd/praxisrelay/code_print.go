@@ -59,7 +59,7 @@ func (f *createFlags) printer(stdout, stderr io.Writer, comma rune, now time.Tim
 	case f.qr && !bare:
 		return nil, errors.New("--qr is for one appointment's table: for lists and JSON write QR codes with --out FOLDER --format svg")
 	case f.invite != "" && f.out == "" && !bare:
-		return nil, errors.New("--invite prints beside one appointment's table: for lists and JSON say with --out where to write invitations")
+		return nil, errors.New("--invite prints with one appointment's table: for lists and JSON say with --out where to write invitations")
 	}
 	var write func(client.Created, string) error
 	switch {

@@ -252,7 +252,7 @@ func (l *loaded) checkMemory(before memory, most int) {
 }
 
 // TestFloodFromAMillionSources who show no credential, and from ten thousand connections
-// that say nothing: neither leaves anything behind, and a call goes on beside them.
+// that say nothing: neither leaves anything behind, and a call goes on meanwhile.
 func TestFloodFromAMillionSources(t *testing.T) {
 	l := startLoaded(t, "")
 	l.call("warm-up").lost(t)

@@ -23,7 +23,7 @@ import (
 )
 
 // TestReloadsUnderLoad: a thousand SIGHUPs with other limits and another secret each
-// time, beside calls over every transport and the sessions of their members. No packet
+// time, during calls over every transport and the sessions of their members. No packet
 // is lost, no session ends, nothing grows.
 func TestReloadsUnderLoad(t *testing.T) {
 	const reloads = 1000

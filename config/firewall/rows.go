@@ -208,7 +208,7 @@ func (b *builder) forwarded() []netip.Addr {
 	return nil
 }
 
-// administration adds what comes in beside the clients.
+// administration adds what comes in next to the clients.
 func (b *builder) administration() error {
 	c := b.config
 	if b.plan.open {

@@ -8,7 +8,7 @@ import (
 )
 
 // writeText writes for a terminal: a paragraph for each row, since its columns are
-// more than fit beside each other.
+// more than fit side by side.
 func (p Plan) writeText(w io.Writer, l Language) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s. %s\n%s\n", p.title(l), p.asOf(l), texts.Arrow.in(l))

@@ -78,7 +78,7 @@ type Config struct {
 	Observe func(Event)
 }
 
-// Open is what the open relay needs beside: sockets, and a judge of peers.
+// Open is what only the open relay needs: sockets, and a judge of peers.
 type Open struct {
 	FirstPort, LastPort uint16 // of relayed addresses
 	// Bind opens the socket of a relayed address. After ErrTaken another port is

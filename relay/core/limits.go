@@ -105,7 +105,7 @@ func (b *bucket) holds(now int64, cost, depth time.Duration) bool {
 // fullAt is when what is full again at a time is so. A clock that was set back has left
 // times behind which lie farther ahead than any depth: nobody waits for these.
 func fullAt(at, now int64, depth time.Duration) int64 {
-	const slack = 5 * int64(time.Second) // callers beside each other differ in their time
+	const slack = 5 * int64(time.Second) // concurrent callers differ in their time
 	if at < now || at-now > int64(depth)+slack {
 		return now
 	}

@@ -113,7 +113,7 @@ func (d Drop) String() string {
 }
 
 // dropCounts fill a cache line of their own: what is dropped in a flood does not slow
-// down who reads beside.
+// down those who read meanwhile.
 type dropCounts [8]atomic.Uint64
 
 // drop counts a packet and returns false, for it does not pass.

@@ -43,7 +43,7 @@ type Target struct {
 	HTTPS uint16
 	// TLS must refuse every certificate but the appliance's own.
 	TLS *tls.Config
-	// Ways are attacked one beside the other.
+	// Ways are attacked side by side.
 	Ways []check.Way
 	// Seats are of two appointments, made for this. A way uses one, and the other is
 	// the stranger there.

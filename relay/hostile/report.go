@@ -84,7 +84,7 @@ func (a *attack) report() (r Report) {
 		count.Tried = count.Refused + count.Accepted
 		r.Counts = append(r.Counts, count)
 	}
-	for _, list := range [][]Try{r.Accepted, r.Untried} { // ways run beside each other
+	for _, list := range [][]Try{r.Accepted, r.Untried} { // ways run side by side
 		slices.SortStableFunc(list, func(a, b Try) int {
 			if order := slices.Index(Groups, a.Group) - slices.Index(Groups, b.Group); order != 0 {
 				return order

@@ -15,7 +15,7 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// Check tries each way to the signaling apart, beside the seat of a code: nobody who
+// Check tries each way to the signaling apart, without taking the seat of a code: nobody who
 // is in the consultation is told, replaced or reached.
 type Check struct {
 	Dialer

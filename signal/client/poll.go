@@ -79,7 +79,7 @@ func (s *Session) overPolls(ctx context.Context) (opened bool, err error) {
 	}
 }
 
-// fitting returns as many frames as a poll may hold beside its first and last.
+// fitting returns as many frames as a poll may hold between its first and last.
 func fitting(frames []protocol.FromClient) []protocol.FromClient {
 	const most = protocol.MaxPollFrames - 2
 	room := (protocol.MaxPollFactor - 1) * protocol.MaxFrame

@@ -25,7 +25,7 @@ type Check struct {
 // Checks are what is asked. They do not change once somebody may ask.
 type Checks struct {
 	Alive []Check
-	Ready []Check // beside those
+	Ready []Check // in addition to those
 	// Doubts need somebody, but send no client away.
 	Doubts []Check
 }

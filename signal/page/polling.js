@@ -5,7 +5,7 @@ const pollTime = 40000; // the server holds a poll for 25 seconds
 const resumeTime = 5000; // it answers the first of two posts at once
 const pause = 100; // between two posts, so that what is said together goes together
 
-// What a post may hold beside its first frame.
+// What a post may hold in addition to its first frame.
 const maxFrames = 30;
 const maxLetters = 3 * 16384;
 

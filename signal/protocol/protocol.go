@@ -1,6 +1,6 @@
 // Package protocol is what a client and the signaling endpoint say to each other,
 // as docs/protocol.md describes it. A frame is a JSON object with one member, whose
-// name says what it is, and beside it a number where the frame must arrive.
+// name says what it is, and next to it a number where the frame must arrive.
 package protocol
 
 import (
@@ -37,7 +37,7 @@ type Info struct {
 	// Key is the SHA-256 of the public key that the appliance's certificate is for
 	// (of its SubjectPublicKeyInfo).
 	Key  []byte `json:"key,omitempty"`
-	TURN Ports  `json:"turn"` // what is served, beside what ICE servers name
+	TURN Ports  `json:"turn"` // what is served, in addition to what ICE servers name
 }
 
 // Ports are where TURN is served. The page's port is the last of TLS.

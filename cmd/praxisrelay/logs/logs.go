@@ -56,7 +56,7 @@ func (l *Log) SetAddresses(kind string) {
 	l.kind.Store(&kind)
 }
 
-// Shown returns what of an address may be kept beside the log: nothing where it is
+// Shown returns what of an address may be kept outside of the log: nothing where it is
 // written as a pseudonym. It does not wait for what is being written.
 func (l *Log) Shown(client netip.Addr) string {
 	kind := *l.kind.Load()

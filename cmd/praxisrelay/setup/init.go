@@ -66,7 +66,7 @@ what was made is taken away. Where a configuration exists it is kept: then only 
 secrets that it names and that do not exist are made. Flags that say something else
 than it does are an error, so nobody relies on them.
 
-The files of the certificate, or of the EAB key, are linked to from beside the
+The files of the certificate, or of the EAB key, are linked to from next to the
 configuration, where the service finds them: they stay where they are renewed.`,
 		Example: `  sudo praxisrelay init
   sudo praxisrelay init --non-interactive --name relay.example.org --acme --acme-email it@example.org
@@ -81,7 +81,7 @@ configuration, where the service finds them: they stay where they are renewed.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&s.file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file` to write; the secrets are put beside it")
+	f.StringVar(&s.file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file` to write; the secrets are put next to it")
 	f.StringVar(&s.name, "name", "", "the DNS `name` under which clients reach the appliance")
 	f.StringVar(&s.certificate, "cert", "", "the `file` of the certificate chain (PEM)")
 	f.StringVar(&s.key, "key", "", "the `file` of its private key (PEM)")

@@ -50,10 +50,10 @@ var (
 	quick    = checkTimes{socket: 5 * time.Second, poll: 3 * time.Second, measured: 2 * time.Second}
 )
 
-// beside is how long a check may take beside the longest that it holds.
-const beside = 90 * time.Second
+// spare is how long a check may take in addition to the longest that it holds.
+const spare = 90 * time.Second
 
-// Exit codes of check, beside 0: all is open. 1 is that of mistakes, too.
+// Exit codes of check, apart from 0: all is open. 1 is that of mistakes, too.
 const (
 	exitUnknown    terminal.ExitCode = 1
 	exitRestricted terminal.ExitCode = 2
@@ -148,7 +148,7 @@ func (f *checkFlags) run(c *cobra.Command, address string) error {
 	}
 	shown := newCheckProgress(c.ErrOrStderr(), language)
 	k.results.Event = shown.event
-	ctx, cancel := context.WithTimeout(c.Context(), k.times.socket+beside)
+	ctx, cancel := context.WithTimeout(c.Context(), k.times.socket+spare)
 	defer cancel()
 	k.run(ctx)
 	shown.end()
