@@ -52,7 +52,7 @@ func readFile(file string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, mostBytes+1))
+	return io.ReadAll(io.LimitReader(f, maxBytes+1))
 }
 
 // Parse is Load for a text; file is its name in errors.
@@ -71,13 +71,13 @@ func read(file string, text []byte) (Config, *Source, error) {
 		d.problem(position{}, "", "%v", foreign)
 		return Config{}, &d.Source, d.err()
 	}
-	if len(text) > mostBytes {
-		d.problem(position{}, "", "more than %d bytes: that is no configuration", mostBytes)
+	if len(text) > maxBytes {
+		d.problem(position{}, "", "more than %d bytes: that is no configuration", maxBytes)
 		return Config{}, &d.Source, d.err()
 	}
 	tokens := lexer.Tokenize(string(text))
 	if at, deep := tooDeep(tokens); deep {
-		d.problem(at, "", "brackets or lists more than %d deep: no value needs that", mostDepth)
+		d.problem(at, "", "brackets or lists more than %d deep: no value needs that", maxDepth)
 		return Config{}, &d.Source, d.err()
 	}
 	tree, err := parser.Parse(tokens, 0)
@@ -100,8 +100,8 @@ func read(file string, text []byte) (Config, *Source, error) {
 
 // What the parser takes minutes for, or all memory, has no use in a configuration.
 const (
-	mostBytes = 1 << 20
-	mostDepth = 20 // of brackets, and of lists that begin in one line
+	maxBytes = 1 << 20
+	maxDepth = 20 // of brackets, and of lists that begin in one line
 )
 
 // tooDeep finds where values are nested too deep for the parser, whose time grows with
@@ -121,7 +121,7 @@ func tooDeep(tokens token.Tokens) (at position, deep bool) {
 		case token.SequenceEntryType:
 			dashes++
 		}
-		if brackets+dashes > mostDepth {
+		if brackets+dashes > maxDepth {
 			return position{line, t.Position.Column}, true
 		}
 	}

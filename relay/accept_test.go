@@ -308,11 +308,11 @@ func TestWhoOnlyAsksIsCutOff(t *testing.T) {
 	for ok := true; ok && asked < 1000; asked++ {
 		_, ok = answers(t, conn)
 	}
-	if asked < mostAsked || asked > mostAsked+16 {
-		t.Errorf("%d requests were answered, want about %d", asked, mostAsked)
+	if asked < maxAsked || asked > maxAsked+16 {
+		t.Errorf("%d requests were answered, want about %d", asked, maxAsked)
 	}
 	member := l.wire(core.TCP, "a", "doctor").allocate()
-	for range 3 * mostAsked {
+	for range 3 * maxAsked {
 		member.ask(stun.MustBuild(stun.TransactionID, stun.BindingRequest))
 	}
 }

@@ -26,7 +26,7 @@ var (
 		"Live TURN allocations, by the transport of their clients. Near praxisrelay_relay_allocations_limit new calls are about to be refused: raise relay.max_allocations.", "transport")
 	grantedDesc = describe("allocations_granted_total",
 		"TURN allocations that were made, by the transport of their clients; those of tests are not counted. Mostly tcp and tls say that networks block UDP: open UDP 3478.", "transport")
-	mostAllocationsDesc = describe("allocations_limit",
+	maxAllocationsDesc = describe("allocations_limit",
 		"The most allocations that may live at once, relay.max_allocations.")
 
 	// transport: as above, and relayed for peers of the open relay. direction: received
@@ -57,7 +57,7 @@ var (
 
 	connectionsDesc = describe("connections",
 		"Open TCP and TLS connections, those of HTTPS included. Near praxisrelay_relay_connections_limit new ones are about to be refused: raise listen.max_connections.")
-	mostConnectionsDesc = describe("connections_limit",
+	maxConnectionsDesc = describe("connections_limit",
 		"The most connections that may be open at once, listen.max_connections.")
 	handshakingDesc = describe("handshakes",
 		"TLS handshakes that are under way. Some hundreds that stay are somebody who opens connections and says nothing.")
@@ -103,7 +103,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 			count(packetsDesc, f.packets, transport, direction)
 		}
 	}
-	gauge(mostAllocationsDesc, now.MaxAllocations)
+	gauge(maxAllocationsDesc, now.MaxAllocations)
 
 	for why, n := range stats.Drops {
 		count(droppedDesc, n, core.Drop(why).String())
@@ -135,7 +135,7 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	count(limitHitsDesc, busy.All+busy.Network, "max_handshakes")
 
 	gauge(connectionsDesc, now.Connections)
-	gauge(mostConnectionsDesc, now.MaxConnections)
+	gauge(maxConnectionsDesc, now.MaxConnections)
 	gauge(handshakingDesc, now.Handshakes)
 	count(handshakesDesc, r.events.handshakes.Load(), "ok")
 	count(handshakesDesc, r.events.failedHandshakes.Load(), "failed")

@@ -23,9 +23,9 @@ const (
 	// writeTime is how long one write may take. A client that reads nothing for
 	// so long is gone.
 	writeTime = 20 * time.Second
-	// mostAsked is how many messages other than media a connection may send while it
+	// maxAsked is how many messages other than media a connection may send while it
 	// holds no allocation. A client makes two or three.
-	mostAsked = 32
+	maxAsked = 32
 	// firstBuffer is how many bytes a connection gets to begin with. One that sends
 	// more than that at once gets what media needs.
 	firstBuffer = 512
@@ -154,7 +154,7 @@ func (s *stream) take(r *Relay, b []byte) (taken int, err error) {
 			return taken, nil
 		}
 		r.process(in, w.scratch, w.out)
-		if s.asks(r, in) > mostAsked {
+		if s.asks(r, in) > maxAsked {
 			return taken, errAsked
 		}
 	}

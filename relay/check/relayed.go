@@ -31,7 +31,7 @@ const (
 	pictureRate = 35_000
 	loadRate    = 400_000
 	loadSize    = 1_100
-	mostLoss    = 10 // percent
+	maxLoss    = 10 // percent
 )
 
 // Quality measures the best way that works: loss, jitter, round trip and throughput
@@ -60,7 +60,7 @@ func (t *Target) Quality(results *Results, duration time.Duration) Probe {
 		switch {
 		case err != nil:
 			return values, err
-		case rate < pictureRate, m.Loss() > mostLoss && rate < loadRate/2:
+		case rate < pictureRate, m.Loss() > maxLoss && rate < loadRate/2:
 			return values, fail(Poor, "%.1f %% of the packets were lost, %.2f Mbit/s came back", m.Loss(), rate*8/1e6)
 		}
 		return values, nil

@@ -117,7 +117,7 @@ type parcel struct {
 }
 
 const (
-	mostGranted  = 24 // of 32
+	maxGranted  = 24 // of 32
 	firstChannel = 0x4000
 )
 
@@ -126,7 +126,7 @@ func (r *reach) try(ctx context.Context, f forbidden) {
 		return
 	}
 	peer := f.addr
-	if r.granted >= mostGranted {
+	if r.granted >= maxGranted {
 		r.settle(ctx)
 		r.close(ctx)
 		if again, err := r.allocate(ctx, r.way, r.seat, r.more...); err == nil {

@@ -13,9 +13,9 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// mostAmplified is what an answer to nobody in particular may be of its request over
+// maxAmplified is what an answer to nobody in particular may be of its request over
 // UDP, in bytes of IP: its source may be forged.
-const mostAmplified = 1.65
+const maxAmplified = 1.65
 
 func (a *attack) requests(ctx context.Context, w check.Way, seat int) {
 	a.event(Requests, &w)
@@ -70,7 +70,7 @@ func (a *attack) unauthenticated(ctx context.Context, w check.Way, seat int) {
 		}
 		factor := float64(len(answer.Raw)+overhead) / float64(len(request.Raw)+overhead)
 		outcome := Refused
-		if factor > mostAmplified {
+		if factor > maxAmplified {
 			outcome = Accepted
 		}
 		a.note(Requests, &w, "amplification by "+name, outcome, fmt.Sprintf("x%.2f", factor))

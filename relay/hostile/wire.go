@@ -152,14 +152,14 @@ func plainly(method stun.Method, setters ...stun.Setter) *stun.Message {
 	return stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters...)...)
 }
 
-// mostGone is how many questions in a row that every server answers may get no answer
+// maxGone is how many questions in a row that every server answers may get no answer
 // before nothing more is asked on a way.
-const mostGone = 3
+const maxGone = 3
 
 // ask sends a request and returns the answer. errIgnored says that there is none, although
 // a Binding request behind it is answered.
 func (c *wire) ask(ctx context.Context, m *stun.Message) (*stun.Message, error) {
-	if c.silences(0) >= mostGone {
+	if c.silences(0) >= maxGone {
 		return nil, errGone
 	}
 	answer, err := c.askAgain(ctx, m)
@@ -171,7 +171,7 @@ func (c *wire) ask(ctx context.Context, m *stun.Message) (*stun.Message, error) 
 		}
 	}
 	if err == nil || errors.Is(err, errIgnored) {
-		c.silences(-mostGone)
+		c.silences(-maxGone)
 	}
 	return answer, err
 }

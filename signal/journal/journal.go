@@ -16,8 +16,8 @@ import (
 // What is remembered: of one appointment, and in all, where the appointment that was
 // quiet for longest is forgotten. A full memory takes up to 65 MB.
 const (
-	mostEvents = 200
-	mostInAll  = 100_000
+	maxEvents = 200
+	maxInAll  = 100_000
 )
 
 // Journal remembers. Any goroutine may use it; it calls nothing but the clock and
@@ -76,13 +76,13 @@ func (j *Journal) Note(id string, e Event) {
 	if p.repeats(e) {
 		return
 	}
-	if len(p.events) == mostEvents {
+	if len(p.events) == maxEvents {
 		p.events = slices.Delete(p.events, 0, 1)
 		p.forgotten++
 		j.events--
 	}
 	p.events = append(p.events, e)
-	for j.events++; j.events > mostInAll; {
+	for j.events++; j.events > maxInAll; {
 		j.forget(j.recent.Back())
 	}
 }

@@ -85,17 +85,17 @@ func TestStrangersWriteLittle(t *testing.T) {
 func TestJournalIsBounded(t *testing.T) {
 	j := lab(nil)
 	j.Begin("a", day.Add(48*time.Hour))
-	for range mostEvents + 10 {
+	for range maxEvents + 10 {
 		j.Note("a", Event{Seat: "patient", Kind: Joined})
 	}
-	if events, forgotten := j.Events("a"); len(events) != mostEvents || forgotten != 10 || !events[0].At.Equal(day.Add(11*time.Second)) {
+	if events, forgotten := j.Events("a"); len(events) != maxEvents || forgotten != 10 || !events[0].At.Equal(day.Add(11*time.Second)) {
 		t.Errorf("%d events, %d forgotten", len(events), forgotten)
 	}
 
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	for i := range mostInAll {
+	for i := range maxInAll {
 		id := fmt.Sprint("b", i/100)
 		j.Begin(id, day.Add(time.Duration(i)*time.Second))
 		j.Note(id, Event{Seat: "patient", Kind: Joined, Over: "socket"})
@@ -103,14 +103,14 @@ func TestJournalIsBounded(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	t.Logf("%d events take %d MB", j.events, (after.HeapAlloc-before.HeapAlloc)>>20)
-	if _, there := j.pages["a"]; there || j.events > mostInAll {
+	if _, there := j.pages["a"]; there || j.events > maxInAll {
 		t.Errorf("%d events, and the quietest appointment is there: %v", j.events, there)
 	}
-	j.Sweep(day.Add(mostInAll / 2 * time.Second))
+	j.Sweep(day.Add(maxInAll / 2 * time.Second))
 	if events, _ := j.Events("b0"); events != nil || len(j.pages) != j.recent.Len() || j.events != 100*len(j.pages) || j.events == 0 {
 		t.Errorf("after the sweep: %d events of %d appointments", j.events, len(j.pages))
 	}
-	j.Sweep(day.Add(mostInAll * time.Second))
+	j.Sweep(day.Add(maxInAll * time.Second))
 	if j.events != 0 || len(j.pages) != 0 || j.recent.Len() != 0 {
 		t.Errorf("at the end: %d events of %d appointments", j.events, len(j.pages))
 	}

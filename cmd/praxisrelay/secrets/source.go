@@ -32,8 +32,8 @@ func Load(file string, read Source, now time.Time) (c config.Config, s Set, err 
 	return c, s, err
 }
 
-// mostBytes is more than any file has that a configuration names.
-const mostBytes = 1 << 20
+// maxBytes is more than any file has that a configuration names.
+const maxBytes = 1 << 20
 
 // FromDisk reads files where they are. What is none, like a FIFO, is refused: a reload
 // would wait for its end, and a stop for the reload.
@@ -49,12 +49,12 @@ func FromDisk(file string, secret bool) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file: name one", file)
-	case info.Size() > mostBytes:
-		return nil, fmt.Errorf("%s has more than %d bytes: name another file", file, mostBytes)
+	case info.Size() > maxBytes:
+		return nil, fmt.Errorf("%s has more than %d bytes: name another file", file, maxBytes)
 	case secret && info.Mode().Perm()&0o007 != 0:
 		return nil, fmt.Errorf("everybody on this host may read %s: %s", file, hide(file))
 	}
-	text, err := io.ReadAll(io.LimitReader(f, mostBytes))
+	text, err := io.ReadAll(io.LimitReader(f, maxBytes))
 	if err != nil {
 		return nil, err
 	}
