@@ -31,7 +31,7 @@ const (
 	pictureRate = 35_000
 	loadRate    = 400_000
 	loadSize    = 1_100
-	maxLoss    = 10 // percent
+	maxLoss     = 10 // percent
 )
 
 // Quality measures the best way that works: loss, jitter, round trip and throughput

@@ -117,7 +117,7 @@ type parcel struct {
 }
 
 const (
-	maxGranted  = 24 // of 32
+	maxGranted   = 24 // of 32
 	firstChannel = 0x4000
 )
 
