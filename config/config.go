@@ -78,7 +78,8 @@ type Listen struct {
 	// MaxConnections is how many TCP and TLS connections are open at once.
 	MaxConnections int `yaml:"max_connections"`
 	// MaxConnectionsPerPrefix is how many of them are from one IPv4 address or IPv6
-	// /64: a clinic behind a NAT is one.
+	// /64: a clinic behind a NAT is one. An IPv6 site, a
+	// /48, has ten times as many.
 	MaxConnectionsPerPrefix int `yaml:"max_connections_per_prefix"`
 	// MaxHandshakes is how many of them are within their TLS handshake or PROXY
 	// header, a quarter from one prefix.
@@ -118,7 +119,7 @@ type Relay struct {
 	// MaxPerAppointment is how many of them an appointment has.
 	MaxPerAppointment int `yaml:"max_per_appointment"`
 	// MaxPerPrefix is how many of them are from one IPv4 address or IPv6 /64: 500
-	// seats behind one NAT.
+	// seats behind one NAT. An IPv6 site, a /48, has ten times as many.
 	MaxPerPrefix int `yaml:"max_per_prefix"`
 	// MaxAllocations is how many of them there are in all.
 	MaxAllocations int `yaml:"max_allocations"`
