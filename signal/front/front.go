@@ -31,8 +31,19 @@ func Serve(server *http.Server, l net.Listener, pending *Pending) error {
 			c.(*conn).expect(-1) // it is no HTTP any more
 		}
 	}
-	server.Handler = bodies{server.Handler}
+	server.Handler = bodies{general(server.Handler)}
 	return server.Serve(listener{l, pending})
+}
+
+// general answers OPTIONS * as net/http does, which would read its body without a word.
+func general(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions && r.RequestURI == "*" {
+			w.Header().Set("Content-Length", "0")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type connKey struct{}

