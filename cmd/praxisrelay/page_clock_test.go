@@ -164,3 +164,33 @@ func TestPagePollsAnewAndSpeaks(t *testing.T) {
 		t.Error("what the page says waits for the server to have something to say")
 	}
 }
+
+// TestPageSaysAgainWhatWasNotTaken, though another post is held: frames that come too fast
+// are not taken, and posts may overtake each other.
+func TestPageSaysAgainWhatWasNotTaken(t *testing.T) {
+	t.Parallel()
+	info, _ := startDemo(t)
+	b := newBrowser(t, "page")
+	b.load(t, info.URL)
+	var said int
+	b.eval(t, `(async () => {`+clock+`
+		let posts = 0, said = 0;
+		window.fetch = (url, { body }) => new Promise((resolve) => {
+			const speaks = JSON.parse(body).frames.some((frame) => 'ice' in frame);
+			if (speaks) said++;
+			if (speaks || ++posts === 1) resolve({ ok: true, json: async () => ({ frames: [{ resumed: { received: said > 1 ? 1 : 0 } }] }) });
+		});
+		const { Polling } = await import('/polling.js'), { Session } = await import('/session.js');
+		const session = new Session(new Uint8Array(32), '', () => {});
+		session.take({ n: 1, welcome: { session: 'a' } });
+		const polling = new Polling(session, (frame) => session.take(frame), () => {});
+		await advance(1000);
+		session.queue({ ice: {} });
+		polling.wake();
+		await advance(1000);
+		return said;
+	})()`, &said)
+	if said != 2 {
+		t.Errorf("it was said %d times, want 2", said)
+	}
+}

@@ -23,6 +23,7 @@ func (s *Session) overPolls(ctx context.Context) (opened bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
+		said   uint64 // the number of the last frame that was asked to be taken
 		frames []protocol.FromServer
 		err    error
 	}
@@ -39,10 +40,11 @@ func (s *Session) overPolls(ctx context.Context) (opened bool, err error) {
 		}
 		leaving := s.leaving && s.token != ""
 		s.mu.Unlock()
+		said := body.Frames[len(body.Frames)-1].N
 		underway++
 		go func() {
 			frames, err := s.dialer.poll(ctx, body)
-			answers <- answer{frames, err}
+			answers <- answer{said, frames, err}
 		}()
 		if !leaving {
 			select {
@@ -73,10 +75,18 @@ func (s *Session) overPolls(ctx context.Context) (opened bool, err error) {
 					return opened, a.err
 				}
 				opened = true
-				waiting = underway > 0
+				waiting = underway > 0 && !s.missed(a.said)
 			}
 		}
 	}
+}
+
+// missed reports whether frames up to number n were not taken, since they came too fast:
+// they are said again.
+func (s *Session) missed(n uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pending) > 0 && s.pending[0].N <= n
 }
 
 // fitting returns as many frames as a poll may hold between its first and last.

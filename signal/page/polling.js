@@ -78,7 +78,8 @@ export class Polling {
     this.#underway++;
     const frames = [this.#session.opening()];
     if (this.#session.seated) frames.push(...fitting(this.#session.pending()));
-    this.#last = frames.at(-1).n ?? this.#last;
+    const said = frames.at(-1).n ?? 0;
+    this.#last = said || this.#last;
     const { signal } = this.#abort;
     const deadline = setTimeout(() => this.#lose(), within);
     try {
@@ -89,6 +90,9 @@ export class Polling {
       this.#opened = true;
       for (const frame of answer.frames) this.#take(frame);
       if (signal.aborted) return;
+      // What came too fast was not taken, and is said again.
+      const missed = this.#session.pending().find(({ n }) => n <= said);
+      if (missed) this.#last = Math.min(this.#last, missed.n - 1);
       this.#underway--;
       this.wake();
     } catch (error) {
