@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -211,9 +212,11 @@ func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener)
 		go func() { failures <- front.Serve(servers[i], listener, front.NewPending(maxPending, s.pendingRefused)) }()
 	}
 	s.noteSweep()
+	var running sync.WaitGroup
+	defer running.Wait()
 	sweeping, stopSweep := context.WithCancel(ctx)
 	defer stopSweep()
-	go s.sweep(sweeping)
+	running.Go(func() { s.sweep(sweeping) })
 
 	var failed error
 	select {
