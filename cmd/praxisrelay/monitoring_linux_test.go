@@ -150,11 +150,12 @@ func TestPrometheus(t *testing.T) {
 	}
 
 	sender, receiver := busy.call()
+	p.until("the slowest of all transports and directions relays", func() bool {
+		got := p.query(`min(rate(praxisrelay_relay_media_bytes_total{transport!="relayed"}[1m]) and on (instance) praxisrelay_signal_consultations > 0)`)
+		return len(got) == 1 && got[0] > 0
+	})
 	for panel, query := range dashboardQueries(t) {
 		p.until(fmt.Sprintf("%s has data: %s", panel, query), func() bool { return len(p.query(query)) > 0 })
-	}
-	if got := p.query(`min(rate(praxisrelay_relay_media_bytes_total{transport!="relayed"}[1m]) and on (instance) praxisrelay_signal_consultations > 0)`); len(got) != 1 || got[0] <= 0 {
-		t.Errorf("the slowest of all transports and directions relays %v", got)
 	}
 
 	p.until("calls through the name arrive", func() bool {
@@ -163,9 +164,7 @@ func TestPrometheus(t *testing.T) {
 	fired := map[string]bool{}
 	for w, severity := range map[*watched]string{busy: "info", full: "warning", small: "critical"} {
 		want := map[string]bool{alertName("PraxisrelayCertificateEnds", severity): true}
-		if got := p.firing(w.instance); !maps.Equal(got, want) {
-			t.Errorf("before anything happened %v fire, want %v", got, want)
-		}
+		p.until(fmt.Sprintf("before anything happened %v fire", want), func() bool { return maps.Equal(p.firing(w.instance), want) })
 		maps.Copy(fired, want)
 	}
 	// cause does something, again and again, until alerts fire that did not before.

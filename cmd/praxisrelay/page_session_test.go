@@ -157,6 +157,19 @@ func TestPatientLeavesAndComesBack(t *testing.T) {
 	}
 }
 
+// TestLeavingNeedsNoRequest: browsers may drop one that a page makes while it goes.
+func TestLeavingNeedsNoRequest(t *testing.T) {
+	t.Parallel()
+	info, _ := startDemo(t)
+	doctor, patient := newBrowser(t, "doctor"), newBrowser(t, "patient")
+	doctor.open(t, info.Doctor.Link, "")
+	patient.open(t, info.Patient.Link, "")
+	meet(t, doctor, patient)
+	patient.eval(t, `void (window.fetch = () => new Promise(() => {}))`, nil)
+	patient.load(t, "about:blank")
+	doctor.wait(t, heard("left", 1))
+}
+
 // TestTamperingIsShown: the page says so, and for good.
 func TestTamperingIsShown(t *testing.T) {
 	t.Parallel()

@@ -50,6 +50,12 @@ export class Connection {
     else this.#connect();
   }
 
+  // leave says that the seat is given up where that goes without a request, and closes.
+  leave() {
+    this.#link?.leave?.();
+    this.close();
+  }
+
   close() {
     this.#listening.abort();
     clearTimeout(this.#timer);

@@ -93,11 +93,12 @@ export class Signaling {
     this.leave();
   }
 
-  // leave gives the seat up, by a request that outlives the page.
+  // leave gives the seat up, by a request that outlives the page, and over the socket, for
+  // browsers may drop the request all the same.
   leave() {
     if (this.#closed) return;
     this.#closed = true;
-    this.#connection.close();
+    this.#connection.leave();
     if (!this.#session.seated) return;
     const frames = [this.#session.opening(), ...fitting(this.#session.pending()), { leave: {} }];
     post(frames, { keepalive: true }).catch(() => {}); // then the server notices by itself

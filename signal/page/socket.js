@@ -47,6 +47,12 @@ export class Socket {
     if (this.#opened) this.#acknowledge(within);
   }
 
+  // leave says that the seat is given up, and all that was to be said before.
+  leave() {
+    this.wake();
+    this.#say({ leave: {} });
+  }
+
   close() {
     this.#lost = this.#take = () => {};
     this.#lose();
