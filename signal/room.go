@@ -168,12 +168,22 @@ func (r *rooms) resume(now time.Time, over transport, resume protocol.Resume) (*
 	return s, s.attachLocked(resume.Received), nil
 }
 
+// going notes that the client's window goes, and takes the connection with it.
+func (r *rooms) going(s *session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.going = true
+}
+
 // detach notes that a connection is gone.
 func (r *rooms) detach(now time.Time, s *session, l *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if l != nil && s.link == l {
 		s.link, s.away = nil, now
+		if s.going {
+			s.away = now.Add(goneTime - awayTime)
+		}
 		if s.transport == overSocket && s.over == nil {
 			r.noteLocked(s, journal.Event{Kind: journal.Lost})
 		}

@@ -15,6 +15,9 @@ import (
 const (
 	// awayTime is how long a session waits for its client to come back.
 	awayTime = 2 * time.Minute
+	// goneTime is the same where the client's window closed the socket as it went: it may
+	// still be loaded again.
+	goneTime = 5 * time.Second
 	// queueFrames and queueBytes bound what waits for a client.
 	queueFrames = 128
 	queueBytes  = 512 << 10
@@ -62,6 +65,7 @@ type session struct {
 	writing   []*batch          // the oldest first
 	link      *link             // nil while the client is away
 	away      time.Time         // since when
+	going     bool              // its window goes, and takes the link with it
 	transport transport         // of the last link
 	over      *protocol.Error   // why it has ended
 }
@@ -151,6 +155,7 @@ func (s *session) forgottenLocked() uint64 { return s.sent - uint64(len(s.queue)
 // The older link, if there is one, learns that it carries nothing any more.
 func (s *session) attachLocked(received uint64) *link {
 	s.wakeLocked()
+	s.going = false
 	s.link = &link{wake: make(chan struct{}, 1), sent: received}
 	s.wakeLocked()
 	return s.link

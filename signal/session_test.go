@@ -154,6 +154,31 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 	}
 }
 
+// TestAWindowThatGoesIsNotWaitedFor longer than a reload takes.
+func TestAWindowThatGoesIsNotWaitedFor(t *testing.T) {
+	l := newLab(t)
+	_, doctorKeys, patientKeys := l.seats(day)
+	doctor := l.raw(joining(doctorKeys, seal.NewEpoch()))
+	epoch := seal.NewEpoch()
+	patient := l.raw(joining(patientKeys, epoch))
+	session := patient.hear().Welcome.Session
+	_ = patient.socket.Close(websocket.StatusGoingAway, "")
+	l.gone(session)
+	l.at(day.Add(goneTime - time.Second))
+	l.rooms.sweep(l.clock())
+	patient = l.raw(resuming(session, 2))
+	if f := patient.hear(); f.Resumed == nil {
+		t.Fatalf("in time: %+v", f)
+	}
+	_ = patient.socket.Close(websocket.StatusGoingAway, "")
+	l.gone(session)
+	l.at(l.clock().Add(goneTime))
+	l.rooms.sweep(l.clock())
+	if left := doctor.until(func(f protocol.FromServer) bool { return f.Left != nil }).Left; left.Epoch != epoch {
+		t.Errorf("left %+v", left)
+	}
+}
+
 func TestASessionWaitsTwoMinutes(t *testing.T) {
 	l := newLab(t)
 	_, doctorKeys, patientKeys := l.seats(day)

@@ -96,7 +96,7 @@ func dnsName(name string) string {
 // converse carries a session's frames until the connection ends. It returns why the
 // session is over, or nil when it may be resumed.
 func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.Request) *protocol.Error {
-	frame, failure := s.read(ctx, socket, joinTime)
+	frame, _, failure := s.read(ctx, socket, joinTime)
 	if failure != nil || frame == nil {
 		return failure
 	}
@@ -151,11 +151,14 @@ func (s *Server) writeAll(ctx context.Context, socket *websocket.Conn, session *
 // readSession takes frames from a seated client until it is gone or misbehaves.
 func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, session *session) *protocol.Error {
 	for {
-		frame, failure := s.read(ctx, socket, silentTime)
+		frame, going, failure := s.read(ctx, socket, silentTime)
 		switch {
 		case failure != nil:
 			s.rooms.end(session, failure.Code, failure.Message)
 			return failure
+		case going:
+			s.rooms.going(session)
+			return nil
 		case frame == nil:
 			return nil
 		case frame.Join != nil || frame.Resume != nil:
@@ -182,24 +185,25 @@ func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, sessio
 
 const joinedTwice = "a join or a resume comes first, and once"
 
-// read returns the next frame, or nil when the client is gone.
-func (s *Server) read(ctx context.Context, socket *websocket.Conn, within time.Duration) (*clientFrame, *protocol.Error) {
+// read returns the next frame, or nil when the client is gone, and whether it said that its
+// window goes: browsers do (RFC 6455, section 7.4.1).
+func (s *Server) read(ctx context.Context, socket *websocket.Conn, within time.Duration) (frame *clientFrame, going bool, failure *protocol.Error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	kind, text, err := socket.Read(ctx)
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
-		return nil, badRequest(fmt.Sprintf("a frame has at most %d bytes, a first one %d", s.info.MaxMessage, maxFirst))
+		return nil, false, badRequest(fmt.Sprintf("a frame has at most %d bytes, a first one %d", s.info.MaxMessage, maxFirst))
 	case err != nil:
-		return nil, nil
+		return nil, websocket.CloseStatus(err) == websocket.StatusGoingAway, nil
 	case kind != websocket.MessageText:
-		return nil, badRequest("frames are text")
+		return nil, false, badRequest("frames are text")
 	}
-	frame, err := decodeFrame(text)
+	decoded, err := decodeFrame(text)
 	if err != nil {
-		return nil, badRequest(err.Error())
+		return nil, false, badRequest(err.Error())
 	}
-	return &frame, nil
+	return &decoded, false, nil
 }
 
 func write(ctx context.Context, socket *websocket.Conn, text json.RawMessage) error {
