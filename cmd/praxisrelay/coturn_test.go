@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -303,14 +304,23 @@ func TestCoturnsDiscovery(t *testing.T) {
 	}
 }
 
-// freePort returns a UDP port that was free on loopback's first two addresses.
+// freePort returns a port that is free for UDP and TCP, and that no client's connection is
+// given: it is below the system's range for those.
 func freePort(t *testing.T) string {
 	t.Helper()
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := fmt.Sprint(10_000 + rand.IntN(20_000))
+		conn, err := net.ListenPacket("udp4", "127.0.0.1:"+port)
+		if err != nil {
+			continue
+		}
+		listener, err := net.Listen("tcp4", "127.0.0.1:"+port)
+		conn.Close()
+		if err == nil {
+			listener.Close()
+			return port
+		}
 	}
-	defer conn.Close()
-	_, port, _ := net.SplitHostPort(conn.LocalAddr().String())
-	return port
+	t.Fatal("no port is free")
+	return ""
 }

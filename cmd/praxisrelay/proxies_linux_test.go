@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"fmt"
 	"net"
 	"net/http"
 	"os/exec"
@@ -89,10 +88,5 @@ func askBinding(t *testing.T, conn net.Conn) (mapped stun.XORMappedAddress) {
 
 func freeTCP(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return fmt.Sprint(listener.Addr())
+	return "127.0.0.1:" + freePort(t)
 }
