@@ -48,8 +48,13 @@ func newBrowser(t *testing.T, name string) *browser {
 // and change that; the page itself has no hooks for it.
 const instruments = `
 	window.connections = [];
+	window.failures = 0; // of these
 	window.RTCPeerConnection = class extends RTCPeerConnection {
-		constructor(...args) { super(...args); window.connections.push(this); }
+		constructor(...args) {
+			super(...args);
+			window.connections.push(this);
+			this.addEventListener('connectionstatechange', () => { if (this.connectionState === 'failed') window.failures++; });
+		}
 	};
 	window.heard = []; // the frames' names
 	window.tamper = (text) => text;
