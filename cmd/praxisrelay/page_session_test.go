@@ -213,7 +213,8 @@ func TestDaemonRestartsInACall(t *testing.T) {
 				b.eval(t, `({Connections: connections.length, Failures: failures})`, &made)
 				connections, failures = max(connections, made.Connections), failures+made.Failures
 			}
-			if connections > 1+failures { // what failed is replaced, and nothing else
+			// What failed is replaced, and what the relay carried where it arrives no more: once.
+			if allowed := 1 + failures; connections > allowed && (policy == "all" || connections > allowed+1) {
 				t.Errorf("%d connections were made for one call, of which %d failed", connections, failures)
 			}
 			patient.click(t, "#leave")

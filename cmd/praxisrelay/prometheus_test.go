@@ -165,7 +165,7 @@ func (p *monitor) until(what string, is func() bool) {
 	p.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for deadline := time.Now().Add(30 * time.Second); !is(); <-ticker.C {
+	for deadline := time.Now().Add(2 * time.Minute); !is(); <-ticker.C {
 		if time.Now().After(deadline) {
 			p.Fatalf("not in time: %s", what)
 		}
