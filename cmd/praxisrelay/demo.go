@@ -2,17 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -85,7 +77,7 @@ func demoCommand() *cobra.Command {
 		settings.Metrics.Listen = ""
 		settings.Signal.Registry = filepath.Join(folder, "registry.db")
 		settings.Signal.AdminSocket = filepath.Join(folder, "admin.sock")
-		held, err := demoSecrets()
+		held, err := secrets.New(demoHost)
 		if err != nil {
 			return err
 		}
@@ -163,38 +155,4 @@ To see that the relay alone carries the call, add ?policy=relay before the #.
 Ctrl-C ends the demo.
 `, i.Doctor.Link, i.Patient.Link, i.HTTPS, i.TURNUDP, i.TURNTCP, i.TURNTLS)
 	return err
-}
-
-// demoSecrets makes what init would make for a real appliance.
-func demoSecrets() (s secrets.Set, err error) {
-	s.TURN, s.Peppers = [][]byte{[]byte(rand.Text())}, [][]byte{[]byte(rand.Text())}
-	s.Pair, err = selfSigned(demoHost)
-	return s, err
-}
-
-// selfSigned makes a certificate for an address, which nobody has reason to trust.
-func selfSigned(address string) (secrets.Pair, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return secrets.Pair{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber:          new(big.Int).SetBytes([]byte(rand.Text())[:16]),
-		Subject:               pkix.Name{CommonName: "praxisrelay demo"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(7 * 24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-		IPAddresses:           []net.IP{net.ParseIP(address)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return secrets.Pair{}, err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	return secrets.Pair{
-		Chain: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		Key:   pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
-	}, err
 }

@@ -213,7 +213,7 @@ func writeConfig(t testing.TB) (file, folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }
-	s, err := demoSecrets()
+	s, err := secrets.New(demoHost)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -273,7 +273,7 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 // TestTLSIsWhatItShouldBe: TR-02102-2's versions and ciphers, the hybrid key exchange,
 // and tickets that do not outlive their keys.
 func TestTLSIsWhatItShouldBe(t *testing.T) {
-	held, err := demoSecrets()
+	held, err := secrets.New(demoHost)
 	if err != nil {
 		t.Fatal(err)
 	}

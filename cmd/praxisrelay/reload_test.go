@@ -68,7 +68,7 @@ func TestReloadCommand(t *testing.T) {
 		}, true, []string{"in effect now: relay.max_session, relay.max_per_seat, relay.secret_files\n"}},
 		{"a certificate, and a key that is not its own", func() {
 			for _, file := range []string{"cert.pem", "key.pem"} {
-				pair, err := selfSigned(demoHost)
+				pair, err := secrets.SelfSigned(demoHost)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -76,7 +76,7 @@ func TestReloadCommand(t *testing.T) {
 			}
 		}, false, []string{"not reloaded", "no pair"}},
 		{"a certificate with its key", func() {
-			pair, err := selfSigned(demoHost)
+			pair, err := secrets.SelfSigned(demoHost)
 			if err != nil {
 				t.Fatal(err)
 			}
