@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ func configureACME(t *testing.T, p *certificatetest.Pebble, lines string) (file 
 	}
 	changed := strings.NewReplacer(
 		"name: 127.0.0.1", "name: "+acmeName,
-		"https: 127.0.0.1:0", "https: "+hostPort(p.Address, certificatetest.TLSPort)+lines,
+		"https: 127.0.0.1:0", "https: "+net.JoinHostPort(p.Address, strconv.Itoa(certificatetest.TLSPort))+lines,
 		"tls: {certificate: "+folder+"/cert.pem, key: "+folder+"/key.pem}",
 		fmt.Sprintf("tls: {acme: {directory: %q, ca_file: %s, eab_key_id: kid-1, eab_key_file: %s, cache: %s/acme}}", p.Directory, p.CAFile, eab, folder),
 	).Replace(string(text))
@@ -112,7 +113,7 @@ func TestServeWithACME(t *testing.T) {
 	t.Parallel()
 	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}, Lifetime: 48 * time.Second})
 	p.Start(t)
-	https := hostPort(p.Address, certificatetest.TLSPort)
+	https := net.JoinHostPort(p.Address, strconv.Itoa(certificatetest.TLSPort))
 	file := configureACME(t, p, "")
 	d := startACME(t, file)
 	first := waitForCertificate(t, https, p, "")
@@ -160,9 +161,9 @@ func TestServeWithHTTP01(t *testing.T) {
 	t.Parallel()
 	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}})
 	p.Start(t)
-	plain := hostPort(p.Address, certificatetest.HTTPPort)
+	plain := net.JoinHostPort(p.Address, strconv.Itoa(certificatetest.HTTPPort))
 	startACME(t, configureACME(t, p, "\n  http: "+plain))
-	waitForCertificate(t, hostPort(p.Address, certificatetest.TLSPort), p, "")
+	waitForCertificate(t, net.JoinHostPort(p.Address, strconv.Itoa(certificatetest.TLSPort)), p, "")
 	if !strings.Contains(p.Log(), "/.well-known/acme-challenge/") {
 		t.Errorf("the authority did not come by HTTP:\n%s", p.Log())
 	}

@@ -247,7 +247,7 @@ func TestPepperIsReloaded(t *testing.T) {
 func TestAdminAPIDocumentRuns(t *testing.T) {
 	t.Parallel()
 	bash, _ := tool(t, "bash", "bash"), tool(t, "curl", "curl")
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "admin-api.md"))
+	text, err := os.ReadFile(inTree("docs", "admin-api.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

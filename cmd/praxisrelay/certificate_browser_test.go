@@ -40,6 +40,8 @@ type judgedCertificate struct {
 	chromium   bool // it refuses the certificate
 }
 
+const aDay = 24 * time.Hour
+
 // judgedCertificates are made by an authority that the judge and the browser know.
 func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCertificate) {
 	t.Helper()
@@ -118,15 +120,15 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 		{"825 days", "", "", takes, lives(825)},
 		{"826 days", "lifetime", certificate.Some, takes, lives(826)},
 		{"five years of before Apple's rules", "", "", takes, func(c *x509.Certificate) {
-			c.NotBefore, c.NotAfter, c.ExtKeyUsage = time.Date(2019, 6, 30, 0, 0, 0, 0, time.UTC), time.Now().Add(oneDay), nil
+			c.NotBefore, c.NotAfter, c.ExtKeyUsage = time.Date(2019, 6, 30, 0, 0, 0, 0, time.UTC), time.Now().Add(aDay), nil
 		}},
 		{"a common name only", "name", certificate.All, refuses, func(c *x509.Certificate) { c.DNSNames, c.Subject.CommonName = nil, name }},
 		{"another name", "name", certificate.All, refuses, is("www.example.org")},
 		{"a wildcard", "", "", takes, is("*.example.org")},
 		{"a wildcard two labels up", "name", certificate.All, refuses, is("*.org")},
 		{"a part of a label", "name", certificate.All, refuses, is("rel*.example.org")},
-		{"ended", "ended", certificate.All, refuses, dated(-2*oneDay, -oneDay)},
-		{"not begun", "not-begun", certificate.All, refuses, dated(oneDay, 2*oneDay)},
+		{"ended", "ended", certificate.All, refuses, dated(-2*aDay, -aDay)},
+		{"not begun", "not-begun", certificate.All, refuses, dated(aDay, 2*aDay)},
 		{"for no use", "usage", certificate.Some, takes, usage()},
 		{"for any use", "usage", certificate.Some, takes, usage(x509.ExtKeyUsageAny)},
 		{"for clients", "usage", certificate.All, refuses, usage(x509.ExtKeyUsageClientAuth)},
@@ -174,8 +176,8 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 	by("the root too", "", "", takes, between, root)
 	by("a stranger too", "", "", takes, between, certificatetest.Named(t, "a stranger"))
 	by("an issuer that is missing", "incomplete", certificate.Some, refuses, below)
-	by("an issuer that ended", "chain", certificate.All, refuses, root.Between(t, "ended", dated(-2*oneDay, -oneDay)))
-	by("an issuer that has not begun", "chain", certificate.All, refuses, root.Between(t, "not begun", dated(oneDay, 2*oneDay)))
+	by("an issuer that ended", "chain", certificate.All, refuses, root.Between(t, "ended", dated(-2*aDay, -aDay)))
+	by("an issuer that has not begun", "chain", certificate.All, refuses, root.Between(t, "not begun", dated(aDay, 2*aDay)))
 	by("an issuer that is no authority", "chain", certificate.All, refuses, root.Between(t, "none", func(c *x509.Certificate) { c.IsCA = false }))
 	by("an issuer for clients", "chain", certificate.All, refuses, root.Between(t, "for clients", usage(x509.ExtKeyUsageClientAuth)))
 	by("an issuer for another domain", "chain", certificate.All, refuses, root.Between(t, "constrained", func(c *x509.Certificate) {

@@ -45,7 +45,7 @@ func TestCertificateWarnings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, folder := writeConfig(t)
-			chain, key := between.Issue(t, demoHost, func(c *x509.Certificate) {
+			chain, key := between.Issue(t, loopback, func(c *x509.Certificate) {
 				c.Subject = pkix.Name{CommonName: "The leaf"}
 				test.change(c)
 			})
@@ -90,7 +90,7 @@ func TestWhereNobodyCouldConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad, badKey := ca.IssueFor(t, edwards, demoHost, nil)
+	bad, badKey := ca.IssueFor(t, edwards, loopback, nil)
 	put(bad, badKey)
 	exits := func(want int, says string, args ...string) {
 		t.Helper()
@@ -106,7 +106,7 @@ func TestWhereNobodyCouldConnect(t *testing.T) {
 	cert, key := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
 	exits(1, "tls.certificate: "+cert+": "+reason, "config", "check", "--config", file)
 	fresh := filepath.Join(t.TempDir(), "praxisrelay.yaml")
-	exits(1, reason, "init", "--non-interactive", "--name", demoHost, "--cert", cert, "--key", key, "--config", fresh)
+	exits(1, reason, "init", "--non-interactive", "--name", loopback, "--cert", cert, "--key", key, "--config", fresh)
 	if _, err := os.Stat(fresh); err == nil {
 		t.Error("init has written a configuration")
 	}
@@ -129,7 +129,7 @@ func TestWhereNobodyCouldConnect(t *testing.T) {
 	exits(3, "no browser accepts the certificate ("+reason, check...)
 	exits(3, "kein Browser nimmt das Zertifikat an (Sein Schlüssel", append(check, "--lang", "de")...)
 
-	put(ca.Issue(t, demoHost, func(c *x509.Certificate) { c.NotAfter = c.NotBefore.AddDate(3, 0, 0) }))
+	put(ca.Issue(t, loopback, func(c *x509.Certificate) { c.NotAfter = c.NotBefore.AddDate(3, 0, 0) }))
 	exits(0, "", "reload", "--config", file, "--socket", s.socket)
 	exits(1, "WARNING - the certificate is not accepted by all: it is valid for 1096 days", "status", "--check", "--socket", s.socket)
 	exits(1, "it is valid for 1096 days, and iPhones", check...) // the code is nobody's

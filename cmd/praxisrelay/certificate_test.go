@@ -54,7 +54,7 @@ func TestCertificatesRotateUnderLoad(t *testing.T) {
 		return s.serving(line)
 	})
 	https := strings.TrimSuffix(strings.TrimPrefix(s.url, "https://"), "/")
-	trusting := func() *tls.Config { return &tls.Config{RootCAs: ca.Pool(), ServerName: demoHost} }
+	trusting := func() *tls.Config { return &tls.Config{RootCAs: ca.Pool(), ServerName: loopback} }
 
 	stay := newStayers(t, s, turnTLS)
 	var handshakes atomic.Int64
@@ -134,7 +134,7 @@ type rotation struct {
 func (r *rotation) next(t *testing.T) string {
 	t.Helper()
 	var serial string
-	chain, key := r.ca.Issue(t, demoHost, func(c *x509.Certificate) { serial = c.SerialNumber.String() })
+	chain, key := r.ca.Issue(t, loopback, func(c *x509.Certificate) { serial = c.SerialNumber.String() })
 	files := map[string][]byte{filepath.Join(r.folder, "cert.pem"): chain, filepath.Join(r.folder, "key.pem"): key}
 	for file, text := range files { // in any order
 		var err error

@@ -157,7 +157,7 @@ func (l *checkLab) check(name string, s site, args ...string) (report sitecheck.
 		l.Error(stderr)
 		return report, -1
 	}
-	var created createdJSON
+	var created madeAppointment
 	if err := json.Unmarshal([]byte(made), &created); err != nil {
 		l.Error(err)
 		return report, -1

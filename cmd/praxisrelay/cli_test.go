@@ -43,27 +43,27 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 		status int
 	}{
 		"no TURN secret": {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "turn.secret")) },
-			[]string{"relay.secret_files[0]:", "does not exist: make one with: (umask 077; openssl rand -base64 32 > "}, exitMisconfigured},
-		"an empty secret":        {write("turn.secret", "\n", 0o600), []string{"relay.secret_files[0]:", "holds 0 characters, at least 16"}, exitMisconfigured},
-		"a secret for everybody": {write("pepper.secret", "a pepper of some length", 0o604), []string{"signal.pepper_file:", "chmod o="}, exitMisconfigured},
+			[]string{"relay.secret_files[0]:", "does not exist: make one with: (umask 077; openssl rand -base64 32 > "}, exConfig},
+		"an empty secret":        {write("turn.secret", "\n", 0o600), []string{"relay.secret_files[0]:", "holds 0 characters, at least 16"}, exConfig},
+		"a secret for everybody": {write("pepper.secret", "a pepper of some length", 0o604), []string{"signal.pepper_file:", "chmod o="}, exConfig},
 		"one secret twice": {func(t *testing.T, folder string) {
 			write("turn.secret", "one and the same secret", 0o600)(t, folder)
 			write("pepper.secret", "one and the same secret", 0o600)(t, folder)
-		}, []string{"signal.pepper_file: holds the same as relay.secret_files[0]"}, exitMisconfigured},
-		"no certificate":        {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls.certificate:", "cert.pem"}, exitMisconfigured},
-		"another's certificate": {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}, exitMisconfigured},
+		}, []string{"signal.pepper_file: holds the same as relay.secret_files[0]"}, exConfig},
+		"no certificate":        {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls.certificate:", "cert.pem"}, exConfig},
+		"another's certificate": {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}, exConfig},
 		"a certificate that is over": {func(t *testing.T, folder string) {
 			chain, key := certificatetest.NewCA(t).Issue(t, "127.0.0.1", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
 			write("cert.pem", string(chain), 0o600)(t, folder)
 			write("key.pem", string(key), 0o600)(t, folder)
 		}, []string{"tls.certificate:", "renew it"}, 1},
-		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}, exitMisconfigured},
+		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}, exConfig},
 		"a taken port":             {replace("https: 127.0.0.1:0", "https: "+taken.Addr().String()), []string{"listen.https:", "stop what has the port"}, 1},
 		"an address of no one":     {replace("turn_udp: [127.0.0.1:0]", "turn_udp: ['192.0.2.99:3478']"), []string{"listen.turn_udp:", "use an address of this host"}, 1},
 		"a registry that is none":  {write("registry.db", strings.Repeat("not a registry ", 1000), 0o600), []string{"signal.registry: ", "registry.db is none, or damaged", "restore a backup"}, 1},
 		"a folder that is missing": {replace("admin_socket: ", "admin_socket: /nonexistent"), []string{"signal.admin_socket:", "make the folder /nonexistent"}, 1},
 		"a folder that is none":    {replace("registry: ", "registry: /dev/null"), []string{"signal.registry:", "/dev/null", "is no folder"}, 1},
-		"a path that is too long":  {replace("admin_socket: ", "admin_socket: /"+strings.Repeat("long/", 30)), []string{"praxisrelay.yaml:10: signal.admin_socket:", "the path of a unix socket at most "}, exitMisconfigured},
+		"a path that is too long":  {replace("admin_socket: ", "admin_socket: /"+strings.Repeat("long/", 30)), []string{"praxisrelay.yaml:10: signal.admin_socket:", "the path of a unix socket at most "}, exConfig},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, folder := writeConfig(t)

@@ -36,14 +36,14 @@ func bootDebian(t *testing.T, namespace string) *container {
 	t.Helper()
 	nspawn := tool(t, "systemd-nspawn", "systemd-container")
 	tool(t, "debootstrap", "debootstrap")
-	if out, err := exec.Command("../../.ci/debian").CombinedOutput(); err != nil {
+	if out, err := exec.Command(inTree(".ci/debian")).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if out, err := exec.Command("ip", "-netns", namespace, "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	c := &container{root: t.TempDir()}
-	if out, err := exec.Command("tar", "-C", c.root, "-xf", "../../build/debian.tar").CombinedOutput(); err != nil {
+	if out, err := exec.Command("tar", "-C", c.root, "-xf", inTree("build/debian.tar")).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	// It tells its first process's number, and when it has booted, as a service would.

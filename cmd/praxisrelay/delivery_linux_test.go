@@ -147,7 +147,7 @@ func TestUnprintedCodesAreTakenBack(t *testing.T) {
 	}
 }
 
-func readCreated(t *testing.T, line string) (made createdJSON) {
+func readCreated(t *testing.T, line string) (made madeAppointment) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(line), &made); err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestHalfFilesGo(t *testing.T) {
 	if err == nil || !strings.HasSuffix(stderr, "backup.db: no space left on device\n") {
 		t.Errorf("%v, said %q", err, stderr)
 	}
-	if said := printInto(t, fullDevice(t), "firewall", "--config", filepath.Join("..", "..", "docs", "praxisrelay.example.yaml"), "--address", "192.0.2.1"); said != "praxisrelay: write /dev/stdout: no space left on device\n" {
+	if said := printInto(t, fullDevice(t), "firewall", "--config", inTree("docs", "praxisrelay.example.yaml"), "--address", "192.0.2.1"); said != "praxisrelay: write /dev/stdout: no space left on device\n" {
 		t.Errorf("said %q", said)
 	}
 	if _, err := os.Stat(filepath.Join(disk, "backup.db")); !errors.Is(err, os.ErrNotExist) {

@@ -17,7 +17,7 @@ import (
 // TestDocumentsNameWhatExists holds every test and every link to a file or a
 // heading that a document names against the tree.
 func TestDocumentsNameWhatExists(t *testing.T) {
-	root := filepath.Join("..", "..")
+	root := inTree()
 	defined := map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
@@ -68,7 +68,7 @@ func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
 	for _, pattern := range []string{"README.md", "docs/*.md", "docs/de/*.md"} {
-		paths, err := filepath.Glob(filepath.Join("..", "..", pattern))
+		paths, err := filepath.Glob(inTree(pattern))
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("%s: %d documents, %v", pattern, len(paths), err)
 		}
@@ -116,7 +116,7 @@ func TestDocumentsShowCommandsThatExist(t *testing.T) {
 			check(path, span, false)
 		}
 	}
-	readme, err := os.ReadFile("../../systemd/packages/README")
+	readme, err := os.ReadFile(inTree("systemd/packages/README"))
 	if err != nil {
 		t.Fatal(err)
 	}

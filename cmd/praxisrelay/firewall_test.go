@@ -28,10 +28,10 @@ import (
 // example configuration.
 func TestFirewallDocuments(t *testing.T) {
 	t.Parallel()
-	for language, document := range map[string]string{"en": "../../docs/firewall.md", "de": "../../docs/de/firewall.md"} {
+	for language, document := range map[string]string{"en": inTree("docs/firewall.md"), "de": inTree("docs/de/firewall.md")} {
 		args := []string{"firewall", "--config", "docs/praxisrelay.example.yaml", "--address", "192.0.2.10,2001:db8::10", "--format", "markdown", "--lang", language}
 		c := program(args...)
-		c.Dir = "../.."
+		c.Dir = inTree()
 		out, err := c.Output()
 		if err != nil {
 			t.Fatal(err)
@@ -54,7 +54,7 @@ func TestFirewallDocuments(t *testing.T) {
 
 func TestFirewallCommand(t *testing.T) {
 	file, _ := writeConfig(t)
-	example := "../../docs/praxisrelay.example.yaml"
+	example := inTree("docs/praxisrelay.example.yaml")
 	for _, test := range []struct {
 		args   []string
 		stderr string

@@ -20,7 +20,7 @@ import (
 func TestFirewalldTakesTheService(t *testing.T) {
 	t.Parallel()
 	offline := tool(t, "firewall-offline-cmd", "firewalld")
-	c, err := config.Load("../../docs/praxisrelay.example.yaml")
+	c, err := config.Load(inTree("docs/praxisrelay.example.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

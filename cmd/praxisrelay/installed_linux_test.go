@@ -240,7 +240,7 @@ func (h hosts) prepare(t *testing.T, c *container, packages ...string) client.Di
 // makeCodes makes an appointment's codes with the command, and stretches them.
 func (c *container) makeCodes(t *testing.T, dialer client.Dialer) (seats []client.CreatedSeat) {
 	t.Helper()
-	var created createdJSON
+	var created madeAppointment
 	if err := json.Unmarshal([]byte(c.run(t, "praxisrelay code create --start now --json")), &created); err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestSheetInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(stderr)
 	}
-	var made createdJSON
+	var made madeAppointment
 	if err := json.Unmarshal([]byte(stdout), &made); err != nil {
 		t.Fatal(err)
 	}

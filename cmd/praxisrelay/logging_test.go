@@ -15,7 +15,7 @@ import (
 
 // TestEveryMessageIsDocumented in docs/logging.md, with its level, and no other.
 func TestEveryMessageIsDocumented(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "logging.md"))
+	text, err := os.ReadFile(inTree("docs", "logging.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func loggedMessages(t *testing.T) map[string]string {
 		})
 	}
 	for _, folder := range []string{"cmd", "config", "relay", "signal", "systemd"} {
-		err := filepath.WalkDir(filepath.Join("..", "..", folder), func(path string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(inTree(folder), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}

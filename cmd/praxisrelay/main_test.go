@@ -44,6 +44,36 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// exConfig is the exit status where only another configuration helps, EX_CONFIG of sysexits.h.
+const exConfig = 78
+
+// loopback is the address of appliances under test.
+const loopback = "127.0.0.1"
+
+// demo is what praxisrelay demo --json prints.
+type demo struct {
+	URL, HTTPS      string
+	TURNUDP         string `json:"turn_udp"`
+	TURNTCP         string `json:"turn_tcp"`
+	TURNTLS         string `json:"turn_tls"`
+	Doctor, Patient struct{ Code, Link, Username, Credential string }
+}
+
+// madeAppointment is what code create --json prints of an appointment.
+type madeAppointment struct {
+	Appointment string
+	Seats       []struct{ Seat, Code, Link string }
+}
+
+// inTree returns the path of a file of the project, whose root it finds above the test.
+func inTree(path ...string) string {
+	for root := "."; ; root = filepath.Join("..", root) {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			return filepath.Join(append([]string{root}, path...)...)
+		}
+	}
+}
+
 // program returns a command that runs praxisrelay.
 func program(args ...string) *exec.Cmd {
 	c := exec.Command(os.Args[0], args...)
@@ -132,7 +162,7 @@ func (d *daemon) end(t testing.TB) {
 }
 
 // startDemo runs a demo on free ports.
-func startDemo(t *testing.T) (info demoInfo, d *daemon) {
+func startDemo(t *testing.T) (info demo, d *daemon) {
 	t.Helper()
 	c := program("demo", "--json", "--https-port", "0", "--turn-udp-port", "0", "--turn-tcp-port", "0", "--turn-tls-port", "0")
 	d = start(t, c, false, func(line string) bool { return json.Unmarshal([]byte(line), &info) == nil })
@@ -213,7 +243,7 @@ func writeConfig(t testing.TB) (file, folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }
-	s, err := secrets.New(demoHost)
+	s, err := secrets.New(loopback)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -152,7 +151,7 @@ var updateMonitoring = flag.Bool("update-monitoring", false, "write the table of
 // TestMonitoringNamesEveryMetric: the table in docs/monitoring.md is what the daemon
 // exposes; -update-monitoring writes it.
 func TestMonitoringNamesEveryMetric(t *testing.T) {
-	file := filepath.Join("..", "..", "docs", "monitoring.md")
+	file := inTree("docs", "monitoring.md")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,7 @@ func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched
 	t.Helper()
 	file, folder := writeConfig(t)
 	edit(t, file, changes...)
-	made := signedFor(t, demoHost, func(c *x509.Certificate) {
+	made := signedFor(t, loopback, func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -90), time.Now().Add(lasts)
 	})
 	for name, text := range map[string]string{"cert.pem": made.certificate, "key.pem": made.key} {

@@ -32,7 +32,7 @@ func packagesOf(t *testing.T, version string) (folder string) {
 	packages.Lock()
 	defer packages.Unlock()
 	if packages.folders[version] == "" {
-		folder, err := filepath.Abs("../../build/packages-" + version)
+		folder, err := filepath.Abs(inTree("build", "packages-"+version))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +44,7 @@ func packagesOf(t *testing.T, version string) (folder string) {
 
 func buildPackages(t *testing.T, folder string, environment ...string) {
 	t.Helper()
-	c := exec.Command("../../systemd/packages/build", folder, "linux/"+runtime.GOARCH)
+	c := exec.Command(inTree("systemd/packages/build"), folder, "linux/"+runtime.GOARCH)
 	c.Env = append(os.Environ(), environment...)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -86,7 +86,7 @@ func TestReloadLosesNothing(t *testing.T) {
 	}
 }
 
-func reloadLosesNothing(t *testing.T, info demoInfo, doctor, patient *browser) {
+func reloadLosesNothing(t *testing.T, info demo, doctor, patient *browser) {
 	doctor.open(t, info.Doctor.Link, "")
 	patient.open(t, info.Patient.Link, "")
 	patient.write(t, "#name", "Ada L.")

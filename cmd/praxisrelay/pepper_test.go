@@ -89,7 +89,7 @@ func TestAnotherPepper(t *testing.T) {
 	write("a pepper of neither\n")
 	says("a pepper of neither", true, "is not the pepper of the 4 codes", "config", "check")
 	_, stderr, err := run(t, "serve", "--config", config)
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != exitMisconfigured || !strings.Contains(stderr, "is not the pepper of the 4 codes") {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != exConfig || !strings.Contains(stderr, "is not the pepper of the 4 codes") {
 		t.Errorf("a daemon with a pepper of neither: %v\n%s", err, stderr)
 	}
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // monitoringFile is one of the files that are shipped for Prometheus and Grafana.
-func monitoringFile(name string) string { return filepath.Join("..", "..", "docs", "monitoring", name) }
+func monitoringFile(name string) string { return inTree("docs", "monitoring", name) }
 
 // readYAML reads a file into maps and lists, so that nothing of it is lost when it is
 // written again.
@@ -240,7 +240,7 @@ func TestAlertsAsTables(t *testing.T) {
 // TestEveryAlertHasARunbook: each names a heading of docs/monitoring.md, and there is no
 // other.
 func TestEveryAlertHasARunbook(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "monitoring.md"))
+	text, err := os.ReadFile(inTree("docs", "monitoring.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

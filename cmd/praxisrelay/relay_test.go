@@ -273,14 +273,14 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 // TestTLSIsWhatItShouldBe: TR-02102-2's versions and ciphers, the hybrid key exchange,
 // and tickets that do not outlive their keys.
 func TestTLSIsWhatItShouldBe(t *testing.T) {
-	held, err := secrets.New(demoHost)
+	held, err := secrets.New(loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := atomic.Pointer[time.Time]{}
 	start := time.Now()
 	now.Store(&start)
-	pair := certificate.NewStore(demoHost, time.Now, slog.New(slog.DiscardHandler))
+	pair := certificate.NewStore(loopback, time.Now, slog.New(slog.DiscardHandler))
 	if err := pair.Replace(held.Pair.Chain, held.Pair.Key); err != nil {
 		t.Fatal(err)
 	}

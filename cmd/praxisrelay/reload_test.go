@@ -68,7 +68,7 @@ func TestReloadCommand(t *testing.T) {
 		}, true, []string{"in effect now: relay.max_session, relay.max_per_seat, relay.secret_files\n"}},
 		{"a certificate, and a key that is not its own", func() {
 			for _, file := range []string{"cert.pem", "key.pem"} {
-				pair, err := secrets.SelfSigned(demoHost)
+				pair, err := secrets.SelfSigned(loopback)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -76,7 +76,7 @@ func TestReloadCommand(t *testing.T) {
 			}
 		}, false, []string{"not reloaded", "no pair"}},
 		{"a certificate with its key", func() {
-			pair, err := secrets.SelfSigned(demoHost)
+			pair, err := secrets.SelfSigned(loopback)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,7 +229,7 @@ func (s *served) hangUp(t *testing.T) {
 
 // TestDocumentTellsWhatIsReloaded of every key.
 func TestDocumentTellsWhatIsReloaded(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "operation.md"))
+	text, err := os.ReadFile(inTree("docs", "operation.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

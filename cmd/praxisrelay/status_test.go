@@ -309,7 +309,7 @@ func TestCheckExitsByCause(t *testing.T) {
 func TestStatusDocumentRuns(t *testing.T) {
 	t.Parallel()
 	bash := tool(t, "bash", "bash")
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "status.md"))
+	text, err := os.ReadFile(inTree("docs", "status.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 func TestTheUnitsAreSound(t *testing.T) {
 	t.Parallel()
 	tool(t, "systemd-analyze", "systemd")
-	units, err := filepath.Glob("../../systemd/praxisrelay*.*")
+	units, err := filepath.Glob(inTree("systemd/praxisrelay*.*"))
 	if err != nil || len(units) < 4 {
 		t.Fatal(units, err)
 	}

@@ -11,7 +11,7 @@ import (
 // there as well, and what it did is named.
 func TestPageAgreesWithTheVectors(t *testing.T) {
 	t.Parallel()
-	vectors, err := os.ReadFile("../../signal/testdata/vectors.json")
+	vectors, err := os.ReadFile(inTree("signal/testdata/vectors.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
