@@ -24,10 +24,10 @@ packages: ## Leave .deb, .rpm, programs for all platforms and SBOMs in dist/
 
 test: tools lint build ## Run everything that CI runs; what had to be skipped is said at the end
 	@rm -f $(SKIPPED) build/tests-*.json
-	$(call tests,parts,20m,$$(go list ./... | grep -v '/cmd/praxisrelay$$'))
+	$(call tests,all,40m,$$(go list ./... | grep -v /e2e/load))
 	go test -race -vet=off ./signal/code
-	# Apart, since some of these load the machine and measure beside it.
-	$(call tests,program,60m,./cmd/praxisrelay)
+	# Alone, since these load the machine and measure at the same time.
+	$(call tests,load,20m,./cmd/praxisrelay/e2e/load)
 	@echo; echo "The slowest:"; cat build/tests-*.json | go run $(GOTESTSUM) tool slowest --num 20
 	@if [ -s $(SKIPPED) ]; then echo; echo "SKIPPED:"; cat $(SKIPPED); fi
 
@@ -35,7 +35,7 @@ test: tools lint build ## Run everything that CI runs; what had to be skipped is
 # long under the race detector, and its hashes share nothing: without it there, tests of the
 # program spend their time on what they test.
 tests = PRAXISRELAY_TEST_SKIPPED=$(SKIPPED) go run $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/tests-$(1).json -- \
-	-race -shuffle=on -vet=off -parallel 3 -timeout $(2) \
+	-race -shuffle=on -vet=off -p 3 -parallel 4 -timeout $(2) \
 	-gcflags='crypto/internal/fips140/...=-race=false' -gcflags='praxisrelay/signal/code=-race=false' $(3)
 
 tools: ## Install what the tests need, where that is possible (Debian, as root)
@@ -45,7 +45,7 @@ lint: ## Check formatting and run the linters
 	@unformatted=$$(gofmt -l cmd config docs relay signal systemd); \
 	if [ -n "$$unformatted" ]; then echo "gofmt differs: $$unformatted"; exit 1; fi
 	go vet ./...
-	GOOS=windows go build -o /dev/null ./cmd/... && GOOS=darwin go build -o /dev/null ./cmd/...
+	GOOS=windows go build -o /dev/null ./cmd/praxisrelay && GOOS=darwin go build -o /dev/null ./cmd/praxisrelay
 	go run $(STATICCHECK) ./...
 
 fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
@@ -56,4 +56,4 @@ fuzz: ## Fuzz every parser of foreign bytes, each for FUZZTIME (30s)
 
 bench: ## Measure what the core costs per packet and per request, and 10,000 clients that come at once
 	go test -run '^$$' -bench . -benchmem ./relay/core
-	go test -run '^$$' -bench JoinStorm -benchtime 1x ./cmd/praxisrelay
+	go test -run '^$$' -bench JoinStorm -benchtime 1x ./cmd/praxisrelay/e2e/load

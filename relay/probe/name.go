@@ -66,3 +66,27 @@ func HostAddresses() (own []netip.Addr, err error) {
 	}
 	return own, nil
 }
+
+// ClientAddresses looks up where clients go. The view from here may be another than
+// theirs: a public address that is configured takes the place of what is found of its
+// family, and is enough where nothing is.
+func ClientAddresses(ctx context.Context, resolver Resolver, name string, public netip.Addr) (addresses []netip.Addr, err error) {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	if public.IsValid() {
+		addresses = append(addresses, public)
+	}
+	ctx, cancel := context.WithTimeout(ctx, LookupTime)
+	defer cancel()
+	found, err := resolver.LookupNetIP(ctx, "ip", name)
+	if err != nil && !public.IsValid() {
+		return nil, fmt.Errorf("%s does not resolve here (%w)", name, err)
+	}
+	for _, addr := range found {
+		if addr = addr.Unmap(); !public.IsValid() || addr.Is4() != public.Is4() {
+			addresses = append(addresses, addr)
+		}
+	}
+	return addresses, nil
+}

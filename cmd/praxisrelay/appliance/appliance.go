@@ -1,0 +1,235 @@
+// Package appliance is the daemon, wired: it binds everything or nothing, serves, reloads
+// and drains.
+package appliance
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"praxisrelay/cmd/praxisrelay/logs"
+	"praxisrelay/cmd/praxisrelay/secrets"
+	"praxisrelay/config"
+	"praxisrelay/config/network/shares"
+	"praxisrelay/relay"
+	"praxisrelay/relay/certificate"
+	"praxisrelay/relay/check"
+	"praxisrelay/relay/credential"
+	"praxisrelay/relay/synthetic"
+	"praxisrelay/signal"
+	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/code"
+	"praxisrelay/signal/health"
+	"praxisrelay/signal/journal"
+	"praxisrelay/signal/protocol"
+	"praxisrelay/systemd"
+)
+
+// maxBeside is how many connections the admin API's listener and the metrics' have open
+// at once, each, a quarter of them of one network: they take no descriptors from the
+// clients', and nobody who has no token keeps the others out.
+const maxBeside = 200
+
+// besides returns the connections of such a listener.
+func besides(l net.Listener) net.Listener { return shares.New(maxBeside, maxBeside/4).Listen(l) }
+
+// Appliance is everything that serves, wired: the one place where the relay and the
+// signaling meet.
+type Appliance struct {
+	relay      *relay.Relay
+	keys       *credential.Keyring
+	pepper     *appointment.Pepper
+	fitted     fitted // the pepper, to the registry
+	pair       *certificate.Store
+	acme       *certificate.ACME // nil: the certificate is in files
+	signal     *signal.Server
+	registry   appointment.Registry
+	journal    *journal.Journal
+	admin      net.Listener
+	api        net.Listener // nil: the admin API is on the socket alone
+	monitoring net.Listener // nil: there are no metrics
+	synthetic  *synthetic.Caller
+	sockets    *systemd.Sockets
+	addresses  relay.Addresses
+	url        string
+	urls       []string     // of the ICE servers
+	lifetime   atomic.Int64 // of credentials, a time.Duration
+	drain      drain
+	public     netip.Addr // that a NAT translates to this host; invalid: none
+	version    string
+	now        func() time.Time // of appointments and credentials
+	log        *logs.Log
+	since      time.Time                             // when it began to serve
+	reloaded   atomic.Pointer[protocol.ReloadStatus] // nil: never
+
+	reloads *reloads
+	handed  atomic.Pointer[map[string][]byte] // by praxisrelay reload, the last that was taken; nil: never
+	health  health.Checks                     // filled before anything is served
+
+	reloading sync.Mutex    // guards what is below
+	settings  config.Config // that are in effect
+	secrets   secrets.Set   // likewise
+}
+
+// Options are what an appliance is made of.
+type Options struct {
+	Config  config.Config
+	Secrets secrets.Set
+	Sockets *systemd.Sockets // of the service manager
+	Version string
+	Now     func() time.Time // of appointments and credentials
+	Log     *logs.Log
+}
+
+// Listen binds everything that the configuration says, or nothing.
+func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
+	c, s, sockets, log := o.Config, o.Secrets, o.Sockets, o.Log
+	a := &Appliance{
+		version:  o.Version,
+		now:      o.Now,
+		log:      log,
+		sockets:  sockets,
+		journal:  journal.New(time.Now, log.Shown),
+		reloads:  newReloads(time.Now()),
+		settings: c,
+		secrets:  s,
+	}
+	if err := findPublicAddress(ctx, &c.Relay); err != nil {
+		return nil, err
+	}
+	a.public = c.Relay.PublicAddress
+	a.lifetime.Store(int64(c.Relay.CredentialLifetime))
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if a.keys, err = credential.NewKeyring(s.TURN...); err != nil {
+		return nil, fmt.Errorf("relay.secret_files: %w", err)
+	}
+	if a.pepper, err = appointment.NewPepper(s.Peppers...); err != nil {
+		return nil, fmt.Errorf("signal.pepper_file: %w", err)
+	}
+	a.pair = certificate.NewStore(c.Name, time.Now, log.Logger)
+	options := relay.Options{
+		Listen:  c.Listen,
+		Relay:   c.Relay,
+		Keys:    a.keys,
+		TLS:     tlsConfig(a.pair),
+		Now:     o.Now,
+		Sockets: sockets,
+		Observe: a.note,
+	}
+	if c.TLS.ACME.Directory == "" {
+		if err = a.pair.Replace(s.Pair.Chain, s.Pair.Key); err != nil {
+			return nil, fmt.Errorf("tls.certificate: %w", err)
+		}
+	} else {
+		if a.acme, err = certificate.NewACME(a.pair, s.ACME); err != nil {
+			return nil, err
+		}
+		options.Validation = a.acme.Validation
+	}
+	if a.relay, err = relay.Listen(options); err != nil {
+		return nil, systemd.Remedy(err)
+	}
+	a.addresses = a.relay.Addresses()
+	a.url = config.PageURL(c.Name, a.addresses.HTTPS.Port())
+	a.urls = iceURLs(c.Name, a.addresses)
+	if a.registry, err = appointment.Open(c.Signal.Registry); err != nil {
+		return nil, placing(err, c.Signal.Registry)
+	}
+	fit, err := a.fit(a.pepper)
+	if err == nil {
+		err = pepperMistake(fit, c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.takeFit(fit)
+	if a.admin, err = listenAdmin(c.Signal.AdminSocket); err != nil {
+		return nil, err
+	}
+	if c.Signal.AdminListen != "" {
+		listener, err := sockets.Listen("tcp", c.Signal.AdminListen)
+		if err != nil {
+			return nil, systemd.Remedy(fmt.Errorf("signal.admin_listen: %w", err))
+		}
+		a.api = tls.NewListener(besides(listener), tlsConfig(a.pair))
+	}
+	if a.monitoring, err = listenMetrics(sockets, c.Metrics.Listen); err != nil {
+		return nil, fmt.Errorf("metrics.listen: %w", err)
+	}
+	if a.signal, err = signal.New(ctx, signal.Options{
+		Name:        c.Name,
+		URL:         a.url,
+		Rounds:      code.Rounds,
+		MaxMessage:  c.Signal.MaxMessage,
+		Ports:       turnPorts(a.addresses),
+		Key:         func() []byte { return check.Fingerprint(a.pair.Leaf()) },
+		Waiting:     c.Signal.Admission == config.ByDoctor,
+		Registry:    a.registry,
+		Pepper:      a.pepper,
+		Relay:       a,
+		Journal:     a.journal,
+		Health:      a.health.Handler(),
+		Firewall:    firewallPage(c, a.addresses, time.Now, a.pair.Leaf),
+		Maintenance: a.maintenance,
+		Operations:  a.operations(),
+		Now:         o.Now,
+		Status:      a.status,
+		Log:         log.Logger,
+	}); err != nil {
+		return nil, err
+	}
+	a.health = a.checks()
+	if a.synthetic, err = a.syntheticCaller(c.Name); err != nil {
+		return nil, err
+	}
+	a.synthetic.SetInterval(c.Metrics.SyntheticCalls)
+	return a, nil
+}
+
+// URL is where the page is served.
+func (a *Appliance) URL() string { return a.url }
+
+// Addresses are those that clients use, as they are bound.
+func (a *Appliance) Addresses() relay.Addresses { return a.addresses }
+
+// Serve serves until ctx is done or a part fails, and closes everything.
+func (a *Appliance) Serve(ctx context.Context) error {
+	defer a.close()
+	a.since = time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failures := make(chan error, 4)
+	go func() { failures <- a.relay.Serve(ctx); cancel() }()
+	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
+	go func() { failures <- a.servePlainHTTP(ctx); cancel() }()
+	go func() { failures <- a.serveMetrics(ctx); cancel() }()
+	return errors.Join(<-failures, <-failures, <-failures, <-failures)
+}
+
+func (a *Appliance) close() {
+	if a.relay != nil {
+		a.relay.Close()
+	}
+	if a.admin != nil {
+		a.admin.Close()
+	}
+	if a.api != nil {
+		a.api.Close()
+	}
+	if a.monitoring != nil {
+		a.monitoring.Close()
+	}
+	if a.registry != nil {
+		a.registry.Close()
+	}
+}

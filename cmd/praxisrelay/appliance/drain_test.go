@@ -1,0 +1,22 @@
+package appliance
+
+import (
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestDrainsThatCrossAreOneOrTheOther: what is said of a drain, and what the relay does,
+// are the same after two administrators have begun and ended drains at once.
+func TestDrainsThatCrossAreOneOrTheOther(t *testing.T) {
+	a := bound(t)
+	for range 2000 {
+		var both sync.WaitGroup
+		both.Go(func() { a.startDrain(time.Time{}) })
+		both.Go(func() { a.endDrain() })
+		both.Wait()
+		if said, admits := a.draining(), a.relay.Admits("an appointment"); said == admits {
+			t.Fatalf("draining %v, and the relay admits others: %v", said, admits)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package appliance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"praxisrelay/cmd/praxisrelay/secrets"
+	"praxisrelay/config"
+	"praxisrelay/signal/protocol"
+)
+
+// reloadable are the keys that take effect while calls go on, as docs/operation.md says.
+// A restart is needed for all others: what is bound, and what clients were told.
+var reloadable = []string{
+	"listen.max_connections", "listen.max_connections_per_prefix", "listen.max_handshakes",
+	"tls.certificate", "tls.key",
+	"relay.secret_files", "relay.allow", "relay.deny", "relay.credential_lifetime", "relay.max_session",
+	"relay.max_per_seat", "relay.max_per_appointment", "relay.max_per_prefix", "relay.max_allocations",
+	"relay.allocation_rate", "relay.total_rate", "relay.unauthenticated_rate",
+	"signal.pepper_file", "signal.admission",
+	"metrics.synthetic_calls", "log.level", "log.addresses",
+	"drain_timeout",
+}
+
+// reloadOn reads everything again at every SIGHUP: credentials, which are never
+// refreshed, as they were handed over last.
+func (a *Appliance) reloadOn(ctx context.Context, hangup <-chan os.Signal, file string) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			_, _ = a.reload(file, a.newest) // it is logged
+		}
+	}
+}
+
+// serveReload takes what praxisrelay reload has read: root may read what the daemon may
+// not.
+func (a *Appliance) serveReload(w http.ResponseWriter, r *http.Request) {
+	const most = 4 << 20 // bytes of all files, in base64
+	var handed protocol.Reload
+	if err := readOperation(w, r, most, &handed); err != nil {
+		http.Error(w, "the body is not what praxisrelay reload sends", http.StatusBadRequest)
+		return
+	}
+	if len(handed.Mistakes) > 0 {
+		a.notReloaded(errors.New(strings.Join(handed.Mistakes, "\n")))
+		answerOperation(w, protocol.Reloaded{Mistakes: handed.Mistakes})
+		return
+	}
+	done, err := a.reload(handed.File, secrets.FromMemory(handed.Files))
+	if err != nil {
+		done.Mistakes = strings.Split(err.Error(), "\n")
+	} else {
+		a.handed.Store(&handed.Files)
+	}
+	answerOperation(w, done)
+}
+
+// newest is [secrets.FromCredentials], but for credentials that praxisrelay reload has handed over
+// since: going back to those of the start would undo it.
+func (a *Appliance) newest(file string, secret bool) ([]byte, error) {
+	if files := a.handed.Load(); files != nil && secrets.InCredentials(file) {
+		if text, ok := (*files)[file]; ok {
+			return text, nil
+		}
+	}
+	return secrets.FromCredentials(file, secret)
+}
+
+// readOperation reads the body of a request that only the program's own commands make.
+func readOperation(w http.ResponseWriter, r *http.Request, most int64, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	if err != nil {
+		return err
+	}
+	return protocol.Decode(body, into)
+}
+
+func answerOperation(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// reload takes the configuration and all that it names, or leaves everything as it is.
+func (a *Appliance) reload(file string, read secrets.Source) (done protocol.Reloaded, err error) {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	c, s, err := secrets.Load(file, read, time.Now())
+	if err == nil {
+		done, err = a.takeLocked(c, s)
+	}
+	if err != nil {
+		a.notReloaded(err)
+		return done, err
+	}
+	a.noteReload(nil)
+	a.reloads.succeeded(time.Now())
+	a.log.Info("reloaded", "changed", strings.Join(done.Changed, " "), "after_restart", strings.Join(done.Restart, " "))
+	return done, nil
+}
+
+// notReloaded tells whoever watches, of a mistake that was found here or by the command.
+func (a *Appliance) notReloaded(err error) {
+	a.noteReload(err)
+	a.reloads.failed()
+	a.log.Error("not reloaded: everything is as before", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
+}
+
+// takeLocked applies what may change under running calls.
+func (a *Appliance) takeLocked(c config.Config, s secrets.Set) (done protocol.Reloaded, err error) {
+	done = protocol.Reloaded{Changed: []string{}, Restart: []string{}}
+	next := a.settings
+	// A certificate for another name, or in place of ACME or the other way round, is of
+	// use after the restart that this needs.
+	swap := a.acme == nil && s.Pair.Chain != nil && c.Name == a.settings.Name
+	for _, key := range config.Changes(a.settings, c) {
+		if slices.Contains(reloadable, key) && (swap || !ofPair(key)) {
+			done.Changed = append(done.Changed, key)
+			config.Take(&next, c, key)
+		} else {
+			done.Restart = append(done.Restart, key)
+		}
+	}
+	if !swap {
+		s.Pair = a.secrets.Pair
+	}
+	for _, key := range a.secrets.Changes(s) {
+		if !slices.Contains(done.Changed, key) {
+			done.Changed = append(done.Changed, key)
+		}
+	}
+	fit, err := a.fitPepper(s.Peppers...)
+	if err == nil {
+		err = pepperMistake(fit, c)
+	}
+	if err != nil {
+		return done, err
+	}
+	if swap {
+		if err := a.pair.Replace(s.Pair.Chain, s.Pair.Key); err != nil {
+			return done, err
+		}
+	}
+	// All has been checked by now: what follows does not fail.
+	if err := a.relay.Reconfigure(next.Listen, next.Relay); err != nil {
+		return done, err
+	}
+	if err := a.keys.Replace(s.TURN...); err != nil {
+		return done, err
+	}
+	if err := a.pepper.Replace(s.Peppers...); err != nil {
+		return done, err
+	}
+	a.takeFit(fit)
+	a.lifetime.Store(int64(next.Relay.CredentialLifetime))
+	a.signal.SetWaiting(next.Signal.Admission == config.ByDoctor)
+	a.synthetic.SetInterval(next.Metrics.SyntheticCalls)
+	a.log.Level.Set(next.Log.Level)
+	a.log.SetAddresses(next.Log.Addresses)
+	a.settings, a.secrets = next, s
+	return done, nil
+}
+
+// ofPair tells the keys of the certificate's files.
+func ofPair(key string) bool { return key == "tls.certificate" || key == "tls.key" }
+
+// inEffect returns the configuration that is in effect.
+func (a *Appliance) inEffect() config.Config {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	return a.settings
+}
+
+// operations are the requests of the admin socket that are the program's.
+func (a *Appliance) operations() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"POST /v1/reload":  a.serveReload,
+		"POST /v1/pepper":  a.servePepper,
+		"GET /v1/drain":    a.serveDrain,
+		"PUT /v1/drain":    a.serveStartDrain,
+		"DELETE /v1/drain": a.serveEndDrain,
+
+		"POST /v1/credentials": a.serveCredentials,
+	}
+}

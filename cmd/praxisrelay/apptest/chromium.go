@@ -1,0 +1,137 @@
+package apptest
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// Chromium is driven over its own protocol.
+type Chromium struct {
+	Tab context.Context // chromedp's
+}
+
+var chromiumFlags = []string{
+	"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--lang=en", "--remote-debugging-port=0",
+	"--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+	"--disable-dev-shm-usage", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+}
+
+// NewChromium starts one that takes the test's own certificate, for https and turns.
+func NewChromium(t *testing.T, namespace, name string) *Browser {
+	t.Helper()
+	return StartChromium(t, namespace, name, nil, "--ignore-certificate-errors")
+}
+
+func StartChromium(t *testing.T, namespace, name string, environment []string, flags ...string) *Browser {
+	t.Helper()
+	program := Tool(t, "chromium", "chromium")
+	at := launch(t, namespace, name, func(profile string) *exec.Cmd {
+		c := exec.Command(program, slices.Concat(chromiumFlags, flags, []string{"--user-data-dir=" + profile})...)
+		c.Env = append(os.Environ(), environment...)
+		return c
+	})
+	at.Host = tunnel(t, namespace, at.Host)
+	allocator, stop := chromedp.NewRemoteAllocator(context.Background(), at.String(), chromedp.NoModifyURL)
+	t.Cleanup(stop)
+	tab, closeTab := chromedp.NewContext(allocator)
+	t.Cleanup(closeTab)
+	chromedp.ListenTarget(tab, func(event any) {
+		switch e := event.(type) {
+		case *runtime.EventConsoleAPICalled:
+			var words []string
+			for _, arg := range e.Args {
+				words = append(words, string(arg.Value))
+			}
+			t.Logf("%s console: %s", name, strings.Join(words, " "))
+		case *runtime.EventExceptionThrown:
+			t.Errorf("%s: %s", name, e.ExceptionDetails.Error())
+		case *page.EventJavascriptDialogOpening: // a call asks before it is left
+			go func() { _ = chromedp.Run(tab, page.HandleJavaScriptDialog(true)) }()
+		}
+	})
+	if err := chromedp.Run(tab); err != nil { // without a deadline, which would end the browser
+		t.Fatalf("%s: %v", name, err)
+	}
+	return drive(t, name, &Chromium{tab})
+}
+
+func (c *Chromium) run(ctx context.Context, actions ...chromedp.Action) error {
+	deadline, _ := ctx.Deadline()
+	within, cancel := context.WithDeadline(c.Tab, deadline)
+	defer cancel()
+	return chromedp.Run(within, actions...)
+}
+
+func (c *Chromium) Load(ctx context.Context, url string) error {
+	return c.run(ctx, chromedp.Navigate(url))
+}
+
+func (c *Chromium) evaluate(ctx context.Context, expression string) (text string, err error) {
+	err = c.run(ctx, chromedp.Evaluate(expression, &text, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+		return p.WithAwaitPromise(true)
+	}))
+	return text, err
+}
+
+func (c *Chromium) Prepend(ctx context.Context, script string) error {
+	return c.run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
+		return err
+	}))
+}
+
+func (c *Chromium) clickAt(ctx context.Context, x, y float64) error {
+	return c.run(ctx, chromedp.MouseClickXY(x, y))
+}
+
+func (c *Chromium) Press(ctx context.Context, keys string) error {
+	return c.run(ctx, chromedp.KeyEvent(keys))
+}
+
+func (c *Chromium) picture(ctx context.Context) (png []byte, err error) {
+	return png, c.run(ctx, chromedp.CaptureScreenshot(&png))
+}
+
+// Do does what only Chromium can be asked for.
+func (b *Browser) Do(t *testing.T, actions ...chromedp.Action) {
+	t.Helper()
+	b.within(t, time.Minute, func(ctx context.Context) error { return b.Engine.(*Chromium).run(ctx, actions...) })
+}
+
+// WatchRequests notes the address of every HTTP request and WebSocket of the page
+// from here on. Only Chromium tells.
+func (b *Browser) WatchRequests(t *testing.T) (seen func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var urls []string
+	note := func(url string) {
+		mu.Lock()
+		defer mu.Unlock()
+		urls = append(urls, url)
+	}
+	chromedp.ListenTarget(b.Engine.(*Chromium).Tab, func(event any) {
+		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			note(e.Request.URL)
+		case *network.EventWebSocketCreated:
+			note(e.URL)
+		}
+	})
+	b.Do(t, network.Enable())
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(urls)
+	}
+}

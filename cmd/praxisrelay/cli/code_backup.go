@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"praxisrelay/signal/client"
+)
+
+func codeBackupCommand(socket *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Copy the registry of the running daemon, whole and as of one moment",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := backup(c.Context(), client.NewAdmin(*socket), args[0]); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is written; keep the pepper in another place\n", args[0])
+			return err
+		},
+	}
+}
+
+// backup writes a file of its own, or leaves none.
+func backup(ctx context.Context, admin *client.Admin, name string) (err error) {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists and is not overwritten: name another file", name)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, file.Close()); err != nil {
+			os.Remove(name)
+		}
+	}()
+	if err := admin.Backup(ctx, file); err != nil {
+		return err
+	}
+	return file.Sync()
+}

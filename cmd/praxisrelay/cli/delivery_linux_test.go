@@ -1,0 +1,182 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
+
+	"praxisrelay/signal/protocol"
+)
+
+// printInto runs a command whose output goes where it cannot go, and returns what it said.
+func printInto(t *testing.T, out *os.File, args ...string) (stderr string) {
+	t.Helper()
+	defer out.Close()
+	c := apptest.Program(args...)
+	var errs strings.Builder
+	c.Stdout, c.Stderr = out, &errs
+	err := c.Run()
+	if ended := new(exec.ExitError); !errors.As(err, &ended) || ended.ExitCode() != 1 {
+		t.Errorf("%q ended with %v, want exit status 1", args, err)
+	}
+	return errs.String()
+}
+
+func fullDevice(t *testing.T) *os.File {
+	t.Helper()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+func closedPipe(t *testing.T) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	return w
+}
+
+// TestUnprintedCodesAreTakenBack, and tokens: nothing is valid that nobody has.
+func TestUnprintedCodesAreTakenBack(t *testing.T) {
+	t.Parallel()
+	s := apptest.StartServe(t, nil)
+	create := []string{"code", "create", "--socket", s.Socket, "--start", apptest.NextYear("YEAR-07-01 10:00")}
+	with := func(args ...string) []string { return append(create[:len(create):len(create)], args...) }
+	valid := func() (valid []protocol.ListedAppointment) {
+		t.Helper()
+		list, err := s.Admin.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range list {
+			if !a.Revoked {
+				valid = append(valid, a)
+			}
+		}
+		return valid
+	}
+	const again = "; what could not be printed is revoked again"
+	for _, test := range []struct {
+		args  []string
+		wants string // how what it says ends
+	}{
+		{with(), again + "\n"},
+		{with("--json"), again + "\n"},
+		{with("--invite", "de", "--qr"), again + "\n"},
+		{with("--count", "3"), again + "; 0 of 3 are made and printed: make the others with --count 3\n"},
+		{[]string{"code", "create", "--socket", s.Socket, "--test"}, again + "\n"},
+		{[]string{"token", "create", "--socket", s.Socket, "--scope", "appointments"}, again + "\n"},
+		{[]string{"token", "create", "--socket", s.Socket, "--scope", "appointments", "--json"}, again + "\n"},
+	} {
+		for _, out := range []struct {
+			file *os.File
+			why  string
+		}{{fullDevice(t), "no space left on device"}, {closedPipe(t), "broken pipe"}} {
+			if said := printInto(t, out.file, test.args...); !strings.HasSuffix(said, out.why+test.wants) {
+				t.Errorf("%q says %q", test.args, said)
+			}
+		}
+		if left := valid(); len(left) > 0 {
+			t.Fatalf("%q left %+v", test.args, left)
+		}
+	}
+	if tokens, err := s.Admin.Tokens(t.Context()); err != nil || len(tokens) > 0 {
+		t.Errorf("there are tokens that nobody has: %+v, %v", tokens, err)
+	}
+
+	// A list keeps what it has, whole, and gets no half of a row.
+	disk := apptest.SmallDisk(t, "4k")
+	file := filepath.Join(disk, "list.csv")
+	apptest.WriteFile(t, file, strings.Repeat("x", 4096-400)+"\n", 0o600)
+	before, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := printInto(t, out, with("--count", "4")...)
+	if !strings.HasSuffix(said, again+"; 1 of 4 are made and printed: make the others with --count 3\n") {
+		t.Errorf("said %q", said)
+	}
+	text, err := os.ReadFile(file)
+	rows := strings.Split(string(text[min(int(before.Size()), len(text)):]), "\n")
+	left := valid()
+	if err != nil || len(rows) != 3 || rows[2] != "" || len(left) != 1 || !strings.HasPrefix(rows[1], left[0].ID+",") {
+		t.Errorf("the list has %q, %v, and valid are %+v", rows, err, left)
+	}
+
+	// A code that was given out in place of another cannot be taken back.
+	stdout, stderr, err := apptest.Run(t, with("--json")...)
+	if err != nil {
+		t.Fatal(stderr)
+	}
+	made := readCreated(t, stdout)
+	c := apptest.Program("code", "reissue", made.Appointment, "--seat", "patient", "--socket", s.Socket)
+	c.Stdin, c.Stdout = strings.NewReader(made.Seats[0].Code+"\n"), fullDevice(t)
+	var errs strings.Builder
+	c.Stderr = &errs
+	if err := c.Run(); err == nil || !strings.HasSuffix(errs.String(), "no space left on device; the seat's old code is invalid and nobody has the new one: reissue it again\n") {
+		t.Errorf("reissue: %v, %q", err, errs.String())
+	}
+}
+
+func readCreated(t *testing.T, line string) (made apptest.MadeAppointment) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(line), &made); err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// TestWhatCannotBeTakenBackIsNamed, for somebody to do it.
+func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
+	t.Parallel()
+	socket, acknowledged := apptest.StartAdmin(t, 2) // which revokes nothing
+	said := printInto(t, fullDevice(t), "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01 10:00"))
+	ids := acknowledged()
+	if want := "; what nobody has is still valid and could not be revoked: praxisrelay code revoke " + ids[0] + "\n"; !strings.HasSuffix(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
+}
+
+// TestHalfFilesGo: of invitations and of a backup for which there is no room.
+func TestHalfFilesGo(t *testing.T) {
+	t.Parallel()
+	s := apptest.StartServe(t, nil)
+	disk := apptest.SmallDisk(t, "8k")
+	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket, "--start", apptest.NextYear("YEAR-07-01 10:00"), "--out", disk, "--format", "txt,html", "--json")
+	if err == nil || !strings.HasSuffix(stderr, "no space left on device; what was asked for is made, and its codes are printed\n") {
+		t.Errorf("%v, said %q", err, stderr)
+	}
+	made := readCreated(t, stdout) // as a whole
+	names, _ := filepath.Glob(filepath.Join(disk, "*"))
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(text), made.Seats[0].Code) && !strings.Contains(string(text), made.Seats[1].Code) || strings.HasSuffix(name, ".html") && !strings.HasSuffix(string(text), "</html>\n") {
+			t.Errorf("%s is a half: %q, %v", name, text, err)
+		}
+	}
+	_, stderr, err = apptest.Run(t, "code", "backup", "--socket", s.Socket, filepath.Join(disk, "backup.db"))
+	if err == nil || !strings.HasSuffix(stderr, "backup.db: no space left on device\n") {
+		t.Errorf("%v, said %q", err, stderr)
+	}
+	if said := printInto(t, fullDevice(t), "firewall", "--config", apptest.InTree("docs", "praxisrelay.example.yaml"), "--address", "192.0.2.1"); said != "praxisrelay: write /dev/stdout: no space left on device\n" {
+		t.Errorf("said %q", said)
+	}
+	if _, err := os.Stat(filepath.Join(disk, "backup.db")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("half a backup is there: %v", err)
+	}
+}

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"praxisrelay/config"
+	"praxisrelay/config/firewall"
+	"praxisrelay/relay/probe"
+	"praxisrelay/signal/client"
+)
+
+func firewallCommand() *cobra.Command {
+	var file, format, language string
+	var addresses, management []string
+	c := &cobra.Command{
+		Use:   "firewall",
+		Short: "Print what firewalls must let through for this appliance",
+		Long: "Print what firewalls must let through for the appliance of a configuration:\n" +
+			"where its clients are, in front of it, and what it sends out itself.\n\n" +
+			"text, markdown, csv, json and html are tables for those who open ports.\n" +
+			"nftables and iptables are rule sets for the server itself, firewalld a service\n" +
+			"and ufw application profiles; each says in its first lines how it is loaded.\n\n" +
+			"Where the configuration's daemon runs and may be asked, the tables of text,\n" +
+			"markdown, json and html name its certificate's key, for check --fingerprint.",
+		Example: `  praxisrelay firewall
+  praxisrelay firewall --format csv --lang de > freigaben.csv
+  praxisrelay firewall --format nftables --management 192.0.2.0/24 > praxisrelay.nft`,
+		Args: cobra.NoArgs,
+	}
+	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
+	c.Flags().StringVar(&format, "format", "text", strings.Join(firewall.Formats(), ", "))
+	c.Flags().StringVar(&language, "lang", string(firewall.English), "`language`: de or en")
+	c.Flags().StringSliceVar(&addresses, "address", nil, "the `addresses` that clients reach the name at; left out: those that it resolves to here")
+	c.Flags().StringSliceVar(&management, "management", nil, "the `networks` from which the server is administered and monitored; left out: any")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		settings, err := config.Load(file)
+		if err != nil {
+			return err
+		}
+		l, err := firewall.ParseLanguage(language)
+		if err != nil {
+			return fmt.Errorf("--lang: %w", err)
+		}
+		site := firewall.Site{AsOf: time.Now()}
+		if site.Addresses, err = parseAll(addresses, netip.ParseAddr); err != nil {
+			return fmt.Errorf("--address: %w: write it like 192.0.2.10 or 2001:db8::10", err)
+		}
+		if site.Management, err = parseAll(management, netip.ParsePrefix); err != nil {
+			return fmt.Errorf("--management: %w: write it like 192.0.2.0/24", err)
+		}
+		if len(addresses) == 0 {
+			if site.Addresses, err = probe.ClientAddresses(c.Context(), net.DefaultResolver, settings.Name, settings.Relay.PublicAddress); err != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "praxisrelay: %v: the tables lack its addresses; name them with --address\n", err)
+			}
+		}
+		site.Key = shownKey(c.Context(), settings)
+		plan, err := firewall.New(settings, site)
+		if err != nil {
+			return err
+		}
+		err = plan.Write(c.OutOrStdout(), format, l)
+		if err != nil && !slices.Contains(firewall.Formats(), format) {
+			return fmt.Errorf("--format: %w", err)
+		}
+		return err // a full disk is no mistake of the flag
+	}
+	return c
+}
+
+// askTime is how long the daemon may take to say which certificate it shows.
+const askTime = 2 * time.Second
+
+// shownKey asks the configuration's daemon for the key of the certificate that it shows.
+// Where there is none, or it may not be asked, nothing is known.
+func shownKey(ctx context.Context, c config.Config) (key firewall.Key) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	status, err := client.NewAdmin(c.Signal.AdminSocket).Status(ctx)
+	if err != nil {
+		return key
+	}
+	for _, shown := range status.Certificates {
+		if sum, err := hex.DecodeString(shown.Key); err == nil {
+			key = firewall.Key{SHA256: sum, Ends: shown.Ends}
+		}
+	}
+	return key
+}
+
+func parseAll[T any](list []string, parse func(string) (T, error)) (values []T, err error) {
+	for _, text := range list {
+		value, err := parse(text)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"praxisrelay/cmd/praxisrelay/secrets"
+	"praxisrelay/config"
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/protocol"
+)
+
+func reloadCommand() *cobra.Command {
+	var file, socket string
+	c := &cobra.Command{
+		Use:   "reload --config FILE",
+		Short: "Have the running daemon take the configuration, secrets and certificate again",
+		Long: "Read the configuration with the secrets and the certificate that it names, and hand\n" +
+			"them to the running daemon, which takes all of it or nothing. No call is touched.\n" +
+			"What takes effect after a restart only is said. systemctl reload praxisrelay does\n" +
+			"this, as root: the daemon itself may read none of these files.",
+		Args: cobra.NoArgs,
+	}
+	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
+	c.Flags().StringVar(&socket, "socket", "", "the daemon's admin `socket` (default: the configuration's)")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		files := map[string][]byte{}
+		settings, _, mistakes := secrets.Load(file, secrets.Noting(secrets.FromDisk, files), time.Now())
+		if socket == "" {
+			socket = cmp.Or(settings.Signal.AdminSocket, config.Default().Signal.AdminSocket)
+		}
+		admin := client.NewAdmin(socket)
+		if mistakes != nil {
+			// The daemon is told, for its status, metrics and log; that may fail.
+			_, _ = admin.Reload(c.Context(), protocol.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")})
+			return notReloaded(mistakes.Error())
+		}
+		done, err := admin.Reload(c.Context(), protocol.Reload{File: file, Files: files})
+		if err != nil {
+			return err
+		}
+		if len(done.Mistakes) > 0 {
+			return notReloaded(done.Mistakes...)
+		}
+		printReloaded(c.OutOrStdout(), done)
+		return nil
+	}
+	return c
+}
+
+func notReloaded(mistakes ...string) error {
+	return errors.New("not reloaded: everything is as before\n" + strings.Join(mistakes, "\n"))
+}
+
+func printReloaded(w io.Writer, done protocol.Reloaded) {
+	switch {
+	case len(done.Changed) > 0:
+		fmt.Fprintf(w, "in effect now: %s\n", strings.Join(done.Changed, ", "))
+	case len(done.Restart) == 0:
+		fmt.Fprintln(w, "nothing has changed")
+	}
+	for _, key := range done.Restart {
+		fmt.Fprintf(w, "%s changed: takes effect after a restart\n", key)
+	}
+}

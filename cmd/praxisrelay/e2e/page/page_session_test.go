@@ -1,0 +1,204 @@
+package page
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
+
+	"github.com/chromedp/cdproto/network"
+)
+
+// TestPollingMeetsWebSocket: one page has no WebSocket, the call is the same.
+func TestPollingMeetsWebSocket(t *testing.T) {
+	t.Parallel()
+	info, _ := apptest.StartDemo(t)
+	doctor, patient := apptest.NewBrowser(t, "doctor"), apptest.NewBrowser(t, "patient")
+	asked := patient.WatchRequests(t)
+	doctor.Open(t, info.Doctor.Link, "")
+	patient.Open(t, info.Patient.Link, "signaling=poll")
+	patient.Write(t, "#name", "Ada L.")
+	patient.Join(t)
+	doctor.Join(t)
+	doctor.Wait(t, `document.querySelector('#knock').textContent === 'Ada L. is waiting.'`)
+	doctor.LetIn(t)
+	for _, b := range []*apptest.Browser{doctor, patient} {
+		b.Wait(t, apptest.IsConnected)
+		b.Wait(t, apptest.Flowing)
+	}
+	for _, url := range asked() {
+		if strings.HasPrefix(url, "wss:") {
+			t.Errorf("the page that polls opened %s", url)
+		}
+	}
+	patient.Click(t, "#leave")
+	doctor.Wait(t, apptest.HungUp)
+}
+
+// TestPageWithoutWebSocketPolls: where sockets are refused the page polls by itself.
+func TestPageWithoutWebSocketPolls(t *testing.T) {
+	t.Parallel()
+	info, _ := apptest.StartDemo(t)
+	b := apptest.NewBrowser(t, "patient")
+	b.Do(t, network.Enable(), network.SetBlockedURLs([]string{"wss://*"}))
+	b.Open(t, info.Patient.Link, "")
+	b.Join(t)
+	b.Wait(t, apptest.IsWaiting)
+}
+
+// TestPatientWaitsForTheDoctor: before they are let in there is no credential, and so
+// no allocation, but a picture of their own.
+func TestPatientWaitsForTheDoctor(t *testing.T) {
+	t.Parallel()
+	info, _ := apptest.StartDemo(t)
+	doctor, patient := apptest.NewChromium(t, "", "doctor"), apptest.NewFirefox(t, "", "patient")
+	patient.Open(t, info.Patient.Link, "")
+	patient.Join(t)
+	patient.Wait(t, apptest.IsWaiting)
+	doctor.Open(t, info.Doctor.Link, "")
+	doctor.Join(t)
+	patient.Wait(t, `document.querySelector('#status').textContent.includes('will let you in')`)
+	doctor.Wait(t, `document.querySelector('#knock').textContent === 'The patient is waiting.'`)
+	doctor.Click(t, `[data-lang="de"]`)
+	doctor.Wait(t, `document.querySelector('#knock').textContent === 'Die Patientin oder der Patient wartet.'`)
+	var before struct {
+		Heard       []string
+		Connections int
+		Self        bool
+	}
+	patient.Eval(t, `({Heard: heard, Connections: connections.length, Self: document.querySelector('#self').videoWidth > 0})`, &before)
+	if slices.Contains(before.Heard, "ice") || before.Connections != 0 {
+		t.Errorf("a patient who waits has heard %v and has %d connections", before.Heard, before.Connections)
+	}
+	if !before.Self {
+		t.Error("a patient who waits does not see themselves")
+	}
+	doctor.LetIn(t)
+	patient.Wait(t, apptest.Heard("ice", 1))
+	patient.Wait(t, apptest.IsConnected)
+	doctor.Wait(t, `document.querySelector('#admission').hidden`)
+}
+
+// TestSecondWindowTakesTheSeat: the first is told, does not come back, and is silent.
+func TestSecondWindowTakesTheSeat(t *testing.T) {
+	t.Parallel()
+	info, _ := apptest.StartDemo(t)
+	doctor, first := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
+	second := apptest.NewBrowser(t, "second")
+	second.Open(t, info.Patient.Link, "")
+	second.Join(t)
+	first.Wait(t, `document.querySelector('#message').textContent.includes('another device')`)
+	asked := first.WatchRequests(t)
+	first.Eval(t, `(dispatchEvent(new Event('online')), document.dispatchEvent(new Event('visibilitychange')))`, nil)
+	doctor.LetIn(t)
+	second.Wait(t, apptest.IsConnected)
+	second.Wait(t, apptest.Flowing)
+	second.Arriving(t, 60)
+	if urls := asked(); len(urls) > 0 {
+		t.Errorf("the page that was replaced asked %v", urls)
+	}
+	first.Wait(t, `connections.every((c) => c.connectionState === 'closed')`)
+}
+
+// TestPatientLeavesAndComesBack: the doctor learns at once that the page went, and need
+// not let in the same window again.
+func TestPatientLeavesAndComesBack(t *testing.T) {
+	t.Parallel()
+	for signaling, seats := range map[string][2]apptest.Starter{
+		"": {apptest.NewChromium, apptest.NewFirefox}, "signaling=poll": {apptest.NewFirefox, apptest.NewChromium},
+	} {
+		t.Run(signaling, func(t *testing.T) {
+			info, _ := apptest.StartDemo(t)
+			doctor, patient := apptest.Consult(t, seats, info.Doctor.Link, info.Patient.Link, "", signaling)
+			patient.Load(t, "about:blank")
+			doctor.Wait(t, apptest.Heard("left", 1))
+			doctor.Wait(t, apptest.IsWaiting)
+			patient.Open(t, info.Patient.Link, signaling)
+			patient.Join(t)
+			for _, b := range []*apptest.Browser{doctor, patient} {
+				b.Wait(t, apptest.IsConnected)
+				b.Wait(t, apptest.Flowing)
+			}
+		})
+	}
+}
+
+// TestLeavingNeedsNoRequest: browsers may drop one that a page makes while it goes.
+func TestLeavingNeedsNoRequest(t *testing.T) {
+	t.Parallel()
+	info, _ := apptest.StartDemo(t)
+	doctor, patient := apptest.NewBrowser(t, "doctor"), apptest.NewBrowser(t, "patient")
+	doctor.Open(t, info.Doctor.Link, "")
+	patient.Open(t, info.Patient.Link, "")
+	apptest.Meet(t, doctor, patient)
+	patient.Eval(t, `void (window.fetch = () => new Promise(() => {}))`, nil)
+	patient.Load(t, "about:blank")
+	doctor.Wait(t, apptest.Heard("left", 1))
+}
+
+// TestTamperingIsShown: the page says so, and for good.
+func TestTamperingIsShown(t *testing.T) {
+	t.Parallel()
+	info, _ := apptest.StartDemo(t)
+	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor.Eval(t, `void (window.tamper = (text) => {
+		const frame = JSON.parse(text);
+		if (frame.message) frame.message.sealed = frame.message.sealed.replace(/^./, (c) => c === 'A' ? 'B' : 'A');
+		return JSON.stringify(frame);
+	})`, nil)
+	patient.Click(t, "#leave")
+	doctor.Wait(t, `document.querySelector('#warning').checkVisibility() && document.querySelector('#warning').textContent.includes('tampered')`)
+	doctor.Click(t, `[data-lang="de"]`)
+	doctor.Wait(t, `document.querySelector('#warning').textContent.includes('verfälscht')`)
+}
+
+// TestDaemonRestartsInACall: what flows directly is not touched, what the relay carried
+// comes back, and both without a reload.
+func TestDaemonRestartsInACall(t *testing.T) {
+	for policy, seats := range map[string][2]apptest.Starter{"all": {apptest.NewFirefox, apptest.NewChromium}, "relay": {apptest.NewChromium, apptest.NewFirefox}} {
+		t.Run(policy, func(t *testing.T) {
+			s, file := startOnFixedPorts(t)
+			now := time.Now()
+			created, err := s.Admin.Create(t.Context(), now, now.Add(time.Hour), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			doctor, patient := apptest.Consult(t, seats, created.Seats[0].Link, created.Seats[1].Link, "policy="+policy, "policy="+policy)
+			s.Kill()
+			if policy == "all" {
+				doctor.Arriving(t, 60)
+			}
+			s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
+			doctor.Wait(t, apptest.Heard("welcome", 2))
+			patient.Wait(t, apptest.Heard("ice", 2)) // the doctor's page let it in again
+			var made struct{ Connections, Failures int }
+			connections, failures := 0, 0
+			for _, b := range []*apptest.Browser{doctor, patient} {
+				b.Wait(t, apptest.IsConnected)
+				b.Arriving(t, 30)
+				b.Eval(t, `({Connections: connections.length, Failures: failures})`, &made)
+				connections, failures = max(connections, made.Connections), failures+made.Failures
+			}
+			// What failed is replaced, and what the relay carried where it arrives no more: once.
+			if allowed := 1 + failures; connections > allowed && (policy == "all" || connections > allowed+1) {
+				t.Errorf("%d connections were made for one call, of which %d failed", connections, failures)
+			}
+			patient.Click(t, "#leave")
+			doctor.Wait(t, apptest.HungUp)
+		})
+	}
+}
+
+// startOnFixedPorts is startServe with ports that another daemon can take later.
+func startOnFixedPorts(t *testing.T) (s *apptest.Served, file string) {
+	t.Helper()
+	file, folder := apptest.WriteConfig(t)
+	for _, key := range []string{"https: ", "turn_udp: [", "turn_tcp: [", "turn_tls: ["} {
+		apptest.Edit(t, file, key+"127.0.0.1:0", key+"127.0.0.1:"+apptest.FreePort(t))
+	}
+	s = apptest.NewServed(folder)
+	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
+	return s, file
+}

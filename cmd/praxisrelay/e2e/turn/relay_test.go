@@ -1,0 +1,287 @@
+package turn
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
+
+	"github.com/pion/turn/v4"
+
+	"praxisrelay/signal/client"
+	"praxisrelay/signal/protocol"
+)
+
+// TestRevocationTakesLessThanASecond: allocations end, streams are closed, both seats
+// are told, and the credentials open nothing any more.
+func TestRevocationTakesLessThanASecond(t *testing.T) {
+	s := apptest.StartServe(t, nil)
+	// Each returns when its time begins; a program's start is not the relay's time.
+	for name, revoke := range map[string]func(id string) (time.Time, error){
+		"the admin socket": func(id string) (time.Time, error) { return time.Now(), s.Admin.Revoke(t.Context(), id) },
+		"the command": func(id string) (time.Time, error) {
+			_, stderr, err := apptest.Run(t, "code", "revoke", "--socket", s.Socket, id)
+			if err != nil {
+				err = fmt.Errorf("%w: %s", err, stderr)
+			}
+			return time.Now(), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testRevocation(t, s, revoke) })
+	}
+}
+
+func testRevocation(t *testing.T, s *apptest.Served, revoke func(id string) (time.Time, error)) {
+	created := s.Appoint(t, time.Now(), time.Now().Add(time.Hour))
+	type seat struct {
+		session *client.Session
+		streams []*apptest.EndedConn
+		udp     *turn.Client
+		relayed net.Addr
+	}
+	var seats []seat
+	sessions, servers := s.Join(t, created.Seats)
+	for i, session := range sessions {
+		ice := servers[i]
+		overUDP, _ := apptest.TURNClient(t, ice, "udp")
+		var streams []*apptest.EndedConn
+		for _, transport := range []string{"tcp", "tls"} {
+			overStream, stream := apptest.TURNClient(t, ice, transport)
+			if _, err := overStream.Allocate(); err != nil {
+				t.Fatal(err)
+			}
+			streams = append(streams, stream.(*apptest.EndedConn))
+		}
+		relayed, err := overUDP.Allocate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seats = append(seats, seat{session, streams, overUDP, relayed.LocalAddr()})
+	}
+	began, err := revoke(created.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, seat := range seats {
+		for _, stream := range seat.streams {
+			select {
+			case <-stream.Ended:
+			case <-time.After(5 * time.Second):
+				t.Fatalf("seat %d: its stream is open", i)
+			}
+		}
+		for {
+			if _, err = seat.session.Receive(t.Context()); err != nil {
+				break
+			}
+		}
+		if refused := new(protocol.Error); !errors.As(err, &refused) || refused.Code != "revoked" {
+			t.Errorf("seat %d was told %v", i, err)
+		}
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it took %v", took)
+	} else {
+		t.Logf("it took %v", took)
+	}
+	again, _ := apptest.TURNClient(t, servers[0], "udp")
+	if _, err := again.Allocate(); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("Allocate with a revoked credential: %v, want 401", err)
+	}
+	// A permission needs the allocation, which is gone.
+	if err := seats[0].udp.CreatePermission(seats[1].relayed); err == nil {
+		t.Error("an allocation outlived its revocation")
+	}
+}
+
+// TestSecretsRotateWithoutARestart: a new first secret signs, the old one verifies while
+// it is named, and a mistake changes nothing.
+func TestSecretsRotateWithoutARestart(t *testing.T) {
+	s := apptest.StartServe(t, nil)
+	folder := filepath.Dir(s.CA)
+	file, secret := filepath.Join(folder, "praxisrelay.yaml"), filepath.Join(folder, "turn.secret")
+	created := s.Appoint(t, time.Now(), time.Now().Add(time.Hour))
+	mint := func() protocol.ICEServer {
+		_, servers := s.Join(t, created.Seats[:1])
+		return servers[0]
+	}
+	allocate := func(ice protocol.ICEServer) error {
+		c, _ := apptest.TURNClient(t, ice, "udp")
+		_, err := c.Allocate()
+		return err
+	}
+	write := func(name, text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(files string) {
+		write(file, strings.Replace(string(config), "["+secret+"]", files, 1))
+		if err := s.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// until waits for what shows that a reload has happened.
+	until := func(what string, done func() bool) {
+		for deadline := time.Now().Add(20 * time.Second); !done(); {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: not in time", what)
+			}
+		}
+	}
+
+	old := mint()
+	running, _ := apptest.TURNClient(t, old, "udp")
+	conn, err := running.Allocate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(secret+".new", "the new secret of this appliance\n")
+	reload(fmt.Sprintf("[%s.new, %s]", secret, secret))
+	// The old secret stops signing: its form of the credential is known by the user name.
+	until("the new secret signs", func() bool {
+		ice := mint()
+		return ice.Credential != apptest.PasswordOf(t, secret, ice.Username)
+	})
+	for name, ice := range map[string]protocol.ICEServer{"old": old, "new": mint()} {
+		if err := allocate(ice); err != nil {
+			t.Errorf("with both secrets, the %s credential: %v", name, err)
+		}
+	}
+	if err := running.CreatePermission(conn.LocalAddr()); err != nil {
+		t.Errorf("the call that runs: %v", err)
+	}
+
+	reload("[/nowhere]") // a mistake; what follows shows that it changed nothing
+	if err := allocate(mint()); err != nil {
+		t.Errorf("after a reload that failed: %v", err)
+	}
+	reload(fmt.Sprintf("[%s.new]", secret))
+	until("the old secret is gone", func() bool { return allocate(old) != nil })
+	if err := allocate(mint()); err != nil {
+		t.Errorf("the new credential: %v", err)
+	}
+	s.Stop(t)
+	if log := s.Stderr.String(); !strings.Contains(log, "not reloaded") || !strings.Contains(log, "/nowhere does not exist") ||
+		strings.Contains(log, "the new secret") {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+// TestCallComesBackWhenTheNATForgets: a client's NAT gives it another source port in
+// mid-call, so that the relay does not know it any more. The page restarts ICE.
+func TestCallComesBackWhenTheNATForgets(t *testing.T) {
+	info, _ := apptest.StartDemo(t)
+	nat := newNAT(t, info.TURNUDP)
+	doctor, patient := apptest.NewChromium(t, "", "doctor"), apptest.NewFirefox(t, "", "patient")
+	// The patient's page reaches the relay through the NAT.
+	patient.Prepend(t, fmt.Sprintf(`{
+		const through = (c) => ({...c, iceServers: c?.iceServers?.map((s) => ({...s, urls: [s.urls].flat().map((u) => u.replace(%q, %q))}))});
+		window.RTCPeerConnection = class extends RTCPeerConnection {
+			constructor(c) { super(through(c)); }
+			setConfiguration(c) { super.setConfiguration(through(c)); }
+		};
+	}`, info.TURNUDP, nat.inside.LocalAddr()))
+	for _, b := range []*apptest.Browser{doctor, patient} {
+		b.Open(t, map[*apptest.Browser]string{doctor: info.Doctor.Link, patient: info.Patient.Link}[b], "policy=relay&transport=udp")
+	}
+	apptest.Meet(t, doctor, patient)
+	for range 2 {
+		nat.forget() // whatever comes from here on comes from another port
+		for _, b := range []*apptest.Browser{doctor, patient} {
+			b.Arriving(t, 60) // more than was under way
+			b.Wait(t, apptest.IsConnected)
+		}
+	}
+	if nat.flows() == 0 {
+		t.Error("nothing went through the NAT")
+	}
+}
+
+// nat is a UDP port translation in front of one server.
+type nat struct {
+	server string
+	inside net.PacketConn
+
+	mu      sync.Mutex
+	outside map[string]net.Conn // client's address -> its port outside
+}
+
+func newNAT(t *testing.T, server string) *nat {
+	t.Helper()
+	inside, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &nat{server: server, inside: inside, outside: map[string]net.Conn{}}
+	t.Cleanup(func() {
+		inside.Close()
+		n.forget()
+	})
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			size, client, err := inside.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if conn := n.translate(client); conn != nil {
+				_, _ = conn.Write(b[:size])
+			}
+		}
+	}()
+	return n
+}
+
+// translate returns the client's socket outside, a new one if the NAT knows none.
+func (n *nat) translate(client net.Addr) net.Conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if conn := n.outside[client.String()]; conn != nil {
+		return conn
+	}
+	conn, err := net.Dial("udp4", n.server)
+	if err != nil {
+		return nil
+	}
+	n.outside[client.String()] = conn
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			size, err := conn.Read(b)
+			if err != nil {
+				return
+			}
+			_, _ = n.inside.WriteTo(b[:size], client)
+		}
+	}()
+	return conn
+}
+
+// forget drops every translation.
+func (n *nat) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for client, conn := range n.outside {
+		conn.Close()
+		delete(n.outside, client)
+	}
+}
+
+func (n *nat) flows() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.outside)
+}
