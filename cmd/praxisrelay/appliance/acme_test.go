@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/config"
 	"praxisrelay/relay/certificate/certificatetest"
 )

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/relay/probe"
 )
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"

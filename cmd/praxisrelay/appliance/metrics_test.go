@@ -17,10 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	dto "github.com/prometheus/client_model/go"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/signal/code"
 )
 

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/signal/protocol"
 )
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/token"

@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/stun/v3"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/config"
 	"praxisrelay/relay"
 	"praxisrelay/relay/credential"

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/code"
 )

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/protocol"
 )

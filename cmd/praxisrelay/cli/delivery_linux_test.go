@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/signal/protocol"
 )
 

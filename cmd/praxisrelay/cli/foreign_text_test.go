@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/signal/explain"
 	"praxisrelay/signal/protocol"
 )

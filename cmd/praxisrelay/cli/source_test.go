@@ -11,7 +11,6 @@ import (
 	"unicode/utf16"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/relay/certificate/certificatetest"

@@ -13,10 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"golang.org/x/sys/unix"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/config"
 	"praxisrelay/signal/code"
 )

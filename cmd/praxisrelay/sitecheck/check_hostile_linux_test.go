@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/check"
 )

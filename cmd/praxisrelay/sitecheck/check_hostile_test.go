@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/hostile"
 	"praxisrelay/signal/protocol"

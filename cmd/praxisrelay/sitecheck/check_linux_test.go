@@ -21,10 +21,9 @@ import (
 	"sync"
 	"testing"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"golang.org/x/sys/unix"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/check"
 )

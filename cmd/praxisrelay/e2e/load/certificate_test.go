@@ -18,10 +18,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/stun/v3"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/client"

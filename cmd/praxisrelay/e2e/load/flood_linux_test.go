@@ -15,11 +15,10 @@ import (
 	"time"
 	"unsafe"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/stun/v3"
 	"golang.org/x/sys/unix"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/signal/protocol"
 )
 

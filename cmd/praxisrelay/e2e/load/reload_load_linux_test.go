@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )

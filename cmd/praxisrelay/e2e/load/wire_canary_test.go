@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/signal/protocol"
 )
 

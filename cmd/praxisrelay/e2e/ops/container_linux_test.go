@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"golang.org/x/sys/unix"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
 // container is a Debian that was booted, with systemd as its first process.

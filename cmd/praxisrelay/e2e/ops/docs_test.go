@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/cli"
-
-	"github.com/spf13/cobra"
 )
 
 // TestDocumentsNameWhatExists holds every test and every link to a file or a

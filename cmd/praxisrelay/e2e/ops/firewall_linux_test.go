@@ -13,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/credential"
 )

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/signal/client"
 )
 

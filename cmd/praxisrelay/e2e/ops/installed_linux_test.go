@@ -15,11 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/logging"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate/certificatetest"
 	"praxisrelay/signal/client"

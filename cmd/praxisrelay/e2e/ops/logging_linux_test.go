@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"golang.org/x/sys/unix"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
 // withStream returns a command that runs praxisrelay with a JOURNAL_STREAM.

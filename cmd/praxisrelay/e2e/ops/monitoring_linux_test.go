@@ -16,10 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/stun/v3"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/relay/core"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"

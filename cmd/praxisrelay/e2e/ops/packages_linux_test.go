@@ -17,10 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/cli"
-
-	"github.com/spf13/cobra"
 )
 
 // packages are folders with what `make packages` makes for this machine's architecture,

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/goccy/go-yaml"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
 // monitoringFile is one of the files that are shipped for Prometheus and Grafana.

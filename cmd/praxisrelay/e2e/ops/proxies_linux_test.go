@@ -9,11 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/coder/websocket"
 	"github.com/pion/stun/v3"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/signal/protocol"
 )

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/signal/client"
 )
 

@@ -27,7 +27,6 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/certificate/certificatetest"

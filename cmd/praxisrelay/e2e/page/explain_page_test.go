@@ -3,9 +3,9 @@ package page
 import (
 	"testing"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/chromedp/chromedp"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
 // TestThePageExplains: the doctor sees why there is no connection, in both languages and

@@ -11,12 +11,12 @@ import (
 	"slices"
 	"testing"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/qrcode"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
 // TestSheetInABrowser: a browser shows and prints the sheet on one page of A4 without

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/chromedp/cdproto/network"
+
+	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
 // TestPollingMeetsWebSocket: one page has no WebSocket, the call is the same.

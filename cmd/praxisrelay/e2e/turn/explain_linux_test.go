@@ -10,11 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/logging"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )

@@ -9,11 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/stun/v3"
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
 	"praxisrelay/signal/client"

@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/cmd/praxisrelay/apptest"
-
 	"github.com/pion/turn/v4"
 
+	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )
