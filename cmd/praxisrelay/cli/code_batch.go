@@ -3,56 +3,36 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"sync"
 )
 
-// makeAll calls create for 0 to n-1, some at a time, and hands what was made to each, in
+// makeAll calls create for 0 to n-1, so many at a time, and hands what was made to each, in
 // order. After a failure it begins nothing more; what was made by then is handed over
 // all the same. It returns the first failure and what was not made.
 func makeAll[T any](n, workers int, create func(i int) (T, error), each func(i int, made T) error) (missing []int, err error) {
-	type result struct {
-		i    int
-		made T
-		err  error
-	}
-	results := make(chan result, n)
-	done := map[int]T{}
-	begun, ended, next := 0, 0, 0
-	// note keeps the first failure.
-	note := func(failure error) {
-		if err == nil {
-			err = failure
+	next := 0
+	for next < n && err == nil {
+		first := next
+		next = min(first+workers, n)
+		made, failures := make([]T, next-first), make([]error, next-first)
+		var batch sync.WaitGroup
+		for i := range made {
+			batch.Go(func() { made[i], failures[i] = create(first + i) })
+		}
+		batch.Wait()
+		for i, failure := range failures {
+			if failure != nil {
+				missing = append(missing, first+i)
+			} else {
+				failure = each(first+i, made[i])
+			}
+			if err == nil {
+				err = failure
+			}
 		}
 	}
-	for {
-		for ; begun < n && begun-ended < workers && err == nil; begun++ {
-			go func(i int) {
-				made, err := create(i)
-				results <- result{i, made, err}
-			}(begun)
-		}
-		if begun == ended {
-			break
-		}
-		r := <-results
-		ended++
-		if r.err != nil {
-			note(r.err)
-			continue
-		}
-		done[r.i] = r.made
-		// In order, so that what is printed is a list's beginning for as long as it can be.
-		for made, ok := done[next]; ok; made, ok = done[next] {
-			note(each(next, made))
-			delete(done, next)
-			next++
-		}
-	}
-	for i := next; i < n; i++ {
-		if made, ok := done[i]; ok {
-			note(each(i, made))
-		} else {
-			missing = append(missing, i)
-		}
+	for ; next < n; next++ {
+		missing = append(missing, next)
 	}
 	return missing, err
 }
