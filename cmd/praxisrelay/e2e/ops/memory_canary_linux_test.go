@@ -1,4 +1,4 @@
-package load
+package ops
 
 import (
 	"bufio"
