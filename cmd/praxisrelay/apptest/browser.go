@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -90,8 +91,9 @@ func drive(t *testing.T, name string, e Engine) *Browser {
 	return b
 }
 
-// launch starts a browser and returns where it can be driven, on its host. A busy machine
-// may be too slow for it, so it is tried twice. command makes the command for an empty profile.
+// launch starts a browser for one test and returns where it can be driven, on its host. A busy
+// machine may be too slow for it, so it is tried twice. command makes the command for an empty
+// profile.
 func launch(t *testing.T, namespace, name string, command func(profile string) *exec.Cmd) *url.URL {
 	t.Helper()
 	for range 2 {
@@ -99,46 +101,55 @@ func launch(t *testing.T, namespace, name string, command func(profile string) *
 		if namespace != "" {
 			c = Hosts{namespace}.On(0, c)
 		}
-		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		output, err := c.StderrPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		address, ended := make(chan string, 1), make(chan struct{})
-		go func() {
-			defer close(ended)
-			for lines := bufio.NewScanner(output); lines.Scan(); {
-				if _, at, ok := strings.Cut(lines.Text(), " listening on ws://"); ok {
-					address <- "ws://" + at
-					break
-				}
-			}
-			_, _ = io.Copy(io.Discard, output) // until its children have ended too
-			_ = c.Wait()
-		}()
-		end := func() {
-			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-			<-ended
-		}
-		select {
-		case text := <-address:
+		at, end, err := startBrowser(c)
+		if err == nil {
 			t.Cleanup(end)
-			at, err := url.Parse(text)
-			if err != nil {
-				t.Fatal(err)
-			}
 			return at
-		case <-ended:
-		case <-time.After(time.Minute):
 		}
-		end()
-		t.Logf("%s: the browser did not start", name)
+		t.Logf("%s: %v", name, err)
 	}
 	t.Fatalf("%s: the browser did not start twice", name)
 	return nil
+}
+
+// startBrowser returns where a browser can be driven, and what ends it with its children.
+func startBrowser(c *exec.Cmd) (at *url.URL, end func(), err error) {
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	output, err := c.StderrPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.Start(); err != nil {
+		return nil, nil, err
+	}
+	address, ended := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for lines := bufio.NewScanner(output); lines.Scan(); {
+			if _, at, ok := strings.Cut(lines.Text(), " listening on ws://"); ok {
+				address <- "ws://" + at
+				break
+			}
+		}
+		_, _ = io.Copy(io.Discard, output) // until its children have ended too
+		_ = c.Wait()
+	}()
+	end = func() {
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
+		<-ended
+	}
+	select {
+	case text := <-address:
+		if at, err = url.Parse(text); err == nil {
+			return at, end, nil
+		}
+	case <-ended:
+		err = errors.New("the browser ended before it could be driven")
+	case <-time.After(time.Minute):
+		err = errors.New("the browser was not ready in a minute")
+	}
+	end()
+	return nil, nil, err
 }
 
 // within does something with the browser that must not take long.

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -27,24 +29,88 @@ var chromiumFlags = []string{
 	"--disable-dev-shm-usage", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 }
 
-// NewChromium starts one that takes the test's own certificate, for https and turns.
+// NewChromium returns one that takes the test's own certificate, for https and turns. On this
+// host it is a window with nothing of other windows in it, in a process that all tests share.
 func NewChromium(t *testing.T, namespace, name string) *Browser {
 	t.Helper()
-	return StartChromium(t, namespace, name, nil, "--ignore-certificate-errors")
+	if namespace != "" {
+		return StartChromium(t, namespace, name, nil, ignoreErrors)
+	}
+	program := Tool(t, "chromium", "chromium")
+	browser, err := sharedChromium(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	every := cdp.WithExecutor(browser, chromedp.FromContext(browser).Browser)
+	profile, err := target.CreateBrowserContext().Do(every)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = target.DisposeBrowserContext(profile).Do(every) })
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(every)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return window(t, browser, name, chromedp.WithTargetID(id))
 }
 
+// StartChromium starts one for this test only.
 func StartChromium(t *testing.T, namespace, name string, environment []string, flags ...string) *Browser {
 	t.Helper()
 	program := Tool(t, "chromium", "chromium")
 	at := launch(t, namespace, name, func(profile string) *exec.Cmd {
-		c := exec.Command(program, slices.Concat(chromiumFlags, flags, []string{"--user-data-dir=" + profile})...)
-		c.Env = append(os.Environ(), environment...)
-		return c
+		return chromiumCommand(program, profile, environment, flags...)
 	})
 	at.Host = tunnel(t, namespace, at.Host)
 	allocator, stop := chromedp.NewRemoteAllocator(context.Background(), at.String(), chromedp.NoModifyURL)
 	t.Cleanup(stop)
-	tab, closeTab := chromedp.NewContext(allocator)
+	return window(t, allocator, name)
+}
+
+const ignoreErrors = "--ignore-certificate-errors"
+
+func chromiumCommand(program, profile string, environment []string, flags ...string) *exec.Cmd {
+	c := exec.Command(program, slices.Concat(chromiumFlags, flags, []string{"--user-data-dir=" + profile})...)
+	c.Env = append(os.Environ(), environment...)
+	return c
+}
+
+// endShared ends the browser that tests share, if one was started.
+var endShared = func() {}
+
+// sharedChromium starts the browser that tests share, or returns it.
+var sharedChromium = func() func(program string) (context.Context, error) {
+	var once sync.Once
+	var browser context.Context
+	var failure error
+	return func(program string) (context.Context, error) {
+		once.Do(func() {
+			var profile string
+			if profile, failure = os.MkdirTemp("", "praxisrelay-chromium-"); failure != nil {
+				return
+			}
+			at, end, err := startBrowser(chromiumCommand(program, profile, nil, ignoreErrors))
+			if failure = err; err != nil {
+				os.RemoveAll(profile)
+				return
+			}
+			allocator, stop := chromedp.NewRemoteAllocator(context.Background(), at.String(), chromedp.NoModifyURL)
+			browser, _ = chromedp.NewContext(allocator)
+			endShared = func() {
+				stop()
+				end()
+				os.RemoveAll(profile)
+			}
+			failure = chromedp.Run(browser)
+		})
+		return browser, failure
+	}
+}()
+
+// window opens one in a browser.
+func window(t *testing.T, browser context.Context, name string, options ...chromedp.ContextOption) *Browser {
+	t.Helper()
+	tab, closeTab := chromedp.NewContext(browser, options...)
 	t.Cleanup(closeTab)
 	chromedp.ListenTarget(tab, func(event any) {
 		switch e := event.(type) {

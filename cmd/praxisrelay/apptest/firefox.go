@@ -78,7 +78,7 @@ func NewFirefox(t *testing.T, namespace, name string) *Browser {
 		c.Env = append(os.Environ(), "HOME="+profile, "MOZ_REMOTE_SETTINGS_DEVTOOLS=1") // allows another services.settings.server
 		return c
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	known := at.Host // which Firefox wants to be asked for
 	at.Host = tunnel(t, namespace, at.Host)

@@ -36,7 +36,9 @@ const (
 // Main runs a package's tests, or the program where that is wanted.
 func Main(m *testing.M, program func(version string, now func() time.Time, poll time.Duration) int) {
 	if os.Getenv(AsProgram) == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		endShared()
+		os.Exit(code)
 	}
 	tellMemory()
 	poll, err := time.ParseDuration(os.Getenv(PollEvery))
