@@ -119,15 +119,12 @@ func (a Appointment) Seat(name string) (Seat, error) {
 	return Seat{}, ErrUnknown
 }
 
-// Errors of a join and of the registry. From outside, unknown, malformed and revoked
+// Errors of a join. From outside, unknown, malformed and revoked
 // codes are the same; only a right one learns about its window.
 var (
 	ErrUnknown = errors.New("no appointment has this code")
 	ErrEarly   = errors.New("the appointment has not begun")
 	ErrOver    = errors.New("the appointment is over")
-	ErrExists  = errors.New("there is an appointment of this id or code already")
-	// ErrDamaged says that a row cannot be read; the others can.
-	ErrDamaged = errors.New("a row of the registry is damaged: restore a backup")
 )
 
 // Admits reports whether the window is open.

@@ -1,10 +1,7 @@
 package appointment
 
 import (
-	"bytes"
-	"errors"
-	"path/filepath"
-	"slices"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -109,154 +106,21 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestRegistry is for every implementation: a function opens the same one again.
-func TestRegistry(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "registry.db")
-	testRegistry(t, func() Registry {
-		r, err := Open(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	})
-}
-
-func testRegistry(t *testing.T, open func() Registry) {
-	ctx := t.Context()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := open()
-	salt := string(r.Salt())
-	if len(salt) != 16 {
-		t.Errorf("the salt has %d bytes", len(salt))
-	}
-	first, second, later := sample(1, day), sample(2, day.Add(time.Hour)), sample(3, day.Add(-time.Hour))
-	for _, a := range []Appointment{first, second, later} {
-		must(r.Create(ctx, a))
-	}
-	clash := sample(1, day)
-	for name, a := range map[string]Appointment{"id": first, "code": clash} {
-		if err := r.Create(ctx, a); !errors.Is(err, ErrExists) {
-			t.Errorf("the same %s again: %v", name, err)
-		}
-	}
-	if _, err := r.Revoke(ctx, clash.ID, day); !errors.Is(err, ErrUnknown) {
-		t.Errorf("a refused appointment is there: %v", err)
-	}
-
-	revoked, err := r.Revoke(ctx, second.ID, day)
-	must(err)
-	if !revoked.Revoked.Equal(day) {
-		t.Errorf("revoked at %v", revoked.Revoked)
-	}
-	again, err := r.Revoke(ctx, second.ID, day.Add(time.Hour))
-	must(err)
-	if !again.Revoked.Equal(day) {
-		t.Errorf("revoked again at %v", again.Revoked)
-	}
-
-	// Another process finds the same.
-	must(r.Close())
-	r = open()
-	defer r.Close()
-	if string(r.Salt()) != salt {
-		t.Error("the salt has changed: no code would work any more")
-	}
-	for i, seat := range first.Seats {
-		a, s, err := r.Find(ctx, seat.Lookup)
-		if err != nil || a.ID != first.ID || s.Name != SeatNames[i] || !a.Opens.Equal(first.Opens) {
-			t.Errorf("Find(%v) = %v, %v, %v", seat.Lookup, a, s, err)
-		}
-	}
-	for name, l := range map[string]Lookup{"a revoked code": second.Seats[0].Lookup, "no code": {9}} {
-		if _, _, err := r.Find(ctx, l); !errors.Is(err, ErrUnknown) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	list, err := r.List(ctx)
-	must(err)
-	if len(list) != 3 || list[0].ID != later.ID || list[1].ID != first.ID || list[2].ID != second.ID || len(list[2].Seats) != 0 {
-		t.Errorf("List = %v", list)
-	}
-
-	sweep := func(now time.Time, want ...string) {
-		t.Helper()
-		deleted, err := r.Sweep(ctx, now)
-		slices.Sort(deleted)
-		slices.Sort(want)
-		if err != nil || !slices.Equal(deleted, want) {
-			t.Errorf("Sweep = %q, %v, want %q", deleted, err, want)
-		}
-	}
-	sweep(time.Time{})
-	sweep(first.Closes.Add(Grace-time.Second), later.ID)
-	if _, _, err := r.Find(ctx, first.Seats[0].Lookup); err != nil {
-		t.Errorf("swept too early: %v", err)
-	}
-	if _, _, err := r.Find(ctx, later.Seats[0].Lookup); !errors.Is(err, ErrUnknown) {
-		t.Errorf("not swept: %v", err)
-	}
-	sweep(second.Closes.Add(Grace), first.ID, second.ID)
-	if list, err := r.List(ctx); err != nil || len(list) != 0 {
-		t.Errorf("List = %v, %v", list, err)
-	}
-	must(r.Create(ctx, first)) // nothing of it was left
-
-	testUsed(t, r, first)
-	testReissue(t, r, first)
-	testTokens(t, r)
-	testAnswers(t, r)
-}
-
-func TestOpenSaysWhoHasTheFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "registry.db")
-	r, err := Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	if _, err := Open(file); err == nil {
-		t.Error("opened twice")
-	}
-}
-
-// TestARegistryAloneTellsNoRightCode: a room key does not open without the pepper, so
-// that codes cannot be tried on it; nor in another row's place.
-func TestARegistryAloneTellsNoRightCode(t *testing.T) {
-	old, err := NewPepper([]byte("the older pepper of all"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrapped := bytes.Repeat([]byte{7}, 60)
-	hidden := old.Hide("x", Doctor, wrapped)
-	if got, err := old.Reveal("x", Doctor, hidden); err != nil || !bytes.Equal(got, wrapped) {
-		t.Errorf("got %x, %v", got, err)
-	}
-	if err := old.Replace([]byte("the newer pepper of all"), []byte("the older pepper of all")); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := old.Reveal("x", Doctor, hidden); err != nil || !bytes.Equal(got, wrapped) {
-		t.Errorf("after a new pepper: got %x, %v", got, err)
-	}
-	other, err := NewPepper([]byte("the pepper of another one"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, reveal := range map[string]func() ([]byte, error){
-		"another pepper":      func() ([]byte, error) { return other.Reveal("x", Doctor, hidden) },
-		"another appointment": func() ([]byte, error) { return old.Reveal("y", Doctor, hidden) },
-		"another seat":        func() ([]byte, error) { return old.Reveal("x", Patient, hidden) },
-		"nothing":             func() ([]byte, error) { return old.Reveal("x", Doctor, nil) },
+// TestRowsOfOlderPrograms have no generation, or lost it when one of them wrote the row
+// again: whoever had the seat before has none that is as high.
+func TestRowsOfOlderPrograms(t *testing.T) {
+	for row, want := range map[string]int{
+		`{"seats":[{"name":"doctor"},{"name":"patient"}]}`:                                                        0,
+		`{"seats":[{"name":"doctor"},{"name":"patient","reissued":"2026-12-01T09:00:10Z"}]}`:                      lostGeneration,
+		`{"seats":[{"name":"doctor"},{"name":"patient","reissued":"2026-12-01T09:00:10Z","generation":2}]}`:       2,
+		`{"seats":[{"name":"doctor"},{"name":"patient","reissued":"2026-12-01T09:00:10Z","generation":4194305}]}`: lostGeneration + 1,
 	} {
-		if got, err := reveal(); err == nil {
-			t.Errorf("%s: got %x", name, got)
+		var a Appointment
+		if err := json.Unmarshal([]byte(row), &a); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if bytes.Contains(hidden, wrapped) {
-		t.Error("it is not hidden")
+		if got := a.Generation(Patient); got != want || a.Generation(Doctor) != 0 || a.Generation(Test) != want {
+			t.Errorf("%s: generation %d, want %d", row, got, want)
+		}
 	}
 }

@@ -179,7 +179,7 @@ func (b *bolt) Reissue(_ context.Context, id string, seat Seat, now time.Time) (
 		if err := addLookup(tx, seat.Lookup, id); err != nil {
 			return err
 		}
-		seat.Used, seat.Reissued, seat.Generation = false, now.UTC(), a.Seats[i].generation()+1
+		seat.Used, seat.Reissued, seat.Generation = false, now.UTC(), a.Generation(seat.Name)+1
 		a.Seats[i] = seat
 		return putAppointment(tx, a)
 	})

@@ -2,6 +2,7 @@ package appointment
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -57,6 +58,13 @@ type Registry interface {
 	Backup(ctx context.Context, w io.Writer) error
 	Close() error
 }
+
+var (
+	// ErrExists says that an id or a code is taken.
+	ErrExists = errors.New("there is an appointment of this id or code already")
+	// ErrDamaged says that a row cannot be read; the others can.
+	ErrDamaged = errors.New("a row of the registry is damaged: restore a backup")
+)
 
 // Answer is what a request was answered, for one that is repeated under the same key.
 type Answer struct {

@@ -46,10 +46,11 @@ func getAppointment(tx *bbolt.Tx, id []byte) (a Appointment, err error) {
 	if err := getRow(tx, appointmentsBucket, id, &a); err != nil {
 		return Appointment{}, err
 	}
-	return a, a.own(id)
+	return a, checkID(a, id)
 }
 
-func (a Appointment) own(id []byte) error {
+// checkID refuses a row that names another id than its own.
+func checkID(a Appointment, id []byte) error {
 	if a.ID != string(id) {
 		return damaged(id)
 	}
@@ -62,7 +63,7 @@ func allAppointments(tx *bbolt.Tx) (list []Appointment, err error) {
 		var a Appointment
 		failed := decodeRow(id, row, &a)
 		if failed == nil {
-			failed = a.own(id)
+			failed = checkID(a, id)
 		}
 		if failed != nil {
 			err = errors.Join(err, failed)
