@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"praxisrelay/signal/registry"
 
-	"praxisrelay/signal/appointment"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // brokenDisk is a registry that fails to write when told to, and counts who asks.
 type brokenDisk struct {
-	appointment.Registry
+	registry.Registry
 	err    error
 	checks int
 }

@@ -11,6 +11,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 )
 
 func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
@@ -20,7 +21,7 @@ func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ call
 	}
 	list, err := s.registry.List(r.Context())
 	switch {
-	case errors.Is(err, appointment.ErrDamaged):
+	case errors.Is(err, registry.ErrDamaged):
 		s.log.Error("appointments cannot be read", "error", err) // the others can
 	case err != nil:
 		return s.fault("the registry cannot be read", err)

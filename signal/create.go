@@ -10,6 +10,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
 )
 
@@ -68,7 +69,7 @@ func (s *Server) create(ctx context.Context, from caller, body []byte, once *onc
 		return nil, s.fault("an answer cannot be written", err)
 	}
 	switch err := s.registry.Create(ctx, a, once.answers(s.now(), text)...); {
-	case errors.Is(err, appointment.ErrExists):
+	case errors.Is(err, registry.ErrExists):
 		return nil, existsKind.says(err.Error(), "make another id and other codes")
 	case err != nil:
 		return nil, s.unwritten("an appointment cannot be kept", err)

@@ -14,6 +14,7 @@ import (
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
 	"praxisrelay/signal/token"
 )
@@ -110,11 +111,11 @@ func TestARepeatedRequestGetsTheSameAnswer(t *testing.T) {
 			t.Errorf("%q: %s", bad, got)
 		}
 	}
-	l.at(day.Add(appointment.AnswerLife - 1))
+	l.at(day.Add(registry.AnswerLife - 1))
 	if again := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key); again.Body.String() != first.Body.String() {
 		t.Errorf("within a day: %d %s", again.Code, again.Body)
 	}
-	l.at(day.Add(appointment.AnswerLife))
+	l.at(day.Add(registry.AnswerLife))
 	later := strings.Replace(plainBody, "2026-12-01", "2026-12-09", 1)
 	if created(t, a.ask("POST", "/v1/appointments", later, "Idempotency-Key", key)).ID == made.ID {
 		t.Error("after a day: the same appointment")

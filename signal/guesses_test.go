@@ -15,13 +15,14 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 	"praxisrelay/signal/token"
 )
 
 // slow is a registry that answers one kind of request to nobody before as many have asked
 // as are expected.
 type slow struct {
-	appointment.Registry
+	registry.Registry
 	mu     sync.Mutex
 	kind   string
 	absent int

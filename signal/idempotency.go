@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/registry"
 )
 
 // once is a request that may be repeated: the same Idempotency-Key, caller and body
@@ -91,11 +92,11 @@ func (o *once) before(ctx context.Context) ([]byte, *refusal) {
 }
 
 // answers returns what is to be kept of an answer.
-func (o *once) answers(now time.Time, text []byte) []appointment.Answer {
+func (o *once) answers(now time.Time, text []byte) []registry.Answer {
 	if o.aead == nil {
 		return nil
 	}
-	return []appointment.Answer{{Key: o.hash, Created: now.UTC(), Sealed: o.aead.Seal(nil, nil, text, o.body)}}
+	return []registry.Answer{{Key: o.hash, Created: now.UTC(), Sealed: o.aead.Seal(nil, nil, text, o.body)}}
 }
 
 // release ends a request.

@@ -10,6 +10,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 )
 
 // metrics is signaling to Prometheus. Every series is there from the start, and their
@@ -212,7 +213,7 @@ func (c *collector) appointments() map[string]int {
 		return c.states
 	}
 	list, err := c.s.registry.List(context.Background())
-	if err != nil && !errors.Is(err, appointment.ErrDamaged) {
+	if err != nil && !errors.Is(err, registry.ErrDamaged) {
 		c.s.failed("the registry cannot be read", err)
 		c.states = nil
 		return nil

@@ -10,6 +10,7 @@ import (
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
 )
 
@@ -115,7 +116,7 @@ func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) 
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
 		return ended() // meanwhile
-	case errors.Is(err, appointment.ErrExists):
+	case errors.Is(err, registry.ErrExists):
 		return existsKind.says("there is a seat with this code already", "make another code")
 	case err != nil:
 		return s.unwritten("a seat cannot be reissued", err)

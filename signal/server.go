@@ -24,6 +24,7 @@ import (
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/page"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 )
 
 // Relay is what signaling needs of the relay.
@@ -60,7 +61,7 @@ type Options struct {
 	Key func() []byte
 	// Waiting makes patients wait until the doctor lets them in.
 	Waiting  bool
-	Registry appointment.Registry
+	Registry registry.Registry
 	Pepper   *appointment.Pepper
 	Relay    Relay
 	// Journal remembers what happens, to explain it. Nil: the server has its own, without
@@ -87,7 +88,7 @@ type Options struct {
 type Server struct {
 	info       protocol.Info // but for Key
 	key        func() []byte
-	registry   appointment.Registry
+	registry   registry.Registry
 	pepper     *appointment.Pepper
 	relay      Relay
 	firewall   http.Handler
@@ -151,7 +152,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.rooms = newRooms(o.Waiting, s.makeICE, s.explainRoom, s.metrics, s.journal)
 	list, err := s.registry.List(ctx)
-	if errors.Is(err, appointment.ErrDamaged) {
+	if errors.Is(err, registry.ErrDamaged) {
 		s.log.Error("appointments cannot be read", "error", err) // the others can
 	} else if err != nil {
 		return nil, err
@@ -274,7 +275,7 @@ func (s *Server) sweepRegistry(ctx context.Context) {
 	}
 	if err != nil {
 		s.failed("the registry cannot be swept", err)
-		if !errors.Is(err, appointment.ErrDamaged) {
+		if !errors.Is(err, registry.ErrDamaged) {
 			s.writing.fail(s.now())
 		}
 	}

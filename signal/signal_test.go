@@ -26,6 +26,7 @@ import (
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
 )
 
@@ -81,7 +82,7 @@ var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 // newLab returns a lab; options may change what the server is made of.
 func newLab(t *testing.T, options ...func(*Options)) *lab {
 	t.Helper()
-	registry, err := appointment.Open(filepath.Join(t.TempDir(), "registry.db"))
+	registry, err := registry.Open(filepath.Join(t.TempDir(), "registry.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/registry"
 )
 
 // serveStatus adds to what the program says of itself what is known here.
@@ -15,7 +16,7 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, _ caller) *
 	}
 	list, err := s.registry.List(r.Context())
 	switch {
-	case errors.Is(err, appointment.ErrDamaged):
+	case errors.Is(err, registry.ErrDamaged):
 		s.failed("appointments cannot be read", err) // the others can
 	case err != nil:
 		return s.fault("the registry cannot be read", err)

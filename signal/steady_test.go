@@ -14,11 +14,12 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
+	"praxisrelay/signal/registry"
 )
 
 // large is a registry of very many appointments.
 type large struct {
-	appointment.Registry
+	registry.Registry
 	appointments int
 	backup       error // of the last one
 }

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 )
 
 // TestReissuedSeatChangesHands: the old code and its TURN credential open nothing, the
@@ -165,7 +165,7 @@ func TestBackupIsWholeAndItsOwnersAlone(t *testing.T) {
 	if _, err := os.Stat(nowhere); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a failed backup left a file: %v", err)
 	}
-	registry, err := appointment.Open(file)
+	registry, err := registry.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}

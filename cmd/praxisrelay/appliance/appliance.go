@@ -28,6 +28,7 @@ import (
 	"praxisrelay/signal/health"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 	"praxisrelay/systemd"
 )
 
@@ -49,7 +50,7 @@ type Appliance struct {
 	pair       *certificate.Store
 	acme       *certificate.ACME // nil: the certificate is in files
 	signal     *signal.Server
-	registry   appointment.Registry
+	registry   registry.Registry
 	journal    *journal.Journal
 	admin      net.Listener
 	api        net.Listener // nil: the admin API is on the socket alone
@@ -142,7 +143,7 @@ func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
 	a.addresses = a.relay.Addresses()
 	a.url = config.PageURL(c.Name, a.addresses.HTTPS.Port())
 	a.urls = iceURLs(c.Name, a.addresses)
-	if a.registry, err = appointment.Open(c.Signal.Registry); err != nil {
+	if a.registry, err = registry.Open(c.Signal.Registry); err != nil {
 		return nil, placing(err, c.Signal.Registry)
 	}
 	fit, err := a.fit(a.pepper)

@@ -11,6 +11,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 )
 
 // A pepper that is not the registry's makes every code unknown and breaks nothing else.
@@ -48,7 +49,7 @@ func (a *Appliance) fitPepper(peppers ...[]byte) (fit protocol.PepperFit, err er
 
 func (a *Appliance) fit(pepper *appointment.Pepper) (fit protocol.PepperFit, err error) {
 	list, err := a.registry.List(context.Background())
-	if err != nil && !errors.Is(err, appointment.ErrDamaged) {
+	if err != nil && !errors.Is(err, registry.ErrDamaged) {
 		return fit, err
 	}
 	return protocol.PepperFit(pepper.Fit(list, time.Now())), nil

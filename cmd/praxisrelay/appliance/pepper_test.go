@@ -14,6 +14,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 	"praxisrelay/systemd"
 )
 
@@ -21,7 +22,7 @@ import (
 // over are not counted.
 func TestCodesOfAnotherPepperAreForgotten(t *testing.T) {
 	t.Parallel()
-	registry, err := appointment.Open(filepath.Join(t.TempDir(), "registry.db"))
+	registry, err := registry.Open(filepath.Join(t.TempDir(), "registry.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"praxisrelay/relay/certificate"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
+	"praxisrelay/signal/registry"
 )
 
 // These are variables of the environment of the program under test.
@@ -187,11 +188,11 @@ type Served struct {
 
 // StartServe runs an appliance with a configuration of its own. prepare, if any, may
 // fill its registry before.
-func StartServe(t testing.TB, prepare func(appointment.Registry, *appointment.Pepper)) *Served {
+func StartServe(t testing.TB, prepare func(registry.Registry, *appointment.Pepper)) *Served {
 	t.Helper()
 	file, folder := WriteConfig(t)
 	if prepare != nil {
-		registry, err := appointment.Open(filepath.Join(folder, "registry.db"))
+		registry, err := registry.Open(filepath.Join(folder, "registry.db"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
 )
 
@@ -84,7 +85,7 @@ func (s *Served) Refusal(t *testing.T, keys code.Keys) (refused protocol.Error) 
 
 // PastAppointment keeps an appointment that is over, which the daemon would not
 // make, and returns the patient's seat.
-func PastAppointment(t *testing.T, registry appointment.Registry, pepper *appointment.Pepper, now time.Time) (patient client.CreatedSeat) {
+func PastAppointment(t *testing.T, registry registry.Registry, pepper *appointment.Pepper, now time.Time) (patient client.CreatedSeat) {
 	t.Helper()
 	a := appointment.Appointment{ID: appointment.NewID(), Opens: now.Add(-25 * time.Hour), Closes: now.Add(-time.Hour)}
 	for _, name := range appointment.SeatNames {

@@ -11,6 +11,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
 )
 
@@ -18,7 +19,7 @@ import (
 // is measured.
 func Strangers(t testing.TB, folder string, count int) (keys []code.Keys) {
 	t.Helper()
-	registry, err := appointment.Open(filepath.Join(folder, "registry.db"))
+	registry, err := registry.Open(filepath.Join(folder, "registry.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 )
 
 // tryPepper tries peppers at the registry of the configuration: through the daemon where
@@ -24,9 +25,9 @@ func tryPepper(ctx context.Context, c config.Config, peppers [][]byte) (fit prot
 	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
 		return fit
 	}
-	list, err := appointment.Read(ctx, c.Signal.Registry)
+	list, err := registry.Read(ctx, c.Signal.Registry)
 	pepper, invalid := appointment.NewPepper(peppers...)
-	if err != nil && !errors.Is(err, appointment.ErrDamaged) || invalid != nil {
+	if err != nil && !errors.Is(err, registry.ErrDamaged) || invalid != nil {
 		return fit
 	}
 	return protocol.PepperFit(pepper.Fit(list, time.Now()))

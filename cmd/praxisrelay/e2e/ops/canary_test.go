@@ -20,6 +20,7 @@ import (
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 )
 
 // TestCanaries: what opens an appointment or the admin API, and who uses it, went
@@ -27,7 +28,7 @@ import (
 func TestCanaries(t *testing.T) {
 	t.Parallel()
 	var over client.CreatedSeat
-	s := apptest.StartServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
+	s := apptest.StartServe(t, func(registry registry.Registry, pepper *appointment.Pepper) {
 		over = apptest.PastAppointment(t, registry, pepper, time.Now())
 	})
 	created, err := s.Admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")

@@ -11,6 +11,7 @@ import (
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/registry"
 )
 
 // TestWhatIsWrongWithACodeIsSaid: in the protocol, and on the page in both languages.
@@ -19,7 +20,7 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	ctx := t.Context()
 	now := time.Now().Truncate(time.Second)
 	var over client.CreatedSeat
-	s := apptest.StartServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
+	s := apptest.StartServe(t, func(registry registry.Registry, pepper *appointment.Pepper) {
 		over = apptest.PastAppointment(t, registry, pepper, now)
 	})
 	create := func(opens, closes time.Time) client.Created {

@@ -1,4 +1,4 @@
-package appointment
+package registry
 
 import (
 	"bufio"
@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"praxisrelay/signal/appointment"
 )
 
 // asVictim makes the test binary be a process that writes to the registry file it
@@ -31,9 +33,9 @@ func TestMain(m *testing.M) {
 type operation struct {
 	Done   bool
 	ID     string
-	Seats  []Lookup // that the appointment has then; none: it is revoked
-	Fresh  bool     // it is created
-	Former []Lookup // that it had before
+	Seats  []appointment.Lookup // that the appointment has then; none: it is revoked
+	Fresh  bool                 // it is created
+	Former []appointment.Lookup // that it had before
 }
 
 // write creates, reissues and revokes for ever.
@@ -48,7 +50,7 @@ func write(file string) error {
 		return err
 	}
 	say := json.NewEncoder(os.Stdout)
-	var live []Appointment
+	var live []appointment.Appointment
 	for _, a := range list {
 		if a.Revoked.IsZero() {
 			live = append(live, a)
@@ -92,14 +94,14 @@ func write(file string) error {
 	}
 }
 
-func randomLookup() (l Lookup) {
+func randomLookup() (l appointment.Lookup) {
 	for i := range l {
 		l[i] = byte(rand.Uint32())
 	}
 	return l
 }
 
-func lookupsOf(a Appointment) (all []Lookup) {
+func lookupsOf(a appointment.Appointment) (all []appointment.Lookup) {
 	for _, seat := range a.Seats {
 		all = append(all, seat.Lookup)
 	}
@@ -191,7 +193,7 @@ func killed(t *testing.T, random *rand.Rand, file string, known map[string]opera
 	defer r.Close()
 	if doubt != nil {
 		a, err := r.Get(t.Context(), doubt.ID)
-		if err != nil && !(errors.Is(err, ErrUnknown) && doubt.Fresh) {
+		if err != nil && !(errors.Is(err, appointment.ErrUnknown) && doubt.Fresh) {
 			t.Fatal(err)
 		}
 		was := *doubt

@@ -1,7 +1,9 @@
-package appointment
+package registry
 
 import (
 	"sync"
+
+	"praxisrelay/signal/appointment"
 
 	"go.etcd.io/bbolt"
 )
@@ -16,7 +18,7 @@ type marker struct {
 	once sync.Once
 
 	mu      sync.Mutex
-	pending []Lookup
+	pending []appointment.Lookup
 }
 
 func newMarker(db *bbolt.DB) *marker {
@@ -25,7 +27,7 @@ func newMarker(db *bbolt.DB) *marker {
 	return m
 }
 
-func (m *marker) mark(l Lookup) {
+func (m *marker) mark(l appointment.Lookup) {
 	m.mu.Lock()
 	m.pending = append(m.pending, l)
 	m.mu.Unlock()

@@ -1,4 +1,4 @@
-package appointment
+package registry
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"praxisrelay/signal/appointment"
 
 	"go.etcd.io/bbolt"
 )
@@ -64,7 +66,7 @@ func FuzzRow(f *testing.F) {
 		}
 		check := func(what string, err error) {
 			t.Helper()
-			if err != nil && !errors.Is(err, ErrUnknown) && err.Error() != damaged([]byte(bad.ID)).Error() {
+			if err != nil && !errors.Is(err, appointment.ErrUnknown) && err.Error() != damaged([]byte(bad.ID)).Error() {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
@@ -80,18 +82,18 @@ func FuzzRow(f *testing.F) {
 		if !found || (len(list) == 2) == (listed != nil) {
 			t.Fatalf("List = %d appointments, %v", len(list), listed)
 		}
-		_, err = r.Reissue(ctx, bad.ID, Seat{Name: Doctor, Lookup: Lookup{202}}, day)
+		_, err = r.Reissue(ctx, bad.ID, appointment.Seat{Name: appointment.Doctor, Lookup: appointment.Lookup{202}}, day)
 		check("Reissue", err)
 		_, err = r.Revoke(ctx, bad.ID, day)
 		check("Revoke", err)
 		_, err = r.Sweep(ctx, day)
 		check("Sweep", err)
-		if _, seat, err := r.Find(ctx, good.Seats[1].Lookup); err != nil || seat.Name != Patient {
+		if _, seat, err := r.Find(ctx, good.Seats[1].Lookup); err != nil || seat.Name != appointment.Patient {
 			t.Fatalf("the good one: %v, %v", seat, err)
 		}
-		_, err = r.Sweep(ctx, good.Closes.Add(Grace))
+		_, err = r.Sweep(ctx, good.Closes.Add(appointment.Grace))
 		check("Sweep", err)
-		if _, err := r.Get(ctx, good.ID); !errors.Is(err, ErrUnknown) {
+		if _, err := r.Get(ctx, good.ID); !errors.Is(err, appointment.ErrUnknown) {
 			t.Fatalf("the good one was not swept: %v", err)
 		}
 	})

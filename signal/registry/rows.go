@@ -1,10 +1,12 @@
-package appointment
+package registry
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+
+	"praxisrelay/signal/appointment"
 
 	"go.etcd.io/bbolt"
 )
@@ -24,7 +26,7 @@ func putRow(tx *bbolt.Tx, bucket, key []byte, row any) error {
 func getRow(tx *bbolt.Tx, bucket, key []byte, row any) error {
 	text := tx.Bucket(bucket).Get(key)
 	if text == nil {
-		return ErrUnknown
+		return appointment.ErrUnknown
 	}
 	return decodeRow(key, text, row)
 }
@@ -38,19 +40,19 @@ func decodeRow(key, text []byte, row any) error {
 
 func damaged(key []byte) error { return fmt.Errorf("%w (%q)", ErrDamaged, key) }
 
-func putAppointment(tx *bbolt.Tx, a Appointment) error {
+func putAppointment(tx *bbolt.Tx, a appointment.Appointment) error {
 	return putRow(tx, appointmentsBucket, []byte(a.ID), a)
 }
 
-func getAppointment(tx *bbolt.Tx, id []byte) (a Appointment, err error) {
+func getAppointment(tx *bbolt.Tx, id []byte) (a appointment.Appointment, err error) {
 	if err := getRow(tx, appointmentsBucket, id, &a); err != nil {
-		return Appointment{}, err
+		return appointment.Appointment{}, err
 	}
 	return a, checkID(a, id)
 }
 
 // checkID refuses a row that names another id than its own.
-func checkID(a Appointment, id []byte) error {
+func checkID(a appointment.Appointment, id []byte) error {
 	if a.ID != string(id) {
 		return damaged(id)
 	}
@@ -58,9 +60,9 @@ func checkID(a Appointment, id []byte) error {
 }
 
 // allAppointments returns those that can be read, and an error for each that cannot.
-func allAppointments(tx *bbolt.Tx) (list []Appointment, err error) {
+func allAppointments(tx *bbolt.Tx) (list []appointment.Appointment, err error) {
 	_ = tx.Bucket(appointmentsBucket).ForEach(func(id, row []byte) error {
-		var a Appointment
+		var a appointment.Appointment
 		failed := decodeRow(id, row, &a)
 		if failed == nil {
 			failed = checkID(a, id)
@@ -76,19 +78,19 @@ func allAppointments(tx *bbolt.Tx) (list []Appointment, err error) {
 }
 
 // findSeat returns the seat of a lookup in the appointment that it leads to.
-func findSeat(tx *bbolt.Tx, l Lookup, id []byte) (Appointment, Seat, error) {
+func findSeat(tx *bbolt.Tx, l appointment.Lookup, id []byte) (appointment.Appointment, appointment.Seat, error) {
 	a, err := getAppointment(tx, id)
 	if err != nil {
-		return Appointment{}, Seat{}, err
+		return appointment.Appointment{}, appointment.Seat{}, err
 	}
-	i := slices.IndexFunc(a.Seats, func(s Seat) bool { return s.Lookup == l })
+	i := slices.IndexFunc(a.Seats, func(s appointment.Seat) bool { return s.Lookup == l })
 	if i < 0 {
-		return Appointment{}, Seat{}, ErrUnknown
+		return appointment.Appointment{}, appointment.Seat{}, appointment.ErrUnknown
 	}
 	return a, a.Seats[i], nil
 }
 
-func addLookup(tx *bbolt.Tx, l Lookup, id string) error {
+func addLookup(tx *bbolt.Tx, l appointment.Lookup, id string) error {
 	lookups := tx.Bucket(lookupsBucket)
 	if lookups.Get(l[:]) != nil {
 		return ErrExists
@@ -97,7 +99,7 @@ func addLookup(tx *bbolt.Tx, l Lookup, id string) error {
 }
 
 // deleteLookups deletes the lookups of an appointment's seats, and nobody else's.
-func deleteLookups(tx *bbolt.Tx, a Appointment) error {
+func deleteLookups(tx *bbolt.Tx, a appointment.Appointment) error {
 	lookups := tx.Bucket(lookupsBucket)
 	for _, seat := range a.Seats {
 		if string(lookups.Get(seat.Lookup[:])) != a.ID {

@@ -1,4 +1,4 @@
-package appointment
+package registry
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/token"
 )
 
@@ -39,7 +40,7 @@ func (b *bolt) RevokeToken(_ context.Context, id string) error {
 	return b.db.Update(func(tx *bbolt.Tx) error {
 		tokens := tx.Bucket(tokensBucket)
 		if tokens.Get([]byte(id)) == nil {
-			return ErrUnknown
+			return appointment.ErrUnknown
 		}
 		return tokens.Delete([]byte(id))
 	})

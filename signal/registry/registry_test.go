@@ -1,4 +1,4 @@
-package appointment
+package registry
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/token"
 )
 
@@ -39,16 +40,16 @@ func testRegistry(t *testing.T, open func() Registry) {
 		t.Errorf("the salt has %d bytes", len(salt))
 	}
 	first, second, later := sample(1, day), sample(2, day.Add(time.Hour)), sample(3, day.Add(-time.Hour))
-	for _, a := range []Appointment{first, second, later} {
+	for _, a := range []appointment.Appointment{first, second, later} {
 		must(r.Create(ctx, a))
 	}
 	clash := sample(1, day)
-	for name, a := range map[string]Appointment{"id": first, "code": clash} {
+	for name, a := range map[string]appointment.Appointment{"id": first, "code": clash} {
 		if err := r.Create(ctx, a); !errors.Is(err, ErrExists) {
 			t.Errorf("the same %s again: %v", name, err)
 		}
 	}
-	if _, err := r.Revoke(ctx, clash.ID, day); !errors.Is(err, ErrUnknown) {
+	if _, err := r.Revoke(ctx, clash.ID, day); !errors.Is(err, appointment.ErrUnknown) {
 		t.Errorf("a refused appointment is there: %v", err)
 	}
 
@@ -72,12 +73,12 @@ func testRegistry(t *testing.T, open func() Registry) {
 	}
 	for i, seat := range first.Seats {
 		a, s, err := r.Find(ctx, seat.Lookup)
-		if err != nil || a.ID != first.ID || s.Name != SeatNames[i] || !a.Opens.Equal(first.Opens) {
+		if err != nil || a.ID != first.ID || s.Name != appointment.SeatNames[i] || !a.Opens.Equal(first.Opens) {
 			t.Errorf("Find(%v) = %v, %v, %v", seat.Lookup, a, s, err)
 		}
 	}
-	for name, l := range map[string]Lookup{"a revoked code": second.Seats[0].Lookup, "no code": {9}} {
-		if _, _, err := r.Find(ctx, l); !errors.Is(err, ErrUnknown) {
+	for name, l := range map[string]appointment.Lookup{"a revoked code": second.Seats[0].Lookup, "no code": {9}} {
+		if _, _, err := r.Find(ctx, l); !errors.Is(err, appointment.ErrUnknown) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -97,14 +98,14 @@ func testRegistry(t *testing.T, open func() Registry) {
 		}
 	}
 	sweep(time.Time{})
-	sweep(first.Closes.Add(Grace-time.Second), later.ID)
+	sweep(first.Closes.Add(appointment.Grace-time.Second), later.ID)
 	if _, _, err := r.Find(ctx, first.Seats[0].Lookup); err != nil {
 		t.Errorf("swept too early: %v", err)
 	}
-	if _, _, err := r.Find(ctx, later.Seats[0].Lookup); !errors.Is(err, ErrUnknown) {
+	if _, _, err := r.Find(ctx, later.Seats[0].Lookup); !errors.Is(err, appointment.ErrUnknown) {
 		t.Errorf("not swept: %v", err)
 	}
-	sweep(second.Closes.Add(Grace), first.ID, second.ID)
+	sweep(second.Closes.Add(appointment.Grace), first.ID, second.ID)
 	if list, err := r.List(ctx); err != nil || len(list) != 0 {
 		t.Errorf("List = %v, %v", list, err)
 	}
@@ -128,8 +129,18 @@ func TestOpenSaysWhoHasTheFile(t *testing.T) {
 	}
 }
 
-func testUsed(t *testing.T, r Registry, a Appointment) {
-	r.MarkUsed(t.Context(), Lookup{99}) // nobody's
+var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+
+func sample(seed byte, opens time.Time) appointment.Appointment {
+	a := appointment.Appointment{ID: appointment.NewID(), Opens: opens, Closes: opens.Add(appointment.Length), Created: opens}
+	for i, name := range appointment.SeatNames {
+		a.Seats = append(a.Seats, appointment.Seat{Name: name, Lookup: appointment.Lookup{seed, byte(i)}, RoomKey: make([]byte, 60)})
+	}
+	return a
+}
+
+func testUsed(t *testing.T, r Registry, a appointment.Appointment) {
+	r.MarkUsed(t.Context(), appointment.Lookup{99}) // nobody's
 	for range 3 {
 		r.MarkUsed(t.Context(), a.Seats[1].Lookup)
 	}
@@ -144,25 +155,25 @@ func testUsed(t *testing.T, r Registry, a Appointment) {
 	}
 }
 
-func testReissue(t *testing.T, r Registry, a Appointment) {
-	ctx, fresh, now := t.Context(), Lookup{77}, a.Opens.Add(time.Hour)
+func testReissue(t *testing.T, r Registry, a appointment.Appointment) {
+	ctx, fresh, now := t.Context(), appointment.Lookup{77}, a.Opens.Add(time.Hour)
 	old := a.Seats[1].Lookup
-	next := Seat{Name: Patient, Lookup: fresh, RoomKey: make([]byte, 60)}
+	next := appointment.Seat{Name: appointment.Patient, Lookup: fresh, RoomKey: make([]byte, 60)}
 	if got, err := r.Reissue(ctx, a.ID, next, now); err != nil || got.Seats[1].Used || !got.Seats[1].Reissued.Equal(now) {
 		t.Errorf("Reissue = %+v, %v", got, err)
 	}
 	if kept, err := r.Get(ctx, a.ID); err != nil || kept.Seats[1].Used || kept.Seats[1].Lookup != fresh || kept.Seats[0].Lookup != a.Seats[0].Lookup {
 		t.Errorf("kept is %+v, %v", kept, err)
 	}
-	if _, _, err := r.Find(ctx, old); !errors.Is(err, ErrUnknown) {
+	if _, _, err := r.Find(ctx, old); !errors.Is(err, appointment.ErrUnknown) {
 		t.Errorf("the old code: %v", err)
 	}
-	for _, l := range []Lookup{fresh, a.Seats[0].Lookup} {
+	for _, l := range []appointment.Lookup{fresh, a.Seats[0].Lookup} {
 		if found, _, err := r.Find(ctx, old, l); err != nil || found.ID != a.ID {
 			t.Errorf("Find = %v, %v", found, err)
 		}
 	}
-	if _, err := r.Reissue(ctx, a.ID, Seat{Name: Patient, Lookup: a.Seats[0].Lookup}, now); !errors.Is(err, ErrExists) {
+	if _, err := r.Reissue(ctx, a.ID, appointment.Seat{Name: appointment.Patient, Lookup: a.Seats[0].Lookup}, now); !errors.Is(err, ErrExists) {
 		t.Errorf("the doctor's code for the patient: %v", err)
 	}
 	if _, _, err := r.Find(ctx, fresh); err != nil {
@@ -174,7 +185,7 @@ func testReissue(t *testing.T, r Registry, a Appointment) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return [3]int{kept.Generation(Doctor), kept.Generation(Patient), kept.Generation(Test)}
+		return [3]int{kept.Generation(appointment.Doctor), kept.Generation(appointment.Patient), kept.Generation(appointment.Test)}
 	}
 	if got := generations(); got != [3]int{0, 1, 1} {
 		t.Errorf("after one reissue the generations are %v", got)
@@ -184,17 +195,17 @@ func testReissue(t *testing.T, r Registry, a Appointment) {
 		at   time.Time
 		want [3]int
 	}{
-		{Patient, now, [3]int{0, 2, 2}}, {Patient, now.AddDate(-1, 0, 0), [3]int{0, 3, 3}}, {Doctor, now, [3]int{1, 3, 4}},
+		{appointment.Patient, now, [3]int{0, 2, 2}}, {appointment.Patient, now.AddDate(-1, 0, 0), [3]int{0, 3, 3}}, {appointment.Doctor, now, [3]int{1, 3, 4}},
 	} {
-		if _, err := r.Reissue(ctx, a.ID, Seat{Name: step.seat, Lookup: Lookup{80, byte(step.want[2])}}, step.at); err != nil {
+		if _, err := r.Reissue(ctx, a.ID, appointment.Seat{Name: step.seat, Lookup: appointment.Lookup{80, byte(step.want[2])}}, step.at); err != nil {
 			t.Fatal(err)
 		}
 		if got := generations(); got != step.want {
 			t.Errorf("after a reissue of the %s the generations are %v, want %v", step.seat, got, step.want)
 		}
 	}
-	for id, seat := range map[string]string{a.ID: "guest", "nobody": Patient} {
-		if _, err := r.Reissue(ctx, id, Seat{Name: seat, Lookup: Lookup{78}}, now); !errors.Is(err, ErrUnknown) {
+	for id, seat := range map[string]string{a.ID: "guest", "nobody": appointment.Patient} {
+		if _, err := r.Reissue(ctx, id, appointment.Seat{Name: seat, Lookup: appointment.Lookup{78}}, now); !errors.Is(err, appointment.ErrUnknown) {
 			t.Errorf("%s of %s: %v", seat, id, err)
 		}
 	}
@@ -216,10 +227,10 @@ func testTokens(t *testing.T, r Registry) {
 	if list, err := r.Tokens(ctx); err != nil || len(list) != 2 || list[0].ID != kept.ID {
 		t.Errorf("Tokens = %v, %v", list, err)
 	}
-	if _, err := r.Sweep(ctx, brief.Expires.Add(Grace)); err != nil {
+	if _, err := r.Sweep(ctx, brief.Expires.Add(appointment.Grace)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Token(ctx, brief.ID); !errors.Is(err, ErrUnknown) {
+	if _, err := r.Token(ctx, brief.ID); !errors.Is(err, appointment.ErrUnknown) {
 		t.Errorf("an expired token is kept: %v", err)
 	}
 	if got, err := r.Token(ctx, kept.ID); err != nil || got.Hash != kept.Hash {
@@ -228,7 +239,7 @@ func testTokens(t *testing.T, r Registry) {
 	if err := r.RevokeToken(ctx, kept.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.RevokeToken(ctx, kept.ID); !errors.Is(err, ErrUnknown) {
+	if err := r.RevokeToken(ctx, kept.ID); !errors.Is(err, appointment.ErrUnknown) {
 		t.Errorf("revoked twice: %v", err)
 	}
 }
@@ -247,14 +258,14 @@ func testAnswers(t *testing.T, r Registry) {
 		t.Errorf("Answer = %v, %v", got, err)
 	}
 	for key, now := range map[[32]byte]time.Time{answer.Key: day.Add(AnswerLife), {2}: day} {
-		if _, err := r.Answer(ctx, key, now); !errors.Is(err, ErrUnknown) {
+		if _, err := r.Answer(ctx, key, now); !errors.Is(err, appointment.ErrUnknown) {
 			t.Errorf("%x at %v: %v", key[0], now, err)
 		}
 	}
 	if _, err := r.Sweep(ctx, day.Add(AnswerLife)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Answer(ctx, answer.Key, day); !errors.Is(err, ErrUnknown) {
+	if _, err := r.Answer(ctx, answer.Key, day); !errors.Is(err, appointment.ErrUnknown) {
 		t.Errorf("it was not swept: %v", err)
 	}
 }
@@ -269,7 +280,7 @@ func TestSweepLeavesNothing(t *testing.T) {
 	defer r.Close()
 	ctx := t.Context()
 	plain, revoked, reissued, live := sample(1, day), sample(2, day), sample(3, day), sample(4, day.Add(time.Second))
-	for _, a := range []Appointment{plain, revoked, reissued, live} {
+	for _, a := range []appointment.Appointment{plain, revoked, reissued, live} {
 		if err := r.Create(ctx, a, Answer{Key: [32]byte{a.Seats[0].Lookup[0]}, Created: day}); err != nil {
 			t.Fatal(err)
 		}
@@ -277,16 +288,16 @@ func TestSweepLeavesNothing(t *testing.T) {
 	if _, err := r.Revoke(ctx, revoked.ID, day); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Reissue(ctx, reissued.ID, Seat{Name: Doctor, Lookup: Lookup{50}}, day); err != nil {
+	if _, err := r.Reissue(ctx, reissued.ID, appointment.Seat{Name: appointment.Doctor, Lookup: appointment.Lookup{50}}, day); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Sweep(ctx, day.Add(Length+Grace)); err != nil {
+	if _, err := r.Sweep(ctx, day.Add(appointment.Length+appointment.Grace)); err != nil {
 		t.Fatal(err)
 	}
 	if got := rowsOf(t, r); got["appointments"] != 1 || got["lookups"] != 2 || got["answers"] != 0 {
 		t.Errorf("%v rows are left, want one appointment and its two lookups", got)
 	}
-	if _, err := r.Sweep(ctx, day.Add(Length+Grace+time.Second)); err != nil {
+	if _, err := r.Sweep(ctx, day.Add(appointment.Length+appointment.Grace+time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	for bucket, n := range rowsOf(t, r) {
@@ -308,7 +319,7 @@ func TestTheNextCodeIsAboveThoseOfOlderPrograms(t *testing.T) {
 	if err := r.Create(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := r.Reissue(t.Context(), a.ID, Seat{Name: Patient, Lookup: Lookup{9}}, day); err != nil || got.Generation(Patient) != a.Generation(Patient)+1 {
+	if got, err := r.Reissue(t.Context(), a.ID, appointment.Seat{Name: appointment.Patient, Lookup: appointment.Lookup{9}}, day); err != nil || got.Generation(appointment.Patient) != a.Generation(appointment.Patient)+1 {
 		t.Errorf("Reissue = %+v, %v", got, err)
 	}
 }
@@ -358,15 +369,15 @@ func TestAnOldBackupOpensNothingThatIsOver(t *testing.T) {
 	if string(restored.Salt()) != string(r.Salt()) {
 		t.Error("the copy has another salt")
 	}
-	now := day.Add(Length)
+	now := day.Add(appointment.Length)
 	found, _, err := restored.Find(ctx, a.Seats[0].Lookup)
-	if err != nil || found.Admits(now) != ErrOver {
+	if err != nil || found.Admits(now) != appointment.ErrOver {
 		t.Errorf("within the grace: %v, %v", err, found.Admits(now))
 	}
-	if _, err := restored.Sweep(ctx, now.Add(Grace)); err != nil {
+	if _, err := restored.Sweep(ctx, now.Add(appointment.Grace)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := restored.Find(ctx, a.Seats[0].Lookup); !errors.Is(err, ErrUnknown) {
+	if _, _, err := restored.Find(ctx, a.Seats[0].Lookup); !errors.Is(err, appointment.ErrUnknown) {
 		t.Errorf("after it: %v", err)
 	}
 	if found, _, err := restored.Find(ctx, later.Seats[0].Lookup); err != nil || found.Admits(later.Opens) != nil {

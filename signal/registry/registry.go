@@ -1,4 +1,4 @@
-package appointment
+package registry
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/token"
 )
 
@@ -19,24 +20,24 @@ type Registry interface {
 	Salt() []byte
 	// Create adds a valid appointment; ErrExists. With it go the answers, if any,
 	// that a repeated request gets: all is kept or nothing.
-	Create(ctx context.Context, a Appointment, answers ...Answer) error
+	Create(ctx context.Context, a appointment.Appointment, answers ...Answer) error
 	// Get returns the appointment of an id, a revoked one too; ErrUnknown.
-	Get(ctx context.Context, id string) (Appointment, error)
+	Get(ctx context.Context, id string) (appointment.Appointment, error)
 	// Find returns the appointment and seat that one of the lookups belongs to. It
 	// looks for each of them, whatever it finds; ErrUnknown.
-	Find(ctx context.Context, lookups ...Lookup) (Appointment, Seat, error)
+	Find(ctx context.Context, lookups ...appointment.Lookup) (appointment.Appointment, appointment.Seat, error)
 	// MarkUsed notes that a seat was joined. It does not wait for the disk: a crash
 	// within the moment may lose the note.
-	MarkUsed(ctx context.Context, l Lookup)
+	MarkUsed(ctx context.Context, l appointment.Lookup)
 	// List returns all appointments in the order in which they open.
-	List(ctx context.Context) ([]Appointment, error)
+	List(ctx context.Context) ([]appointment.Appointment, error)
 	// Revoke makes the codes of an appointment unknown and keeps only the fact
 	// that it was there, until its row is swept; ErrUnknown.
-	Revoke(ctx context.Context, id string, now time.Time) (Appointment, error)
+	Revoke(ctx context.Context, id string, now time.Time) (appointment.Appointment, error)
 	// Reissue makes the code of a seat unknown and another one known in its place,
 	// by Lookup and RoomKey of the seat of that name, and raises its generation;
 	// ErrUnknown where there is none any more, ErrExists.
-	Reissue(ctx context.Context, id string, seat Seat, now time.Time) (Appointment, error)
+	Reissue(ctx context.Context, id string, seat appointment.Seat, now time.Time) (appointment.Appointment, error)
 	// Answer returns the answer of that key; ErrUnknown.
 	Answer(ctx context.Context, key [32]byte, now time.Time) (Answer, error)
 	// Sweep deletes appointments and tokens that are over by more than Grace, and

@@ -1,4 +1,4 @@
-package appointment
+package registry
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"praxisrelay/signal/appointment"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -56,7 +58,7 @@ func Open(file string) (Registry, error) {
 }
 
 // Read returns the appointments of a registry that no daemon has open, as List does.
-func Read(ctx context.Context, file string) ([]Appointment, error) {
+func Read(ctx context.Context, file string) ([]appointment.Appointment, error) {
 	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
 	if err != nil {
 		return nil, fmt.Errorf("signal.registry: %w", err)
@@ -90,7 +92,7 @@ func (b *bolt) prepare(tx *bbolt.Tx) error {
 
 func (b *bolt) Salt() []byte { return b.salt }
 
-func (b *bolt) Create(_ context.Context, a Appointment, answers ...Answer) error {
+func (b *bolt) Create(_ context.Context, a appointment.Appointment, answers ...Answer) error {
 	return b.db.Update(func(tx *bbolt.Tx) error {
 		if tx.Bucket(appointmentsBucket).Get([]byte(a.ID)) != nil {
 			return ErrExists
@@ -109,7 +111,7 @@ func (b *bolt) Create(_ context.Context, a Appointment, answers ...Answer) error
 	})
 }
 
-func (b *bolt) Get(_ context.Context, id string) (a Appointment, err error) {
+func (b *bolt) Get(_ context.Context, id string) (a appointment.Appointment, err error) {
 	err = b.db.View(func(tx *bbolt.Tx) error {
 		a, err = getAppointment(tx, []byte(id))
 		return err
@@ -117,9 +119,9 @@ func (b *bolt) Get(_ context.Context, id string) (a Appointment, err error) {
 	return a, err
 }
 
-func (b *bolt) Find(_ context.Context, lookups ...Lookup) (a Appointment, s Seat, err error) {
+func (b *bolt) Find(_ context.Context, lookups ...appointment.Lookup) (a appointment.Appointment, s appointment.Seat, err error) {
 	err = b.db.View(func(tx *bbolt.Tx) error {
-		var found Lookup
+		var found appointment.Lookup
 		var id []byte
 		for _, l := range lookups {
 			if value := tx.Bucket(lookupsBucket).Get(l[:]); value != nil {
@@ -132,22 +134,22 @@ func (b *bolt) Find(_ context.Context, lookups ...Lookup) (a Appointment, s Seat
 	return a, s, err
 }
 
-func (b *bolt) MarkUsed(ctx context.Context, l Lookup) {
+func (b *bolt) MarkUsed(ctx context.Context, l appointment.Lookup) {
 	if _, seat, err := b.Find(ctx, l); err == nil && !seat.Used {
 		b.used.mark(l)
 	}
 }
 
-func (b *bolt) List(_ context.Context) (list []Appointment, err error) {
+func (b *bolt) List(_ context.Context) (list []appointment.Appointment, err error) {
 	err = b.db.View(func(tx *bbolt.Tx) error {
 		list, err = allAppointments(tx)
 		return err
 	})
-	slices.SortStableFunc(list, func(a, b Appointment) int { return a.Opens.Compare(b.Opens) })
+	slices.SortStableFunc(list, func(a, b appointment.Appointment) int { return a.Opens.Compare(b.Opens) })
 	return list, err
 }
 
-func (b *bolt) Revoke(_ context.Context, id string, now time.Time) (a Appointment, err error) {
+func (b *bolt) Revoke(_ context.Context, id string, now time.Time) (a appointment.Appointment, err error) {
 	err = b.db.Update(func(tx *bbolt.Tx) error {
 		if a, err = getAppointment(tx, []byte(id)); err != nil {
 			return err
@@ -164,16 +166,16 @@ func (b *bolt) Revoke(_ context.Context, id string, now time.Time) (a Appointmen
 	return a, err
 }
 
-func (b *bolt) Reissue(_ context.Context, id string, seat Seat, now time.Time) (a Appointment, err error) {
+func (b *bolt) Reissue(_ context.Context, id string, seat appointment.Seat, now time.Time) (a appointment.Appointment, err error) {
 	err = b.db.Update(func(tx *bbolt.Tx) error {
 		if a, err = getAppointment(tx, []byte(id)); err != nil {
 			return err
 		}
-		i := slices.IndexFunc(a.Seats, func(s Seat) bool { return s.Name == seat.Name })
+		i := slices.IndexFunc(a.Seats, func(s appointment.Seat) bool { return s.Name == seat.Name })
 		if i < 0 {
-			return ErrUnknown
+			return appointment.ErrUnknown
 		}
-		if err := deleteLookups(tx, Appointment{ID: id, Seats: a.Seats[i : i+1]}); err != nil {
+		if err := deleteLookups(tx, appointment.Appointment{ID: id, Seats: a.Seats[i : i+1]}); err != nil {
 			return err
 		}
 		if err := addLookup(tx, seat.Lookup, id); err != nil {

@@ -1,4 +1,4 @@
-package appointment
+package registry
 
 import (
 	"context"
@@ -6,13 +6,14 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/token"
 )
 
 func (b *bolt) Answer(_ context.Context, key [32]byte, now time.Time) (answer Answer, err error) {
 	err = b.db.View(func(tx *bbolt.Tx) error { return getRow(tx, answersBucket, key[:], &answer) })
 	if err == nil && answer.over(now) {
-		err = ErrUnknown
+		err = appointment.ErrUnknown
 	}
 	answer.Key = key
 	return answer, err
@@ -32,7 +33,7 @@ func sweepAnswers(tx *bbolt.Tx, now time.Time) error {
 func sweepTokens(tx *bbolt.Tx, now time.Time) error {
 	return sweepRows(tx, tokensBucket, func(id, row []byte) bool {
 		var t token.Token
-		return decodeRow(id, row, &t) == nil && t.Over(now.Add(-Grace))
+		return decodeRow(id, row, &t) == nil && t.Over(now.Add(-appointment.Grace))
 	})
 }
 
