@@ -97,7 +97,7 @@ func (s *Server) window(n protocol.NewAppointment) (a appointment.Appointment, r
 	if err := a.CheckWindow(); err != nil {
 		return a, invalid(err)
 	}
-	if !s.now().Before(a.Closes) {
+	if a.State(s.now()) == appointment.Over {
 		return a, invalidKind.says("closes: the appointment would be over already", "let it end later")
 	}
 	return a, nil

@@ -87,22 +87,21 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 			return nil, welcome, s.limited(client, wait)
 		}
 	}
-	if err == nil {
-		s.journal.Begin(found.ID, found.Ends())
-		err = found.Admits(now)
-	}
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
 		return nil, welcome, &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
-	case errors.Is(err, appointment.ErrEarly):
-		s.notJoined(found.ID, seat.Name, over, s.journal.Shown(client), protocol.TooEarly)
-		return nil, welcome, &protocol.Error{Code: protocol.TooEarly, Message: "the appointment has not begun", Opens: &found.Opens}
-	case errors.Is(err, appointment.ErrOver):
-		s.notJoined(found.ID, seat.Name, over, s.journal.Shown(client), protocol.Over)
-		return nil, welcome, &protocol.Error{Code: protocol.Over, Message: "the appointment is over"}
 	case err != nil:
 		s.failed("the registry cannot be read", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
+	}
+	s.journal.Begin(found.ID, found.Ends())
+	switch found.State(now) {
+	case appointment.Upcoming:
+		s.notJoined(found.ID, seat.Name, over, s.journal.Shown(client), protocol.TooEarly)
+		return nil, welcome, &protocol.Error{Code: protocol.TooEarly, Message: "the appointment has not begun", Opens: &found.Opens}
+	case appointment.Over:
+		s.notJoined(found.ID, seat.Name, over, s.journal.Shown(client), protocol.Over)
+		return nil, welcome, &protocol.Error{Code: protocol.Over, Message: "the appointment is over"}
 	}
 	if failure := s.maintenance(found.ID); failure != nil {
 		return nil, welcome, failure

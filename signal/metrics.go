@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 )
@@ -223,16 +222,7 @@ func (c *collector) appointments() map[string]int {
 		if a.Test {
 			continue // is none
 		}
-		state := "open"
-		switch err := a.Admits(now); {
-		case !a.Revoked.IsZero():
-			state = "revoked"
-		case errors.Is(err, appointment.ErrEarly):
-			state = "upcoming"
-		case errors.Is(err, appointment.ErrOver):
-			state = "over"
-		}
-		c.states[state]++
+		c.states[string(a.State(now))]++
 	}
 	return c.states
 }

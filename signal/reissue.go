@@ -133,7 +133,7 @@ func (s *Server) findSeat(r *http.Request) (appointment.Appointment, appointment
 	if refused != nil {
 		return a, appointment.Seat{}, refused
 	}
-	if !a.Revoked.IsZero() || !s.now().Before(a.Closes) {
+	if state := a.State(s.now()); state == appointment.Revoked || state == appointment.Over {
 		return a, appointment.Seat{}, ended()
 	}
 	seat, err := a.Seat(r.PathValue("seat"))

@@ -23,19 +23,20 @@ func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, _ caller) *
 	}
 	now, counts := s.now(), &status.Appointments
 	for _, a := range list {
-		admits := a.Admits(now)
-		switch {
-		case a.Test: // is none
-		case !a.Revoked.IsZero():
+		if a.Test {
+			continue // is none
+		}
+		switch a.State(now) {
+		case appointment.Revoked:
 			counts.Revoked++
-		case errors.Is(admits, appointment.ErrEarly):
+		case appointment.Upcoming:
 			counts.Upcoming++
 			if counts.Next.IsZero() { // they come in the order in which they open
 				counts.Next = a.Opens
 			}
-		case errors.Is(admits, appointment.ErrOver):
+		case appointment.Over:
 			counts.Over++
-		default:
+		case appointment.Open:
 			counts.Open++
 		}
 	}

@@ -119,23 +119,37 @@ func (a Appointment) Seat(name string) (Seat, error) {
 	return Seat{}, ErrUnknown
 }
 
-// Errors of a join. From outside, unknown, malformed and revoked
-// codes are the same; only a right one learns about its window.
-var (
-	ErrUnknown = errors.New("no appointment has this code")
-	ErrEarly   = errors.New("the appointment has not begun")
-	ErrOver    = errors.New("the appointment is over")
+// ErrUnknown says that no appointment has a code, or an id. From outside, unknown,
+// malformed and revoked codes are the same; only a right one learns about its window.
+var ErrUnknown = errors.New("no appointment has this code")
+
+// State is where an appointment stands at one moment.
+type State string
+
+// The states. Codes work while it is Open.
+const (
+	Upcoming State = "upcoming"
+	Open     State = "open"
+	Over     State = "over"
+	Revoked  State = "revoked"
 )
 
-// Admits reports whether the window is open.
-func (a Appointment) Admits(now time.Time) error {
+// State returns the appointment's state.
+func (a Appointment) State(now time.Time) State {
+	return StateAt(now, a.Opens, a.Closes, !a.Revoked.IsZero())
+}
+
+// StateAt is the state of an appointment of which no more is known than this.
+func StateAt(now, opens, closes time.Time, revoked bool) State {
 	switch {
-	case now.Before(a.Opens):
-		return ErrEarly
-	case !now.Before(a.Closes):
-		return ErrOver
+	case revoked:
+		return Revoked
+	case now.Before(opens):
+		return Upcoming
+	case now.Before(closes):
+		return Open
 	}
-	return nil
+	return Over
 }
 
 // NewID returns a random appointment id: 64 bits in 13 lower-case letters and digits.

@@ -54,13 +54,19 @@ func TestParseStart(t *testing.T) {
 	}
 }
 
-func TestWindow(t *testing.T) {
+// TestState at both ends of the window, and of a revoked one whatever the clock says.
+func TestState(t *testing.T) {
 	a := Appointment{Opens: day, Closes: day.Add(Length)}
-	for offset, want := range map[time.Duration]error{
-		-time.Nanosecond: ErrEarly, 0: nil, Length - time.Nanosecond: nil, Length: ErrOver,
+	revoked := a
+	revoked.Revoked = day
+	for offset, want := range map[time.Duration]State{
+		-time.Nanosecond: Upcoming, 0: Open, Length - time.Nanosecond: Open, Length: Over,
 	} {
-		if err := a.Admits(day.Add(offset)); err != want {
-			t.Errorf("%v after the start: %v, want %v", offset, err, want)
+		if got := a.State(day.Add(offset)); got != want {
+			t.Errorf("%v after the start: %s, want %s", offset, got, want)
+		}
+		if got := revoked.State(day.Add(offset)); got != Revoked {
+			t.Errorf("revoked, %v after the start: %s", offset, got)
 		}
 	}
 }

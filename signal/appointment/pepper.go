@@ -101,7 +101,7 @@ type Fit struct {
 // Fit tries the pepper at each seat: a room key that opens proves it.
 func (p *Pepper) Fit(list []Appointment, now time.Time) (f Fit) {
 	for _, a := range list {
-		if !now.Before(a.Closes) {
+		if a.State(now) == Over {
 			continue
 		}
 		for _, seat := range a.Seats {

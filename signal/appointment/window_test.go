@@ -53,10 +53,10 @@ func TestWindowsAcrossSwitches(t *testing.T) {
 				t.Errorf("%s on a server in %s closes %s, want %s", test.start, server, got, test.closes)
 			}
 			// By an unswitched clock, one second at either end.
-			for offset, want := range map[time.Duration]error{
-				-time.Second: ErrEarly, 0: nil, 24*time.Hour - time.Second: nil, 24 * time.Hour: ErrOver,
+			for offset, want := range map[time.Duration]State{
+				-time.Second: Upcoming, 0: Open, 24*time.Hour - time.Second: Open, 24 * time.Hour: Over,
 			} {
-				if got := a.Admits(time.Unix(opens.Unix(), 0).Add(offset)); got != want {
+				if got := a.State(time.Unix(opens.Unix(), 0).Add(offset)); got != want {
 					t.Errorf("%s, %v from its start: %v, want %v", test.start, offset, got, want)
 				}
 			}

@@ -28,6 +28,14 @@ type Case struct {
 	Allocations   []journal.Allocation
 }
 
+// state is the appointment's; without a window it is open.
+func (c Case) state() appointment.State {
+	if c.Closes.IsZero() && c.Revoked.IsZero() {
+		return appointment.Open
+	}
+	return appointment.StateAt(c.Now, c.Opens, c.Closes, !c.Revoked.IsZero())
+}
+
 // Side is where the cause lies.
 type Side string
 

@@ -3,6 +3,7 @@ package explain
 import (
 	"time"
 
+	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 )
@@ -27,7 +28,7 @@ var rules = []func(Case, pair) Verdict{
 }
 
 func revoked(c Case, p pair) Verdict {
-	if c.Revoked.IsZero() {
+	if c.state() != appointment.Revoked {
 		return Verdict{}
 	}
 	return Verdict{Cause: Revoked, Side: Nobody, At: c.Revoked}
@@ -67,10 +68,10 @@ func held(c Case, p pair) Verdict {
 // absent is about seats that nobody has now.
 func absent(c Case, p pair) Verdict {
 	if p.patient.unheard() && p.doctor.unheard() {
-		switch {
-		case c.Now.Before(c.Opens):
+		switch c.state() {
+		case appointment.Upcoming:
 			return Verdict{Cause: Upcoming, Side: Nobody, At: c.Opens}
-		case !c.Closes.IsZero() && !c.Now.Before(c.Closes):
+		case appointment.Over:
 			return Verdict{Cause: Closed, Side: Nobody, At: c.Closes}
 		}
 		return Verdict{Cause: NobodyJoined, Side: Nobody}

@@ -3,6 +3,7 @@ package protocol
 import (
 	"time"
 
+	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/token"
 )
 
@@ -64,6 +65,11 @@ type ListedAppointment struct {
 	Revoked bool         `json:"revoked"`
 	Seats   []ListedSeat `json:"seats"` // none of a revoked one
 	Test    bool         `json:"test,omitempty"`
+}
+
+// State is the appointment's by the caller's clock.
+func (a ListedAppointment) State(now time.Time) appointment.State {
+	return appointment.StateAt(now, a.Opens, a.Closes, a.Revoked)
 }
 
 // ListedSeat is a seat of a ListedAppointment.

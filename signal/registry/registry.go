@@ -1,3 +1,12 @@
+// Package registry keeps appointments, access tokens, and answers that may be asked for
+// again, in one file.
+//
+//	registry.go  what a registry does
+//	bolt.go      the embedded one
+//	rows.go      its rows, damaged ones included
+//	tokens.go    access tokens
+//	answers.go   answers of requests that may be repeated
+//	marker.go    notes which seats were used, behind their joins
 package registry
 
 import (

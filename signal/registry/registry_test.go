@@ -371,8 +371,8 @@ func TestAnOldBackupOpensNothingThatIsOver(t *testing.T) {
 	}
 	now := day.Add(appointment.Length)
 	found, _, err := restored.Find(ctx, a.Seats[0].Lookup)
-	if err != nil || found.Admits(now) != appointment.ErrOver {
-		t.Errorf("within the grace: %v, %v", err, found.Admits(now))
+	if err != nil || found.State(now) != appointment.Over {
+		t.Errorf("within the grace: %v, %v", err, found.State(now))
 	}
 	if _, err := restored.Sweep(ctx, now.Add(appointment.Grace)); err != nil {
 		t.Fatal(err)
@@ -380,7 +380,7 @@ func TestAnOldBackupOpensNothingThatIsOver(t *testing.T) {
 	if _, _, err := restored.Find(ctx, a.Seats[0].Lookup); !errors.Is(err, appointment.ErrUnknown) {
 		t.Errorf("after it: %v", err)
 	}
-	if found, _, err := restored.Find(ctx, later.Seats[0].Lookup); err != nil || found.Admits(later.Opens) != nil {
+	if found, _, err := restored.Find(ctx, later.Seats[0].Lookup); err != nil || found.State(later.Opens) != appointment.Open {
 		t.Errorf("one that is still valid: %v", err)
 	}
 }

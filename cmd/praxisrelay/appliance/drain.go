@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/systemd"
 )
@@ -122,7 +123,7 @@ func (a *Appliance) nextOpening(ctx context.Context, now time.Time) time.Time {
 		a.log.Error("appointments cannot be read", "error", err)
 	}
 	for _, row := range list {
-		if row.Opens.After(now) && row.Revoked.IsZero() {
+		if row.State(now) == appointment.Upcoming {
 			return row.Opens
 		}
 	}

@@ -65,15 +65,10 @@ func codeListCommand(socket *string) *cobra.Command {
 }
 
 func stateOf(a protocol.ListedAppointment, now time.Time) string {
-	switch {
-	case a.Revoked:
-		return "revoked"
-	case now.Before(a.Opens):
-		return "to come"
-	case !now.Before(a.Closes):
-		return "over"
+	if state := a.State(now); state != appointment.Upcoming {
+		return string(state)
 	}
-	return "open"
+	return "to come"
 }
 
 func seatState(seat protocol.ListedSeat) string {
