@@ -2,7 +2,6 @@ package signal
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha256"
@@ -14,6 +13,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/registry"
+	"praxisrelay/signal/seal"
 )
 
 // once is a request that may be repeated: the same Idempotency-Key, caller and body
@@ -46,12 +46,10 @@ func (s *Server) once(r *http.Request, from caller, body []byte) (*once, *refusa
 	}
 	o := &once{s: s, hash: sha256.Sum256([]byte(from.name + "\x00" + key)), body: body}
 	sealKey, err := hkdf.Key(sha256.New, []byte(key), []byte(from.name), "praxisrelay answer v1", 32)
-	if err == nil {
-		o.aead, err = newGCM(sealKey)
-	}
 	if err != nil {
 		return nil, s.fault("an answer cannot be sealed", err)
 	}
+	o.aead = seal.GCM([32]byte(sealKey))
 	s.answers.mu.Lock()
 	defer s.answers.mu.Unlock()
 	if s.answers.keys[o.hash] {
@@ -62,14 +60,6 @@ func (s *Server) once(r *http.Request, from caller, body []byte) (*once, *refusa
 	}
 	s.answers.keys[o.hash] = true
 	return o, nil
-}
-
-func newGCM(key []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // before returns what the request was answered before, or nil.

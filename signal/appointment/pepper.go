@@ -1,7 +1,6 @@
 package appointment
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/hmac"
@@ -10,6 +9,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"praxisrelay/signal/seal"
 )
 
 // Lookup is what a join token is recognised by.
@@ -124,15 +125,7 @@ func hiding(pepper []byte) cipher.AEAD {
 	if err != nil {
 		panic(err) // 32 bytes can be had
 	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic(err) // and are a key
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
+	return seal.GCM([32]byte(key))
 }
 
 func place(appointment, seat string) []byte { return []byte(appointment + "|" + seat) }

@@ -97,7 +97,8 @@ func (p Place) text() string {
 	return fmt.Sprintf("praxisrelay message v1|%s|%s|%s|%s|%s|%d", p.Appointment, p.From, p.To, p.FromEpoch, p.ToEpoch, p.Seq)
 }
 
-func gcm(key [32]byte) cipher.AEAD {
+// GCM is AES-256-GCM with a random nonce in front of each text.
+func GCM(key [32]byte) cipher.AEAD {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic(err) // 32 bytes are a key
@@ -110,11 +111,11 @@ func gcm(key [32]byte) cipher.AEAD {
 }
 
 func sealWith(key [32]byte, plain []byte, place string) []byte {
-	return gcm(key).Seal(nil, nil, plain, []byte(place))
+	return GCM(key).Seal(nil, nil, plain, []byte(place))
 }
 
 func openWith(key [32]byte, sealed []byte, place string) ([]byte, error) {
-	plain, err := gcm(key).Open(nil, nil, sealed, []byte(place))
+	plain, err := GCM(key).Open(nil, nil, sealed, []byte(place))
 	if err != nil {
 		return nil, ErrOpen
 	}
