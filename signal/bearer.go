@@ -21,7 +21,7 @@ func (s *Server) APIHandler() http.Handler {
 			// bits are not guessed.
 			if wait := wrong.fail(s.now(), network); wait > 0 {
 				s.metrics.hit(limitWrongTokens)
-				s.logGuessing("tokens", wrong, network)
+				wrong.report(s.log, s.now(), "tokens", network)
 				return caller{}, limitedKind.says("too many wrong tokens came from this network", "correct the token and wait").after(wait)
 			}
 			return caller{}, unauthorizedKind.says("there is no valid token in the request",

@@ -127,17 +127,8 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 // limited refuses a code of a network that has shown too many wrong ones.
 func (s *Server) limited(client netip.Addr, wait time.Duration) *protocol.Error {
 	s.metrics.hit(limitWrongCodes)
-	s.logGuessing("codes", s.guesses.limiter, client)
+	s.guesses.report(s.log, s.now(), "codes", client)
 	return &protocol.Error{Code: protocol.Limited, Message: "too many wrong codes", RetryAfter: int(wait/time.Second) + 1}
-}
-
-// logGuessing says that what a network tries is not looked at.
-func (s *Server) logGuessing(what string, l *limiter, client netip.Addr) {
-	if l.spent(s.now()) {
-		s.log.Warn("guessing is refused to all networks", "guessed", what)
-		return
-	}
-	s.log.Warn("guessing is refused to a network", "guessed", what, "network", client)
 }
 
 // makeICE makes the credential of an admitted seat, for rooms.

@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
@@ -21,6 +22,14 @@ const (
 
 	totalBurst    = 1000
 	totalInterval = 10 * time.Millisecond
+)
+
+// Values of the label limit of praxisrelay_signal_limit_hits_total that signaling and
+// the admin API share.
+const (
+	limitWrongCodes  = "wrong_codes"  // of a network or a token, or in all
+	limitWrongTokens = "wrong_tokens" // of a network, or in all
+	limitStretching  = "stretching"   // codes that are made here at once
 )
 
 // bucket is when what was noted in it is forgiven, interval by interval (GCRA).
@@ -135,4 +144,13 @@ func (l *limiter) spent(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.total.wait(now, totalInterval, totalBurst) > 0
+}
+
+// report logs that what a network tries is not looked at.
+func (l *limiter) report(log *slog.Logger, now time.Time, what string, client netip.Addr) {
+	if l.spent(now) {
+		log.Warn("guessing is refused to all networks", "guessed", what)
+		return
+	}
+	log.Warn("guessing is refused to a network", "guessed", what, "network", client)
 }

@@ -87,15 +87,12 @@ const (
 	queued    = "queued"
 )
 
-// Values of the label limit.
+// More values of the label limit.
 const (
-	limitWrongCodes  = "wrong_codes"       // of a network, or in all
-	limitWrongTokens = "wrong_tokens"      // likewise
-	limitJoins       = "joins_per_seat"    // joinBurst
-	limitFrames      = "frames_per_client" // frameBurst
-	limitQueue       = "queue"             // queueFrames or queueBytes
-	limitStretching  = "stretching"        // codes that are made here at once
-	limitRequests    = "requests"          // maxPending
+	limitJoins    = "joins_per_seat"    // joinBurst
+	limitFrames   = "frames_per_client" // frameBurst
+	limitQueue    = "queue"             // queueFrames or queueBytes
+	limitRequests = "requests"          // maxPending
 )
 
 func codes(list ...protocol.Code) (values []string) {
