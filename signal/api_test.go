@@ -11,6 +11,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/token"
 )
@@ -91,7 +92,7 @@ func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 				if w.Code != http.StatusUnauthorized || !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Bearer ") {
 					t.Errorf("%s with %s: %d", route.pattern, caller.name, w.Code)
 				}
-				caller.at(caller.clock().Add(guessInterval)) // else it is limited
+				caller.at(caller.clock().Add(limit.GuessInterval)) // else it is limited
 			case caller.allows(route.scope):
 				if w.Code == http.StatusUnauthorized || w.Code == http.StatusForbidden {
 					t.Errorf("%s with %s: %d %s", route.pattern, caller.name, w.Code, w.Body)
@@ -188,14 +189,14 @@ func TestWrongTokensAreLimitedPerNetwork(t *testing.T) {
 	l := newLab(t)
 	a := newAPI(l)
 	right := a.with(token.Appointments)
-	for range guessBurst {
+	for range limit.GuessBurst {
 		if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 	}
 	w := a.ask("GET", "/v1/info", "")
 	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); problemOf(t, w) != "limited" || err != nil || seconds < 1 || seconds > 31 {
-		t.Errorf("after %d wrong tokens: %d, Retry-After %v", guessBurst, w.Code, w.Header()["Retry-After"])
+		t.Errorf("after %d wrong tokens: %d, Retry-After %v", limit.GuessBurst, w.Code, w.Header()["Retry-After"])
 	}
 	if w := right.ask("GET", "/v1/info", ""); w.Code != http.StatusOK {
 		t.Errorf("a right token from the same network: %d", w.Code)
@@ -204,7 +205,7 @@ func TestWrongTokensAreLimitedPerNetwork(t *testing.T) {
 	if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
 		t.Errorf("from another network: %d", w.Code)
 	}
-	l.at(day.Add(guessInterval))
+	l.at(day.Add(limit.GuessInterval))
 	a.from = "192.0.2.1:1000"
 	if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
 		t.Errorf("after the pause: %d", w.Code)

@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/token"
 )
 
 // APIHandler serves the admin API over the network: every request needs a token.
 func (s *Server) APIHandler() http.Handler {
-	wrong := newLimiter()
+	wrong := limit.NewNetworks()
 	return s.adminHandler(func(r *http.Request, scope token.Scope) (caller, *refusal) {
 		network := clientAddr(r)
 		known, err := s.bearer(r)
@@ -19,9 +20,9 @@ func (s *Server) APIHandler() http.Handler {
 		case errors.Is(err, appointment.ErrUnknown):
 			// A right token is never locked out by wrong ones of its network: 256
 			// bits are not guessed.
-			if wait := wrong.fail(s.now(), network); wait > 0 {
-				s.metrics.hit(limitWrongTokens)
-				wrong.report(s.log, s.now(), "tokens", network)
+			if wait := wrong.Fail(s.now(), network); wait > 0 {
+				s.metrics.hit(limit.WrongTokens)
+				wrong.Report(s.log, s.now(), "tokens", network)
 				return caller{}, limitedKind.says("too many wrong tokens came from this network", "correct the token and wait").after(wait)
 			}
 			return caller{}, unauthorizedKind.says("there is no valid token in the request",

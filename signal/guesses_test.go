@@ -13,6 +13,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 	"praxisrelay/signal/token"
@@ -118,15 +119,15 @@ func TestGuessesSideBySideAreNoMoreThanInTurn(t *testing.T) {
 	_, _, patient := l.seats(day)
 	registry.expect(tries, "Find")
 	told := sideBySide(tries, func(i int) string { return l.shows(here, wrong(i)) })
-	if told[string(protocol.UnknownCode)] != guessBurst || told[string(protocol.Limited)] != tries-guessBurst {
-		t.Errorf("told %v, want %d judged", told, guessBurst)
+	if told[string(protocol.UnknownCode)] != limit.GuessBurst || told[string(protocol.Limited)] != tries-limit.GuessBurst {
+		t.Errorf("told %v, want %d judged", told, limit.GuessBurst)
 	}
 	if got := l.shows(here, patient.JoinToken); got != string(protocol.Limited) {
 		t.Errorf("a right code then: %s", got)
 	}
-	l.at(day.Add(guessInterval))
+	l.at(day.Add(limit.GuessInterval))
 	if got := l.shows(here, patient.JoinToken); got != "in" {
-		t.Errorf("a right code %v later: %s", guessInterval, got)
+		t.Errorf("a right code %v later: %s", limit.GuessInterval, got)
 	}
 }
 
@@ -140,8 +141,8 @@ func TestARightCodeAmongTooManyIsNotTold(t *testing.T) {
 	go func() { told <- l.shows(here, patient.JoinToken) }()
 	for registry.missing() != 1 {
 	}
-	for i := range guessBurst {
-		l.guesses.judge(day, here, appointment.Lookup{byte(i)}, false)
+	for i := range limit.GuessBurst {
+		l.guesses.Judge(day, here, appointment.Lookup{byte(i)}, false)
 	}
 	l.shows(netip.MustParseAddr("192.0.2.9"), wrong(0))
 	if got := <-told; got != string(protocol.Limited) {
@@ -159,7 +160,7 @@ func TestACrowdBehindOneAddressIsLetIn(t *testing.T) {
 		_, _, patient := l.seats(day)
 		tokens = append(tokens, patient.JoinToken)
 	}
-	for i := range guessBurst - 1 {
+	for i := range limit.GuessBurst - 1 {
 		if got := l.shows(here, wrong(i)); got != string(protocol.UnknownCode) {
 			t.Fatalf("wrong code %d: %s", i, got)
 		}
@@ -178,12 +179,12 @@ func TestWrongTokensSideBySideAreNoMoreThanInTurn(t *testing.T) {
 	a := newAPI(l)
 	registry.expect(tries, "Token")
 	told := sideBySide(tries, func(int) string { return a.told("GET", "/v1/info", "") })
-	if told["unauthorized"] != guessBurst || told["limited"] != tries-guessBurst {
-		t.Errorf("told %v, want %d judged", told, guessBurst)
+	if told["unauthorized"] != limit.GuessBurst || told["limited"] != tries-limit.GuessBurst {
+		t.Errorf("told %v, want %d judged", told, limit.GuessBurst)
 	}
-	l.at(day.Add(guessInterval))
+	l.at(day.Add(limit.GuessInterval))
 	if got := a.told("GET", "/v1/info", ""); got != "unauthorized" {
-		t.Errorf("%v later: %s", guessInterval, got)
+		t.Errorf("%v later: %s", limit.GuessInterval, got)
 	}
 }
 
@@ -223,11 +224,11 @@ func TestCodesAreNotGuessedThroughReissue(t *testing.T) {
 		elsewhere.from = fmt.Sprintf("192.0.2.%d:1000", i)
 		return elsewhere.told("PUT", seat, with("KTRW-BZMF-QHDF"))
 	})
-	if told["wrong-code"] != guessBurst || told["limited"] != tries-guessBurst {
-		t.Errorf("told %v, want %d judged", told, guessBurst)
+	if told["wrong-code"] != limit.GuessBurst || told["limited"] != tries-limit.GuessBurst {
+		t.Errorf("told %v, want %d judged", told, limit.GuessBurst)
 	}
 	w := a.ask("PUT", seat, with(made.Seats[0].Code))
-	if problemOf(t, w) != "limited" || w.Header().Get("Retry-After") != fmt.Sprint(guessInterval.Seconds()) {
+	if problemOf(t, w) != "limited" || w.Header().Get("Retry-After") != fmt.Sprint(limit.GuessInterval.Seconds()) {
 		t.Errorf("the right code then: %d %v %s", w.Code, w.Header(), w.Body)
 	}
 	if got := l.shows(netip.MustParseAddrPort(a.from).Addr(), patient.JoinToken); got != "in" {
@@ -236,8 +237,8 @@ func TestCodesAreNotGuessedThroughReissue(t *testing.T) {
 	if got := other.told("PUT", seat, with(made.Seats[0].Code)); got != "done" {
 		t.Errorf("with another token: %s", got)
 	}
-	l.at(day.Add(guessInterval))
+	l.at(day.Add(limit.GuessInterval))
 	if got := a.told("PUT", seat, with("KTRW-BZMF-QHDF")); got != "wrong-code" {
-		t.Errorf("%v later: %s", guessInterval, got)
+		t.Errorf("%v later: %s", limit.GuessInterval, got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/journal"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/protocol"
 )
 
@@ -75,7 +76,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 	var token [32]byte
 	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
 	lookups := s.pepper.Lookups(code.Verifier(token))
-	if wait := s.guesses.wait(now, client, lookups[0]); wait > 0 {
+	if wait := s.guesses.Wait(now, client, lookups[0]); wait > 0 {
 		return nil, welcome, s.limited(client, wait)
 	}
 	found, seat, err := s.registry.Find(ctx, lookups...)
@@ -83,7 +84,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 		err = appointment.ErrUnknown
 	}
 	if err == nil || errors.Is(err, appointment.ErrUnknown) { // a fault is nobody's guess
-		if wait := s.guesses.judge(s.now(), client, lookups[0], err == nil); wait > 0 {
+		if wait := s.guesses.Judge(s.now(), client, lookups[0], err == nil); wait > 0 {
 			return nil, welcome, s.limited(client, wait)
 		}
 	}
@@ -126,8 +127,8 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 
 // limited refuses a code of a network that has shown too many wrong ones.
 func (s *Server) limited(client netip.Addr, wait time.Duration) *protocol.Error {
-	s.metrics.hit(limitWrongCodes)
-	s.guesses.report(s.log, s.now(), "codes", client)
+	s.metrics.hit(limit.WrongCodes)
+	s.guesses.Report(s.log, s.now(), "codes", client)
 	return &protocol.Error{Code: protocol.Limited, Message: "too many wrong codes", RetryAfter: int(wait/time.Second) + 1}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 )
@@ -68,7 +69,7 @@ func newMetrics() *metrics {
 		}),
 		limitHits: vec("limit_hits_total",
 			"Refusals by the limit that was reached. wrong_codes and wrong_tokens are somebody who guesses, or a device with an old token; requests somebody whose requests do not come to their end, or who does not read the answers.",
-			"limit", limitWrongCodes, limitWrongTokens, limitJoins, limitFrames, limitQueue, limitStretching, limitRequests),
+			"limit", limit.WrongCodes, limit.WrongTokens, limitJoins, limitFrames, limitQueue, limit.Stretching, limitRequests),
 		requests: vec("admin_requests_total",
 			"Requests of the admin API, by result: ok, or the problem's name as in docs/admin-api.md. unauthorized is a wrong token; fault is one of this server, see the log.",
 			"result", answers...),

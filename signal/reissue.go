@@ -9,6 +9,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/journal"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
@@ -105,7 +106,7 @@ func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appoin
 }
 
 func (s *Server) limitedToken(from caller, wait time.Duration) *refusal {
-	s.metrics.hit(limitWrongCodes)
+	s.metrics.hit(limit.WrongCodes)
 	s.log.Warn("guessing is refused to a token", "guessed", "codes", "by", from.name)
 	return limitedKind.says("too many wrong codes were shown with this token", "wait before you try again").after(wait)
 }

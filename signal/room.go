@@ -8,6 +8,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/journal"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/protocol"
 )
 
@@ -35,8 +36,8 @@ type room struct {
 	// replaced are the epochs that lost their seat to another one: they are told so
 	// again when they come back, and do not take the seat in turn.
 	replaced []string
-	joins    map[string]*bucket // seat -> how often it was taken lately
-	empty    time.Time          // since when nobody is there; zero: somebody is
+	joins    map[string]*limit.Bucket // seat -> how often it was taken lately
+	empty    time.Time                // since when nobody is there; zero: somebody is
 }
 
 const (
@@ -74,19 +75,19 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 	}
 	in := r.byID[s.appointment]
 	if in == nil {
-		in = &room{seats: map[string]*session{}, checks: map[string][]*session{}, joins: map[string]*bucket{}}
+		in = &room{seats: map[string]*session{}, checks: map[string][]*session{}, joins: map[string]*limit.Bucket{}}
 		r.byID[s.appointment] = in
 	}
 	joins := in.joins[s.seat]
 	if joins == nil {
-		joins = new(bucket)
+		joins = new(limit.Bucket)
 		in.joins[s.seat] = joins
 	}
-	if wait := joins.wait(now, joinInterval, joinBurst); wait > 0 {
+	if wait := joins.Wait(now, joinInterval, joinBurst); wait > 0 {
 		r.metrics.hit(limitJoins)
 		return nil, &protocol.Error{Code: protocol.TooOften, Message: "the seat was taken too often", RetryAfter: int(wait/time.Second) + 1}
 	}
-	joins.add(now, joinInterval)
+	joins.Add(now, joinInterval)
 	if slices.Contains(in.replaced, s.epoch) {
 		return nil, &protocol.Error{Code: protocol.Replaced, Message: "this code was used to join from elsewhere"}
 	}
@@ -148,7 +149,7 @@ func (r *rooms) resume(now time.Time, over transport, resume protocol.Resume) (*
 	if s == nil || !s.forgetLocked(resume.Received) {
 		return nil, nil, &protocol.Error{Code: protocol.UnknownSession, Message: "there is nothing to resume: join with the same epoch"}
 	}
-	if s.pace.take(now, frameInterval, frameBurst, 1) > 0 {
+	if s.pace.Take(now, frameInterval, frameBurst, 1) > 0 {
 		r.metrics.hit(limitFrames)
 		r.endLocked(s, protocol.TooFast, "the session was resumed too often")
 		return s, nil, s.over

@@ -22,6 +22,7 @@ import (
 	"praxisrelay/signal/front"
 	"praxisrelay/signal/health"
 	"praxisrelay/signal/journal"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/page"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
@@ -98,7 +99,7 @@ type Server struct {
 	now        func() time.Time
 	log        *slog.Logger
 	rooms      *rooms
-	guesses    *guesses
+	guesses    *limit.Guesses
 	shown      *shownCodes
 	answers    inProgress
 	stretching stretching
@@ -139,7 +140,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		status:     o.Status,
 		now:        o.Now,
 		log:        o.Log,
-		guesses:    newGuesses(),
+		guesses:    limit.NewGuesses(),
 		shown:      newShownCodes(),
 		stretching: newStretching(),
 		stopping:   make(chan struct{}),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/protocol"
 )
 
@@ -59,9 +60,9 @@ type session struct {
 	waiting   int               // bytes in queue
 	received  uint64            // the number of the last frame from the client
 	acked     uint64            // what of that the client was told
-	pace      bucket            // of frames from the client
+	pace      limit.Bucket      // of frames from the client
 	carried   uint64            // the number of the last frame that any link has carried
-	repeats   bucket            // of what is carried again
+	repeats   limit.Bucket      // of what is carried again
 	writing   []*batch          // the oldest first
 	link      *link             // nil while the client is away
 	away      time.Time         // since when
@@ -188,7 +189,7 @@ func (s *session) paceLocked(now time.Time, size int) time.Duration {
 	if !s.admitted {
 		counts *= waitingFactor
 	}
-	return s.pace.take(now, frameInterval, frameBurst, counts)
+	return s.pace.Take(now, frameInterval, frameBurst, counts)
 }
 
 // repeatsLocked reports whether a client that has got the frames up to number received may
@@ -201,7 +202,7 @@ func (s *session) repeatsLocked(now time.Time, received uint64) bool {
 	if size == 0 {
 		return true
 	}
-	return s.repeats.take(now, repeatInterval, repeatBurst, 1+size/frameBytes) == 0
+	return s.repeats.Take(now, repeatInterval, repeatBurst, 1+size/frameBytes) == 0
 }
 
 // encode leaves <, > and & as they are: nothing here is HTML, and each would be six bytes.

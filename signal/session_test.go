@@ -20,6 +20,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/limit"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
 )
@@ -602,7 +603,7 @@ func TestGuessing(t *testing.T) {
 	if _, f := here(doctor); f.Welcome == nil {
 		t.Fatalf("the right code: %+v", f)
 	}
-	for i := range guessBurst {
+	for i := range limit.GuessBurst {
 		if r, f := here(code.Keys{JoinToken: [32]byte{byte(i)}}); f.Error == nil || f.Error.Code != protocol.UnknownCode || r.StatusCode != 200 {
 			t.Fatalf("guess %d: %s %+v", i, r.Status, f)
 		}
@@ -611,7 +612,7 @@ func TestGuessing(t *testing.T) {
 		r, f := here(keys)
 		if f.Error == nil || f.Error.Code != protocol.Limited || f.Error.RetryAfter < 30 || f.Error.RetryAfter > 31 ||
 			r.StatusCode != http.StatusTooManyRequests || r.Header.Get("Retry-After") != fmt.Sprint(f.Error.RetryAfter) {
-			t.Errorf("%s after %d wrong ones: %s %+v", name, guessBurst, r.Status, f.Error)
+			t.Errorf("%s after %d wrong ones: %s %+v", name, limit.GuessBurst, r.Status, f.Error)
 		}
 	}
 	if _, f := here(doctor); f.Welcome == nil {
@@ -620,7 +621,7 @@ func TestGuessing(t *testing.T) {
 	if _, f := there(patient); f.Welcome == nil {
 		t.Errorf("another network: %+v", f.Error)
 	}
-	l.at(day.Add(guessInterval))
+	l.at(day.Add(limit.GuessInterval))
 	if _, f := here(patient); f.Welcome == nil {
 		t.Errorf("after the pause: %+v", f.Error)
 	}

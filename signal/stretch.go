@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/limit"
 )
 
 // stretching bounds how many codes are stretched at once that callers of the API leave
@@ -28,7 +29,7 @@ func (s *Server) derive(ctx context.Context, c code.Code) (code.Keys, *refusal) 
 	case s.stretching.turns <- struct{}{}:
 		defer func() { <-s.stretching.turns }()
 	case <-waiting.Done():
-		s.metrics.hit(limitStretching)
+		s.metrics.hit(limit.Stretching)
 		return code.Keys{}, busyKind.says("too many codes are made at once", "try again in a moment, or make codes at the caller").after(5 * time.Second)
 	}
 	keys, err := c.Derive(s.info.Salt, s.info.Rounds)

@@ -1,4 +1,4 @@
-package signal
+package limit
 
 import (
 	"fmt"
@@ -7,16 +7,18 @@ import (
 	"time"
 )
 
+var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
+
 func TestLimiter(t *testing.T) {
-	l := newLimiter()
+	l := NewNetworks()
 	client, neighbour := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
-	for i := range guessBurst {
-		if wait := l.fail(day, client); wait != 0 {
+	for i := range GuessBurst {
+		if wait := l.Fail(day, client); wait != 0 {
 			t.Fatalf("guess %d has to wait %v", i, wait)
 		}
 	}
-	if wait := l.waitLocked(day, client); wait != guessInterval {
-		t.Errorf("after the burst: wait %v, want %v", wait, guessInterval)
+	if wait := l.waitLocked(day, client); wait != GuessInterval {
+		t.Errorf("after the burst: wait %v, want %v", wait, GuessInterval)
 	}
 	if wait := l.waitLocked(day, neighbour); wait != 0 {
 		t.Errorf("a neighbour waits %v", wait)
@@ -24,12 +26,12 @@ func TestLimiter(t *testing.T) {
 	if wait := l.waitLocked(day.Add(-time.Hour), client); wait == 0 {
 		t.Error("a clock that goes back forgives")
 	}
-	if wait := l.waitLocked(day.Add(guessInterval), client); wait != 0 {
+	if wait := l.waitLocked(day.Add(GuessInterval), client); wait != 0 {
 		t.Errorf("after the wait: %v", wait)
 	}
 	// One customer of a provider has a /64 of IPv6 addresses.
-	for i := range guessBurst {
-		l.fail(day, netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i)))
+	for i := range GuessBurst {
+		l.Fail(day, netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i)))
 	}
 	if l.waitLocked(day, netip.MustParseAddr("2001:db8::ffff")) == 0 || l.waitLocked(day, netip.MustParseAddr("2001:db8:0:1::")) != 0 {
 		t.Error("IPv6 networks are not told apart by their /64")
@@ -37,11 +39,11 @@ func TestLimiter(t *testing.T) {
 }
 
 func TestLimiterInAll(t *testing.T) {
-	l := newLimiter()
+	l := NewNetworks()
 	client := netip.MustParseAddr("198.51.100.1")
 	for i := range totalBurst {
 		from := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		if wait := l.fail(day, from); wait != 0 {
+		if wait := l.Fail(day, from); wait != 0 {
 			t.Fatalf("guess %d has to wait %v", i, wait)
 		}
 	}
@@ -54,9 +56,9 @@ func TestLimiterInAll(t *testing.T) {
 }
 
 func TestLimiterCountsIPv6Sites(t *testing.T) {
-	l := newLimiter()
+	l := NewNetworks()
 	for i := range siteBurst {
-		l.fail(day, netip.MustParseAddr(fmt.Sprintf("2001:db8:0:%x::1", i)))
+		l.Fail(day, netip.MustParseAddr(fmt.Sprintf("2001:db8:0:%x::1", i)))
 	}
 	if l.waitLocked(day, netip.MustParseAddr("2001:db8:0:ffff::1")) == 0 {
 		t.Error("a site with many networks is not limited")

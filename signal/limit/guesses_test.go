@@ -1,4 +1,4 @@
-package signal
+package limit
 
 import (
 	"net/netip"
@@ -9,22 +9,22 @@ import (
 )
 
 func TestRightCodesAreRememberedByNetwork(t *testing.T) {
-	g := newGuesses()
+	g := NewGuesses()
 	here, beside, elsewhere := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8:1::1")
 	right, wrong := appointment.Lookup{1}, appointment.Lookup{2}
-	g.judge(day, here, right, true)
-	for range guessBurst {
-		g.fail(day, here)
-		g.fail(day, elsewhere)
+	g.Judge(day, here, right, true)
+	for range GuessBurst {
+		g.Fail(day, here)
+		g.Fail(day, elsewhere)
 	}
 	limited := func(at time.Time, client netip.Addr, lookup appointment.Lookup) bool {
-		return g.wait(at, client, lookup) > 0
+		return g.Wait(at, client, lookup) > 0
 	}
 	if limited(day, here, right) || limited(day, beside, right) || !limited(day, elsewhere, right) ||
 		!limited(day, here, wrong) || !limited(day, here, appointment.Lookup{}) {
 		t.Error("it remembers another code or network than it was told")
 	}
-	if g.judge(day, here, right, false) != 0 || g.fail(day, here) != guessInterval {
+	if g.Judge(day, here, right, false) != 0 || g.Fail(day, here) != GuessInterval {
 		t.Error("a code that was right before counts while the network is limited")
 	}
 	for range 200 {
@@ -42,29 +42,29 @@ func TestRightCodesAreRememberedByNetwork(t *testing.T) {
 // without reaching the limit of all. An hour later no uninvolved network is limited, none
 // has lost what was remembered of it, and little is kept.
 func TestNoNetworkPaysForOthers(t *testing.T) {
-	g := newGuesses()
+	g := NewGuesses()
 	address := func(net byte, i int) netip.Addr {
 		return netip.AddrFrom4([4]byte{net, byte(i >> 16), byte(i >> 8), byte(i)})
 	}
 	right := appointment.Lookup{1}
 	for i := range 10_000 {
-		g.judge(day, address(11, i), right, true)
+		g.Judge(day, address(11, i), right, true)
 	}
 	const perSecond = 97
 	now, most := day, 0
 	for i := range 3600 * perSecond {
 		now = day.Add(time.Duration(i) * time.Second / perSecond)
 		attacker := address(10, i%2400)
-		g.judge(now, attacker, appointment.Lookup{2}, false)
-		g.wait(now, attacker, appointment.Lookup{3}) // limited ones ask for codes of neighbours
+		g.Judge(now, attacker, appointment.Lookup{2}, false)
+		g.Wait(now, attacker, appointment.Lookup{3}) // limited ones ask for codes of neighbours
 		most = max(most, len(g.networks.buckets))
 	}
 	limited, forgotten := 0, 0
 	for i := range 10_000 {
-		if g.wait(now, address(12, i), right) > 0 {
+		if g.Wait(now, address(12, i), right) > 0 {
 			limited++
 		}
-		if g.known.get(g.print(address(11, i), right)) == nil || g.asked.get(g.print(address(11, i), appointment.Lookup{})).wait(now, askInterval, askBurst) > 0 {
+		if g.known.get(g.print(address(11, i), right)) == nil || g.asked.get(g.print(address(11, i), appointment.Lookup{})).Wait(now, askInterval, askBurst) > 0 {
 			forgotten++
 		}
 	}
@@ -78,13 +78,13 @@ func TestNoNetworkPaysForOthers(t *testing.T) {
 
 // TestWhatIsKeptIsBounded by the limit of all, be every wrong code of another network.
 func TestWhatIsKeptIsBounded(t *testing.T) {
-	g := newGuesses()
-	const kept = totalBurst + int(2*guessInterval/totalInterval) // one failure is forgiven after an interval, and forgotten within another
+	g := NewGuesses()
+	const kept = totalBurst + int(2*GuessInterval/totalInterval) // one failure is forgiven after an interval, and forgotten within another
 	for i := range 5 * kept {
 		now := day.Add(time.Duration(i) * totalInterval)
 		client := netip.AddrFrom16([16]byte{0x20, 1, 0, byte(i >> 16), byte(i >> 8), byte(i)}) // a site each
-		g.judge(now, client, appointment.Lookup{1}, false)
-		g.judge(now, client, appointment.Lookup{2}, false)
+		g.Judge(now, client, appointment.Lookup{1}, false)
+		g.Judge(now, client, appointment.Lookup{2}, false)
 		if n := max(len(g.networks.buckets), len(g.sites.buckets)); n > kept {
 			t.Fatalf("%d are kept after %v", n, now.Sub(day))
 		}

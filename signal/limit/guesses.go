@@ -1,4 +1,4 @@
-package signal
+package limit
 
 import (
 	"hash/maphash"
@@ -9,7 +9,7 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// guesses limits the codes that networks show, and remembers which were right there.
+// Guesses limits the codes that networks show, and remembers which were right there.
 //
 // A code is judged in one step, after it was looked up: then it is either told what it
 // opens, or it was one too many, right or wrong. So as many guesses made at once are
@@ -17,11 +17,11 @@ import (
 //
 // A limited network learns nothing about any code, the right ones included, except those
 // that were right from there before: a neighbour's wrong codes keep nobody from coming back.
-type guesses struct {
-	*limiter
+type Guesses struct {
+	*Networks
 	seed  maphash.Seed
 	known recent[struct{}] // networks with codes that were right there
-	asked recent[bucket]   // these networks: how often they were wrong while limited
+	asked recent[Bucket]   // these networks: how often they were wrong while limited
 }
 
 // maxKnown bounds what is remembered, of codes as of networks.
@@ -34,12 +34,12 @@ const (
 	askInterval = time.Second
 )
 
-func newGuesses() *guesses {
-	return &guesses{limiter: newLimiter(), seed: maphash.MakeSeed()}
+func NewGuesses() *Guesses {
+	return &Guesses{Networks: NewNetworks(), seed: maphash.MakeSeed()}
 }
 
-// wait returns how long a network must wait until this code is worth looking up.
-func (g *guesses) wait(now time.Time, client netip.Addr, lookup appointment.Lookup) time.Duration {
+// Wait returns how long a network must wait until this code is worth looking up.
+func (g *Guesses) Wait(now time.Time, client netip.Addr, lookup appointment.Lookup) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	wait := g.waitLocked(now, client)
@@ -49,8 +49,8 @@ func (g *guesses) wait(now time.Time, client netip.Addr, lookup appointment.Look
 	return wait
 }
 
-// judge notes whether a code is right. Where it returns a wait, nobody may be told.
-func (g *guesses) judge(now time.Time, client netip.Addr, lookup appointment.Lookup, right bool) time.Duration {
+// Judge notes whether a code is right. Where it returns a wait, nobody may be told.
+func (g *Guesses) Judge(now time.Time, client netip.Addr, lookup appointment.Lookup, right bool) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	wait := g.waitLocked(now, client)
@@ -67,20 +67,20 @@ func (g *guesses) judge(now time.Time, client netip.Addr, lookup appointment.Loo
 }
 
 // knowsLocked reports whether a code was right from a network before.
-func (g *guesses) knowsLocked(now time.Time, client netip.Addr, lookup appointment.Lookup) bool {
+func (g *Guesses) knowsLocked(now time.Time, client netip.Addr, lookup appointment.Lookup) bool {
 	asked := g.asked.get(g.print(client, appointment.Lookup{}))
-	if asked == nil || asked.wait(now, askInterval, askBurst) > 0 {
+	if asked == nil || asked.Wait(now, askInterval, askBurst) > 0 {
 		return false
 	}
 	if g.known.get(g.print(client, lookup)) != nil {
 		return true
 	}
-	asked.add(now, askInterval)
+	asked.Add(now, askInterval)
 	return false
 }
 
 // print is the fingerprint of a network and a code; of a zero one, of the network.
-func (g *guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
+func (g *Guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
 	type known struct {
 		network netip.Prefix
 		lookup  appointment.Lookup
