@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -67,20 +66,6 @@ func TestAliveUntilTheSweepsStandStill(t *testing.T) {
 	l.at(day.Add(aliveTime + 1))
 	if l.Alive() == nil {
 		t.Error("alive although nothing is swept")
-	}
-}
-
-// TestHealthIsServedToClients next to the page, where there is any.
-func TestHealthIsServedToClients(t *testing.T) {
-	l := newLab(t, func(o *Options) {
-		o.Health = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	})
-	for _, path := range []string{"/healthz", "/readyz"} {
-		w := httptest.NewRecorder()
-		l.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		if w.Code != http.StatusTeapot {
-			t.Errorf("%s: %d", path, w.Code)
-		}
 	}
 }
 

@@ -25,7 +25,7 @@ type api struct {
 }
 
 func newAPI(l *lab) *api {
-	return &api{lab: l, handler: l.APIHandler(), from: "192.0.2.1:1000"}
+	return &api{lab: l, handler: l.adm.Network(), from: "192.0.2.1:1000"}
 }
 
 // with is the same API, asked with another token.
@@ -128,7 +128,7 @@ func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 
 // TestClientsAreToldWhichMethodsThereAre, where a path of theirs has others.
 func TestClientsAreToldWhichMethodsThereAre(t *testing.T) {
-	handler := newLab(t).Server.Handler()
+	handler := newLab(t).site()
 	for path, allow := range map[string]string{"/v1/info": "GET, HEAD", "/v1/signal": "GET, HEAD, POST", "/healthz": "GET, HEAD", "/": "GET, HEAD, OPTIONS"} {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest(http.MethodDelete, path, nil))

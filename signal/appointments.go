@@ -9,12 +9,11 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 )
 
-func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *AdminServer) listAppointments(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	wanted, refused := readFilter(r.URL.RawQuery)
 	if refused != nil {
 		return refused
@@ -80,7 +79,7 @@ func readQueryTime(text string) (time.Time, error) {
 	return time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1))
 }
 
-func (s *Server) getAppointment(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *AdminServer) getAppointment(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	a, refused := s.find(r)
 	if refused != nil {
 		return refused
@@ -89,7 +88,7 @@ func (s *Server) getAppointment(w http.ResponseWriter, r *http.Request, _ caller
 	return nil
 }
 
-func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+func (s *AdminServer) revokeAppointment(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	a, err := s.registry.Revoke(r.Context(), r.PathValue("id"), s.now())
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
@@ -97,16 +96,14 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, from 
 	case err != nil:
 		return s.unwritten("an appointment cannot be revoked", err)
 	}
-	s.journal.Note(a.ID, journal.Event{Kind: journal.Revoked})
-	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
-	s.revoke(a)
+	s.signaling.Revoked(a)
 	s.log.Info("an appointment was revoked", "by", from.name)
 	answer(w, http.StatusOK, s.listed(a))
 	return nil
 }
 
 // find returns the appointment that a request's path names.
-func (s *Server) find(r *http.Request) (appointment.Appointment, *refusal) {
+func (s *AdminServer) find(r *http.Request) (appointment.Appointment, *refusal) {
 	a, err := s.registry.Get(r.Context(), r.PathValue("id"))
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
@@ -121,12 +118,12 @@ func unknownAppointment() *refusal {
 	return appointmentKind.says("no appointment has this id", "see praxisrelay code list, or GET /v1/appointments")
 }
 
-func (s *Server) listed(a appointment.Appointment) protocol.ListedAppointment {
+func (s *AdminServer) listed(a appointment.Appointment) protocol.ListedAppointment {
 	listed := protocol.ListedAppointment{
 		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, Created: a.Created,
 		Revoked: !a.Revoked.IsZero(), Seats: []protocol.ListedSeat{}, Test: a.Test,
 	}
-	seated := s.rooms.seated(a.ID)
+	seated := s.signaling.Seated(a.ID)
 	for _, seat := range a.Seats {
 		listed.Seats = append(listed.Seats, listedSeat(seat, seated))
 	}

@@ -6,22 +6,23 @@ import (
 	"strings"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/limit"
 	"praxisrelay/signal/token"
 )
 
-// APIHandler serves the admin API over the network: every request needs a token.
-func (s *Server) APIHandler() http.Handler {
+// Network serves the admin API over the network: every request needs a token.
+func (s *AdminServer) Network() http.Handler {
 	wrong := limit.NewNetworks()
-	return s.adminHandler(func(r *http.Request, scope token.Scope) (caller, *refusal) {
-		network := clientAddr(r)
+	return s.handler(func(r *http.Request, scope token.Scope) (caller, *refusal) {
+		network := front.ClientAddr(r)
 		known, err := s.bearer(r)
 		switch {
 		case errors.Is(err, appointment.ErrUnknown):
 			// A right token is never locked out by wrong ones of its network: 256
 			// bits are not guessed.
 			if wait := wrong.Fail(s.now(), network); wait > 0 {
-				s.metrics.hit(limit.WrongTokens)
+				s.signaling.Limited(limit.WrongTokens)
 				wrong.Report(s.log, s.now(), "tokens", network)
 				return caller{}, limitedKind.says("too many wrong tokens came from this network", "correct the token and wait").after(wait)
 			}
@@ -40,7 +41,7 @@ func (s *Server) APIHandler() http.Handler {
 
 // bearer returns the token that a request shows. Unknown, revoked, expired and
 // malformed ones are ErrUnknown, and cost about the same.
-func (s *Server) bearer(r *http.Request) (token.Token, error) {
+func (s *AdminServer) bearer(r *http.Request) (token.Token, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	id, secret, ok := token.Parse(strings.TrimSpace(text))
 	known, err := s.registry.Token(r.Context(), id)

@@ -127,16 +127,16 @@ func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
 	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
 	l := newLab(t)
 	a := newAPI(quick(l)).with(token.Appointments)
-	for range cap(l.stretching.turns) { // so that the first waits
-		l.stretching.turns <- struct{}{}
+	for range cap(l.adm.stretching.turns) { // so that the first waits
+		l.adm.stretching.turns <- struct{}{}
 	}
 	var first *httptest.ResponseRecorder
 	var running sync.WaitGroup
 	running.Go(func() { first = a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key) })
 	inProgress := func() bool {
-		l.answers.mu.Lock()
-		defer l.answers.mu.Unlock()
-		return len(l.answers.keys) > 0
+		l.adm.answers.mu.Lock()
+		defer l.adm.answers.mu.Unlock()
+		return len(l.adm.answers.keys) > 0
 	}
 	for !inProgress() {
 	}
@@ -144,7 +144,7 @@ func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
 	if got := problemOf(t, second); got != "in-progress" || second.Header().Get("Retry-After") == "" {
 		t.Errorf("the second: %s", got)
 	}
-	<-l.stretching.turns
+	<-l.adm.stretching.turns
 	running.Wait()
 	created(t, first)
 	third := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
@@ -208,10 +208,10 @@ func TestProblemsNameTheFieldAndNoValue(t *testing.T) {
 // TestStretchingWaitsItsTurn: who waits too long is told to come again.
 func TestStretchingWaitsItsTurn(t *testing.T) {
 	l := newLab(t)
-	for range cap(l.stretching.turns) {
-		l.stretching.turns <- struct{}{}
+	for range cap(l.adm.stretching.turns) {
+		l.adm.stretching.turns <- struct{}{}
 	}
-	l.stretching.patience = time.Millisecond
+	l.adm.stretching.patience = time.Millisecond
 	w := newAPI(quick(l)).with(token.Appointments).ask("POST", "/v1/appointments", plainBody)
 	if problemOf(t, w) != "busy" || w.Header().Get("Retry-After") != "5" {
 		t.Errorf("%d %s", w.Code, w.Body)

@@ -1,7 +1,6 @@
 package signal
 
 import (
-	"net/http"
 	"time"
 
 	"praxisrelay/signal/appointment"
@@ -83,34 +82,17 @@ func (r *rooms) explainLocked(s *session) {
 // explainRoom judges an appointment that is open, for rooms.
 func (s *Server) explainRoom(there []journal.Session, id string) protocol.Explanation {
 	events, _ := s.journal.Events(id)
-	return explanation(explain.Explain(explain.Case{
+	return explain.Explain(explain.Case{
 		Now: s.now(), Events: events, Sessions: there, Allocations: s.relay.Allocations(id),
-	}))
+	}).Told()
 }
 
-func explanation(v explain.Verdict) protocol.Explanation {
-	return protocol.Explanation{
-		Cause: string(v.Cause), Side: string(v.Side), Seat: v.Seat,
-		Text: map[string]string{"de": v.Sentence(explain.German), "en": v.Sentence(explain.English)},
-	}
-}
-
-// getExplanation answers with all that is known of an appointment, and what follows.
-func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
-	a, refused := s.find(r)
-	if refused != nil {
-		return refused
-	}
+// Case returns all that is known of an appointment, and how many of its events were
+// forgotten.
+func (s *Server) Case(a appointment.Appointment) (c explain.Case, forgotten int) {
 	events, forgotten := s.journal.Events(a.ID)
-	told := protocol.ExplainedAppointment{
-		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes,
-		Events: append([]journal.Event{}, events...), Forgotten: forgotten,
-		Sessions: s.rooms.there(a.ID), Allocations: append([]journal.Allocation{}, s.relay.Allocations(a.ID)...),
-	}
-	told.Explanation = explanation(explain.Explain(explain.Case{
+	return explain.Case{
 		Now: s.now(), Opens: a.Opens, Closes: a.Closes, Revoked: a.Revoked, Test: a.Test,
-		Events: told.Events, Sessions: told.Sessions, Allocations: told.Allocations,
-	}))
-	answer(w, http.StatusOK, told)
-	return nil
+		Events: events, Sessions: s.rooms.there(a.ID), Allocations: s.relay.Allocations(a.ID),
+	}, forgotten
 }

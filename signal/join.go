@@ -3,7 +3,6 @@ package signal
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/netip"
 	"time"
 
@@ -139,13 +138,6 @@ func (s *Server) makeICE(holder Holder) (protocol.ICE, error) {
 		s.log.Error("no TURN credential can be made", "error", err)
 	}
 	return protocol.ICE{Servers: servers, Expires: expires, Lifetime: int64(expires.Sub(s.now()) / time.Second)}, err
-}
-
-// clientAddr is where a request comes from, which the listener knows of every
-// connection.
-func clientAddr(r *http.Request) netip.Addr {
-	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return addr.Addr().Unmap()
 }
 
 func badRequest(message string) *protocol.Error {

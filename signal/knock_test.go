@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
 )
@@ -27,7 +28,7 @@ func (l *lab) polled(body string) (protocol.Polled, int) {
 	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/v1/signal", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	r.RemoteAddr = "198.51.100.1:4711"
-	l.Handler().ServeHTTP(w, r)
+	l.site().ServeHTTP(w, r)
 	size := w.Body.Len()
 	var p protocol.Polled
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
@@ -188,7 +189,7 @@ func TestUnreadAnswersAreCut(t *testing.T) {
 	session := p.Frames[0].Welcome.Session
 	l.fill(session, 120)
 	listener := newPipes()
-	server := l.httpServer(l.Handler())
+	server := front.NewServer(l.site(), l.log)
 	serving := make(chan error, 1)
 	go func() { serving <- server.Serve(listener) }()
 	defer func() { server.Close(); <-serving }()

@@ -22,7 +22,6 @@ type metrics struct {
 	frames      *prometheus.CounterVec
 	polls       prometheus.Gauge
 	limitHits   *prometheus.CounterVec
-	requests    *prometheus.CounterVec
 	sockets     *prometheus.CounterVec
 	faults      prometheus.Counter
 }
@@ -44,10 +43,6 @@ func newMetrics() *metrics {
 		protocol.TooOften, protocol.Replaced, protocol.TooSlow, protocol.Unavailable, protocol.Maintenance)
 	ends := codes(protocol.BadRequest, protocol.UnknownSession, protocol.Over, protocol.Replaced, protocol.Revoked,
 		protocol.TooSlow, protocol.TooFast, protocol.Unavailable, protocol.Maintenance)
-	answers := []string{succeeded}
-	for _, k := range kinds {
-		answers = append(answers, k.name)
-	}
 	return &metrics{
 		joins: vec("joins_total",
 			"Attempts to join with a code, by result: ok, or the error as in docs/protocol.md. Many unknown-code are guesses, or letters with misprinted codes; unavailable is a fault, see the log.",
@@ -70,9 +65,6 @@ func newMetrics() *metrics {
 		limitHits: vec("limit_hits_total",
 			"Refusals by the limit that was reached. wrong_codes and wrong_tokens are somebody who guesses, or a device with an old token; requests somebody whose requests do not come to their end, or who does not read the answers.",
 			"limit", limit.WrongCodes, limit.WrongTokens, limitJoins, limitFrames, limitQueue, limit.Stretching, limitRequests),
-		requests: vec("admin_requests_total",
-			"Requests of the admin API, by result: ok, or the problem's name as in docs/admin-api.md. unauthorized is a wrong token; fault is one of this server, see the log.",
-			"result", answers...),
 		sockets: vec("sockets_refused_total",
 			"WebSockets that were refused, by reason: upgrade is a proxy between that takes the Upgrade off, and the client polls then; origin a page of another site, or one under another name than the configuration's, see docs/logging.md; subprotocol another program's.",
 			"reason", refusedOrigin, refusedUpgrade, refusedSubprotocol),
@@ -124,17 +116,8 @@ func (m *metrics) joined(took time.Duration, failure *protocol.Error) {
 	m.joinSeconds.Observe(took.Seconds())
 }
 
-// answered counts a request of the admin API.
-func (m *metrics) answered(r *refusal) {
-	if r == nil {
-		m.requests.WithLabelValues(succeeded).Inc()
-		return
-	}
-	m.requests.WithLabelValues(r.kind.name).Inc()
-}
-
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.joins, m.joinSeconds, m.ended, m.frames, m.polls, m.limitHits, m.requests, m.sockets, m.faults}
+	return []prometheus.Collector{m.joins, m.joinSeconds, m.ended, m.frames, m.polls, m.limitHits, m.sockets, m.faults}
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/protocol"
 )
 
@@ -51,7 +52,7 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 // poll handles a client's frames and waits for some to answer with. There is a session
 // where frames of it are in the answer.
 func (s *Server) poll(r *http.Request, frames []clientFrame) (of *session, texts []json.RawMessage, over *protocol.Error) {
-	session, link, failure := s.open(r.Context(), clientAddr(r), overPoll, frames[0].FromClient)
+	session, link, failure := s.open(r.Context(), front.ClientAddr(r), overPoll, frames[0].FromClient)
 	if failure != nil {
 		return nil, nil, failure
 	}

@@ -84,13 +84,15 @@ func (r *refusal) write(w http.ResponseWriter) {
 }
 
 // fault answers an error of the registry, which the log explains.
-func (s *Server) fault(what string, err error) *refusal {
-	s.failed(what, err)
-	return faultKind.says(what, "see the server's log")
+func (s *AdminServer) fault(what string, err error) *refusal {
+	s.signaling.Failed(what, err)
+	return broken(what)
 }
 
+func broken(what string) *refusal { return faultKind.says(what, "see the server's log") }
+
 // unwritten is fault where something was to be written.
-func (s *Server) unwritten(what string, err error) *refusal {
-	s.writing.fail(s.now())
-	return s.fault(what, err)
+func (s *AdminServer) unwritten(what string, err error) *refusal {
+	s.signaling.Unwritten(what, err)
+	return broken(what)
 }

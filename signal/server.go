@@ -9,7 +9,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -68,48 +67,31 @@ type Options struct {
 	// Journal remembers what happens, to explain it. Nil: the server has its own, without
 	// what the relay knows.
 	Journal *journal.Journal
-	// Health serves /healthz and /readyz to clients. Nil: nothing does.
-	Health http.Handler
-	// Firewall serves what the firewalls of clients must let out. Nil: nothing does.
-	Firewall http.Handler
 	// Maintenance reports whether no consultation may begin in an appointment for now and,
 	// as far as is known, until when. Nil: any may. See [Server.SendAway].
 	Maintenance func(appointment string) (until time.Time, closed bool)
-	// Operations are requests of the admin API that the program serves itself, on the
-	// socket alone, by their patterns as of [http.ServeMux].
-	Operations map[string]http.HandlerFunc
-	// Status is what the program says of itself and of the relay to those who ask on the
-	// admin socket. The server adds what it knows: sessions and appointments.
-	Status func() protocol.Status
-	Now    func() time.Time
-	Log    *slog.Logger
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // Server serves HTTP to clients and to the commands.
 type Server struct {
-	info       protocol.Info // but for Key
-	key        func() []byte
-	registry   registry.Registry
-	pepper     *appointment.Pepper
-	relay      Relay
-	firewall   http.Handler
-	closed     func(appointment string) (until time.Time, closed bool)
-	operations map[string]http.HandlerFunc
-	status     func() protocol.Status
-	now        func() time.Time
-	log        *slog.Logger
-	rooms      *rooms
-	guesses    *limit.Guesses
-	shown      *shownCodes
-	answers    inProgress
-	stretching stretching
-	stopping   chan struct{}
-	health     http.Handler
-	journal    *journal.Journal
-	metrics    *metrics
-	writing    writing
-	swept      atomic.Pointer[time.Time] // when was the last sweep; nil: there was none
-	lastSweep  time.Time                 // of the registry
+	info      protocol.Info // but for Key
+	key       func() []byte
+	registry  registry.Registry
+	pepper    *appointment.Pepper
+	relay     Relay
+	closed    func(appointment string) (until time.Time, closed bool)
+	now       func() time.Time
+	log       *slog.Logger
+	rooms     *rooms
+	guesses   *limit.Guesses
+	stopping  chan struct{}
+	journal   *journal.Journal
+	metrics   *metrics
+	writing   writing
+	swept     atomic.Pointer[time.Time] // when was the last sweep; nil: there was none
+	lastSweep time.Time                 // of the registry
 }
 
 // New returns a Server and revokes again in the relay what was revoked before.
@@ -130,23 +112,17 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		info: protocol.Info{
 			Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds, MaxMessage: o.MaxMessage, TURN: o.Ports,
 		},
-		key:        o.Key,
-		registry:   o.Registry,
-		pepper:     o.Pepper,
-		relay:      o.Relay,
-		firewall:   o.Firewall,
-		closed:     o.Maintenance,
-		operations: o.Operations,
-		status:     o.Status,
-		now:        o.Now,
-		log:        o.Log,
-		guesses:    limit.NewGuesses(),
-		shown:      newShownCodes(),
-		stretching: newStretching(),
-		stopping:   make(chan struct{}),
-		health:     o.Health,
-		metrics:    newMetrics(),
-		journal:    o.Journal,
+		key:      o.Key,
+		registry: o.Registry,
+		pepper:   o.Pepper,
+		relay:    o.Relay,
+		closed:   o.Maintenance,
+		now:      o.Now,
+		log:      o.Log,
+		guesses:  limit.NewGuesses(),
+		stopping: make(chan struct{}),
+		metrics:  newMetrics(),
+		journal:  o.Journal,
 	}
 	if s.journal == nil {
 		s.journal = journal.New(o.Now, nil)
@@ -164,6 +140,31 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
+// Revoked ends what the codes of an appointment have opened.
+func (s *Server) Revoked(a appointment.Appointment) {
+	s.journal.Note(a.ID, journal.Event{Kind: journal.Revoked})
+	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
+	s.revoke(a)
+}
+
+// Reissued ends what the former code of a seat has opened.
+func (s *Server) Reissued(a appointment.Appointment, seat string) {
+	s.journal.Note(a.ID, journal.Event{Kind: journal.Reissued, Seat: seat})
+	s.rooms.endAll(a.ID, seat, protocol.Revoked, "the seat was given another code")
+	s.revoke(a)
+}
+
+// Seated returns the seats of an appointment that are held.
+func (s *Server) Seated(appointment string) []string { return s.rooms.seated(appointment) }
+
+// Sessions returns how many there are in all rooms.
+func (s *Server) Sessions() (n int) {
+	for _, sessions := range s.rooms.count().sessions {
+		n += sessions
+	}
+	return n
+}
+
 // revoke tells the relay which credentials of an appointment it refuses, if any.
 func (s *Server) revoke(a appointment.Appointment) {
 	if !a.Revoked.IsZero() {
@@ -176,24 +177,13 @@ func (s *Server) revoke(a appointment.Appointment) {
 	}
 }
 
-// Handler serves clients.
-func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
+// Routes adds what clients ask for to a mux, whose answers are [front.Secured].
+func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/info", s.serveInfo)
 	mux.HandleFunc("GET /v1/signal", s.serveSocket)
 	mux.HandleFunc("POST /v1/signal", s.servePoll)
-	if s.health != nil {
-		for _, pattern := range health.Patterns {
-			mux.Handle(pattern, s.health)
-		}
-	}
-	if s.firewall != nil {
-		mux.Handle("GET /firewall", s.firewall)
-		mux.Handle("GET /firewall.css", s.firewall)
-	}
 	mux.Handle("GET /", page.Handler())
 	mux.HandleFunc("OPTIONS /{$}", health.Options)
-	return s.secured(mux)
 }
 
 // maxPending is how many requests to a listener are there in part at once, and how many
@@ -201,17 +191,21 @@ func (s *Server) Handler() http.Handler {
 // is long.
 const maxPending = 1000
 
-// Serve serves clients on one listener, the commands on another and, unless it is
-// nil, the admin API on the third until ctx is done; it closes all.
-func (s *Server) Serve(ctx context.Context, clients, commands, api net.Listener) error {
-	servers := []*http.Server{s.httpServer(s.Handler()), s.httpServer(s.AdminHandler())}
-	listeners := []net.Listener{clients, commands}
-	if api != nil {
-		servers, listeners = append(servers, s.httpServer(s.APIHandler())), append(listeners, api)
-	}
-	failures := make(chan error, len(servers))
-	for i, listener := range listeners {
-		go func() { failures <- front.Serve(servers[i], listener, front.NewPending(maxPending, s.pendingRefused)) }()
+// Site is what is served on a listener.
+type Site struct {
+	Listener net.Listener
+	Handler  http.Handler
+}
+
+// Serve serves sites until ctx is done or one of them fails; it closes all. Sessions are
+// told that the server stops.
+func (s *Server) Serve(ctx context.Context, sites ...Site) error {
+	failures := make(chan error, len(sites))
+	var servers []*http.Server
+	for _, site := range sites {
+		server := front.NewServer(site.Handler, s.log)
+		servers = append(servers, server)
+		go func() { failures <- front.Serve(server, site.Listener, front.NewPending(maxPending, s.pendingRefused)) }()
 	}
 	s.noteSweep()
 	var running sync.WaitGroup
@@ -288,41 +282,19 @@ func (s *Server) failed(what string, err error) {
 	s.metrics.faults.Inc()
 }
 
+// Failed logs and counts a fault of what serves the same registry.
+func (s *Server) Failed(what string, err error) { s.failed(what, err) }
+
+// Unwritten is Failed where the registry was to be written: the server is not ready then.
+func (s *Server) Unwritten(what string, err error) {
+	s.writing.fail(s.now())
+	s.failed(what, err)
+}
+
+// Limited counts a refusal by a limit, which package limit names.
+func (s *Server) Limited(limit string) { s.metrics.hit(limit) }
+
 func (s *Server) pendingRefused() { s.metrics.hit(limitRequests) }
-
-func (s *Server) httpServer(handler http.Handler) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second, // against clients that send a header a day
-		ReadTimeout:       30 * time.Second, // of a request without a body, longer than a poll waits
-		WriteTimeout:      time.Minute,      // answers are small
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          log.New(faults{s.log}, "", 0),
-	}
-}
-
-// secured sets the headers that hold for every answer.
-func (s *Server) secured(next http.Handler) http.Handler {
-	// Browsers keep it for all ports of a name, and never for an address. Nobody's
-	// localhost is the appliance's only.
-	https := s.info.Name != "localhost"
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
-			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "+
-			"require-trusted-types-for 'script'; trusted-types 'none'")
-		h.Set("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(), geolocation=()")
-		h.Set("Referrer-Policy", "no-referrer")
-		if https {
-			h.Set("Strict-Transport-Security", "max-age=31536000") // other names of the domain are others'
-		}
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Cache-Control", "no-cache")
-		next.ServeHTTP(w, r)
-	})
-}
 
 // SetWaiting makes the patients that join from now on wait until the doctor lets them in,
 // or not.
@@ -332,14 +304,14 @@ func (s *Server) SetWaiting(waiting bool) {
 	s.rooms.waiting = waiting
 }
 
-func (s *Server) serveInfo(w http.ResponseWriter, _ *http.Request) {
+// Info returns what clients must know.
+func (s *Server) Info() protocol.Info {
 	info := s.info
 	info.Key = s.key()
-	answer(w, http.StatusOK, info)
+	return info
 }
 
-func answer(w http.ResponseWriter, status int, body any) {
+func (s *Server) serveInfo(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
+	_ = json.NewEncoder(w).Encode(s.Info())
 }

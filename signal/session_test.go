@@ -479,7 +479,7 @@ func TestWithoutWebSockets(t *testing.T) {
 			http.Error(w, "no", http.StatusForbidden)
 			return
 		}
-		l.Handler().ServeHTTP(w, r)
+		l.site().ServeHTTP(w, r)
 	}))
 	defer proxy.Close()
 	s := l.joinWith(client.Dialer{HTTP: proxy.Client(), Server: proxy.URL}, doctorKeys)
@@ -591,7 +591,7 @@ func TestGuessing(t *testing.T) {
 			w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/v1/signal", &body)
 			r.RemoteAddr = netip.AddrPortFrom(netip.MustParseAddr(ip), 4711).String()
 			r.Header.Set("Content-Type", "application/json")
-			l.Handler().ServeHTTP(w, r)
+			l.site().ServeHTTP(w, r)
 			var p protocol.Polled
 			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 				t.Fatal(err)

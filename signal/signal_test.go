@@ -24,6 +24,7 @@ import (
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
@@ -36,6 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type lab struct {
 	*testing.T
 	*Server
+	adm   *AdminServer
 	web   *httptest.Server
 	relay *fakeRelay
 
@@ -95,7 +97,7 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 	o := Options{
 		Name: "relay.test", URL: "https://relay.test/", Rounds: code.Rounds, Registry: registry,
 		Pepper: pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame,
-		Now: l.clock, Log: slog.New(slog.DiscardHandler), Status: func() protocol.Status { return ownStatus },
+		Now: l.clock, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, change := range options {
 		change(&o)
@@ -104,7 +106,11 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.web = httptest.NewTLSServer(l.Handler())
+	l.adm = NewAdmin(AdminOptions{
+		Signaling: l.Server, Registry: o.Registry, Pepper: pepper,
+		Status: func() protocol.Status { return ownStatus }, Now: l.clock, Log: o.Log,
+	})
+	l.web = httptest.NewTLSServer(l.site())
 	t.Cleanup(func() {
 		select {
 		case <-l.stopping:
@@ -114,6 +120,13 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 		l.web.Close()
 	})
 	return l
+}
+
+// site is what clients are served.
+func (l *lab) site() http.Handler {
+	mux := http.NewServeMux()
+	l.Routes(mux)
+	return front.Secured("relay.test", mux)
 }
 
 func (l *lab) clock() time.Time {
@@ -155,7 +168,7 @@ func (l *lab) admin(method, path string, body any) (int, string) {
 		text = string(b)
 	}
 	w := httptest.NewRecorder()
-	l.AdminHandler().ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(text)))
+	l.adm.Socket().ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(text)))
 	l.conforms(method, path, w)
 	return w.Code, w.Body.String()
 }

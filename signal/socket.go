@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/net/idna"
 
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/protocol"
 )
 
@@ -33,7 +34,7 @@ const (
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if !s.ownPage(r) {
 		s.metrics.socketRefused(refusedOrigin)
-		s.log.Warn("a WebSocket of another site's page is refused", "network", clientAddr(r))
+		s.log.Warn("a WebSocket of another site's page is refused", "network", front.ClientAddr(r))
 		http.Error(w, "this WebSocket comes from a page of another site: open the appliance's own page under "+s.info.URL, http.StatusForbidden)
 		return
 	}
@@ -100,7 +101,7 @@ func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.R
 	if failure != nil || frame == nil {
 		return failure
 	}
-	session, link, failure := s.open(ctx, clientAddr(r), overSocket, frame.FromClient)
+	session, link, failure := s.open(ctx, front.ClientAddr(r), overSocket, frame.FromClient)
 	if failure != nil || link == nil {
 		return failure
 	}

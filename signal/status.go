@@ -9,15 +9,13 @@ import (
 )
 
 // serveStatus adds to what the program says of itself what is known here.
-func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *AdminServer) serveStatus(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	status := s.status()
-	for _, sessions := range s.rooms.count().sessions {
-		status.Sessions += sessions
-	}
+	status.Sessions = s.signaling.Sessions()
 	list, err := s.registry.List(r.Context())
 	switch {
 	case errors.Is(err, registry.ErrDamaged):
-		s.failed("appointments cannot be read", err) // the others can
+		s.signaling.Failed("appointments cannot be read", err) // the others can
 	case err != nil:
 		return s.fault("the registry cannot be read", err)
 	}

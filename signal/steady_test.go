@@ -14,6 +14,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
+	"praxisrelay/signal/front"
 	"praxisrelay/signal/registry"
 )
 
@@ -68,7 +69,7 @@ func TestABackupTakesAsLongAsItIsRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
 				pipe := newOnePipe()
-				server, closed := l.httpServer(l.AdminHandler()), make(chan struct{})
+				server, closed := front.NewServer(l.adm.Socket(), l.log), make(chan struct{})
 				server.ConnState = func(_ net.Conn, state http.ConnState) {
 					if state == http.StateClosed {
 						close(closed)
@@ -149,7 +150,7 @@ func TestAListOfAHundredThousand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := l.httpServer(l.AdminHandler())
+	server := front.NewServer(l.adm.Socket(), l.log)
 	done := make(chan error)
 	go func() { done <- server.Serve(listener) }()
 	list, err := client.NewAdmin(socket).List(t.Context())

@@ -22,17 +22,18 @@ func newStretching() stretching {
 }
 
 // derive waits for its turn and stretches a code.
-func (s *Server) derive(ctx context.Context, c code.Code) (code.Keys, *refusal) {
+func (s *AdminServer) derive(ctx context.Context, c code.Code) (code.Keys, *refusal) {
 	waiting, cancel := context.WithTimeout(ctx, s.stretching.patience)
 	defer cancel()
 	select {
 	case s.stretching.turns <- struct{}{}:
 		defer func() { <-s.stretching.turns }()
 	case <-waiting.Done():
-		s.metrics.hit(limit.Stretching)
+		s.signaling.Limited(limit.Stretching)
 		return code.Keys{}, busyKind.says("too many codes are made at once", "try again in a moment, or make codes at the caller").after(5 * time.Second)
 	}
-	keys, err := c.Derive(s.info.Salt, s.info.Rounds)
+	info := s.signaling.Info()
+	keys, err := c.Derive(info.Salt, info.Rounds)
 	if err != nil {
 		return code.Keys{}, s.fault("a code cannot be stretched", err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/journal"
+	"praxisrelay/signal/protocol"
 )
 
 // Case is what is known of an appointment at one moment.
@@ -128,4 +129,12 @@ func Explain(c Case) Verdict {
 		}
 	}
 	return Verdict{Cause: Undecided, Side: Nobody}
+}
+
+// Told is the verdict as clients and the admin API are told it.
+func (v Verdict) Told() protocol.Explanation {
+	return protocol.Explanation{
+		Cause: string(v.Cause), Side: string(v.Side), Seat: v.Seat,
+		Text: map[string]string{"de": v.Sentence(German), "en": v.Sentence(English)},
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,8 @@ type Appliance struct {
 	pair       *certificate.Store
 	acme       *certificate.ACME // nil: the certificate is in files
 	signal     *signal.Server
+	clients    http.Handler
+	adminAPI   *signal.AdminServer
 	registry   registry.Registry
 	journal    *journal.Journal
 	admin      net.Listener
@@ -179,16 +182,22 @@ func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
 		Pepper:      a.pepper,
 		Relay:       a,
 		Journal:     a.journal,
-		Health:      a.health.Handler(),
-		Firewall:    firewallPage(c, a.addresses, time.Now, a.pair.Leaf),
 		Maintenance: a.maintenance,
-		Operations:  a.operations(),
 		Now:         o.Now,
-		Status:      a.status,
 		Log:         log.Logger,
 	}); err != nil {
 		return nil, err
 	}
+	a.clients = a.clientSite(c)
+	a.adminAPI = signal.NewAdmin(signal.AdminOptions{
+		Signaling:  a.signal,
+		Registry:   a.registry,
+		Pepper:     a.pepper,
+		Operations: a.operations(),
+		Status:     a.status,
+		Now:        o.Now,
+		Log:        log.Logger,
+	})
 	a.health = a.checks()
 	if a.synthetic, err = a.syntheticCaller(c.Name); err != nil {
 		return nil, err
@@ -211,7 +220,7 @@ func (a *Appliance) Serve(ctx context.Context) error {
 	defer cancel()
 	failures := make(chan error, 4)
 	go func() { failures <- a.relay.Serve(ctx); cancel() }()
-	go func() { failures <- a.signal.Serve(ctx, a.relay.HTTP(), a.admin, a.api); cancel() }()
+	go func() { failures <- a.signal.Serve(ctx, a.sites()...); cancel() }()
 	go func() { failures <- a.servePlainHTTP(ctx); cancel() }()
 	go func() { failures <- a.serveMetrics(ctx); cancel() }()
 	return errors.Join(<-failures, <-failures, <-failures, <-failures)

@@ -25,6 +25,7 @@ func (a *Appliance) metrics() *prometheus.Registry {
 	r.MustRegister(
 		a.relay.Collector(),
 		a.signal.Collector(),
+		a.adminAPI.Collector(),
 		checksCollector{&a.health},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "praxisrelay_certificate_expiry_timestamp_seconds",

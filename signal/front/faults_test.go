@@ -1,4 +1,4 @@
-package signal
+package front
 
 import (
 	"bytes"
@@ -12,14 +12,13 @@ import (
 // TestFaultsSayWhereAlone: neither who asked nor what for.
 func TestFaultsSayWhereAlone(t *testing.T) {
 	var text bytes.Buffer
-	s := &Server{log: slog.New(slog.NewTextHandler(&text, nil))}
 	web := httptest.NewUnstartedServer(nil)
-	web.Config = s.httpServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	web.Config = NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/aborted" {
 			panic(http.ErrAbortHandler)
 		}
 		panic("a canary")
-	}))
+	}), slog.New(slog.NewTextHandler(&text, nil)))
 	web.Start()
 	for _, path := range []string{"/aborted", "/canary"} {
 		if response, err := web.Client().Get(web.URL + path); err == nil {
@@ -30,7 +29,7 @@ func TestFaultsSayWhereAlone(t *testing.T) {
 	web.Close() // waits for what it has to say
 	web.Config.ErrorLog.Print("http: TLS handshake error from 192.0.2.1:1234: EOF")
 	got := text.String()
-	if strings.Count(got, "\n") != 1 || !strings.Contains(got, "at=signal/faults_test.go:") ||
+	if strings.Count(got, "\n") != 1 || !strings.Contains(got, "at=front/faults_test.go:") ||
 		strings.Contains(got, "127.0.0.1") || strings.Contains(got, "canary") {
 		t.Errorf("logged %s", got)
 	}

@@ -1,4 +1,4 @@
-package signal
+package front
 
 import (
 	"log/slog"

@@ -1,0 +1,24 @@
+package signal
+
+import (
+	"net/http"
+
+	"praxisrelay/signal/explain"
+	"praxisrelay/signal/journal"
+	"praxisrelay/signal/protocol"
+)
+
+// getExplanation answers with all that is known of an appointment, and what follows.
+func (s *AdminServer) getExplanation(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	a, refused := s.find(r)
+	if refused != nil {
+		return refused
+	}
+	known, forgotten := s.signaling.Case(a)
+	answer(w, http.StatusOK, protocol.ExplainedAppointment{
+		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, Explanation: explain.Explain(known).Told(),
+		Events: append([]journal.Event{}, known.Events...), Forgotten: forgotten,
+		Sessions: known.Sessions, Allocations: append([]journal.Allocation{}, known.Allocations...),
+	})
+	return nil
+}
