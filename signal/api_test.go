@@ -3,12 +3,12 @@ package signal
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/admintest"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/limit"
@@ -16,83 +16,31 @@ import (
 	"praxisrelay/signal/token"
 )
 
-// api is the admin API as a network reaches it.
-type api struct {
-	*lab
-	handler http.Handler
-	bearer  string
-	from    string // address and port
-}
-
-func newAPI(l *lab) *api {
-	return &api{lab: l, handler: l.adm.Network(), from: "192.0.2.1:1000"}
-}
-
-// with is the same API, asked with another token.
-func (a *api) with(scopes ...token.Scope) *api {
-	a.Helper()
-	status, body := a.admin("POST", "/v1/tokens", protocol.NewToken{Scopes: scopes})
-	var made protocol.CreatedToken
-	if err := json.Unmarshal([]byte(body), &made); err != nil || status != http.StatusCreated {
-		a.Fatalf("%d %s", status, body)
-	}
-	other := *a
-	other.bearer = "Bearer " + made.Token
-	return &other
-}
-
-// ask makes a request, with headers as name and value in turn.
-func (a *api) ask(method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	a.Helper()
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.RemoteAddr = a.from
-	if a.bearer != "" {
-		r.Header.Set("Authorization", a.bearer)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Add(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	a.handler.ServeHTTP(w, r)
-	a.conforms(method, path, w)
-	return w
-}
-
-// problemOf reads a problem's type.
-func problemOf(t *testing.T, w *httptest.ResponseRecorder) string {
-	t.Helper()
-	var p protocol.Problem
-	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
-	return strings.TrimPrefix(p.Type, "/problems/")
-}
-
 // TestTokensOpenWhatTheirScopeSays, request by request.
 func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 	l := newLab(t)
-	anybody := newAPI(l)
+	anybody := l.api()
 	callers := []struct {
 		name string
-		*api
+		*admintest.API
 		allows func(token.Scope) bool
 	}{
 		{"no token", anybody, nil},
-		{"a reader", anybody.with(token.ReadAppointments), func(s token.Scope) bool { return s == token.ReadAppointments }},
-		{"a writer", anybody.with(token.Appointments), func(s token.Scope) bool { return s != "" }},
+		{"a reader", anybody.With(token.ReadAppointments), func(s token.Scope) bool { return s == token.ReadAppointments }},
+		{"a writer", anybody.With(token.Appointments), func(s token.Scope) bool { return s != "" }},
 	}
 	for _, route := range routes {
 		method, path, _ := strings.Cut(route.pattern, " ")
 		id, _, _ := l.seats(day)
 		path = strings.NewReplacer("{id}", id, "{seat}", "patient").Replace(path)
 		for _, caller := range callers {
-			w := caller.ask(method, path, "{}")
+			w := caller.Ask(method, path, "{}")
 			switch {
 			case caller.allows == nil:
 				if w.Code != http.StatusUnauthorized || !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), "Bearer ") {
 					t.Errorf("%s with %s: %d", route.pattern, caller.name, w.Code)
 				}
-				caller.at(caller.clock().Add(limit.GuessInterval)) // else it is limited
+				l.at(l.clock().Add(limit.GuessInterval)) // else it is limited
 			case caller.allows(route.scope):
 				if w.Code == http.StatusUnauthorized || w.Code == http.StatusForbidden {
 					t.Errorf("%s with %s: %d %s", route.pattern, caller.name, w.Code, w.Body)
@@ -105,11 +53,11 @@ func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 			}
 		}
 	}
-	reader, writer := callers[1].api, callers[2].api
-	if got := problemOf(t, writer.ask("GET", "/v1/tokens", "")); got != "socket-only" {
+	reader, writer := callers[1].API, callers[2].API
+	if got := admintest.ProblemOf(t, writer.Ask("GET", "/v1/tokens", "")); got != "socket-only" {
 		t.Errorf("a list of tokens: %s", got)
 	}
-	if got := problemOf(t, reader.ask("POST", "/v1/appointments", "")); got != "missing-scope" {
+	if got := admintest.ProblemOf(t, reader.Ask("POST", "/v1/appointments", "")); got != "missing-scope" {
 		t.Errorf("a reader's appointment: %s", got)
 	}
 	for _, row := range []struct{ method, path, problem, allow string }{
@@ -119,21 +67,9 @@ func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 		{"PATCH", "/v1/appointment", "unknown-resource", ""},
 		{"GET", "/", "unknown-resource", ""},
 	} {
-		w := writer.ask(row.method, row.path, "")
-		if got, allow := problemOf(t, w), w.Header().Get("Allow"); got != row.problem || allow != row.allow {
+		w := writer.Ask(row.method, row.path, "")
+		if got, allow := admintest.ProblemOf(t, w), w.Header().Get("Allow"); got != row.problem || allow != row.allow {
 			t.Errorf("%s %s: %s, Allow: %q, want %s, %q", row.method, row.path, got, allow, row.problem, row.allow)
-		}
-	}
-}
-
-// TestClientsAreToldWhichMethodsThereAre, where a path of theirs has others.
-func TestClientsAreToldWhichMethodsThereAre(t *testing.T) {
-	handler := newLab(t).site()
-	for path, allow := range map[string]string{"/v1/info": "GET, HEAD", "/v1/signal": "GET, HEAD, POST", "/healthz": "GET, HEAD", "/": "GET, HEAD, OPTIONS"} {
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest(http.MethodDelete, path, nil))
-		if got := w.Header().Get("Allow"); w.Code != http.StatusMethodNotAllowed || got != allow {
-			t.Errorf("DELETE %s: %d, Allow: %q, want %q", path, w.Code, got, allow)
 		}
 	}
 }
@@ -141,7 +77,7 @@ func TestClientsAreToldWhichMethodsThereAre(t *testing.T) {
 // TestWrongTokensAreAllTheSame, whether they were never made, revoked, expired or altered.
 func TestWrongTokensAreAllTheSame(t *testing.T) {
 	l := newLab(t)
-	a := newAPI(l)
+	a := l.api()
 	made := func(expires *time.Time) protocol.CreatedToken {
 		status, body := l.admin("POST", "/v1/tokens", protocol.NewToken{Scopes: []token.Scope{token.ReadAppointments}, Expires: expires})
 		var made protocol.CreatedToken
@@ -158,8 +94,8 @@ func TestWrongTokensAreAllTheSame(t *testing.T) {
 		t.Errorf("revoked twice: %d", status)
 	}
 	ask := func(authorization string) (int, string) {
-		a.bearer = authorization
-		w := a.ask("GET", "/v1/appointments", "")
+		a.Bearer = authorization
+		w := a.Ask("GET", "/v1/appointments", "")
 		return w.Code, w.Body.String()
 	}
 	if code, body := ask("Bearer " + brief.Token); code != http.StatusOK {
@@ -187,27 +123,27 @@ func TestWrongTokensAreAllTheSame(t *testing.T) {
 
 func TestWrongTokensAreLimitedPerNetwork(t *testing.T) {
 	l := newLab(t)
-	a := newAPI(l)
-	right := a.with(token.Appointments)
+	a := l.api()
+	right := a.With(token.Appointments)
 	for range limit.GuessBurst {
-		if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
+		if w := a.Ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 	}
-	w := a.ask("GET", "/v1/info", "")
-	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); problemOf(t, w) != "limited" || err != nil || seconds < 1 || seconds > 31 {
+	w := a.Ask("GET", "/v1/info", "")
+	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); admintest.ProblemOf(t, w) != "limited" || err != nil || seconds < 1 || seconds > 31 {
 		t.Errorf("after %d wrong tokens: %d, Retry-After %v", limit.GuessBurst, w.Code, w.Header()["Retry-After"])
 	}
-	if w := right.ask("GET", "/v1/info", ""); w.Code != http.StatusOK {
+	if w := right.Ask("GET", "/v1/info", ""); w.Code != http.StatusOK {
 		t.Errorf("a right token from the same network: %d", w.Code)
 	}
-	a.from = "[2001:db8::1]:1000"
-	if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
+	a.From = "[2001:db8::1]:1000"
+	if w := a.Ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
 		t.Errorf("from another network: %d", w.Code)
 	}
 	l.at(day.Add(limit.GuessInterval))
-	a.from = "192.0.2.1:1000"
-	if w := a.ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
+	a.From = "192.0.2.1:1000"
+	if w := a.Ask("GET", "/v1/info", ""); w.Code != http.StatusUnauthorized {
 		t.Errorf("after the pause: %d", w.Code)
 	}
 }
@@ -290,28 +226,6 @@ func TestListShowsWhoWasThere(t *testing.T) {
 	}
 }
 
-// TestCodesOutliveTheirPepper: they open their seats while it is the second one.
-func TestCodesOutliveTheirPepper(t *testing.T) {
-	l := newLab(t)
-	old, fresh := []byte("a pepper of some length"), []byte("another pepper entirely")
-	_, before, _ := l.seats(day)
-	if err := l.pepper.Replace(fresh, old); err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := l.seats(day)
-	l.join(before)
-	l.join(after)
-	if err := l.pepper.Replace(fresh); err != nil {
-		t.Fatal(err)
-	}
-	if e := l.refused(before); e.Code != protocol.UnknownCode {
-		t.Errorf("without the old pepper: %+v", e)
-	}
-	if e := l.refused(after); e.Code != "" {
-		t.Errorf("under the new one: %+v", e)
-	}
-}
-
 // FuzzDecodeBody: whatever is sent, nothing of it but a field's name comes back.
 func FuzzDecodeBody(f *testing.F) {
 	f.Add([]byte(`{"opens":"2026-12-01T09:00:00Z","closes":"2026-12-01T10:00:00Z"}`))
@@ -340,4 +254,55 @@ func FuzzDecodeBody(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAdminRefusesWhatItCannotMean(t *testing.T) {
+	l := newLab(t)
+	id, _, _ := l.seats(day)
+	good := protocol.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
+	for i, name := range appointment.SeatNames {
+		good.Seats = append(good.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
+	}
+	past, existing, short := good, good, good
+	past.Opens, past.Closes = new(day.Add(-2*time.Hour)), new(day.Add(-time.Hour))
+	existing.ID = id
+	short.Seats = []protocol.NewSeat{{Name: "doctor", Verifier: []byte{1}}, good.Seats[1]}
+	for name, test := range map[string]struct {
+		body any
+		want int
+	}{
+		"no JSON":        {"hello", 400},
+		"unknown field":  {`{"patient_name":"x"}`, 422},
+		"over already":   {past, 422},
+		"short verifier": {short, 422},
+		"the same id":    {existing, 409},
+		"huge":           {strings.Repeat(" ", 1<<20), 413},
+		"good":           {good, 201},
+		"good again":     {good, 409},
+	} {
+		if name == "good again" {
+			continue // follows "good", below
+		}
+		status, body := l.admin("POST", "/v1/appointments", test.body)
+		if status != test.want {
+			t.Errorf("%s: %d %s, want %d", name, status, body, test.want)
+		}
+		if status >= 400 {
+			var p protocol.Problem
+			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != status || p.Detail == "" {
+				t.Errorf("%s: %s is no problem", name, body)
+			}
+		}
+	}
+	if status, _ := l.admin("POST", "/v1/appointments", good); status != 409 {
+		t.Errorf("the same again: %d", status)
+	}
+	if status, _ := l.admin("DELETE", "/v1/appointments/nobody", ""); status != 404 {
+		t.Errorf("revoking what is not there: %d", status)
+	}
+	status, body := l.admin("GET", "/v1/appointments", "")
+	var list []protocol.ListedAppointment
+	if err := json.Unmarshal([]byte(body), &list); err != nil || status != 200 || len(list) != 2 {
+		t.Errorf("list: %d %s", status, body)
+	}
 }

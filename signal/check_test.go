@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/admintest"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -90,8 +91,8 @@ func TestATestIsNoConsultation(t *testing.T) {
 // TestTheServerMakesTests, for software that asks with a token, and within bounds.
 func TestTheServerMakesTests(t *testing.T) {
 	l := newLab(t, keyed)
-	a := newAPI(quick(l)).with(token.Appointments)
-	made := created(t, a.ask("POST", "/v1/appointments", `{"test":true}`))
+	a := quick(l).api().With(token.Appointments)
+	made := admintest.Created(t, a.Ask("POST", "/v1/appointments", `{"test":true}`))
 	if !made.Test || made.SealedBy != protocol.ByServer || len(made.Seats) != 1 || made.Seats[0].Name != appointment.Test {
 		t.Fatalf("%+v", made)
 	}
@@ -102,7 +103,7 @@ func TestTheServerMakesTests(t *testing.T) {
 	for _, body := range []string{
 		`{"test":true,"closes":"2026-12-01T11:00:01Z"}`, `{"test":true,"opens":"2026-12-01T09:00:00Z","closes":"2026-12-02T09:00:00Z"}`, `{}`,
 	} {
-		if got := problemOf(t, a.ask("POST", "/v1/appointments", body)); got != "invalid" {
+		if got := admintest.ProblemOf(t, a.Ask("POST", "/v1/appointments", body)); got != "invalid" {
 			t.Errorf("%s: %s", body, got)
 		}
 	}

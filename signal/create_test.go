@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/admintest"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -18,16 +19,6 @@ import (
 	"praxisrelay/signal/seal"
 	"praxisrelay/signal/token"
 )
-
-const plainBody = `{"opens":"2026-12-01T10:00:00+01:00","ref":"2026-0815"}`
-
-func created(t *testing.T, w *httptest.ResponseRecorder) (made protocol.CreatedAppointment) {
-	t.Helper()
-	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
-	return made
-}
 
 // meet lets a patient greet a doctor: both have the same room key.
 func meet(t *testing.T, doctor, patient *client.Session) {
@@ -43,31 +34,11 @@ func meet(t *testing.T, doctor, patient *client.Session) {
 	}
 }
 
-// quick makes a lab stretch little: stretching is not what is tested.
-func quick(l *lab) *lab {
-	l.info.Rounds = 1000
-	return l
-}
-
-// keysOf stretches the code of a seat.
-func (l *lab) keysOf(text string) code.Keys {
-	l.Helper()
-	c, err := code.Parse(text)
-	if err != nil {
-		l.Fatal(err)
-	}
-	keys, err := c.Derive(l.info.Salt, l.info.Rounds)
-	if err != nil {
-		l.Fatal(err)
-	}
-	return keys
-}
-
 // TestServerMadeCodesLeadToOneRoom, and the answer says who made them.
 func TestServerMadeCodesLeadToOneRoom(t *testing.T) {
 	l := newLab(t)
-	a := newAPI(quick(l)).with(token.Appointments)
-	made := created(t, a.ask("POST", "/v1/appointments", plainBody))
+	a := quick(l).api().With(token.Appointments)
+	made := admintest.Created(t, a.Ask("POST", "/v1/appointments", admintest.PlainBody))
 	if made.SealedBy != protocol.ByServer || made.Ref != "2026-0815" || !made.Opens.Equal(day) || !made.Closes.Equal(day.Add(appointment.Length)) || len(made.Seats) != 2 {
 		t.Fatalf("%+v", made)
 	}
@@ -83,22 +54,22 @@ func TestServerMadeCodesLeadToOneRoom(t *testing.T) {
 func TestARepeatedRequestGetsTheSameAnswer(t *testing.T) {
 	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
 	l := newLab(t)
-	a := newAPI(quick(l)).with(token.Appointments)
-	first := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
-	made := created(t, first)
-	again := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
+	a := quick(l).api().With(token.Appointments)
+	first := a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key)
+	made := admintest.Created(t, first)
+	again := a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key)
 	if again.Code != first.Code || again.Body.String() != first.Body.String() || again.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("again: %d %s, first: %s", again.Code, again.Body, first.Body)
 	}
-	if got := problemOf(t, a.ask("POST", "/v1/appointments", plainBody+" ", "Idempotency-Key", key)); got != "key-reused" {
+	if got := admintest.ProblemOf(t, a.Ask("POST", "/v1/appointments", admintest.PlainBody+" ", "Idempotency-Key", key)); got != "key-reused" {
 		t.Errorf("with another body: %s", got)
 	}
 	for name, other := range map[string]*httptest.ResponseRecorder{
-		"another token": a.with(token.Appointments).ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key),
-		"another key":   a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key+"x"),
-		"no key":        a.ask("POST", "/v1/appointments", plainBody),
+		"another token": a.With(token.Appointments).Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key),
+		"another key":   a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key+"x"),
+		"no key":        a.Ask("POST", "/v1/appointments", admintest.PlainBody),
 	} {
-		if created(t, other).ID == made.ID {
+		if admintest.Created(t, other).ID == made.ID {
 			t.Errorf("%s: the same appointment", name)
 		}
 	}
@@ -107,17 +78,17 @@ func TestARepeatedRequestGetsTheSameAnswer(t *testing.T) {
 		for _, value := range bad {
 			headers = append(headers, "Idempotency-Key", value)
 		}
-		if got := problemOf(t, a.ask("POST", "/v1/appointments", plainBody, headers...)); got != "invalid" {
+		if got := admintest.ProblemOf(t, a.Ask("POST", "/v1/appointments", admintest.PlainBody, headers...)); got != "invalid" {
 			t.Errorf("%q: %s", bad, got)
 		}
 	}
 	l.at(day.Add(registry.AnswerLife - 1))
-	if again := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key); again.Body.String() != first.Body.String() {
+	if again := a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key); again.Body.String() != first.Body.String() {
 		t.Errorf("within a day: %d %s", again.Code, again.Body)
 	}
 	l.at(day.Add(registry.AnswerLife))
-	later := strings.Replace(plainBody, "2026-12-01", "2026-12-09", 1)
-	if created(t, a.ask("POST", "/v1/appointments", later, "Idempotency-Key", key)).ID == made.ID {
+	later := strings.Replace(admintest.PlainBody, "2026-12-01", "2026-12-09", 1)
+	if admintest.Created(t, a.Ask("POST", "/v1/appointments", later, "Idempotency-Key", key)).ID == made.ID {
 		t.Error("after a day: the same appointment")
 	}
 }
@@ -126,13 +97,13 @@ func TestARepeatedRequestGetsTheSameAnswer(t *testing.T) {
 func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
 	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
 	l := newLab(t)
-	a := newAPI(quick(l)).with(token.Appointments)
+	a := quick(l).api().With(token.Appointments)
 	for range cap(l.adm.stretching.turns) { // so that the first waits
 		l.adm.stretching.turns <- struct{}{}
 	}
 	var first *httptest.ResponseRecorder
 	var running sync.WaitGroup
-	running.Go(func() { first = a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key) })
+	running.Go(func() { first = a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key) })
 	inProgress := func() bool {
 		l.adm.answers.mu.Lock()
 		defer l.adm.answers.mu.Unlock()
@@ -140,14 +111,14 @@ func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
 	}
 	for !inProgress() {
 	}
-	second := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
-	if got := problemOf(t, second); got != "in-progress" || second.Header().Get("Retry-After") == "" {
+	second := a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key)
+	if got := admintest.ProblemOf(t, second); got != "in-progress" || second.Header().Get("Retry-After") == "" {
 		t.Errorf("the second: %s", got)
 	}
 	<-l.adm.stretching.turns
 	running.Wait()
-	created(t, first)
-	third := a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key)
+	admintest.Created(t, first)
+	third := a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key)
 	if third.Body.String() != first.Body.String() {
 		t.Errorf("the third: %s", third.Body)
 	}
@@ -160,16 +131,16 @@ func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
 func TestFailedRequestMayBeCorrected(t *testing.T) {
 	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
 	l := newLab(t)
-	a := newAPI(quick(l)).with(token.Appointments)
-	if got := problemOf(t, a.ask("POST", "/v1/appointments", "{}", "Idempotency-Key", key)); got != "invalid" {
+	a := quick(l).api().With(token.Appointments)
+	if got := admintest.ProblemOf(t, a.Ask("POST", "/v1/appointments", "{}", "Idempotency-Key", key)); got != "invalid" {
 		t.Fatal(got)
 	}
-	created(t, a.ask("POST", "/v1/appointments", plainBody, "Idempotency-Key", key))
+	admintest.Created(t, a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key))
 }
 
 func TestProblemsNameTheFieldAndNoValue(t *testing.T) {
 	l := newLab(t)
-	a := newAPI(quick(l)).with(token.Appointments)
+	a := quick(l).api().With(token.Appointments)
 	const secret = "KTRW-BZMF-QHDF"
 	for body, want := range map[string]string{
 		`{"opens":"` + secret + `"}`:                                               "a time is not understood",
@@ -197,7 +168,7 @@ func TestProblemsNameTheFieldAndNoValue(t *testing.T) {
 		`["` + secret + `"]`:                                               "not one JSON object",
 		secret:                                                             "not one JSON object",
 	} {
-		w := a.ask("POST", "/v1/appointments", body)
+		w := a.Ask("POST", "/v1/appointments", body)
 		var p protocol.Problem
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || !strings.Contains(p.Detail, want) || strings.Contains(w.Body.String(), secret) {
 			t.Errorf("%s: %s, want %q", body, w.Body, want)
@@ -212,16 +183,16 @@ func TestStretchingWaitsItsTurn(t *testing.T) {
 		l.adm.stretching.turns <- struct{}{}
 	}
 	l.adm.stretching.patience = time.Millisecond
-	w := newAPI(quick(l)).with(token.Appointments).ask("POST", "/v1/appointments", plainBody)
-	if problemOf(t, w) != "busy" || w.Header().Get("Retry-After") != "5" {
+	w := quick(l).api().With(token.Appointments).Ask("POST", "/v1/appointments", admintest.PlainBody)
+	if admintest.ProblemOf(t, w) != "busy" || w.Header().Get("Retry-After") != "5" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 
 func TestReissue(t *testing.T) {
 	l := newLab(t)
-	a := newAPI(quick(l)).with(token.Appointments)
-	made := created(t, a.ask("POST", "/v1/appointments", plainBody))
+	a := quick(l).api().With(token.Appointments)
+	made := admintest.Created(t, a.Ask("POST", "/v1/appointments", admintest.PlainBody))
 	doctor, patient := l.keysOf(made.Seats[0].Code), l.keysOf(made.Seats[1].Code)
 	seat := "/v1/appointments/" + made.ID + "/seats/patient"
 	live := l.join(patient)
@@ -233,7 +204,7 @@ func TestReissue(t *testing.T) {
 		return string(body)
 	}
 	l.at(day.Add(time.Minute))
-	w := a.ask("PUT", seat, with("doctor", made.Seats[0].Code))
+	w := a.Ask("PUT", seat, with("doctor", made.Seats[0].Code))
 	var reissued protocol.ReissuedSeat
 	if err := json.Unmarshal(w.Body.Bytes(), &reissued); err != nil || w.Code != http.StatusOK || reissued.SealedBy != protocol.ByServer {
 		t.Fatalf("%d %s", w.Code, w.Body)
@@ -258,7 +229,7 @@ func TestReissue(t *testing.T) {
 	}
 
 	// By a caller who makes codes itself, with what the other seat's code opens.
-	w = a.ask("GET", "/v1/appointments/"+made.ID+"/seats/doctor", "")
+	w = a.Ask("GET", "/v1/appointments/"+made.ID+"/seats/doctor", "")
 	var wrapped protocol.SeatKey
 	if err := json.Unmarshal(w.Body.Bytes(), &wrapped); err != nil || w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
@@ -273,7 +244,7 @@ func TestReissue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := a.ask("PUT", seat, string(body)); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"sealed_by":"caller"`) {
+	if w := a.Ask("PUT", seat, string(body)); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"sealed_by":"caller"`) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	l.join(own)
@@ -290,19 +261,19 @@ func TestReissue(t *testing.T) {
 		"both":              {seat, strings.TrimSuffix(string(body), "}") + `,"with":{"seat":"doctor","code":"x"}}`, "invalid"},
 		"a short key":       {seat, `{"verifier":"` + strings.Repeat("A", 43) + `=","room_key":"AAAA"}`, "invalid"},
 	} {
-		if got := problemOf(t, a.ask("PUT", test.path, test.body)); got != test.want {
+		if got := admintest.ProblemOf(t, a.Ask("PUT", test.path, test.body)); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}
 	l.at(made.Closes)
-	if got := problemOf(t, a.ask("PUT", seat, string(body))); got != "ended" {
+	if got := admintest.ProblemOf(t, a.Ask("PUT", seat, string(body))); got != "ended" {
 		t.Errorf("when it is over: %s", got)
 	}
 	l.at(day)
-	if w := a.ask("DELETE", "/v1/appointments/"+made.ID, ""); w.Code != http.StatusOK {
+	if w := a.Ask("DELETE", "/v1/appointments/"+made.ID, ""); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	if got := problemOf(t, a.ask("PUT", seat, string(body))); got != "ended" {
+	if got := admintest.ProblemOf(t, a.Ask("PUT", seat, string(body))); got != "ended" {
 		t.Errorf("when it is revoked: %s", got)
 	}
 }

@@ -2,15 +2,13 @@ package signal
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
 
+	"praxisrelay/signal/admin/admintest"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/limit"
@@ -176,33 +174,16 @@ func TestWrongTokensSideBySideAreNoMoreThanInTurn(t *testing.T) {
 	const tries = 60
 	var registry *slow
 	l := newLab(t, slowed(&registry))
-	a := newAPI(l)
+	a := l.api()
 	registry.expect(tries, "Token")
-	told := sideBySide(tries, func(int) string { return a.told("GET", "/v1/info", "") })
+	told := sideBySide(tries, func(int) string { return a.Told("GET", "/v1/info", "") })
 	if told["unauthorized"] != limit.GuessBurst || told["limited"] != tries-limit.GuessBurst {
 		t.Errorf("told %v, want %d judged", told, limit.GuessBurst)
 	}
 	l.at(day.Add(limit.GuessInterval))
-	if got := a.told("GET", "/v1/info", ""); got != "unauthorized" {
+	if got := a.Told("GET", "/v1/info", ""); got != "unauthorized" {
 		t.Errorf("%v later: %s", limit.GuessInterval, got)
 	}
-}
-
-// told makes a request and returns the type of the problem, from any goroutine.
-func (a *api) told(method, path, body string) string {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.RemoteAddr = a.from
-	r.Header.Set("Authorization", a.bearer)
-	w := httptest.NewRecorder()
-	a.handler.ServeHTTP(w, r)
-	var p protocol.Problem
-	if w.Code == http.StatusOK {
-		return "done"
-	}
-	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
-		return err.Error()
-	}
-	return strings.TrimPrefix(p.Type, "/problems/")
 }
 
 // TestCodesAreNotGuessedThroughReissue: a token may be wrong as often as a network, also
@@ -211,9 +192,9 @@ func TestCodesAreNotGuessedThroughReissue(t *testing.T) {
 	const tries = 60
 	var registry *slow
 	l := newLab(t, slowed(&registry))
-	a := newAPI(quick(l)).with(token.Appointments)
-	other := a.with(token.Appointments)
-	made := created(t, a.ask("POST", "/v1/appointments", plainBody))
+	a := quick(l).api().With(token.Appointments)
+	other := a.With(token.Appointments)
+	made := admintest.Created(t, a.Ask("POST", "/v1/appointments", admintest.PlainBody))
 	_, _, patient := l.seats(day)
 	seat := "/v1/appointments/" + made.ID + "/seats/patient"
 	with := func(code string) string { return `{"with":{"seat":"doctor","code":"` + code + `"}}` }
@@ -221,24 +202,24 @@ func TestCodesAreNotGuessedThroughReissue(t *testing.T) {
 	registry.expect(tries, "Get")
 	told := sideBySide(tries, func(i int) string {
 		elsewhere := *a
-		elsewhere.from = fmt.Sprintf("192.0.2.%d:1000", i)
-		return elsewhere.told("PUT", seat, with("KTRW-BZMF-QHDF"))
+		elsewhere.From = fmt.Sprintf("192.0.2.%d:1000", i)
+		return elsewhere.Told("PUT", seat, with("KTRW-BZMF-QHDF"))
 	})
 	if told["wrong-code"] != limit.GuessBurst || told["limited"] != tries-limit.GuessBurst {
 		t.Errorf("told %v, want %d judged", told, limit.GuessBurst)
 	}
-	w := a.ask("PUT", seat, with(made.Seats[0].Code))
-	if problemOf(t, w) != "limited" || w.Header().Get("Retry-After") != fmt.Sprint(limit.GuessInterval.Seconds()) {
+	w := a.Ask("PUT", seat, with(made.Seats[0].Code))
+	if admintest.ProblemOf(t, w) != "limited" || w.Header().Get("Retry-After") != fmt.Sprint(limit.GuessInterval.Seconds()) {
 		t.Errorf("the right code then: %d %v %s", w.Code, w.Header(), w.Body)
 	}
-	if got := l.shows(netip.MustParseAddrPort(a.from).Addr(), patient.JoinToken); got != "in" {
+	if got := l.shows(netip.MustParseAddrPort(a.From).Addr(), patient.JoinToken); got != "in" {
 		t.Errorf("a patient of that network: %s", got)
 	}
-	if got := other.told("PUT", seat, with(made.Seats[0].Code)); got != "done" {
+	if got := other.Told("PUT", seat, with(made.Seats[0].Code)); got != "done" {
 		t.Errorf("with another token: %s", got)
 	}
 	l.at(day.Add(limit.GuessInterval))
-	if got := a.told("PUT", seat, with("KTRW-BZMF-QHDF")); got != "wrong-code" {
+	if got := a.Told("PUT", seat, with("KTRW-BZMF-QHDF")); got != "wrong-code" {
 		t.Errorf("%v later: %s", limit.GuessInterval, got)
 	}
 }

@@ -728,3 +728,25 @@ func TestACodeThatIsWithdrawnWhileItJoins(t *testing.T) {
 		t.Errorf("seated are %v", seated)
 	}
 }
+
+// TestCodesOutliveTheirPepper: they open their seats while it is the second one.
+func TestCodesOutliveTheirPepper(t *testing.T) {
+	l := newLab(t)
+	old, fresh := []byte("a pepper of some length"), []byte("another pepper entirely")
+	_, before, _ := l.seats(day)
+	if err := l.pepper.Replace(fresh, old); err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := l.seats(day)
+	l.join(before)
+	l.join(after)
+	if err := l.pepper.Replace(fresh); err != nil {
+		t.Fatal(err)
+	}
+	if e := l.refused(before); e.Code != protocol.UnknownCode {
+		t.Errorf("without the old pepper: %+v", e)
+	}
+	if e := l.refused(after); e.Code != "" {
+		t.Errorf("under the new one: %+v", e)
+	}
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"praxisrelay/signal/admin/admintest"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -108,7 +109,7 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 	}
 	l.adm = NewAdmin(AdminOptions{
 		Signaling: l.Server, Registry: o.Registry, Pepper: pepper,
-		Status: func() protocol.Status { return ownStatus }, Now: l.clock, Log: o.Log,
+		Status: func() protocol.Status { return admintest.Status(day) }, Now: l.clock, Log: o.Log,
 	})
 	l.web = httptest.NewTLSServer(l.site())
 	t.Cleanup(func() {
@@ -141,36 +142,17 @@ func (l *lab) at(t time.Time) {
 	l.now = t
 }
 
-// seats makes an appointment whose keys are random: stretching is not what is tested.
-func (l *lab) seats(opens time.Time) (id string, doctor, patient code.Keys) {
-	l.Helper()
-	room := seal.NewRoomKey()
-	a := protocol.NewAppointment{ID: appointment.NewID(), Opens: &opens, Closes: new(opens.Add(appointment.Length))}
-	for i, keys := range []*code.Keys{&doctor, &patient} {
-		keys.JoinToken, keys.SealKey = seal.NewRoomKey(), seal.NewRoomKey()
-		verifier, name := keys.Verifier(), appointment.SeatNames[i]
-		a.Seats = append(a.Seats, protocol.NewSeat{Name: name, Verifier: verifier[:], RoomKey: room.Wrap(keys.SealKey, a.ID, name)})
-	}
-	if status, body := l.admin("POST", "/v1/appointments", a); status != http.StatusCreated {
-		l.Fatalf("%d %s", status, body)
-	}
-	return a.ID, doctor, patient
-}
+// api is the admin API for a caller who shows no token.
+func (l *lab) api() *admintest.API { return admintest.New(l.T, l.adm) }
 
 func (l *lab) admin(method, path string, body any) (int, string) {
 	l.Helper()
-	text, ok := body.(string)
-	if !ok {
-		b, err := json.Marshal(body)
-		if err != nil {
-			l.Fatal(err)
-		}
-		text = string(b)
-	}
-	w := httptest.NewRecorder()
-	l.adm.Socket().ServeHTTP(w, httptest.NewRequest(method, path, strings.NewReader(text)))
-	l.conforms(method, path, w)
-	return w.Code, w.Body.String()
+	return l.api().Socket(method, path, body)
+}
+
+func (l *lab) seats(opens time.Time) (id string, doctor, patient code.Keys) {
+	l.Helper()
+	return l.api().Seats(opens)
 }
 
 func (l *lab) join(keys code.Keys) *client.Session {
@@ -200,6 +182,26 @@ func (l *lab) refused(keys code.Keys) *protocol.Error {
 		l.Fatal(err)
 	}
 	return refused
+}
+
+// quick makes a lab stretch little: stretching is not what is tested.
+func quick(l *lab) *lab {
+	l.info.Rounds = 1000
+	return l
+}
+
+// keysOf stretches the code of a seat.
+func (l *lab) keysOf(text string) code.Keys {
+	l.Helper()
+	c, err := code.Parse(text)
+	if err != nil {
+		l.Fatal(err)
+	}
+	keys, err := c.Derive(l.info.Salt, l.info.Rounds)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return keys
 }
 
 // next returns the next event but for ICE servers, which come by themselves.
@@ -490,57 +492,6 @@ func TestStoppingServerTellsItsSessions(t *testing.T) {
 	}
 }
 
-func TestAdminRefusesWhatItCannotMean(t *testing.T) {
-	l := newLab(t)
-	id, _, _ := l.seats(day)
-	good := protocol.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
-	for i, name := range appointment.SeatNames {
-		good.Seats = append(good.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
-	}
-	past, existing, short := good, good, good
-	past.Opens, past.Closes = new(day.Add(-2*time.Hour)), new(day.Add(-time.Hour))
-	existing.ID = id
-	short.Seats = []protocol.NewSeat{{Name: "doctor", Verifier: []byte{1}}, good.Seats[1]}
-	for name, test := range map[string]struct {
-		body any
-		want int
-	}{
-		"no JSON":        {"hello", 400},
-		"unknown field":  {`{"patient_name":"x"}`, 422},
-		"over already":   {past, 422},
-		"short verifier": {short, 422},
-		"the same id":    {existing, 409},
-		"huge":           {strings.Repeat(" ", 1<<20), 413},
-		"good":           {good, 201},
-		"good again":     {good, 409},
-	} {
-		if name == "good again" {
-			continue // follows "good", below
-		}
-		status, body := l.admin("POST", "/v1/appointments", test.body)
-		if status != test.want {
-			t.Errorf("%s: %d %s, want %d", name, status, body, test.want)
-		}
-		if status >= 400 {
-			var p protocol.Problem
-			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != status || p.Detail == "" {
-				t.Errorf("%s: %s is no problem", name, body)
-			}
-		}
-	}
-	if status, _ := l.admin("POST", "/v1/appointments", good); status != 409 {
-		t.Errorf("the same again: %d", status)
-	}
-	if status, _ := l.admin("DELETE", "/v1/appointments/nobody", ""); status != 404 {
-		t.Errorf("revoking what is not there: %d", status)
-	}
-	status, body := l.admin("GET", "/v1/appointments", "")
-	var list []protocol.ListedAppointment
-	if err := json.Unmarshal([]byte(body), &list); err != nil || status != 200 || len(list) != 2 {
-		t.Errorf("list: %d %s", status, body)
-	}
-}
-
 func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	l := newLab(t)
 	for _, path := range []string{"/", "/app.js", "/style.css", "/icon.svg", "/v1/info", "/nothing", "/../server.go"} {
@@ -609,6 +560,18 @@ func TestPageTakesTheCodeOutOfAPath(t *testing.T) {
 	}
 	if log.Len() > 0 {
 		t.Errorf("logged: %s", &log)
+	}
+}
+
+// TestClientsAreToldWhichMethodsThereAre, where a path of theirs has others.
+func TestClientsAreToldWhichMethodsThereAre(t *testing.T) {
+	handler := newLab(t).site()
+	for path, allow := range map[string]string{"/v1/info": "GET, HEAD", "/v1/signal": "GET, HEAD, POST", "/healthz": "GET, HEAD", "/": "GET, HEAD, OPTIONS"} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodDelete, path, nil))
+		if got := w.Header().Get("Allow"); w.Code != http.StatusMethodNotAllowed || got != allow {
+			t.Errorf("DELETE %s: %d, Allow: %q, want %q", path, w.Code, got, allow)
+		}
 	}
 }
 

@@ -7,20 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/admintest"
 	"praxisrelay/signal/protocol"
 )
-
-// ownStatus is what the lab's program says of itself.
-var ownStatus = protocol.Status{
-	Version: "v1.2.3", Since: day, NotReady: []string{"the certificate has ended"}, Warnings: []string{"pepper: some codes are unknown"}, Draining: true,
-	Calls: 1, Allocations: protocol.AllocationCounts{UDP: 1, TCP: 2, TLS: 3},
-	Limits:       []protocol.LimitUse{{Name: "relay.max_allocations", Used: 6, Most: 20_000}},
-	Listeners:    []protocol.Listener{{Name: "listen.https", Transport: "tcp", Address: "192.0.2.1:443", Inherited: true}},
-	Synthetic:    []protocol.SyntheticCall{},
-	Certificates: []protocol.CertificateStatus{{Names: []string{"relay.example.org"}, Issuer: "an authority", Begins: day, Ends: day, Problems: []string{"its key is short"}}},
-	Reload:       &protocol.ReloadStatus{At: day, Error: "a mistake"},
-	Problems:     []protocol.LoggedProblem{{Level: "warn", Message: "a warning", Details: "a=b", Count: 2, First: day, Last: day}},
-}
 
 // TestStatusCountsSessionsAndAppointments in addition to what the program says.
 func TestStatusCountsSessionsAndAppointments(t *testing.T) {
@@ -43,7 +32,7 @@ func TestStatusCountsSessionsAndAppointments(t *testing.T) {
 		}
 		return got
 	}
-	want := ownStatus
+	want := admintest.Status(day)
 	want.Sessions = 1
 	want.Appointments = protocol.AppointmentCounts{Open: 2, Revoked: 1, Upcoming: 3, Next: day.Add(10 * time.Hour)}
 	if got := ask(); !reflect.DeepEqual(got, want) {
