@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
 
+	"praxisrelay/signal/admin"
 	"praxisrelay/signal/admin/admintest"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type lab struct {
 	*testing.T
 	*Server
-	adm   *AdminServer
+	adm   *admin.Server
 	web   *httptest.Server
 	relay *fakeRelay
 
@@ -107,7 +108,7 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.adm = NewAdmin(AdminOptions{
+	l.adm = admin.New(admin.Options{
 		Signaling: l.Server, Registry: o.Registry, Pepper: pepper,
 		Status: func() protocol.Status { return admintest.Status(day) }, Now: l.clock, Log: o.Log,
 	})

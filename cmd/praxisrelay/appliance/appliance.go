@@ -24,6 +24,7 @@ import (
 	"praxisrelay/relay/credential"
 	"praxisrelay/relay/synthetic"
 	"praxisrelay/signal"
+	"praxisrelay/signal/admin"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/health"
@@ -52,7 +53,7 @@ type Appliance struct {
 	acme       *certificate.ACME // nil: the certificate is in files
 	signal     *signal.Server
 	clients    http.Handler
-	adminAPI   *signal.AdminServer
+	adminAPI   *admin.Server
 	registry   registry.Registry
 	journal    *journal.Journal
 	admin      net.Listener
@@ -189,7 +190,7 @@ func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
 		return nil, err
 	}
 	a.clients = a.clientSite(c)
-	a.adminAPI = signal.NewAdmin(signal.AdminOptions{
+	a.adminAPI = admin.New(admin.Options{
 		Signaling:  a.signal,
 		Registry:   a.registry,
 		Pepper:     a.pepper,

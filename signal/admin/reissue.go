@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"context"
@@ -19,7 +19,7 @@ import (
 // it again, or shows the code to the server, which does it then. Where no code is left
 // the appointment must be revoked and made again.
 
-func (s *AdminServer) getSeat(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) getSeat(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	a, seat, refused := s.findSeat(r)
 	if refused != nil {
 		return refused
@@ -32,7 +32,7 @@ func (s *AdminServer) getSeat(w http.ResponseWriter, r *http.Request, _ caller) 
 	return nil
 }
 
-func (s *AdminServer) reissueSeat(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	body, refused := readBody(w, r)
 	if refused != nil {
 		return refused
@@ -73,7 +73,7 @@ func (s *AdminServer) reissueSeat(w http.ResponseWriter, r *http.Request, from c
 }
 
 // openRoom opens the room key with the code of another seat than the one named.
-func (s *AdminServer) openRoom(ctx context.Context, from caller, a appointment.Appointment, name string, with protocol.With) (room seal.RoomKey, _ *refusal) {
+func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appointment, name string, with protocol.With) (room seal.RoomKey, _ *refusal) {
 	other, err := a.Seat(with.Seat)
 	if err != nil || with.Seat == name {
 		return room, invalidKind.says("with.seat: not another seat of the appointment", "name the seat whose code you show")
@@ -104,14 +104,14 @@ func (s *AdminServer) openRoom(ctx context.Context, from caller, a appointment.A
 	return room, nil
 }
 
-func (s *AdminServer) limitedToken(from caller, wait time.Duration) *refusal {
+func (s *Server) limitedToken(from caller, wait time.Duration) *refusal {
 	s.signaling.Limited(limit.WrongCodes)
 	s.log.Warn("guessing is refused to a token", "guessed", "codes", "by", from.name)
 	return limitedKind.says("too many wrong codes were shown with this token", "wait before you try again").after(wait)
 }
 
 // reissue makes the new code the seat's, and ends what the old one opened.
-func (s *AdminServer) reissue(ctx context.Context, id string, next appointment.Seat) *refusal {
+func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) *refusal {
 	a, err := s.registry.Reissue(ctx, id, next, s.now())
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
@@ -126,7 +126,7 @@ func (s *AdminServer) reissue(ctx context.Context, id string, next appointment.S
 }
 
 // findSeat returns the seat that a request's path names, of an appointment that is not over.
-func (s *AdminServer) findSeat(r *http.Request) (appointment.Appointment, appointment.Seat, *refusal) {
+func (s *Server) findSeat(r *http.Request) (appointment.Appointment, appointment.Seat, *refusal) {
 	a, refused := s.find(r)
 	if refused != nil {
 		return a, appointment.Seat{}, refused

@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 )
 
 // Network serves the admin API over the network: every request needs a token.
-func (s *AdminServer) Network() http.Handler {
+func (s *Server) Network() http.Handler {
 	wrong := limit.NewNetworks()
 	return s.handler(func(r *http.Request, scope token.Scope) (caller, *refusal) {
 		network := front.ClientAddr(r)
@@ -41,7 +41,7 @@ func (s *AdminServer) Network() http.Handler {
 
 // bearer returns the token that a request shows. Unknown, revoked, expired and
 // malformed ones are ErrUnknown, and cost about the same.
-func (s *AdminServer) bearer(r *http.Request) (token.Token, error) {
+func (s *Server) bearer(r *http.Request) (token.Token, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	id, secret, ok := token.Parse(strings.TrimSpace(text))
 	known, err := s.registry.Token(r.Context(), id)

@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"net/http"
@@ -9,7 +9,7 @@ import (
 )
 
 // getExplanation answers with all that is known of an appointment, and what follows.
-func (s *AdminServer) getExplanation(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	a, refused := s.find(r)
 	if refused != nil {
 		return refused

@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"encoding/json"
@@ -84,7 +84,7 @@ func (r *refusal) write(w http.ResponseWriter) {
 }
 
 // fault answers an error of the registry, which the log explains.
-func (s *AdminServer) fault(what string, err error) *refusal {
+func (s *Server) fault(what string, err error) *refusal {
 	s.signaling.Failed(what, err)
 	return broken(what)
 }
@@ -92,7 +92,7 @@ func (s *AdminServer) fault(what string, err error) *refusal {
 func broken(what string) *refusal { return faultKind.says(what, "see the server's log") }
 
 // unwritten is fault where something was to be written.
-func (s *AdminServer) unwritten(what string, err error) *refusal {
+func (s *Server) unwritten(what string, err error) *refusal {
 	s.signaling.Unwritten(what, err)
 	return broken(what)
 }

@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 )
 
 // serveStatus adds to what the program says of itself what is known here.
-func (s *AdminServer) serveStatus(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	status := s.status()
 	status.Sessions = s.signaling.Sessions()
 	list, err := s.registry.List(r.Context())

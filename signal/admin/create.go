@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-func (s *AdminServer) createAppointment(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+func (s *Server) createAppointment(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	body, refused := readBody(w, r)
 	if refused != nil {
 		return refused
@@ -41,7 +41,7 @@ func (s *AdminServer) createAppointment(w http.ResponseWriter, r *http.Request, 
 
 // create makes an appointment and returns the answer, which is kept with it where the
 // request may be repeated.
-func (s *AdminServer) create(ctx context.Context, from caller, body []byte, once *once) ([]byte, *refusal) {
+func (s *Server) create(ctx context.Context, from caller, body []byte, once *once) ([]byte, *refusal) {
 	var n protocol.NewAppointment
 	if refused := decodeBody(body, &n); refused != nil {
 		return nil, refused
@@ -79,7 +79,7 @@ func (s *AdminServer) create(ctx context.Context, from caller, body []byte, once
 }
 
 // window is what an appointment has before it has seats.
-func (s *AdminServer) window(n protocol.NewAppointment) (a appointment.Appointment, refused *refusal) {
+func (s *Server) window(n protocol.NewAppointment) (a appointment.Appointment, refused *refusal) {
 	length := appointment.Length
 	if n.Test {
 		length = appointment.TestLength
@@ -104,7 +104,7 @@ func (s *AdminServer) window(n protocol.NewAppointment) (a appointment.Appointme
 }
 
 // takeSeats reads the seats that the caller has sealed.
-func (s *AdminServer) takeSeats(id string, seats []protocol.NewSeat) (taken []appointment.Seat, _ *refusal) {
+func (s *Server) takeSeats(id string, seats []protocol.NewSeat) (taken []appointment.Seat, _ *refusal) {
 	for _, seat := range seats {
 		seat, refused := s.takeSeat(id, seat)
 		if refused != nil {
@@ -115,7 +115,7 @@ func (s *AdminServer) takeSeats(id string, seats []protocol.NewSeat) (taken []ap
 	return taken, nil
 }
 
-func (s *AdminServer) takeSeat(id string, n protocol.NewSeat) (appointment.Seat, *refusal) {
+func (s *Server) takeSeat(id string, n protocol.NewSeat) (appointment.Seat, *refusal) {
 	if len(n.Verifier) != 32 {
 		return appointment.Seat{}, invalidKind.says("verifier: 32 bytes are expected", "send the SHA-256 of the join token")
 	}
@@ -127,7 +127,7 @@ func (s *AdminServer) takeSeat(id string, n protocol.NewSeat) (appointment.Seat,
 
 // makeSeats makes an appointment's id, its codes and its room key, all of which the
 // server then forgets, but for what opens with a code.
-func (s *AdminServer) makeSeats(ctx context.Context, a *appointment.Appointment) (coded []protocol.CodedSeat, _ *refusal) {
+func (s *Server) makeSeats(ctx context.Context, a *appointment.Appointment) (coded []protocol.CodedSeat, _ *refusal) {
 	a.ID = appointment.NewID()
 	room := seal.NewRoomKey()
 	if a.Test {
@@ -144,7 +144,7 @@ func (s *AdminServer) makeSeats(ctx context.Context, a *appointment.Appointment)
 }
 
 // makeSeat makes a seat's code, which opens the room key.
-func (s *AdminServer) makeSeat(ctx context.Context, id, name string, room seal.RoomKey) (seat appointment.Seat, made protocol.CodedSeat, _ *refusal) {
+func (s *Server) makeSeat(ctx context.Context, id, name string, room seal.RoomKey) (seat appointment.Seat, made protocol.CodedSeat, _ *refusal) {
 	c := code.New()
 	keys, refused := s.derive(ctx, c)
 	if refused != nil {
@@ -156,7 +156,7 @@ func (s *AdminServer) makeSeat(ctx context.Context, id, name string, room seal.R
 }
 
 // seat is what the registry keeps.
-func (s *AdminServer) seat(id, name string, verifier [32]byte, roomKey []byte) appointment.Seat {
+func (s *Server) seat(id, name string, verifier [32]byte, roomKey []byte) appointment.Seat {
 	return appointment.Seat{Name: name, Lookup: s.pepper.Lookup(verifier), RoomKey: s.pepper.Hide(id, name, roomKey)}
 }
 

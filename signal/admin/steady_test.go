@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"praxisrelay/signal"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/front"
@@ -47,8 +48,8 @@ func (r *large) List(context.Context) (list []appointment.Appointment, _ error) 
 	return list, nil
 }
 
-func enlarged(into **large) func(*Options) {
-	return func(o *Options) {
+func enlarged(into **large) func(*signal.Options) {
+	return func(o *signal.Options) {
 		*into = &large{Registry: o.Registry}
 		o.Registry = *into
 	}
@@ -69,7 +70,7 @@ func TestABackupTakesAsLongAsItIsRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
 				pipe := newOnePipe()
-				server, closed := front.NewServer(l.adm.Socket(), l.log), make(chan struct{})
+				server, closed := front.NewServer(l.Socket(), l.log), make(chan struct{})
 				server.ConnState = func(_ net.Conn, state http.ConnState) {
 					if state == http.StateClosed {
 						close(closed)
@@ -150,7 +151,7 @@ func TestAListOfAHundredThousand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := front.NewServer(l.adm.Socket(), l.log)
+	server := front.NewServer(l.Socket(), l.log)
 	done := make(chan error)
 	go func() { done <- server.Serve(listener) }()
 	list, err := client.NewAdmin(socket).List(t.Context())

@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal"
 	"praxisrelay/signal/admin/admintest"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
@@ -98,16 +99,16 @@ func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
 	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
 	l := newLab(t)
 	a := quick(l).api().With(token.Appointments)
-	for range cap(l.adm.stretching.turns) { // so that the first waits
-		l.adm.stretching.turns <- struct{}{}
+	for range cap(l.stretching.turns) { // so that the first waits
+		l.stretching.turns <- struct{}{}
 	}
 	var first *httptest.ResponseRecorder
 	var running sync.WaitGroup
 	running.Go(func() { first = a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key) })
 	inProgress := func() bool {
-		l.adm.answers.mu.Lock()
-		defer l.adm.answers.mu.Unlock()
-		return len(l.adm.answers.keys) > 0
+		l.answers.mu.Lock()
+		defer l.answers.mu.Unlock()
+		return len(l.answers.keys) > 0
 	}
 	for !inProgress() {
 	}
@@ -115,7 +116,7 @@ func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
 	if got := admintest.ProblemOf(t, second); got != "in-progress" || second.Header().Get("Retry-After") == "" {
 		t.Errorf("the second: %s", got)
 	}
-	<-l.adm.stretching.turns
+	<-l.stretching.turns
 	running.Wait()
 	admintest.Created(t, first)
 	third := a.Ask("POST", "/v1/appointments", admintest.PlainBody, "Idempotency-Key", key)
@@ -179,10 +180,10 @@ func TestProblemsNameTheFieldAndNoValue(t *testing.T) {
 // TestStretchingWaitsItsTurn: who waits too long is told to come again.
 func TestStretchingWaitsItsTurn(t *testing.T) {
 	l := newLab(t)
-	for range cap(l.adm.stretching.turns) {
-		l.adm.stretching.turns <- struct{}{}
+	for range cap(l.stretching.turns) {
+		l.stretching.turns <- struct{}{}
 	}
-	l.adm.stretching.patience = time.Millisecond
+	l.stretching.patience = time.Millisecond
 	w := quick(l).api().With(token.Appointments).Ask("POST", "/v1/appointments", admintest.PlainBody)
 	if admintest.ProblemOf(t, w) != "busy" || w.Header().Get("Retry-After") != "5" {
 		t.Errorf("%d %s", w.Code, w.Body)
@@ -222,7 +223,7 @@ func TestReissue(t *testing.T) {
 	}
 	// A daemon that starts tells its relay again.
 	l.relay.revoked = nil
-	if _, err := New(t.Context(), Options{
+	if _, err := signal.New(t.Context(), signal.Options{
 		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame, Now: l.clock, Log: l.log,
 	}); err != nil || !slices.Equal(l.relay.revoked, revoked) {
 		t.Errorf("after a restart: %q, %v", l.relay.revoked, err)

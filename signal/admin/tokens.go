@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"praxisrelay/signal/token"
 )
 
-func (s *AdminServer) createToken(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+func (s *Server) createToken(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	body, refused := readBody(w, r)
 	if refused != nil {
 		return refused
@@ -30,7 +30,7 @@ func (s *AdminServer) createToken(w http.ResponseWriter, r *http.Request, from c
 	return nil
 }
 
-func (s *AdminServer) listTokens(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) listTokens(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	list, err := s.registry.Tokens(r.Context())
 	if err != nil {
 		s.log.Error("tokens cannot be read", "error", err) // the others can
@@ -43,7 +43,7 @@ func (s *AdminServer) listTokens(w http.ResponseWriter, r *http.Request, _ calle
 	return nil
 }
 
-func (s *AdminServer) revokeToken(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	err := s.registry.RevokeToken(r.Context(), r.PathValue("id"))
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):

@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-func (s *AdminServer) listAppointments(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	wanted, refused := readFilter(r.URL.RawQuery)
 	if refused != nil {
 		return refused
@@ -79,7 +79,7 @@ func readQueryTime(text string) (time.Time, error) {
 	return time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1))
 }
 
-func (s *AdminServer) getAppointment(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+func (s *Server) getAppointment(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	a, refused := s.find(r)
 	if refused != nil {
 		return refused
@@ -88,7 +88,7 @@ func (s *AdminServer) getAppointment(w http.ResponseWriter, r *http.Request, _ c
 	return nil
 }
 
-func (s *AdminServer) revokeAppointment(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	a, err := s.registry.Revoke(r.Context(), r.PathValue("id"), s.now())
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
@@ -103,7 +103,7 @@ func (s *AdminServer) revokeAppointment(w http.ResponseWriter, r *http.Request, 
 }
 
 // find returns the appointment that a request's path names.
-func (s *AdminServer) find(r *http.Request) (appointment.Appointment, *refusal) {
+func (s *Server) find(r *http.Request) (appointment.Appointment, *refusal) {
 	a, err := s.registry.Get(r.Context(), r.PathValue("id"))
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
@@ -118,7 +118,7 @@ func unknownAppointment() *refusal {
 	return appointmentKind.says("no appointment has this id", "see praxisrelay code list, or GET /v1/appointments")
 }
 
-func (s *AdminServer) listed(a appointment.Appointment) protocol.ListedAppointment {
+func (s *Server) listed(a appointment.Appointment) protocol.ListedAppointment {
 	listed := protocol.ListedAppointment{
 		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, Created: a.Created,
 		Revoked: !a.Revoked.IsZero(), Seats: []protocol.ListedSeat{}, Test: a.Test,

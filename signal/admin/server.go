@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"log/slog"
@@ -36,7 +36,7 @@ type Signaling interface {
 }
 
 // AdminOptions are what a Server is made of.
-type AdminOptions struct {
+type Options struct {
 	Signaling Signaling
 	Registry  registry.Registry
 	Pepper    *appointment.Pepper
@@ -51,7 +51,7 @@ type AdminOptions struct {
 }
 
 // AdminServer serves the admin API.
-type AdminServer struct {
+type Server struct {
 	signaling  Signaling
 	registry   registry.Registry
 	pepper     *appointment.Pepper
@@ -66,8 +66,8 @@ type AdminServer struct {
 }
 
 // NewAdmin returns a Server.
-func NewAdmin(o AdminOptions) *AdminServer {
-	s := &AdminServer{
+func New(o Options) *Server {
+	s := &Server{
 		signaling:  o.Signaling,
 		registry:   o.Registry,
 		pepper:     o.Pepper,
@@ -93,7 +93,7 @@ func NewAdmin(o AdminOptions) *AdminServer {
 const fulfilled = "ok"
 
 // answered counts a request.
-func (s *AdminServer) answered(r *refusal) {
+func (s *Server) answered(r *refusal) {
 	result := fulfilled
 	if r != nil {
 		result = r.kind.name
@@ -102,4 +102,4 @@ func (s *AdminServer) answered(r *refusal) {
 }
 
 // Collector returns the admin API's metrics.
-func (s *AdminServer) Collector() prometheus.Collector { return s.requests }
+func (s *Server) Collector() prometheus.Collector { return s.requests }

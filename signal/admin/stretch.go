@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func newStretching() stretching {
 }
 
 // derive waits for its turn and stretches a code.
-func (s *AdminServer) derive(ctx context.Context, c code.Code) (code.Keys, *refusal) {
+func (s *Server) derive(ctx context.Context, c code.Code) (code.Keys, *refusal) {
 	waiting, cancel := context.WithTimeout(ctx, s.stretching.patience)
 	defer cancel()
 	select {

@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"context"
@@ -21,7 +21,7 @@ import (
 // not keep, so it is sealed with a key that follows from the Idempotency-Key alone; of
 // that the server keeps a hash. A request without the header has the zero key.
 type once struct {
-	s    *AdminServer
+	s    *Server
 	hash [32]byte // of caller and key
 	aead cipher.AEAD
 	body []byte
@@ -34,7 +34,7 @@ type inProgress struct {
 }
 
 // once begins a request. Call release when it is answered.
-func (s *AdminServer) once(r *http.Request, from caller, body []byte) (*once, *refusal) {
+func (s *Server) once(r *http.Request, from caller, body []byte) (*once, *refusal) {
 	keys := r.Header.Values("Idempotency-Key")
 	if len(keys) == 0 {
 		return &once{s: s}, nil

@@ -1,4 +1,4 @@
-package signal
+package admin
 
 import (
 	"encoding/base64"
@@ -21,23 +21,23 @@ import (
 type route struct {
 	pattern string
 	scope   token.Scope // that a token needs; none: it works on the socket only
-	serve   func(*AdminServer, http.ResponseWriter, *http.Request, caller) *refusal
+	serve   func(*Server, http.ResponseWriter, *http.Request, caller) *refusal
 }
 
 var routes = []route{
-	{"GET /v1/info", token.ReadAppointments, (*AdminServer).getInfo},
-	{"GET /v1/appointments", token.ReadAppointments, (*AdminServer).listAppointments},
-	{"POST /v1/appointments", token.Appointments, (*AdminServer).createAppointment},
-	{"GET /v1/appointments/{id}", token.ReadAppointments, (*AdminServer).getAppointment},
-	{"GET /v1/appointments/{id}/explanation", token.ReadAppointments, (*AdminServer).getExplanation},
-	{"DELETE /v1/appointments/{id}", token.Appointments, (*AdminServer).revokeAppointment},
-	{"GET /v1/appointments/{id}/seats/{seat}", token.Appointments, (*AdminServer).getSeat},
-	{"PUT /v1/appointments/{id}/seats/{seat}", token.Appointments, (*AdminServer).reissueSeat},
-	{"GET /v1/tokens", "", (*AdminServer).listTokens},
-	{"POST /v1/tokens", "", (*AdminServer).createToken},
-	{"DELETE /v1/tokens/{id}", "", (*AdminServer).revokeToken},
-	{"GET /v1/backup", "", (*AdminServer).backup},
-	{"GET /v1/status", "", (*AdminServer).serveStatus},
+	{"GET /v1/info", token.ReadAppointments, (*Server).getInfo},
+	{"GET /v1/appointments", token.ReadAppointments, (*Server).listAppointments},
+	{"POST /v1/appointments", token.Appointments, (*Server).createAppointment},
+	{"GET /v1/appointments/{id}", token.ReadAppointments, (*Server).getAppointment},
+	{"GET /v1/appointments/{id}/explanation", token.ReadAppointments, (*Server).getExplanation},
+	{"DELETE /v1/appointments/{id}", token.Appointments, (*Server).revokeAppointment},
+	{"GET /v1/appointments/{id}/seats/{seat}", token.Appointments, (*Server).getSeat},
+	{"PUT /v1/appointments/{id}/seats/{seat}", token.Appointments, (*Server).reissueSeat},
+	{"GET /v1/tokens", "", (*Server).listTokens},
+	{"POST /v1/tokens", "", (*Server).createToken},
+	{"DELETE /v1/tokens/{id}", "", (*Server).revokeToken},
+	{"GET /v1/backup", "", (*Server).backup},
+	{"GET /v1/status", "", (*Server).serveStatus},
 }
 
 // caller is who makes a request of the admin API.
@@ -49,20 +49,20 @@ const socketCaller = "socket"
 
 // Socket serves the commands. Who reaches it may do everything: it belongs
 // on a unix socket that only administrators can open.
-func (s *AdminServer) Socket() http.Handler {
+func (s *Server) Socket() http.Handler {
 	return s.handler(func(*http.Request, token.Scope) (caller, *refusal) {
 		return caller{socketCaller}, nil
 	})
 }
 
 // handler serves the admin API to those whom authorize lets in.
-func (s *AdminServer) handler(authorize func(*http.Request, token.Scope) (caller, *refusal)) http.Handler {
+func (s *Server) handler(authorize func(*http.Request, token.Scope) (caller, *refusal)) http.Handler {
 	mux := http.NewServeMux()
-	served := append(slices.Clone(routes), route{"/", token.ReadAppointments, func(_ *AdminServer, w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+	served := append(slices.Clone(routes), route{"/", token.ReadAppointments, func(_ *Server, w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 		return unserved(mux, w, r)
 	}})
 	for pattern, operation := range s.operations {
-		served = append(served, route{pattern, "", func(_ *AdminServer, w http.ResponseWriter, r *http.Request, _ caller) *refusal {
+		served = append(served, route{pattern, "", func(_ *Server, w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 			operation(w, r)
 			return nil
 		}})
@@ -84,7 +84,7 @@ func (s *AdminServer) handler(authorize func(*http.Request, token.Scope) (caller
 	return mux
 }
 
-func (s *AdminServer) getInfo(w http.ResponseWriter, _ *http.Request, _ caller) *refusal {
+func (s *Server) getInfo(w http.ResponseWriter, _ *http.Request, _ caller) *refusal {
 	answer(w, http.StatusOK, s.signaling.Info())
 	return nil
 }
@@ -108,7 +108,7 @@ func unserved(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) *refus
 	return methodKind.says("the path does not have this method", "use one of "+list)
 }
 
-func (s *AdminServer) backup(w http.ResponseWriter, r *http.Request, from caller) *refusal {
+func (s *Server) backup(w http.ResponseWriter, r *http.Request, from caller) *refusal {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := s.registry.Backup(r.Context(), steady{w}); err != nil {
 		s.log.Error("a backup was not finished", "error", err)
