@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/appointment"
+	"praxisrelay/signal/journal"
 	"praxisrelay/signal/token"
 )
 
@@ -107,6 +108,20 @@ type ReissuedSeat struct {
 	SealedBy string `json:"sealed_by"`
 	Code     string `json:"code,omitempty"`
 	Link     string `json:"link,omitempty"`
+}
+
+// ExplainedAppointment is the answer of GET /v1/appointments/{id}/explanation.
+type ExplainedAppointment struct {
+	ID     string    `json:"id"`
+	Ref    string    `json:"ref,omitempty"`
+	Opens  time.Time `json:"opens"`
+	Closes time.Time `json:"closes"`
+	Explanation
+	// Events are what the server remembers, in order. Forgotten made room for them.
+	Events      []journal.Event      `json:"events"`
+	Forgotten   int                  `json:"forgotten"`
+	Sessions    []journal.Session    `json:"sessions"`
+	Allocations []journal.Allocation `json:"allocations"`
 }
 
 // NewToken is the body of POST /v1/tokens.
