@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/admin/admintest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -32,7 +33,7 @@ func (l *lab) test() (id string, keys code.Keys) {
 	l.Helper()
 	keys.JoinToken, keys.SealKey = seal.NewRoomKey(), seal.NewRoomKey()
 	verifier, id := keys.Verifier(), appointment.NewID()
-	status, body := l.admin("POST", "/v1/appointments", protocol.NewAppointment{ID: id, Test: true, Seats: []protocol.NewSeat{{
+	status, body := l.admin("POST", "/v1/appointments", api.NewAppointment{ID: id, Test: true, Seats: []api.NewSeat{{
 		Name: appointment.Test, Verifier: verifier[:], RoomKey: seal.TestKey(publicKey).Wrap(keys.SealKey, id, appointment.Test),
 	}}})
 	if status != http.StatusCreated {
@@ -67,8 +68,8 @@ func TestATestIsNoConsultation(t *testing.T) {
 	if _, one := l.admin("GET", "/v1/appointments/"+id, ""); !strings.Contains(one, `"test":true`) || !strings.Contains(one, `"used":false`) {
 		t.Errorf("%s", one)
 	}
-	var told protocol.Status
-	if _, said := l.admin("GET", "/v1/status", ""); json.Unmarshal([]byte(said), &told) != nil || told.Appointments != (protocol.AppointmentCounts{Open: 1}) {
+	var told api.Status
+	if _, said := l.admin("GET", "/v1/status", ""); json.Unmarshal([]byte(said), &told) != nil || told.Appointments != (api.AppointmentCounts{Open: 1}) {
 		t.Errorf("counted: %s", said)
 	}
 	if counted := (&collector{s: l.Server}).appointments(); counted["open"] != 1 {
@@ -93,7 +94,7 @@ func TestTheServerMakesTests(t *testing.T) {
 	l := newLab(t, keyed)
 	a := quick(l).api().With(token.Appointments)
 	made := admintest.Created(t, a.Ask("POST", "/v1/appointments", `{"test":true}`))
-	if !made.Test || made.SealedBy != protocol.ByServer || len(made.Seats) != 1 || made.Seats[0].Name != appointment.Test {
+	if !made.Test || made.SealedBy != api.ByServer || len(made.Seats) != 1 || made.Seats[0].Name != appointment.Test {
 		t.Fatalf("%+v", made)
 	}
 	b, err := l.checking(l.keysOf(made.Seats[0].Code)).Join(t.Context())

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
@@ -16,7 +17,7 @@ import (
 )
 
 // explained asks the admin API, whose answer is held against its document.
-func (l *lab) explained(id string) (told protocol.ExplainedAppointment) {
+func (l *lab) explained(id string) (told api.ExplainedAppointment) {
 	l.Helper()
 	status, body := l.admin("GET", "/v1/appointments/"+id+"/explanation", "")
 	if status != http.StatusOK {
@@ -29,7 +30,7 @@ func (l *lab) explained(id string) (told protocol.ExplainedAppointment) {
 }
 
 // said are a seat's events in short.
-func said(told protocol.ExplainedAppointment, seat string) string {
+func said(told api.ExplainedAppointment, seat string) string {
 	var list []string
 	for _, e := range told.Events {
 		if e.Seat == seat {

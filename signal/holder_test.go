@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
 )
 
@@ -41,7 +41,7 @@ func TestWhomCredentialsAreFor(t *testing.T) {
 	for generation := 1; generation <= 2; generation++ { // within one second
 		doctor = code.Keys{JoinToken: seal.NewRoomKey(), SealKey: seal.NewRoomKey()}
 		verifier := doctor.Verifier()
-		body := protocol.NewCode{Verifier: verifier[:], RoomKey: seal.NewRoomKey().Wrap(doctor.SealKey, id, "doctor")}
+		body := api.NewCode{Verifier: verifier[:], RoomKey: seal.NewRoomKey().Wrap(doctor.SealKey, id, "doctor")}
 		if status, text := l.admin("PUT", "/v1/appointments/"+id+"/seats/doctor", body); status != http.StatusOK {
 			t.Fatal(text)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -681,9 +682,9 @@ func TestSeatsAreTheAppointmentsAndNoMore(t *testing.T) {
 		doctor = l.raw(joining(doctorKeys, seal.NewEpoch()), sending(1, "patient", seal.NewEpoch(), "text"))
 		doctor.until(func(f protocol.FromServer) bool { return f.Absent != nil })
 	}
-	a := protocol.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
+	a := api.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
 	for i, name := range slices.Concat(appointment.SeatNames, []string{"guest"}) {
-		a.Seats = append(a.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
+		a.Seats = append(a.Seats, api.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
 	}
 	if status, body := l.admin("POST", "/v1/appointments", a); status != http.StatusUnprocessableEntity {
 		t.Errorf("three seats: %d %s", status, body)

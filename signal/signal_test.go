@@ -23,6 +23,7 @@ import (
 
 	"praxisrelay/signal/admin"
 	"praxisrelay/signal/admin/admintest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -110,7 +111,7 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 	}
 	l.adm = admin.New(admin.Options{
 		Signaling: l.Server, Registry: o.Registry, Pepper: pepper,
-		Status: func() protocol.Status { return admintest.Status(day) }, Now: l.clock, Log: o.Log,
+		Status: func() api.Status { return admintest.Status(day) }, Now: l.clock, Log: o.Log,
 	})
 	l.web = httptest.NewTLSServer(l.site())
 	t.Cleanup(func() {

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"praxisrelay/signal/admin/admintest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/limit"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/token"
 )
 
@@ -78,9 +78,9 @@ func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 func TestWrongTokensAreAllTheSame(t *testing.T) {
 	l := newLab(t)
 	a := l.api()
-	made := func(expires *time.Time) protocol.CreatedToken {
-		status, body := l.admin("POST", "/v1/tokens", protocol.NewToken{Scopes: []token.Scope{token.ReadAppointments}, Expires: expires})
-		var made protocol.CreatedToken
+	made := func(expires *time.Time) api.CreatedToken {
+		status, body := l.admin("POST", "/v1/tokens", api.NewToken{Scopes: []token.Scope{token.ReadAppointments}, Expires: expires})
+		var made api.CreatedToken
 		if err := json.Unmarshal([]byte(body), &made); err != nil || status != http.StatusCreated {
 			t.Fatalf("%d %s", status, body)
 		}
@@ -155,9 +155,9 @@ func TestListIsFiltered(t *testing.T) {
 		id, _, _ := l.seats(day.Add(time.Duration(i) * time.Hour))
 		ids[id] = name
 	}
-	n := protocol.NewAppointment{ID: appointment.NewID(), Ref: "2026-0815", Opens: new(day.Add(5 * time.Hour))}
+	n := api.NewAppointment{ID: appointment.NewID(), Ref: "2026-0815", Opens: new(day.Add(5 * time.Hour))}
 	for i, name := range appointment.SeatNames {
-		n.Seats = append(n.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
+		n.Seats = append(n.Seats, api.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
 	}
 	if status, body := l.admin("POST", "/v1/appointments", n); status != http.StatusCreated {
 		t.Fatalf("%d %s", status, body)
@@ -175,7 +175,7 @@ func TestListIsFiltered(t *testing.T) {
 		"?until=0001-01-01T00:00:00Z": "",
 	} {
 		status, body := l.admin("GET", "/v1/appointments"+query, "")
-		var list []protocol.ListedAppointment
+		var list []api.ListedAppointment
 		if err := json.Unmarshal([]byte(body), &list); err != nil || status != http.StatusOK {
 			t.Errorf("%s: %d %s", query, status, body)
 		}
@@ -205,9 +205,9 @@ func TestListShowsWhoWasThere(t *testing.T) {
 	l := newLab(t)
 	id, doctorKeys, _ := l.seats(day)
 	doctor := l.join(doctorKeys)
-	seat := func() protocol.ListedSeat {
+	seat := func() api.ListedSeat {
 		status, body := l.admin("GET", "/v1/appointments/"+id, "")
-		var a protocol.ListedAppointment
+		var a api.ListedAppointment
 		if err := json.Unmarshal([]byte(body), &a); err != nil || status != http.StatusOK || a.Seats[1].Used || a.Seats[1].Present {
 			t.Fatalf("%d %s", status, body)
 		}
@@ -237,7 +237,7 @@ func FuzzDecodeBody(f *testing.F) {
 	f.Add([]byte(`{} {}`))
 	f.Add([]byte(`nul`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var n protocol.NewAppointment
+		var n api.NewAppointment
 		refused := decodeBody(body, &n)
 		if refused == nil {
 			return
@@ -259,14 +259,14 @@ func FuzzDecodeBody(f *testing.F) {
 func TestAdminRefusesWhatItCannotMean(t *testing.T) {
 	l := newLab(t)
 	id, _, _ := l.seats(day)
-	good := protocol.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
+	good := api.NewAppointment{ID: appointment.NewID(), Opens: &day, Closes: new(day.Add(time.Hour))}
 	for i, name := range appointment.SeatNames {
-		good.Seats = append(good.Seats, protocol.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
+		good.Seats = append(good.Seats, api.NewSeat{Name: name, Verifier: append(make([]byte, 31), byte(i)), RoomKey: make([]byte, 60)})
 	}
 	past, existing, short := good, good, good
 	past.Opens, past.Closes = new(day.Add(-2*time.Hour)), new(day.Add(-time.Hour))
 	existing.ID = id
-	short.Seats = []protocol.NewSeat{{Name: "doctor", Verifier: []byte{1}}, good.Seats[1]}
+	short.Seats = []api.NewSeat{{Name: "doctor", Verifier: []byte{1}}, good.Seats[1]}
 	for name, test := range map[string]struct {
 		body any
 		want int
@@ -288,7 +288,7 @@ func TestAdminRefusesWhatItCannotMean(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", name, status, body, test.want)
 		}
 		if status >= 400 {
-			var p protocol.Problem
+			var p api.Problem
 			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != status || p.Detail == "" {
 				t.Errorf("%s: %s is no problem", name, body)
 			}
@@ -301,7 +301,7 @@ func TestAdminRefusesWhatItCannotMean(t *testing.T) {
 		t.Errorf("revoking what is not there: %d", status)
 	}
 	status, body := l.admin("GET", "/v1/appointments", "")
-	var list []protocol.ListedAppointment
+	var list []api.ListedAppointment
 	if err := json.Unmarshal([]byte(body), &list); err != nil || status != 200 || len(list) != 2 {
 		t.Errorf("list: %d %s", status, body)
 	}

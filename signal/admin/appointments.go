@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 )
 
@@ -25,7 +25,7 @@ func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ call
 	case err != nil:
 		return s.fault("the registry cannot be read", err)
 	}
-	rows := make([]protocol.ListedAppointment, 0, len(list))
+	rows := make([]api.ListedAppointment, 0, len(list))
 	for _, a := range list {
 		if !a.Test && wanted(a) {
 			rows = append(rows, s.listed(a))
@@ -118,10 +118,10 @@ func unknownAppointment() *refusal {
 	return appointmentKind.says("no appointment has this id", "see praxisrelay code list, or GET /v1/appointments")
 }
 
-func (s *Server) listed(a appointment.Appointment) protocol.ListedAppointment {
-	listed := protocol.ListedAppointment{
+func (s *Server) listed(a appointment.Appointment) api.ListedAppointment {
+	listed := api.ListedAppointment{
 		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, Created: a.Created,
-		Revoked: !a.Revoked.IsZero(), Seats: []protocol.ListedSeat{}, Test: a.Test,
+		Revoked: !a.Revoked.IsZero(), Seats: []api.ListedSeat{}, Test: a.Test,
 	}
 	seated := s.signaling.Seated(a.ID)
 	for _, seat := range a.Seats {
@@ -130,6 +130,6 @@ func (s *Server) listed(a appointment.Appointment) protocol.ListedAppointment {
 	return listed
 }
 
-func listedSeat(seat appointment.Seat, seated []string) protocol.ListedSeat {
-	return protocol.ListedSeat{Name: seat.Name, Used: seat.Used, Present: slices.Contains(seated, seat.Name)}
+func listedSeat(seat appointment.Seat, seated []string) api.ListedSeat {
+	return api.ListedSeat{Name: seat.Name, Used: seat.Used, Present: slices.Contains(seated, seat.Name)}
 }

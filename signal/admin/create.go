@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
 )
@@ -42,7 +42,7 @@ func (s *Server) createAppointment(w http.ResponseWriter, r *http.Request, from 
 // create makes an appointment and returns the answer, which is kept with it where the
 // request may be repeated.
 func (s *Server) create(ctx context.Context, from caller, body []byte, once *once) ([]byte, *refusal) {
-	var n protocol.NewAppointment
+	var n api.NewAppointment
 	if refused := decodeBody(body, &n); refused != nil {
 		return nil, refused
 	}
@@ -50,9 +50,9 @@ func (s *Server) create(ctx context.Context, from caller, body []byte, once *onc
 	if refused != nil {
 		return nil, refused
 	}
-	created := protocol.CreatedAppointment{Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, SealedBy: protocol.ByCaller, Test: a.Test}
+	created := api.CreatedAppointment{Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, SealedBy: api.ByCaller, Test: a.Test}
 	if n.ID == "" && len(n.Seats) == 0 {
-		created.SealedBy = protocol.ByServer
+		created.SealedBy = api.ByServer
 		created.Seats, refused = s.makeSeats(ctx, &a)
 	} else {
 		a.Seats, refused = s.takeSeats(a.ID, n.Seats)
@@ -79,7 +79,7 @@ func (s *Server) create(ctx context.Context, from caller, body []byte, once *onc
 }
 
 // window is what an appointment has before it has seats.
-func (s *Server) window(n protocol.NewAppointment) (a appointment.Appointment, refused *refusal) {
+func (s *Server) window(n api.NewAppointment) (a appointment.Appointment, refused *refusal) {
 	length := appointment.Length
 	if n.Test {
 		length = appointment.TestLength
@@ -104,7 +104,7 @@ func (s *Server) window(n protocol.NewAppointment) (a appointment.Appointment, r
 }
 
 // takeSeats reads the seats that the caller has sealed.
-func (s *Server) takeSeats(id string, seats []protocol.NewSeat) (taken []appointment.Seat, _ *refusal) {
+func (s *Server) takeSeats(id string, seats []api.NewSeat) (taken []appointment.Seat, _ *refusal) {
 	for _, seat := range seats {
 		seat, refused := s.takeSeat(id, seat)
 		if refused != nil {
@@ -115,7 +115,7 @@ func (s *Server) takeSeats(id string, seats []protocol.NewSeat) (taken []appoint
 	return taken, nil
 }
 
-func (s *Server) takeSeat(id string, n protocol.NewSeat) (appointment.Seat, *refusal) {
+func (s *Server) takeSeat(id string, n api.NewSeat) (appointment.Seat, *refusal) {
 	if len(n.Verifier) != 32 {
 		return appointment.Seat{}, invalidKind.says("verifier: 32 bytes are expected", "send the SHA-256 of the join token")
 	}
@@ -127,7 +127,7 @@ func (s *Server) takeSeat(id string, n protocol.NewSeat) (appointment.Seat, *ref
 
 // makeSeats makes an appointment's id, its codes and its room key, all of which the
 // server then forgets, but for what opens with a code.
-func (s *Server) makeSeats(ctx context.Context, a *appointment.Appointment) (coded []protocol.CodedSeat, _ *refusal) {
+func (s *Server) makeSeats(ctx context.Context, a *appointment.Appointment) (coded []api.CodedSeat, _ *refusal) {
 	a.ID = appointment.NewID()
 	room := seal.NewRoomKey()
 	if a.Test {
@@ -144,7 +144,7 @@ func (s *Server) makeSeats(ctx context.Context, a *appointment.Appointment) (cod
 }
 
 // makeSeat makes a seat's code, which opens the room key.
-func (s *Server) makeSeat(ctx context.Context, id, name string, room seal.RoomKey) (seat appointment.Seat, made protocol.CodedSeat, _ *refusal) {
+func (s *Server) makeSeat(ctx context.Context, id, name string, room seal.RoomKey) (seat appointment.Seat, made api.CodedSeat, _ *refusal) {
 	c := code.New()
 	keys, refused := s.derive(ctx, c)
 	if refused != nil {
@@ -152,7 +152,7 @@ func (s *Server) makeSeat(ctx context.Context, id, name string, room seal.RoomKe
 	}
 	seat = s.seat(id, name, keys.Verifier(), room.Wrap(keys.SealKey, id, name))
 	// The code stands behind the #, which browsers send to nobody.
-	return seat, protocol.CodedSeat{Name: name, Code: c.Format(), Link: s.signaling.Info().URL + "#" + c.Format()}, nil
+	return seat, api.CodedSeat{Name: name, Code: c.Format(), Link: s.signaling.Info().URL + "#" + c.Format()}, nil
 }
 
 // seat is what the registry keeps.

@@ -12,6 +12,7 @@ import (
 
 	"praxisrelay/signal"
 	"praxisrelay/signal/admin/admintest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -40,7 +41,7 @@ func TestServerMadeCodesLeadToOneRoom(t *testing.T) {
 	l := newLab(t)
 	a := quick(l).api().With(token.Appointments)
 	made := admintest.Created(t, a.Ask("POST", "/v1/appointments", admintest.PlainBody))
-	if made.SealedBy != protocol.ByServer || made.Ref != "2026-0815" || !made.Opens.Equal(day) || !made.Closes.Equal(day.Add(appointment.Length)) || len(made.Seats) != 2 {
+	if made.SealedBy != api.ByServer || made.Ref != "2026-0815" || !made.Opens.Equal(day) || !made.Closes.Equal(day.Add(appointment.Length)) || len(made.Seats) != 2 {
 		t.Fatalf("%+v", made)
 	}
 	meet(t, l.join(l.keysOf(made.Seats[0].Code)), l.join(l.keysOf(made.Seats[1].Code)))
@@ -170,7 +171,7 @@ func TestProblemsNameTheFieldAndNoValue(t *testing.T) {
 		secret:                                                             "not one JSON object",
 	} {
 		w := a.Ask("POST", "/v1/appointments", body)
-		var p protocol.Problem
+		var p api.Problem
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || !strings.Contains(p.Detail, want) || strings.Contains(w.Body.String(), secret) {
 			t.Errorf("%s: %s, want %q", body, w.Body, want)
 		}
@@ -198,7 +199,7 @@ func TestReissue(t *testing.T) {
 	seat := "/v1/appointments/" + made.ID + "/seats/patient"
 	live := l.join(patient)
 	with := func(seat, code string) string {
-		body, err := json.Marshal(protocol.NewCode{With: &protocol.With{Seat: seat, Code: code}})
+		body, err := json.Marshal(api.NewCode{With: &api.With{Seat: seat, Code: code}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,8 +207,8 @@ func TestReissue(t *testing.T) {
 	}
 	l.at(day.Add(time.Minute))
 	w := a.Ask("PUT", seat, with("doctor", made.Seats[0].Code))
-	var reissued protocol.ReissuedSeat
-	if err := json.Unmarshal(w.Body.Bytes(), &reissued); err != nil || w.Code != http.StatusOK || reissued.SealedBy != protocol.ByServer {
+	var reissued api.ReissuedSeat
+	if err := json.Unmarshal(w.Body.Bytes(), &reissued); err != nil || w.Code != http.StatusOK || reissued.SealedBy != api.ByServer {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	ends(t, live, protocol.Revoked)
@@ -231,7 +232,7 @@ func TestReissue(t *testing.T) {
 
 	// By a caller who makes codes itself, with what the other seat's code opens.
 	w = a.Ask("GET", "/v1/appointments/"+made.ID+"/seats/doctor", "")
-	var wrapped protocol.SeatKey
+	var wrapped api.SeatKey
 	if err := json.Unmarshal(w.Body.Bytes(), &wrapped); err != nil || w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
@@ -241,7 +242,7 @@ func TestReissue(t *testing.T) {
 	}
 	own := code.Keys{JoinToken: seal.NewRoomKey(), SealKey: seal.NewRoomKey()}
 	verifier := own.Verifier()
-	body, err := json.Marshal(protocol.NewCode{Verifier: verifier[:], RoomKey: room.Wrap(own.SealKey, made.ID, "patient")})
+	body, err := json.Marshal(api.NewCode{Verifier: verifier[:], RoomKey: room.Wrap(own.SealKey, made.ID, "patient")})
 	if err != nil {
 		t.Fatal(err)
 	}

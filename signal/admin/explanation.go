@@ -3,9 +3,9 @@ package admin
 import (
 	"net/http"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/explain"
 	"praxisrelay/signal/journal"
-	"praxisrelay/signal/protocol"
 )
 
 // getExplanation answers with all that is known of an appointment, and what follows.
@@ -15,7 +15,7 @@ func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request, _ caller
 		return refused
 	}
 	known, forgotten := s.signaling.Case(a)
-	answer(w, http.StatusOK, protocol.ExplainedAppointment{
+	answer(w, http.StatusOK, api.ExplainedAppointment{
 		ID: a.ID, Ref: a.Ref, Opens: a.Opens, Closes: a.Closes, Explanation: explain.Explain(known).Told(),
 		Events: append([]journal.Event{}, known.Events...), Forgotten: forgotten,
 		Sessions: known.Sessions, Allocations: append([]journal.Allocation{}, known.Allocations...),

@@ -16,6 +16,7 @@ import (
 
 	"praxisrelay/signal"
 	"praxisrelay/signal/admin/admintest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -91,7 +92,7 @@ func newLab(t *testing.T, options ...func(*signal.Options)) *lab {
 	l.info = server.Info()
 	l.Server = New(Options{
 		Signaling: informed{server, l}, Registry: o.Registry, Pepper: pepper,
-		Status: func() protocol.Status { return admintest.Status(day) }, Now: l.clock, Log: o.Log,
+		Status: func() api.Status { return admintest.Status(day) }, Now: l.clock, Log: o.Log,
 	})
 	mux := http.NewServeMux()
 	server.Routes(mux)

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // kind is a sort of problem: what its type URI ends in, its title and its status.
@@ -47,7 +47,7 @@ var kinds = []kind{
 
 // refusal is an answer of the admin API that says what went wrong.
 type refusal struct {
-	protocol.Problem
+	api.Problem
 	kind       kind
 	retryAfter time.Duration // zero: the same request will not do
 }
@@ -55,7 +55,7 @@ type refusal struct {
 // says makes a refusal: what happened, to what, and what to do. Neither text repeats
 // what the request holds.
 func (k kind) says(detail, remedy string) *refusal {
-	return &refusal{kind: k, Problem: protocol.Problem{
+	return &refusal{kind: k, Problem: api.Problem{
 		Type: "/problems/" + k.name, Title: k.title, Status: k.status, Detail: detail, Remedy: remedy,
 	}}
 }

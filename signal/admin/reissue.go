@@ -6,10 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/limit"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 	"praxisrelay/signal/seal"
 )
@@ -28,7 +28,7 @@ func (s *Server) getSeat(w http.ResponseWriter, r *http.Request, _ caller) *refu
 	if err != nil {
 		return s.fault("a seat cannot be read", err)
 	}
-	answer(w, http.StatusOK, protocol.SeatKey{ListedSeat: listedSeat(seat, s.signaling.Seated(a.ID)), RoomKey: wrapped})
+	answer(w, http.StatusOK, api.SeatKey{ListedSeat: listedSeat(seat, s.signaling.Seated(a.ID)), RoomKey: wrapped})
 	return nil
 }
 
@@ -37,7 +37,7 @@ func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller
 	if refused != nil {
 		return refused
 	}
-	var n protocol.NewCode
+	var n api.NewCode
 	if refused := decodeBody(body, &n); refused != nil {
 		return refused
 	}
@@ -46,10 +46,10 @@ func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller
 		return refused
 	}
 	var next appointment.Seat
-	reissued := protocol.ReissuedSeat{Name: seat.Name, SealedBy: protocol.ByCaller}
+	reissued := api.ReissuedSeat{Name: seat.Name, SealedBy: api.ByCaller}
 	switch {
 	case n.With == nil:
-		next, refused = s.takeSeat(a.ID, protocol.NewSeat{Name: seat.Name, Verifier: n.Verifier, RoomKey: n.RoomKey})
+		next, refused = s.takeSeat(a.ID, api.NewSeat{Name: seat.Name, Verifier: n.Verifier, RoomKey: n.RoomKey})
 	case n.Verifier != nil || n.RoomKey != nil:
 		refused = invalidKind.says("with: not together with verifier and room_key", "send the one or the others")
 	default:
@@ -57,9 +57,9 @@ func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller
 		if room, refused = s.openRoom(r.Context(), from, a, seat.Name, *n.With); refused != nil {
 			break
 		}
-		var made protocol.CodedSeat
+		var made api.CodedSeat
 		next, made, refused = s.makeSeat(r.Context(), a.ID, seat.Name, room)
-		reissued.SealedBy, reissued.Code, reissued.Link = protocol.ByServer, made.Code, made.Link
+		reissued.SealedBy, reissued.Code, reissued.Link = api.ByServer, made.Code, made.Link
 	}
 	if refused == nil {
 		refused = s.reissue(r.Context(), a.ID, next)
@@ -73,7 +73,7 @@ func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller
 }
 
 // openRoom opens the room key with the code of another seat than the one named.
-func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appointment, name string, with protocol.With) (room seal.RoomKey, _ *refusal) {
+func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appointment, name string, with api.With) (room seal.RoomKey, _ *refusal) {
 	other, err := a.Seat(with.Seat)
 	if err != nil || with.Seat == name {
 		return room, invalidKind.says("with.seat: not another seat of the appointment", "name the seat whose code you show")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/explain"
 	"praxisrelay/signal/protocol"
@@ -45,7 +46,7 @@ type Options struct {
 	Operations map[string]http.HandlerFunc
 	// Status is what the program says of itself and of the relay to those who ask on the
 	// socket. The server adds sessions and appointments.
-	Status func() protocol.Status
+	Status func() api.Status
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -56,7 +57,7 @@ type Server struct {
 	registry   registry.Registry
 	pepper     *appointment.Pepper
 	operations map[string]http.HandlerFunc
-	status     func() protocol.Status
+	status     func() api.Status
 	now        func() time.Time
 	log        *slog.Logger
 	shown      *shownCodes

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"praxisrelay/signal/admin/admintest"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // TestStatusCountsSessionsAndAppointments in addition to what the program says.
@@ -24,7 +24,7 @@ func TestStatusCountsSessionsAndAppointments(t *testing.T) {
 		t.Fatal(body)
 	}
 	l.join(doctor)
-	ask := func() (got protocol.Status) {
+	ask := func() (got api.Status) {
 		t.Helper()
 		status, body := l.admin("GET", "/v1/status", "")
 		if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK {
@@ -34,7 +34,7 @@ func TestStatusCountsSessionsAndAppointments(t *testing.T) {
 	}
 	want := admintest.Status(day)
 	want.Sessions = 1
-	want.Appointments = protocol.AppointmentCounts{Open: 2, Revoked: 1, Upcoming: 3, Next: day.Add(10 * time.Hour)}
+	want.Appointments = api.AppointmentCounts{Open: 2, Revoked: 1, Upcoming: 3, Next: day.Add(10 * time.Hour)}
 	if got := ask(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
@@ -42,7 +42,7 @@ func TestStatusCountsSessionsAndAppointments(t *testing.T) {
 	if status, body := l.admin("DELETE", "/v1/appointments/"+next, ""); status != http.StatusOK {
 		t.Fatal(body)
 	}
-	want.Appointments = protocol.AppointmentCounts{Open: 1, Over: 2, Revoked: 2, Upcoming: 1, Next: day.Add(30 * time.Hour)}
+	want.Appointments = api.AppointmentCounts{Open: 1, Over: 2, Revoked: 2, Upcoming: 1, Next: day.Add(30 * time.Hour)}
 	if got := ask(); !reflect.DeepEqual(got, want) {
 		t.Errorf("a day later: %+v\nwant %+v", got, want)
 	}

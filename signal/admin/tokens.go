@@ -4,8 +4,8 @@ import (
 	"errors"
 	"net/http"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/token"
 )
 
@@ -14,7 +14,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request, from caller
 	if refused != nil {
 		return refused
 	}
-	var n protocol.NewToken
+	var n api.NewToken
 	if refused := decodeBody(body, &n); refused != nil {
 		return refused
 	}
@@ -26,7 +26,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request, from caller
 		return s.unwritten("a token cannot be kept", err)
 	}
 	s.log.Info("a token was made", "by", from.name, "token", made.ID)
-	answer(w, http.StatusCreated, protocol.CreatedToken{ListedToken: listedToken(made), Token: text})
+	answer(w, http.StatusCreated, api.CreatedToken{ListedToken: listedToken(made), Token: text})
 	return nil
 }
 
@@ -35,7 +35,7 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request, _ caller) *r
 	if err != nil {
 		s.log.Error("tokens cannot be read", "error", err) // the others can
 	}
-	rows := make([]protocol.ListedToken, 0, len(list))
+	rows := make([]api.ListedToken, 0, len(list))
 	for _, t := range list {
 		rows = append(rows, listedToken(t))
 	}
@@ -56,6 +56,6 @@ func (s *Server) revokeToken(w http.ResponseWriter, r *http.Request, from caller
 	return nil
 }
 
-func listedToken(t token.Token) protocol.ListedToken {
-	return protocol.ListedToken{ID: t.ID, Name: t.Label, Scopes: t.Scopes, Created: t.Created, Expires: t.Expires}
+func listedToken(t token.Token) api.ListedToken {
+	return api.ListedToken{ID: t.ID, Name: t.Label, Scopes: t.Scopes, Created: t.Created, Expires: t.Expires}
 }

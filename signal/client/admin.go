@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
@@ -90,7 +91,7 @@ func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string)
 	if err != nil {
 		return Created{}, err
 	}
-	return a.create(ctx, info, protocol.NewAppointment{Ref: ref, Opens: &opens, Closes: &closes}, seal.NewRoomKey())
+	return a.create(ctx, info, api.NewAppointment{Ref: ref, Opens: &opens, Closes: &closes}, seal.NewRoomKey())
 }
 
 // CreateTest makes a code to check a network with: see [appointment.Test]. With it goes,
@@ -100,10 +101,10 @@ func (a *Admin) CreateTest(ctx context.Context, opens, closes time.Time) (Create
 	if err != nil {
 		return Created{}, err
 	}
-	return a.create(ctx, info, protocol.NewAppointment{Opens: &opens, Closes: &closes, Test: true}, seal.TestKey(info.Key))
+	return a.create(ctx, info, api.NewAppointment{Opens: &opens, Closes: &closes, Test: true}, seal.TestKey(info.Key))
 }
 
-func (a *Admin) create(ctx context.Context, info protocol.Info, request protocol.NewAppointment, room seal.RoomKey) (Created, error) {
+func (a *Admin) create(ctx context.Context, info protocol.Info, request api.NewAppointment, room seal.RoomKey) (Created, error) {
 	request.ID = appointment.NewID()
 	created := Created{ID: request.ID, Opens: *request.Opens, Closes: *request.Closes}
 	for _, name := range (appointment.Appointment{Test: request.Test}).SeatNames() {
@@ -114,14 +115,14 @@ func (a *Admin) create(ctx context.Context, info protocol.Info, request protocol
 	}
 	for _, seat := range created.Seats {
 		verifier := seat.Keys.Verifier()
-		request.Seats = append(request.Seats, protocol.NewSeat{
+		request.Seats = append(request.Seats, api.NewSeat{
 			Name: seat.Name, Verifier: verifier[:], RoomKey: room.Wrap(seat.Keys.SealKey, created.ID, seat.Name),
 		})
 	}
-	err := a.call(ctx, http.MethodPost, "/v1/appointments", request, &protocol.CreatedAppointment{})
-	if err != nil && !errors.As(err, new(protocol.Problem)) && !neverSent(err) {
+	err := a.call(ctx, http.MethodPost, "/v1/appointments", request, &api.CreatedAppointment{})
+	if err != nil && !errors.As(err, new(api.Problem)) && !neverSent(err) {
 		// The answer was lost, and with it codes that may be valid by now.
-		if gone := a.Revoke(context.WithoutCancel(ctx), created.ID); gone != nil && !errors.As(gone, new(protocol.Problem)) {
+		if gone := a.Revoke(context.WithoutCancel(ctx), created.ID); gone != nil && !errors.As(gone, new(api.Problem)) {
 			err = fmt.Errorf("%w; %s may have been made, and nobody has its codes: revoke it", err, created.ID)
 		}
 	}
@@ -158,17 +159,17 @@ func (c *Created) derive(info protocol.Info) error {
 }
 
 // List returns the daemon's appointments in the order in which they open.
-func (a *Admin) List(ctx context.Context) (list []protocol.ListedAppointment, err error) {
+func (a *Admin) List(ctx context.Context) (list []api.ListedAppointment, err error) {
 	return list, a.call(ctx, http.MethodGet, "/v1/appointments", nil, &list)
 }
 
 // Revoke makes the codes of an appointment invalid and ends what runs.
 func (a *Admin) Revoke(ctx context.Context, id string) error {
-	return a.call(ctx, http.MethodDelete, "/v1/appointments/"+url.PathEscape(id), nil, &protocol.ListedAppointment{})
+	return a.call(ctx, http.MethodDelete, "/v1/appointments/"+url.PathEscape(id), nil, &api.ListedAppointment{})
 }
 
 // Get returns an appointment.
-func (a *Admin) Get(ctx context.Context, id string) (got protocol.ListedAppointment, err error) {
+func (a *Admin) Get(ctx context.Context, id string) (got api.ListedAppointment, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/appointments/"+url.PathEscape(id), nil, &got)
 }
 
@@ -180,7 +181,7 @@ func (a *Admin) Reissue(ctx context.Context, id, name, otherName string, other c
 		return CreatedSeat{}, err
 	}
 	seats := "/v1/appointments/" + url.PathEscape(id) + "/seats/"
-	var wrapped protocol.SeatKey
+	var wrapped api.SeatKey
 	if err := a.call(ctx, http.MethodGet, seats+url.PathEscape(otherName), nil, &wrapped); err != nil {
 		return CreatedSeat{}, err
 	}
@@ -195,47 +196,47 @@ func (a *Admin) Reissue(ctx context.Context, id, name, otherName string, other c
 		return CreatedSeat{}, fmt.Errorf("this is not the code of the %s of %s: check what was typed; where no code is left, revoke the appointment and make another", otherName, id)
 	}
 	verifier := made.Keys.Verifier()
-	request := protocol.NewCode{Verifier: verifier[:], RoomKey: room.Wrap(made.Keys.SealKey, id, name)}
-	return made, a.call(ctx, http.MethodPut, seats+url.PathEscape(name), request, &protocol.ReissuedSeat{})
+	request := api.NewCode{Verifier: verifier[:], RoomKey: room.Wrap(made.Keys.SealKey, id, name)}
+	return made, a.call(ctx, http.MethodPut, seats+url.PathEscape(name), request, &api.ReissuedSeat{})
 }
 
 // Explain returns what the daemon remembers of an appointment, and what is likely wrong.
-func (a *Admin) Explain(ctx context.Context, id string) (got protocol.ExplainedAppointment, err error) {
+func (a *Admin) Explain(ctx context.Context, id string) (got api.ExplainedAppointment, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/appointments/"+url.PathEscape(id)+"/explanation", nil, &got)
 }
 
 // Reload hands over a configuration and the files that it names.
-func (a *Admin) Reload(ctx context.Context, handed protocol.Reload) (got protocol.Reloaded, err error) {
+func (a *Admin) Reload(ctx context.Context, handed api.Reload) (got api.Reloaded, err error) {
 	return got, a.call(ctx, http.MethodPost, "/v1/reload", handed, &got)
 }
 
 // FitPepper asks how peppers would go with the daemon's registry.
-func (a *Admin) FitPepper(ctx context.Context, peppers [][]byte) (got protocol.PepperFit, err error) {
-	return got, a.call(ctx, http.MethodPost, "/v1/pepper", protocol.Peppers{Peppers: peppers}, &got)
+func (a *Admin) FitPepper(ctx context.Context, peppers [][]byte) (got api.PepperFit, err error) {
+	return got, a.call(ctx, http.MethodPost, "/v1/pepper", api.Peppers{Peppers: peppers}, &got)
 }
 
 // StartDrain lets no consultation begin; until may be zero.
-func (a *Admin) StartDrain(ctx context.Context, until time.Time) (got protocol.Drained, err error) {
-	return got, a.call(ctx, http.MethodPut, "/v1/drain", protocol.Drain{Until: until}, &got)
+func (a *Admin) StartDrain(ctx context.Context, until time.Time) (got api.Drained, err error) {
+	return got, a.call(ctx, http.MethodPut, "/v1/drain", api.Drain{Until: until}, &got)
 }
 
 // Drained tells how far a drain is.
-func (a *Admin) Drained(ctx context.Context) (got protocol.Drained, err error) {
+func (a *Admin) Drained(ctx context.Context) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/drain", nil, &got)
 }
 
 // EndDrain lets consultations begin again.
-func (a *Admin) EndDrain(ctx context.Context) (got protocol.Drained, err error) {
+func (a *Admin) EndDrain(ctx context.Context) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodDelete, "/v1/drain", nil, &got)
 }
 
 // CreateCredentials makes TURN credentials of as many appointments.
-func (a *Admin) CreateCredentials(ctx context.Context, count int) (made protocol.MadeCredentials, err error) {
-	return made, a.call(ctx, http.MethodPost, "/v1/credentials", protocol.NewCredentials{Count: count}, &made)
+func (a *Admin) CreateCredentials(ctx context.Context, count int) (made api.MadeCredentials, err error) {
+	return made, a.call(ctx, http.MethodPost, "/v1/credentials", api.NewCredentials{Count: count}, &made)
 }
 
 // Status returns what the daemon does and how it is.
-func (a *Admin) Status(ctx context.Context) (got protocol.Status, err error) {
+func (a *Admin) Status(ctx context.Context) (got api.Status, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/status", nil, &got)
 }
 
@@ -245,13 +246,13 @@ func (a *Admin) Backup(ctx context.Context, w io.Writer) error {
 }
 
 // CreateToken makes an access token for the admin API; expires may be nil.
-func (a *Admin) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires *time.Time) (made protocol.CreatedToken, err error) {
-	request := protocol.NewToken{Name: name, Scopes: scopes, Expires: expires}
+func (a *Admin) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires *time.Time) (made api.CreatedToken, err error) {
+	request := api.NewToken{Name: name, Scopes: scopes, Expires: expires}
 	return made, a.call(ctx, http.MethodPost, "/v1/tokens", request, &made)
 }
 
 // Tokens returns the tokens in the order in which they were made.
-func (a *Admin) Tokens(ctx context.Context) (list []protocol.ListedToken, err error) {
+func (a *Admin) Tokens(ctx context.Context) (list []api.ListedToken, err error) {
 	return list, a.call(ctx, http.MethodGet, "/v1/tokens", nil, &list)
 }
 
@@ -269,7 +270,7 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) erro
 	}
 	// The daemon is trusted: a list of all appointments is as long as it is.
 	err := call(ctx, a.http, method, "http://admin"+path, &body, out, math.MaxInt64)
-	if _, refused := err.(protocol.Problem); err != nil && !refused {
+	if _, refused := err.(api.Problem); err != nil && !refused {
 		if errors.As(err, new(*fs.PathError)) {
 			return err // of the file that the answer goes to
 		}

@@ -20,6 +20,7 @@ import (
 	"net/url"
 	"strings"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 )
@@ -99,7 +100,7 @@ func call(ctx context.Context, client *http.Client, method, target string, body 
 	defer response.Body.Close()
 	d := json.NewDecoder(io.LimitReader(response.Body, most))
 	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/problem+json") {
-		var problem protocol.Problem
+		var problem api.Problem
 		if err := d.Decode(&problem); err != nil {
 			return err
 		}

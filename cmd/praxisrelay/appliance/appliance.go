@@ -25,11 +25,11 @@ import (
 	"praxisrelay/relay/synthetic"
 	"praxisrelay/signal"
 	"praxisrelay/signal/admin"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/health"
 	"praxisrelay/signal/journal"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 	"praxisrelay/systemd"
 )
@@ -70,8 +70,8 @@ type Appliance struct {
 	version    string
 	now        func() time.Time // of appointments and credentials
 	log        *logs.Log
-	since      time.Time                             // when it began to serve
-	reloaded   atomic.Pointer[protocol.ReloadStatus] // nil: never
+	since      time.Time                        // when it began to serve
+	reloaded   atomic.Pointer[api.ReloadStatus] // nil: never
 
 	reloads *reloads
 	handed  atomic.Pointer[map[string][]byte] // by praxisrelay reload, the last that was taken; nil: never

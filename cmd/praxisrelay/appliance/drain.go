@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/systemd"
 )
 
@@ -88,7 +88,7 @@ func (a *Appliance) maintenance(appointment string) (until time.Time, closed boo
 }
 
 func (a *Appliance) serveStartDrain(w http.ResponseWriter, r *http.Request) {
-	var wanted protocol.Drain
+	var wanted api.Drain
 	if err := readOperation(w, r, 1<<10, &wanted); err != nil {
 		http.Error(w, "the body is not what praxisrelay drain sends", http.StatusBadRequest)
 		return
@@ -101,7 +101,7 @@ func (a *Appliance) serveEndDrain(w http.ResponseWriter, r *http.Request) {
 	if !a.endDrain() {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusConflict)
-		_ = json.NewEncoder(w).Encode(protocol.Problem{
+		_ = json.NewEncoder(w).Encode(api.Problem{
 			Type: "about:blank", Title: http.StatusText(http.StatusConflict), Status: http.StatusConflict,
 			Detail: "the daemon is stopping", Remedy: "consultations begin again once it has started again",
 		})
@@ -113,7 +113,7 @@ func (a *Appliance) serveEndDrain(w http.ResponseWriter, r *http.Request) {
 func (a *Appliance) serveDrain(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	on, until := a.drain.get(now)
-	answerOperation(w, protocol.Drained{Draining: on, Until: until, Calls: a.relay.Calls(), Next: a.nextOpening(r.Context(), now)})
+	answerOperation(w, api.Drained{Draining: on, Until: until, Calls: a.relay.Calls(), Next: a.nextOpening(r.Context(), now)})
 }
 
 // nextOpening is when the next appointment opens; zero: there is none.

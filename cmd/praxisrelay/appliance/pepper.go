@@ -9,8 +9,8 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 )
 
@@ -18,7 +18,7 @@ import (
 // So it is tried at the codes themselves: at the start, at a reload, and by config check.
 
 // pepperMistake is the error where a pepper knows no code of all that there are.
-func pepperMistake(fit protocol.PepperFit, c config.Config) error {
+func pepperMistake(fit api.PepperFit, c config.Config) error {
 	if err := secrets.PepperMistake(fit, c); err != nil {
 		return Misconfiguration{err}
 	}
@@ -28,18 +28,18 @@ func pepperMistake(fit protocol.PepperFit, c config.Config) error {
 // fitted is how the pepper in effect goes with the registry, as of some moment.
 type fitted struct {
 	mu  sync.Mutex
-	fit protocol.PepperFit
+	fit api.PepperFit
 	at  time.Time
 }
 
-func (f *fitted) set(fit protocol.PepperFit) {
+func (f *fitted) set(fit api.PepperFit) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fit, f.at = fit, time.Now()
 }
 
 // fitPepper tries peppers at the registry. A row that is damaged is another matter.
-func (a *Appliance) fitPepper(peppers ...[]byte) (fit protocol.PepperFit, err error) {
+func (a *Appliance) fitPepper(peppers ...[]byte) (fit api.PepperFit, err error) {
 	pepper, err := appointment.NewPepper(peppers...)
 	if err != nil {
 		return fit, err
@@ -47,16 +47,16 @@ func (a *Appliance) fitPepper(peppers ...[]byte) (fit protocol.PepperFit, err er
 	return a.fit(pepper)
 }
 
-func (a *Appliance) fit(pepper *appointment.Pepper) (fit protocol.PepperFit, err error) {
+func (a *Appliance) fit(pepper *appointment.Pepper) (fit api.PepperFit, err error) {
 	list, err := a.registry.List(context.Background())
 	if err != nil && !errors.Is(err, registry.ErrDamaged) {
 		return fit, err
 	}
-	return protocol.PepperFit(pepper.Fit(list, time.Now())), nil
+	return api.PepperFit(pepper.Fit(list, time.Now())), nil
 }
 
 // takeFit remembers what came of trying the pepper that takes effect.
-func (a *Appliance) takeFit(fit protocol.PepperFit) {
+func (a *Appliance) takeFit(fit api.PepperFit) {
 	if fit.Unknown > 0 {
 		a.log.Warn("codes are unknown: their pepper is gone", "codes", fit.Unknown, "of", fit.Known+fit.Unknown, "until", fit.Until.UTC())
 	}
@@ -85,7 +85,7 @@ func (a *Appliance) checkPepper() error {
 // keeps to itself.
 func (a *Appliance) servePepper(w http.ResponseWriter, r *http.Request) {
 	const most = 16 << 10 // bytes
-	var asked protocol.Peppers
+	var asked api.Peppers
 	if err := readOperation(w, r, most, &asked); err != nil {
 		http.Error(w, "the body is not what praxisrelay config check sends", http.StatusBadRequest)
 		return

@@ -12,8 +12,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/logs"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 	"praxisrelay/systemd"
 )
@@ -44,7 +44,7 @@ func TestCodesOfAnotherPepperAreForgotten(t *testing.T) {
 	if err != nil || fit.Known != 0 || fit.Unknown != 2 || !fit.Until.Equal(now.Add(time.Hour)) {
 		t.Fatalf("%+v, %v", fit, err)
 	}
-	if fit, err := a.fitPepper(fresh, old); err != nil || fit != (protocol.PepperFit{Known: 2}) {
+	if fit, err := a.fitPepper(fresh, old); err != nil || fit != (api.PepperFit{Known: 2}) {
 		t.Errorf("with both: %+v, %v", fit, err)
 	}
 	a.fitted.set(fit)

@@ -13,6 +13,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/protocol"
 )
 
@@ -46,14 +47,14 @@ func (a *Appliance) reloadOn(ctx context.Context, hangup <-chan os.Signal, file 
 // not.
 func (a *Appliance) serveReload(w http.ResponseWriter, r *http.Request) {
 	const most = 4 << 20 // bytes of all files, in base64
-	var handed protocol.Reload
+	var handed api.Reload
 	if err := readOperation(w, r, most, &handed); err != nil {
 		http.Error(w, "the body is not what praxisrelay reload sends", http.StatusBadRequest)
 		return
 	}
 	if len(handed.Mistakes) > 0 {
 		a.notReloaded(errors.New(strings.Join(handed.Mistakes, "\n")))
-		answerOperation(w, protocol.Reloaded{Mistakes: handed.Mistakes})
+		answerOperation(w, api.Reloaded{Mistakes: handed.Mistakes})
 		return
 	}
 	done, err := a.reload(handed.File, secrets.FromMemory(handed.Files))
@@ -91,7 +92,7 @@ func answerOperation(w http.ResponseWriter, body any) {
 }
 
 // reload takes the configuration and all that it names, or leaves everything as it is.
-func (a *Appliance) reload(file string, read secrets.Source) (done protocol.Reloaded, err error) {
+func (a *Appliance) reload(file string, read secrets.Source) (done api.Reloaded, err error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	c, s, err := secrets.Load(file, read, time.Now())
@@ -116,8 +117,8 @@ func (a *Appliance) notReloaded(err error) {
 }
 
 // takeLocked applies what may change under running calls.
-func (a *Appliance) takeLocked(c config.Config, s secrets.Set) (done protocol.Reloaded, err error) {
-	done = protocol.Reloaded{Changed: []string{}, Restart: []string{}}
+func (a *Appliance) takeLocked(c config.Config, s secrets.Set) (done api.Reloaded, err error) {
+	done = api.Reloaded{Changed: []string{}, Restart: []string{}}
 	next := a.settings
 	// A certificate for another name, or in place of ACME or the other way round, is of
 	// use after the restart that this needs.

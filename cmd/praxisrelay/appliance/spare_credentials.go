@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"praxisrelay/signal"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/protocol"
 )
 
 // spareLifetime bounds what belongs to no appointment, so nothing can revoke it.
@@ -16,23 +16,23 @@ const spareLifetime = time.Hour
 // secrets there are only the daemon knows, since the service manager and praxisrelay
 // reload hand them over, and so it is with the addresses.
 func (a *Appliance) serveCredentials(w http.ResponseWriter, r *http.Request) {
-	var wanted protocol.NewCredentials
-	if err := readOperation(w, r, 1<<10, &wanted); err != nil || wanted.Count < 1 || wanted.Count > protocol.MaxCredentials {
+	var wanted api.NewCredentials
+	if err := readOperation(w, r, 1<<10, &wanted); err != nil || wanted.Count < 1 || wanted.Count > api.MaxCredentials {
 		http.Error(w, "the body is not what praxisrelay credential sends", http.StatusBadRequest)
 		return
 	}
-	made := protocol.MadeCredentials{URLs: a.urls, Appointments: make([]protocol.AppointmentCredentials, wanted.Count)}
+	made := api.MadeCredentials{URLs: a.urls, Appointments: make([]api.AppointmentCredentials, wanted.Count)}
 	until := a.now().Add(spareLifetime)
 	for i := range made.Appointments {
 		id, of := appointment.NewID(), &made.Appointments[i]
-		for seat, into := range map[string]*protocol.TURNCredential{appointment.Doctor: &of.Doctor, appointment.Patient: &of.Patient} {
+		for seat, into := range map[string]*api.TURNCredential{appointment.Doctor: &of.Doctor, appointment.Patient: &of.Patient} {
 			c, err := a.Mint(signal.Holder{Appointment: id, Seat: seat, Until: until})
 			if err != nil {
 				a.log.Error("no TURN credential can be made", "error", err)
 				http.Error(w, "no TURN credential can be made", http.StatusInternalServerError)
 				return
 			}
-			*into = protocol.TURNCredential{Username: c.Username, Credential: c.Password}
+			*into = api.TURNCredential{Username: c.Username, Credential: c.Password}
 			made.Expires = c.Expires
 		}
 	}

@@ -10,22 +10,22 @@ import (
 
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // status is what the program says of itself and of the relay.
-func (a *Appliance) status() protocol.Status {
-	s := protocol.Status{
+func (a *Appliance) status() api.Status {
+	s := api.Status{
 		Version:      a.version,
 		Since:        a.since.UTC(),
 		NotReady:     []string{},
 		Warnings:     []string{},
-		Limits:       []protocol.LimitUse{},
+		Limits:       []api.LimitUse{},
 		Listeners:    a.listeners(),
-		Synthetic:    []protocol.SyntheticCall{},
-		Certificates: []protocol.CertificateStatus{},
+		Synthetic:    []api.SyntheticCall{},
+		Certificates: []api.CertificateStatus{},
 		Reload:       a.reloaded.Load(),
-		Problems:     []protocol.LoggedProblem{},
+		Problems:     []api.LoggedProblem{},
 	}
 	for _, check := range slices.Concat(a.health.Alive, a.health.Ready) {
 		if err := check.Test(); err != nil {
@@ -40,8 +40,8 @@ func (a *Appliance) status() protocol.Status {
 	s.Draining = a.draining()
 	now := a.relay.Snapshot()
 	s.Calls = now.Calls
-	s.Allocations = protocol.AllocationCounts{UDP: now.UDP, TCP: now.TCP, TLS: now.TLS}
-	for _, limit := range []protocol.LimitUse{
+	s.Allocations = api.AllocationCounts{UDP: now.UDP, TCP: now.TCP, TLS: now.TLS}
+	for _, limit := range []api.LimitUse{
 		{Name: "relay.max_allocations", Used: now.Allocations, Most: now.MaxAllocations},
 		{Name: "listen.max_connections", Used: now.Connections, Most: now.MaxConnections},
 		{Name: "listen.max_handshakes", Used: now.Handshakes, Most: now.MaxHandshakes},
@@ -58,7 +58,7 @@ func (a *Appliance) status() protocol.Status {
 		s.Synthetic = append(s.Synthetic, syntheticCall(call))
 	}
 	for _, problem := range a.log.Problems() {
-		s.Problems = append(s.Problems, protocol.LoggedProblem{
+		s.Problems = append(s.Problems, api.LoggedProblem{
 			Level:   strings.ToLower(problem.Level.String()),
 			Message: problem.Message,
 			Details: problem.Details,
@@ -72,17 +72,17 @@ func (a *Appliance) status() protocol.Status {
 
 // noteReload keeps the result of a reload for the status.
 func (a *Appliance) noteReload(err error) {
-	last := &protocol.ReloadStatus{At: time.Now().UTC()}
+	last := &api.ReloadStatus{At: time.Now().UTC()}
 	if err != nil {
 		last.Error = err.Error()
 	}
 	a.reloaded.Store(last)
 }
 
-func (a *Appliance) listeners() (list []protocol.Listener) {
+func (a *Appliance) listeners() (list []api.Listener) {
 	add := func(name, transport, address string) {
 		inherited := a.sockets.Inherited(transport, address)
-		list = append(list, protocol.Listener{Name: name, Transport: transport, Address: address, Inherited: inherited})
+		list = append(list, api.Listener{Name: name, Transport: transport, Address: address, Inherited: inherited})
 	}
 	each := func(name, transport string, addresses ...netip.AddrPort) {
 		for _, address := range addresses {
@@ -106,7 +106,7 @@ func (a *Appliance) listeners() (list []protocol.Listener) {
 	return list
 }
 
-func certificateStatus(leaf *x509.Certificate, found []certificate.Finding) protocol.CertificateStatus {
+func certificateStatus(leaf *x509.Certificate, found []certificate.Finding) api.CertificateStatus {
 	names := append([]string{}, leaf.DNSNames...)
 	for _, ip := range leaf.IPAddresses {
 		names = append(names, ip.String())
@@ -121,7 +121,7 @@ func certificateStatus(leaf *x509.Certificate, found []certificate.Finding) prot
 			problems = append(problems, f.Text)
 		}
 	}
-	return protocol.CertificateStatus{
+	return api.CertificateStatus{
 		Names: names, Issuer: issuer, Key: hex.EncodeToString(check.Fingerprint(leaf)),
 		Begins: leaf.NotBefore.UTC(), Ends: leaf.NotAfter.UTC(), Problems: problems,
 	}

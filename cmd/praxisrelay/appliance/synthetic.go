@@ -7,7 +7,7 @@ import (
 	"praxisrelay/relay/credential"
 	"praxisrelay/relay/synthetic"
 	"praxisrelay/signal"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // syntheticAppointment is whose relayed addresses the calls use. A real one is random.
@@ -38,8 +38,8 @@ func (a *Appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
 }
 
 // syntheticCall describes a call in the status.
-func syntheticCall(c synthetic.Call) protocol.SyntheticCall {
-	return protocol.SyntheticCall{
+func syntheticCall(c synthetic.Call) api.SyntheticCall {
+	return api.SyntheticCall{
 		Transport: string(c.Way.Transport), Port: c.Way.Port, Family: c.Family.String(), At: c.At.UTC(),
 		Error: c.Detail, RTT: float64(c.RTT.Microseconds()) / 1000,
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/protocol"
 )
 
@@ -29,11 +30,11 @@ func StartAdmin(t *testing.T, good int) (socket string, acknowledged func() []st
 	mux.HandleFunc("POST /v1/appointments", func(w http.ResponseWriter, r *http.Request) {
 		lock.Lock()
 		defer lock.Unlock()
-		var n protocol.NewAppointment
+		var n api.NewAppointment
 		if err := json.NewDecoder(r.Body).Decode(&n); err != nil || len(ids) == good {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusInternalServerError)
-			_ = json.NewEncoder(w).Encode(protocol.Problem{Status: 500, Detail: "the registry cannot be written", Remedy: "see the server's log"})
+			_ = json.NewEncoder(w).Encode(api.Problem{Status: 500, Detail: "the registry cannot be written", Remedy: "see the server's log"})
 			return
 		}
 		ids = append(ids, n.ID)

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
 )
 
@@ -28,14 +28,14 @@ func (s *Served) Appoint(t testing.TB, opens, closes time.Time) client.Created {
 func (s *Served) AppointAs(t testing.TB, ref string, opens, closes time.Time) client.Created {
 	t.Helper()
 	created := client.Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
-	request := protocol.NewAppointment{ID: created.ID, Ref: ref, Opens: &opens, Closes: &closes}
+	request := api.NewAppointment{ID: created.ID, Ref: ref, Opens: &opens, Closes: &closes}
 	room := seal.NewRoomKey()
 	for _, name := range (appointment.Appointment{}).SeatNames() {
 		seat := client.CreatedSeat{Name: name}
 		rand.Read(seat.Keys.JoinToken[:])
 		rand.Read(seat.Keys.SealKey[:])
 		verifier := seat.Keys.Verifier()
-		request.Seats = append(request.Seats, protocol.NewSeat{
+		request.Seats = append(request.Seats, api.NewSeat{
 			Name: name, Verifier: verifier[:], RoomKey: room.Wrap(seat.Keys.SealKey, created.ID, name),
 		})
 		created.Seats = append(created.Seats, seat)
@@ -52,7 +52,7 @@ func (s *Served) Reissue(t testing.TB, id, seat string) (keys code.Keys) {
 	rand.Read(keys.JoinToken[:])
 	rand.Read(keys.SealKey[:])
 	verifier := keys.Verifier()
-	request := protocol.NewCode{Verifier: verifier[:], RoomKey: seal.NewRoomKey().Wrap(keys.SealKey, id, seat)}
+	request := api.NewCode{Verifier: verifier[:], RoomKey: seal.NewRoomKey().Wrap(keys.SealKey, id, seat)}
 	if status := s.Ask(t, http.MethodPut, "/v1/appointments/"+id+"/seats/"+seat, request); status != http.StatusOK {
 		t.Fatalf("the seat has no other code: %d", status)
 	}

@@ -11,9 +11,9 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
-	"praxisrelay/signal/protocol"
 )
 
 func codeCommand() *cobra.Command {
@@ -64,14 +64,14 @@ func codeListCommand(socket *string) *cobra.Command {
 	return c
 }
 
-func stateOf(a protocol.ListedAppointment, now time.Time) string {
+func stateOf(a api.ListedAppointment, now time.Time) string {
 	if state := a.State(now); state != appointment.Upcoming {
 		return string(state)
 	}
 	return "to come"
 }
 
-func seatState(seat protocol.ListedSeat) string {
+func seatState(seat api.ListedSeat) string {
 	switch {
 	case seat.Present:
 		return "there now"

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/protocol"
 )
 
@@ -93,7 +94,7 @@ func TestLostAnswersAreTakenBack(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(protocol.Info{Version: 1, URL: "https://relay.example.org/", Salt: make([]byte, 16), Rounds: 1})
 		})
 		mux.HandleFunc("POST /v1/appointments", func(_ http.ResponseWriter, r *http.Request) {
-			var n protocol.NewAppointment
+			var n api.NewAppointment
 			_ = json.NewDecoder(r.Body).Decode(&n)
 			made <- n.ID
 			panic(http.ErrAbortHandler)

@@ -16,7 +16,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/relay/probe"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 func configCommand() *cobra.Command {
@@ -43,7 +43,7 @@ func configCheckCommand(file *string) *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		settings, source, err := config.Read(*file)
 		mistakes := source.Mistakes(err)
-		var fit protocol.PepperFit
+		var fit api.PepperFit
 		if source.Decoded() {
 			held, more := secrets.Read(settings, secrets.FromDisk, time.Now())
 			if err == nil && more == nil {

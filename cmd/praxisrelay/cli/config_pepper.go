@@ -9,15 +9,15 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
 )
 
 // tryPepper tries peppers at the registry of the configuration: through the daemon where
 // one runs. Without a registry, or for those who may not read it, all is well.
-func tryPepper(ctx context.Context, c config.Config, peppers [][]byte) (fit protocol.PepperFit) {
+func tryPepper(ctx context.Context, c config.Config, peppers [][]byte) (fit api.PepperFit) {
 	if _, err := os.Stat(c.Signal.Registry); err != nil {
 		return fit
 	}
@@ -30,5 +30,5 @@ func tryPepper(ctx context.Context, c config.Config, peppers [][]byte) (fit prot
 	if err != nil && !errors.Is(err, registry.ErrDamaged) || invalid != nil {
 		return fit
 	}
-	return protocol.PepperFit(pepper.Fit(list, time.Now()))
+	return api.PepperFit(pepper.Fit(list, time.Now()))
 }

@@ -11,8 +11,8 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
-	"praxisrelay/signal/protocol"
 )
 
 func credentialCommand() *cobra.Command {
@@ -50,13 +50,13 @@ func credentialCommand() *cobra.Command {
 }
 
 func checkCount(count int) error {
-	if count < 1 || count > protocol.MaxCredentials {
-		return fmt.Errorf("--count: %d is out of bounds: use 1 to %d", count, protocol.MaxCredentials)
+	if count < 1 || count > api.MaxCredentials {
+		return fmt.Errorf("--count: %d is out of bounds: use 1 to %d", count, api.MaxCredentials)
 	}
 	return nil
 }
 
-func printCredentials(w io.Writer, made protocol.MadeCredentials, asJSON bool) error {
+func printCredentials(w io.Writer, made api.MadeCredentials, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(made)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/relay/credential"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/protocol"
 )
 
@@ -21,14 +22,14 @@ func TestCredentialCommand(t *testing.T) {
 	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, func(line string) bool { return where.Read(line) && s.Serving(line) })
 
 	out, stderr, err := apptest.Run(t, "credential", "--socket", s.Socket, "--count", "3", "--json")
-	var made protocol.MadeCredentials
+	var made api.MadeCredentials
 	if err != nil || json.Unmarshal([]byte(out), &made) != nil || len(made.Appointments) != 3 || len(made.URLs) != 3 {
 		t.Fatalf("%s %s %v", out, stderr, err)
 	}
 	if left := time.Until(made.Expires); left > time.Hour || left < 50*time.Minute {
 		t.Errorf("they expire in %v", left)
 	}
-	server := func(c protocol.TURNCredential) protocol.ICEServer {
+	server := func(c api.TURNCredential) protocol.ICEServer {
 		return protocol.ICEServer{URLs: made.URLs, Username: c.Username, Credential: c.Credential}
 	}
 	for _, of := range made.Appointments {
@@ -58,7 +59,7 @@ func TestCredentialCommand(t *testing.T) {
 			t.Errorf("--count %s printed %s", count, out)
 		}
 	}
-	if status := s.Post(t, "/v1/credentials", protocol.NewCredentials{Count: 1_000_000}); status != 400 {
+	if status := s.Post(t, "/v1/credentials", api.NewCredentials{Count: 1_000_000}); status != 400 {
 		t.Errorf("a million were made: %d", status)
 	}
 	s.Stop(t)

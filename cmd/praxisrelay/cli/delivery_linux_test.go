@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // printInto runs a command whose output goes where it cannot go, and returns what it said.
@@ -52,7 +52,7 @@ func TestUnprintedCodesAreTakenBack(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	create := []string{"code", "create", "--socket", s.Socket, "--start", apptest.NextYear("YEAR-07-01 10:00")}
 	with := func(args ...string) []string { return append(create[:len(create):len(create)], args...) }
-	valid := func() (valid []protocol.ListedAppointment) {
+	valid := func() (valid []api.ListedAppointment) {
 		t.Helper()
 		list, err := s.Admin.List(t.Context())
 		if err != nil {

@@ -12,9 +12,9 @@ import (
 	"praxisrelay/cmd/praxisrelay/appliance"
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
-	"praxisrelay/signal/protocol"
 )
 
 func drainCommand() *cobra.Command {
@@ -63,7 +63,7 @@ func drainCommand() *cobra.Command {
 }
 
 // describeDrain is "2 calls, next appointment at 14:20 CET".
-func describeDrain(d protocol.Drained, now time.Time, where *time.Location) string {
+func describeDrain(d api.Drained, now time.Time, where *time.Location) string {
 	if d.Next.IsZero() {
 		return appliance.CountCalls(d.Calls) + ", no appointment to come"
 	}
@@ -72,7 +72,7 @@ func describeDrain(d protocol.Drained, now time.Time, where *time.Location) stri
 
 // waitDrained waits until no call is left or the time is over, and shows on a terminal
 // how many there are.
-func waitDrained(ctx context.Context, admin *client.Admin, state protocol.Drained, end time.Time, stderr io.Writer) (err error) {
+func waitDrained(ctx context.Context, admin *client.Admin, state api.Drained, end time.Time, stderr io.Writer) (err error) {
 	if !end.IsZero() {
 		var stop context.CancelFunc
 		ctx, stop = context.WithDeadline(ctx, end)

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/protocol"
 )
 
 func TestWhenADrainIsOver(t *testing.T) {
@@ -33,7 +33,7 @@ func TestWhenADrainIsOver(t *testing.T) {
 			t.Errorf("%q is read as %v, %v", text, got, err)
 		}
 	}
-	for text, d := range map[string]protocol.Drained{
+	for text, d := range map[string]api.Drained{
 		"2 calls, next appointment at 14:20 CEST":                {Calls: 2, Next: now.Add(20 * time.Minute)},
 		"1 call, next appointment at Sun 2026-10-25 08:00 CET":   {Calls: 1, Next: now.Add(19 * time.Hour)},
 		"no call, no appointment to come":                        {},

@@ -13,10 +13,10 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/explain"
-	"praxisrelay/signal/protocol"
 )
 
 func explainCommand() *cobra.Command {
@@ -53,9 +53,9 @@ func explainCommand() *cobra.Command {
 }
 
 // explainNamed asks for the appointment of an id or, where there is none, of a ref.
-func explainNamed(ctx context.Context, admin *client.Admin, name string) (protocol.ExplainedAppointment, error) {
+func explainNamed(ctx context.Context, admin *client.Admin, name string) (api.ExplainedAppointment, error) {
 	told, err := admin.Explain(ctx, name)
-	if problem, ok := errors.AsType[protocol.Problem](err); !ok || problem.Status != http.StatusNotFound {
+	if problem, ok := errors.AsType[api.Problem](err); !ok || problem.Status != http.StatusNotFound {
 		return told, err
 	}
 	list, listErr := admin.List(ctx)
@@ -78,7 +78,7 @@ func explainNamed(ctx context.Context, admin *client.Admin, name string) (protoc
 }
 
 // printExplanation prints for people, in the practices' zone.
-func printExplanation(to io.Writer, told protocol.ExplainedAppointment, l explain.Language) error {
+func printExplanation(to io.Writer, told api.ExplainedAppointment, l explain.Language) error {
 	where, err := appointment.LoadZone(appointment.DefaultZone)
 	if err != nil {
 		return err

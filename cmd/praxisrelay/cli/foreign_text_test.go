@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/explain"
 	"praxisrelay/signal/protocol"
 )
@@ -29,10 +30,10 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	told("an error", stderr, 1)
 
 	var b strings.Builder
-	status := protocol.Status{
+	status := api.Status{
 		NotReady:     []string{foreign},
-		Certificates: []protocol.CertificateStatus{{Names: []string{foreign}, Issuer: foreign, Problems: []string{foreign}}},
-		Problems:     []protocol.LoggedProblem{{Message: foreign, Details: foreign}},
+		Certificates: []api.CertificateStatus{{Names: []string{foreign}, Issuer: foreign, Problems: []string{foreign}}},
+		Problems:     []api.LoggedProblem{{Message: foreign, Details: foreign}},
 	}
 	if err := printStatus(&b, status, time.Now()); err != nil {
 		t.Fatal(err)
@@ -43,7 +44,7 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	}
 
 	b.Reset()
-	err := printExplanation(&b, protocol.ExplainedAppointment{Explanation: protocol.Explanation{Cause: foreign}, Ref: foreign}, explain.English)
+	err := printExplanation(&b, api.ExplainedAppointment{Explanation: protocol.Explanation{Cause: foreign}, Ref: foreign}, explain.English)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
-	"praxisrelay/signal/protocol"
 )
 
 func reloadCommand() *cobra.Command {
@@ -38,10 +38,10 @@ func reloadCommand() *cobra.Command {
 		admin := client.NewAdmin(socket)
 		if mistakes != nil {
 			// The daemon is told, for its status, metrics and log; that may fail.
-			_, _ = admin.Reload(c.Context(), protocol.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")})
+			_, _ = admin.Reload(c.Context(), api.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")})
 			return notReloaded(mistakes.Error())
 		}
-		done, err := admin.Reload(c.Context(), protocol.Reload{File: file, Files: files})
+		done, err := admin.Reload(c.Context(), api.Reload{File: file, Files: files})
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func notReloaded(mistakes ...string) error {
 	return errors.New("not reloaded: everything is as before\n" + strings.Join(mistakes, "\n"))
 }
 
-func printReloaded(w io.Writer, done protocol.Reloaded) {
+func printReloaded(w io.Writer, done api.Reloaded) {
 	switch {
 	case len(done.Changed) > 0:
 		fmt.Fprintf(w, "in effect now: %s\n", strings.Join(done.Changed, ", "))

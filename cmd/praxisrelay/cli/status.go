@@ -13,8 +13,8 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
-	"praxisrelay/signal/protocol"
 )
 
 // statusTime is how long the daemon may take to answer: monitoring waits no longer.
@@ -61,7 +61,7 @@ func statusCommand() *cobra.Command {
 }
 
 // printStatus prints for people, in their zone.
-func printStatus(to io.Writer, s protocol.Status, now time.Time) error {
+func printStatus(to io.Writer, s api.Status, now time.Time) error {
 	w := tabwriter.NewWriter(to, 0, 0, 3, ' ', 0)
 	row := func(cells ...any) {
 		for i, cell := range cells {

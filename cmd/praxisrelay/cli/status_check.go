@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"praxisrelay/relay/certificate"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // Exit codes of plugins for monitoring.
@@ -52,8 +52,8 @@ func (c *checked) note(level int, what string) {
 // checkStatus judges a status, or the error that came in its place. A daemon that does
 // not answer, or only with a fault, is critical; what this user may not ask, or the
 // daemon does not know, is unknown.
-func checkStatus(s protocol.Status, err error, now time.Time) (c checked) {
-	var refused protocol.Problem
+func checkStatus(s api.Status, err error, now time.Time) (c checked) {
+	var refused api.Problem
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.As(err, &refused) && refused.Status < http.StatusInternalServerError:
 		c.note(checkUnknown, err.Error())
@@ -86,7 +86,7 @@ func checkStatus(s protocol.Status, err error, now time.Time) (c checked) {
 
 // synthetic says which calls through the public name failed: if all did, so do those of
 // clients.
-func (c *checked) synthetic(calls []protocol.SyntheticCall) {
+func (c *checked) synthetic(calls []api.SyntheticCall) {
 	var failed []string
 	for _, call := range calls {
 		if call.Error != "" {
@@ -109,7 +109,7 @@ func countOf(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-func (c *checked) certificates(list []protocol.CertificateStatus, now time.Time) {
+func (c *checked) certificates(list []api.CertificateStatus, now time.Time) {
 	if len(list) == 0 {
 		c.note(checkCritical, "there is no certificate")
 		return
@@ -143,7 +143,7 @@ func (c *checked) certificates(list []protocol.CertificateStatus, now time.Time)
 	c.data = append(c.data, fmt.Sprintf("certificate_days=%.1f;%.1f:;%.1f:", days(left), days(warning), days(critical)))
 }
 
-func (c *checked) limit(limit protocol.LimitUse) {
+func (c *checked) limit(limit api.LimitUse) {
 	name := limit.Name[strings.LastIndex(limit.Name, ".")+1:]
 	warning, critical := limit.Most*limitWarning/100, limit.Most*limitCritical/100
 	text := fmt.Sprintf("%d of %d of %s in use", limit.Used, limit.Most, limit.Name)

@@ -16,25 +16,25 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // healthy is the status of an appliance that is well at that time.
 var healthyAt = time.Date(2026, 12, 1, 12, 20, 0, 0, time.UTC)
 
-func healthy() protocol.Status {
-	return protocol.Status{
+func healthy() api.Status {
+	return api.Status{
 		Version: "v1.2.3", Since: healthyAt.Add(-200 * time.Minute), Calls: 12, Sessions: 25,
-		Allocations:  protocol.AllocationCounts{UDP: 40, TCP: 3, TLS: 4},
-		Appointments: protocol.AppointmentCounts{Open: 12, Upcoming: 31, Over: 4, Revoked: 1, Next: healthyAt.Add(2 * time.Hour)},
-		Limits: []protocol.LimitUse{
+		Allocations:  api.AllocationCounts{UDP: 40, TCP: 3, TLS: 4},
+		Appointments: api.AppointmentCounts{Open: 12, Upcoming: 31, Over: 4, Revoked: 1, Next: healthyAt.Add(2 * time.Hour)},
+		Limits: []api.LimitUse{
 			{Name: "relay.max_allocations", Used: 47, Most: 20_000}, {Name: "listen.max_connections", Used: 31, Most: 20_000},
 		},
-		Listeners: []protocol.Listener{
+		Listeners: []api.Listener{
 			{Name: "listen.https", Transport: "tcp", Address: "[::]:443", Inherited: true},
 			{Name: "listen.turn_udp", Transport: "udp", Address: "[::]:3478"},
 		},
-		Certificates: []protocol.CertificateStatus{{
+		Certificates: []api.CertificateStatus{{
 			Names: []string{"relay.example.org"}, Issuer: "an authority", Key: "0123abcd",
 			Begins: healthyAt.Add(-26 * oneDay), Ends: healthyAt.Add(64*oneDay + time.Hour),
 		}},
@@ -43,16 +43,16 @@ func healthy() protocol.Status {
 
 // Two calls of the appliance to itself.
 var (
-	arrived = protocol.SyntheticCall{Transport: "tls", Port: 443, Family: "IPv4", At: healthyAt, RTT: 1.234}
-	closed  = protocol.SyntheticCall{Transport: "udp", Port: 3478, Family: "IPv6", At: healthyAt, Error: "nothing comes back"}
+	arrived = api.SyntheticCall{Transport: "tls", Port: 443, Family: "IPv4", At: healthyAt, RTT: 1.234}
+	closed  = api.SyntheticCall{Transport: "udp", Port: 3478, Family: "IPv6", At: healthyAt, Error: "nothing comes back"}
 )
 
 func TestStatusIsForPeople(t *testing.T) {
 	s := healthy()
-	s.Synthetic = []protocol.SyntheticCall{arrived, closed}
-	s.Reload = &protocol.ReloadStatus{At: healthyAt.Add(-time.Hour), Error: "line 1\nline 2"}
+	s.Synthetic = []api.SyntheticCall{arrived, closed}
+	s.Reload = &api.ReloadStatus{At: healthyAt.Add(-time.Hour), Error: "line 1\nline 2"}
 	s.Certificates[0].Problems = []string{"it is valid for long"}
-	s.Problems = []protocol.LoggedProblem{{Level: "warn", Message: "guessing is refused to a network", Details: "network=net-7KQ3XW", Count: 1234, Last: healthyAt}}
+	s.Problems = []api.LoggedProblem{{Level: "warn", Message: "guessing is refused to a network", Details: "network=net-7KQ3XW", Count: 1234, Last: healthyAt}}
 	var out strings.Builder
 	if err := printStatus(&out, s, healthyAt); err != nil {
 		t.Fatal(err)
@@ -102,18 +102,18 @@ func TestSpan(t *testing.T) {
 
 // TestCheckFindsEachCause, and exits with its code.
 func TestCheckFindsEachCause(t *testing.T) {
-	lives := func(life, left time.Duration) func(*protocol.Status) {
-		return func(s *protocol.Status) {
+	lives := func(life, left time.Duration) func(*api.Status) {
+		return func(s *api.Status) {
 			c := &s.Certificates[0]
 			c.Ends = healthyAt.Add(left)
 			c.Begins = c.Ends.Add(-life)
 		}
 	}
-	uses := func(used int) func(*protocol.Status) {
-		return func(s *protocol.Status) { s.Limits[0].Used = used }
+	uses := func(used int) func(*api.Status) {
+		return func(s *api.Status) { s.Limits[0].Used = used }
 	}
 	for name, test := range map[string]struct {
-		change func(*protocol.Status)
+		change func(*api.Status)
 		err    error
 		level  int
 		want   string
@@ -123,31 +123,31 @@ func TestCheckFindsEachCause(t *testing.T) {
 		"three weeks": {change: lives(90*oneDay, 20*oneDay), level: checkWarning, want: "WARNING - the certificate ends in 20 days, 12 calls"},
 		"a week":      {change: lives(365*oneDay, 6*oneDay), level: checkCritical, want: "CRITICAL - the certificate ends in 6 days"},
 		"over":        {change: lives(90*oneDay, -time.Hour), level: checkCritical, want: "the certificate has ended"},
-		"refused by some": {change: func(s *protocol.Status) { s.Certificates[0].Problems = []string{"it is long"} }, level: checkWarning,
+		"refused by some": {change: func(s *api.Status) { s.Certificates[0].Problems = []string{"it is long"} }, level: checkWarning,
 			want: "WARNING - the certificate is not accepted by all: it is long, 12 calls"},
-		"refused by all": {change: func(s *protocol.Status) {
+		"refused by all": {change: func(s *api.Status) {
 			s.NotReady, s.Certificates[0].Problems = []string{"certificate: it is bad"}, []string{"it is bad"}
 		}, level: checkCritical, want: "CRITICAL - not ready: certificate: it is bad, 12 calls"},
 		"short-lived":       {change: lives(45*oneDay, 11*oneDay), level: checkOK, want: "certificate_days=11.0;10.5:;3.5:"},
 		"short-lived, late": {change: lives(45*oneDay, 10*oneDay), level: checkWarning, want: "ends in 10 days"},
-		"some ways are closed": {change: func(s *protocol.Status) { s.Synthetic = []protocol.SyntheticCall{arrived, closed} }, level: checkWarning,
+		"some ways are closed": {change: func(s *api.Status) { s.Synthetic = []api.SyntheticCall{arrived, closed} }, level: checkWarning,
 			want: "WARNING - calls through the public name fail: 3478/udp IPv6, 12 calls"},
-		"all are":        {change: func(s *protocol.Status) { s.Synthetic = []protocol.SyntheticCall{closed} }, level: checkCritical, want: "CRITICAL - calls through the public name fail: 3478/udp IPv6"},
-		"all are open":   {change: func(s *protocol.Status) { s.Synthetic = []protocol.SyntheticCall{arrived} }, level: checkOK, want: "OK - 12 calls"},
-		"no certificate": {change: func(s *protocol.Status) { s.Certificates = nil }, level: checkCritical, want: "there is no certificate"},
+		"all are":        {change: func(s *api.Status) { s.Synthetic = []api.SyntheticCall{closed} }, level: checkCritical, want: "CRITICAL - calls through the public name fail: 3478/udp IPv6"},
+		"all are open":   {change: func(s *api.Status) { s.Synthetic = []api.SyntheticCall{arrived} }, level: checkOK, want: "OK - 12 calls"},
+		"no certificate": {change: func(s *api.Status) { s.Certificates = nil }, level: checkCritical, want: "there is no certificate"},
 		"80 %":           {change: uses(16_000), level: checkOK, want: "allocations=16000;"},
 		"above 80 %":     {change: uses(16_001), level: checkWarning, want: "16001 of 20000 of relay.max_allocations in use"},
 		"above 95 %":     {change: uses(19_001), level: checkCritical, want: "19001 of 20000"},
-		"not ready":      {change: func(s *protocol.Status) { s.NotReady = []string{"a reason", "another"} }, level: checkCritical, want: "not ready: a reason; another"},
-		"draining": {change: func(s *protocol.Status) { s.Draining, s.NotReady = true, []string{"draining"} }, level: checkWarning,
+		"not ready":      {change: func(s *api.Status) { s.NotReady = []string{"a reason", "another"} }, level: checkCritical, want: "not ready: a reason; another"},
+		"draining": {change: func(s *api.Status) { s.Draining, s.NotReady = true, []string{"draining"} }, level: checkWarning,
 			want: "WARNING - draining: no new calls are taken, 12 calls"},
-		"not reloaded":  {change: func(s *protocol.Status) { s.Reload = &protocol.ReloadStatus{Error: "a | b\nc"} }, level: checkWarning, want: "the last reload failed: a / b; c, 12"},
-		"reloaded":      {change: func(s *protocol.Status) { s.Reload = &protocol.ReloadStatus{At: healthyAt} }, level: checkOK, want: "OK - 12"},
-		"two causes":    {change: func(s *protocol.Status) { s.Draining = true; lives(90*oneDay, oneDay)(s) }, level: checkCritical, want: "CRITICAL - draining: no new calls are taken, the certificate ends in 24h0m"},
+		"not reloaded":  {change: func(s *api.Status) { s.Reload = &api.ReloadStatus{Error: "a | b\nc"} }, level: checkWarning, want: "the last reload failed: a / b; c, 12"},
+		"reloaded":      {change: func(s *api.Status) { s.Reload = &api.ReloadStatus{At: healthyAt} }, level: checkOK, want: "OK - 12"},
+		"two causes":    {change: func(s *api.Status) { s.Draining = true; lives(90*oneDay, oneDay)(s) }, level: checkCritical, want: "CRITICAL - draining: no new calls are taken, the certificate ends in 24h0m"},
 		"not running":   {err: &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.ENOENT)}, level: checkCritical, want: "CRITICAL - dial unix"},
 		"not permitted": {err: &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}, level: checkUnknown, want: "UNKNOWN - dial unix"},
-		"not known":     {err: protocol.Problem{Status: http.StatusNotFound, Detail: "there is nothing for this path", Remedy: "x"}, level: checkUnknown, want: "UNKNOWN - there is nothing"},
-		"a fault":       {err: protocol.Problem{Status: http.StatusInternalServerError, Detail: "the registry cannot be read", Remedy: "x"}, level: checkCritical, want: "CRITICAL - the registry"},
+		"not known":     {err: api.Problem{Status: http.StatusNotFound, Detail: "there is nothing for this path", Remedy: "x"}, level: checkUnknown, want: "UNKNOWN - there is nothing"},
+		"a fault":       {err: api.Problem{Status: http.StatusInternalServerError, Detail: "the registry cannot be read", Remedy: "x"}, level: checkCritical, want: "CRITICAL - the registry"},
 	} {
 		s := healthy()
 		if test.change != nil {
@@ -164,7 +164,7 @@ func TestCheckFindsEachCause(t *testing.T) {
 func TestStatusOfARunningCall(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
-	ask := func() (got protocol.Status) {
+	ask := func() (got api.Status) {
 		t.Helper()
 		out, stderr, err := apptest.Run(t, "status", "--socket", s.Socket, "--json")
 		if err == nil {
@@ -220,11 +220,11 @@ func TestStatusOfARunningCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := ask()
-	if got.Calls != 1 || got.Sessions != 2 || got.Allocations != (protocol.AllocationCounts{UDP: 1, TLS: 1}) ||
-		got.Appointments != (protocol.AppointmentCounts{Open: 1, Upcoming: 1, Next: next}) {
+	if got.Calls != 1 || got.Sessions != 2 || got.Allocations != (api.AllocationCounts{UDP: 1, TLS: 1}) ||
+		got.Appointments != (api.AppointmentCounts{Open: 1, Upcoming: 1, Next: next}) {
 		t.Errorf("%+v", got)
 	}
-	if limit := got.Limits[0]; limit != (protocol.LimitUse{Name: "relay.max_allocations", Used: 2, Most: 20_000}) {
+	if limit := got.Limits[0]; limit != (api.LimitUse{Name: "relay.max_allocations", Used: 2, Most: 20_000}) {
 		t.Errorf("%+v", limit)
 	}
 	text, stderr, err := apptest.Run(t, "status", "--socket", s.Socket)
@@ -300,7 +300,7 @@ func TestCheckExitsByCause(t *testing.T) {
 		_ = http.Serve(older, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusNotFound)
-			_ = json.NewEncoder(w).Encode(protocol.Problem{Status: http.StatusNotFound, Detail: "there is nothing for this method and path"})
+			_ = json.NewEncoder(w).Encode(api.Problem{Status: http.StatusNotFound, Detail: "there is nothing for this method and path"})
 		}))
 	}()
 	expect("of one that knows no status", older.Addr().String(), checkUnknown, "UNKNOWN - there is nothing")

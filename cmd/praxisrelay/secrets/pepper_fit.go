@@ -4,11 +4,11 @@ import (
 	"fmt"
 
 	"praxisrelay/config"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // PepperMistake is the error where a pepper knows no code of all that there are.
-func PepperMistake(fit protocol.PepperFit, c config.Config) error {
+func PepperMistake(fit api.PepperFit, c config.Config) error {
 	if fit.Unknown == 0 || fit.Known > 0 {
 		return nil
 	}
@@ -18,7 +18,7 @@ func PepperMistake(fit protocol.PepperFit, c config.Config) error {
 }
 
 // PepperWarning is the error where it knows some.
-func PepperWarning(fit protocol.PepperFit) error {
+func PepperWarning(fit api.PepperFit) error {
 	if fit.Unknown == 0 || fit.Known == 0 {
 		return nil
 	}

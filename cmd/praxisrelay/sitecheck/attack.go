@@ -19,6 +19,7 @@ import (
 	"praxisrelay/relay/check"
 	"praxisrelay/relay/hostile"
 	"praxisrelay/relay/probe"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )
@@ -135,7 +136,7 @@ func (o *owned) target(ctx context.Context) (*hostile.Target, error) {
 	port := o.addr.Port()
 	t := &hostile.Target{
 		Addr: o.addr.Addr(), HTTPS: port, TLS: o.tls, Ways: attackWays(o.info.TURN, port), Seats: o.seats, Own: own, Revoke: o.revoke,
-		Paired: !slices.ContainsFunc(status.Limits, func(l protocol.LimitUse) bool { return l.Name == "relay.ports" }),
+		Paired: !slices.ContainsFunc(status.Limits, func(l api.LimitUse) bool { return l.Name == "relay.ports" }),
 		Web: []hostile.Page{{
 			Name: check.Way{Transport: check.TCP, Port: port}.String(), URL: o.server, Client: o.client(o.addr), Requests: []hostile.Ask{
 				{Method: "GET", Path: "/metrics"}, {Method: "GET", Path: "/v1/status"}, {Method: "GET", Path: "/v1/backup"},

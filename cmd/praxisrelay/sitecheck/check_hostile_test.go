@@ -16,7 +16,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/sitecheck"
 	"praxisrelay/relay/hostile"
-	"praxisrelay/signal/protocol"
+	"praxisrelay/signal/admin/api"
 )
 
 // attacked runs check --hostile and checks that it names no secret.
@@ -158,7 +158,7 @@ func TestOthersAreNotAttacked(t *testing.T) {
 func TestAnAttackThatIsInterruptedLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
-	until := func(what string, done func(protocol.Status) bool) {
+	until := func(what string, done func(api.Status) bool) {
 		t.Helper()
 		for deadline := time.Now().Add(30 * time.Second); ; {
 			status, err := s.Admin.Status(t.Context())
@@ -179,7 +179,7 @@ func TestAnAttackThatIsInterruptedLeavesNothing(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until("it attacks", func(status protocol.Status) bool { return status.Allocations.TLS > 0 })
+	until("it attacks", func(status api.Status) bool { return status.Allocations.TLS > 0 })
 	if err := c.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestAnAttackThatIsInterruptedLeavesNothing(t *testing.T) {
 	if !ok || exited.ExitCode() != 1 || !strings.Contains(out.String(), "the attack came to no end") {
 		t.Errorf("%v: %s", exited, &out)
 	}
-	until("nothing is left", func(status protocol.Status) bool {
+	until("nothing is left", func(status api.Status) bool {
 		a := status.Allocations
 		return a.UDP+a.TCP+a.TLS == 0
 	})

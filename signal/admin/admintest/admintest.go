@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
-	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
 	"praxisrelay/signal/token"
 )
@@ -57,11 +57,11 @@ func (a *API) Socket(method, path string, body any) (int, string) {
 func (a *API) Seats(opens time.Time) (id string, doctor, patient code.Keys) {
 	a.Helper()
 	room := seal.NewRoomKey()
-	n := protocol.NewAppointment{ID: appointment.NewID(), Opens: &opens, Closes: new(opens.Add(appointment.Length))}
+	n := api.NewAppointment{ID: appointment.NewID(), Opens: &opens, Closes: new(opens.Add(appointment.Length))}
 	for i, keys := range []*code.Keys{&doctor, &patient} {
 		keys.JoinToken, keys.SealKey = seal.NewRoomKey(), seal.NewRoomKey()
 		verifier, name := keys.Verifier(), appointment.SeatNames[i]
-		n.Seats = append(n.Seats, protocol.NewSeat{Name: name, Verifier: verifier[:], RoomKey: room.Wrap(keys.SealKey, n.ID, name)})
+		n.Seats = append(n.Seats, api.NewSeat{Name: name, Verifier: verifier[:], RoomKey: room.Wrap(keys.SealKey, n.ID, name)})
 	}
 	if status, body := a.Socket("POST", "/v1/appointments", n); status != http.StatusCreated {
 		a.Fatalf("%d %s", status, body)
@@ -72,8 +72,8 @@ func (a *API) Seats(opens time.Time) (id string, doctor, patient code.Keys) {
 // With is the same API, asked with another token.
 func (a *API) With(scopes ...token.Scope) *API {
 	a.Helper()
-	status, body := a.Socket("POST", "/v1/tokens", protocol.NewToken{Scopes: scopes})
-	var made protocol.CreatedToken
+	status, body := a.Socket("POST", "/v1/tokens", api.NewToken{Scopes: scopes})
+	var made api.CreatedToken
 	if err := json.Unmarshal([]byte(body), &made); err != nil || status != http.StatusCreated {
 		a.Fatalf("%d %s", status, body)
 	}
@@ -108,7 +108,7 @@ func (a *API) ask(method, path, body string, headers ...string) *httptest.Respon
 // goroutine.
 func (a *API) Told(method, path, body string) string {
 	w := a.ask(method, path, body)
-	var p protocol.Problem
+	var p api.Problem
 	if w.Code == http.StatusOK {
 		return "done"
 	}
@@ -121,7 +121,7 @@ func (a *API) Told(method, path, body string) string {
 // ProblemOf reads a problem's type.
 func ProblemOf(t *testing.T, w *httptest.ResponseRecorder) string {
 	t.Helper()
-	var p protocol.Problem
+	var p api.Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
@@ -132,7 +132,7 @@ func ProblemOf(t *testing.T, w *httptest.ResponseRecorder) string {
 const PlainBody = `{"opens":"2026-12-01T10:00:00+01:00","ref":"2026-0815"}`
 
 // Created reads the answer to that.
-func Created(t *testing.T, w *httptest.ResponseRecorder) (made protocol.CreatedAppointment) {
+func Created(t *testing.T, w *httptest.ResponseRecorder) (made api.CreatedAppointment) {
 	t.Helper()
 	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
 		t.Fatalf("%d %s", w.Code, w.Body)
@@ -141,15 +141,15 @@ func Created(t *testing.T, w *httptest.ResponseRecorder) (made protocol.CreatedA
 }
 
 // Status is what a program says of itself that serves since that day.
-func Status(day time.Time) protocol.Status {
-	return protocol.Status{
+func Status(day time.Time) api.Status {
+	return api.Status{
 		Version: "v1.2.3", Since: day, NotReady: []string{"the certificate has ended"}, Warnings: []string{"pepper: some codes are unknown"}, Draining: true,
-		Calls: 1, Allocations: protocol.AllocationCounts{UDP: 1, TCP: 2, TLS: 3},
-		Limits:       []protocol.LimitUse{{Name: "relay.max_allocations", Used: 6, Most: 20_000}},
-		Listeners:    []protocol.Listener{{Name: "listen.https", Transport: "tcp", Address: "192.0.2.1:443", Inherited: true}},
-		Synthetic:    []protocol.SyntheticCall{},
-		Certificates: []protocol.CertificateStatus{{Names: []string{"relay.example.org"}, Issuer: "an authority", Begins: day, Ends: day, Problems: []string{"its key is short"}}},
-		Reload:       &protocol.ReloadStatus{At: day, Error: "a mistake"},
-		Problems:     []protocol.LoggedProblem{{Level: "warn", Message: "a warning", Details: "a=b", Count: 2, First: day, Last: day}},
+		Calls: 1, Allocations: api.AllocationCounts{UDP: 1, TCP: 2, TLS: 3},
+		Limits:       []api.LimitUse{{Name: "relay.max_allocations", Used: 6, Most: 20_000}},
+		Listeners:    []api.Listener{{Name: "listen.https", Transport: "tcp", Address: "192.0.2.1:443", Inherited: true}},
+		Synthetic:    []api.SyntheticCall{},
+		Certificates: []api.CertificateStatus{{Names: []string{"relay.example.org"}, Issuer: "an authority", Begins: day, Ends: day, Problems: []string{"its key is short"}}},
+		Reload:       &api.ReloadStatus{At: day, Error: "a mistake"},
+		Problems:     []api.LoggedProblem{{Level: "warn", Message: "a warning", Details: "a=b", Count: 2, First: day, Last: day}},
 	}
 }

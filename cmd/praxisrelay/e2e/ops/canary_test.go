@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -166,7 +167,7 @@ func callAPI(t *testing.T, s *apptest.Served, canaries map[string][]byte) (refus
 	if err != nil {
 		t.Fatal(stderr)
 	}
-	var token protocol.CreatedToken
+	var token api.CreatedToken
 	if err := json.Unmarshal([]byte(made), &token); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func callAPI(t *testing.T, s *apptest.Served, canaries map[string][]byte) (refus
 	}
 	body := apptest.NextYear(`{"opens":"YEAR-12-01T09:00:00Z"}`)
 	status, text := ask(token.Token, "POST", "/v1/appointments", body)
-	var created protocol.CreatedAppointment
+	var created api.CreatedAppointment
 	if err := json.Unmarshal(text, &created); err != nil || status != http.StatusCreated {
 		t.Fatalf("%d %s", status, text)
 	}
@@ -204,7 +205,7 @@ func callAPI(t *testing.T, s *apptest.Served, canaries map[string][]byte) (refus
 	seat := "/v1/appointments/" + created.ID + "/seats/patient"
 	with := `{"with":{"seat":"doctor","code":"` + codes[0] + `"}}`
 	status, text = ask(token.Token, "PUT", seat, with)
-	var reissued protocol.ReissuedSeat
+	var reissued api.ReissuedSeat
 	if err := json.Unmarshal(text, &reissued); err != nil || status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
 	}

@@ -21,9 +21,9 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate/certificatetest"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
-	"praxisrelay/signal/protocol"
 )
 
 const (
@@ -271,7 +271,7 @@ func (c *container) callItself(t *testing.T) {
 		c.run(t, "sed -i 's/synthetic_calls: .*/synthetic_calls: "+interval+"/' /etc/praxisrelay/praxisrelay.yaml && systemctl reload praxisrelay")
 	}
 	set("10s")
-	var status protocol.Status
+	var status api.Status
 	for began := time.Now(); len(status.Synthetic) == 0 && time.Since(began) < time.Minute; {
 		if err := json.Unmarshal([]byte(c.run(t, "praxisrelay status --json")), &status); err != nil {
 			t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/relay/core"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -367,10 +368,10 @@ func (w *watched) ask(count int, wrong bool) {
 func (w *watched) fill() {
 	w.t.Helper()
 	for i := range 10_000 {
-		a := protocol.NewAppointment{ID: appointment.NewID(), Opens: new(time.Now())}
+		a := api.NewAppointment{ID: appointment.NewID(), Opens: new(time.Now())}
 		for _, name := range appointment.SeatNames {
 			verifier := seal.NewRoomKey()
-			a.Seats = append(a.Seats, protocol.NewSeat{Name: name, Verifier: verifier[:], RoomKey: make([]byte, 60)})
+			a.Seats = append(a.Seats, api.NewSeat{Name: name, Verifier: verifier[:], RoomKey: make([]byte, 60)})
 		}
 		switch status := w.Post(w.t, "/v1/appointments", a); status {
 		case http.StatusCreated:

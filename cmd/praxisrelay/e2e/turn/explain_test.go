@@ -15,6 +15,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
+	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
@@ -191,7 +192,7 @@ type failure struct {
 // command says of it in both languages.
 func (c *staged) explained(want failure) {
 	c.Helper()
-	var told protocol.ExplainedAppointment
+	var told api.ExplainedAppointment
 	var err error
 	for began := time.Now(); ; {
 		if told, err = c.Admin.Explain(c.Context(), c.id); err != nil {

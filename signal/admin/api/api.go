@@ -1,10 +1,11 @@
-package protocol
+package api
 
 import (
 	"time"
 
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/journal"
+	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/token"
 )
 
@@ -116,7 +117,7 @@ type ExplainedAppointment struct {
 	Ref    string    `json:"ref,omitempty"`
 	Opens  time.Time `json:"opens"`
 	Closes time.Time `json:"closes"`
-	Explanation
+	protocol.Explanation
 	// Events are what the server remembers, in order. Forgotten made room for them.
 	Events      []journal.Event      `json:"events"`
 	Forgotten   int                  `json:"forgotten"`
