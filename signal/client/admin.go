@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -220,7 +220,7 @@ func (a *Admin) StartDrain(ctx context.Context, until time.Time) (got api.Draine
 	return got, a.call(ctx, http.MethodPut, "/v1/drain", api.Drain{Until: until}, &got)
 }
 
-// Drained tells how far a drain is.
+// Drained returns how far a drain is.
 func (a *Admin) Drained(ctx context.Context) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/drain", nil, &got)
 }
@@ -268,8 +268,7 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) erro
 			return err
 		}
 	}
-	// The daemon is trusted: a list of all appointments is as long as it is.
-	err := call(ctx, a.http, method, "http://admin"+path, &body, out, math.MaxInt64)
+	err := a.exchange(ctx, method, path, &body, out)
 	if _, refused := err.(api.Problem); err != nil && !refused {
 		if errors.As(err, new(*fs.PathError)) {
 			return err // of the file that the answer goes to
@@ -280,6 +279,43 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) erro
 		return unanswered(err, a.socket)
 	}
 	return err
+}
+
+// exchange makes one request. An error answer becomes an api.Problem. out may be an
+// io.Writer, which gets the answer as it is, or nil where there is none. The daemon is
+// trusted: a list of all appointments is as long as it is.
+func (a *Admin) exchange(ctx context.Context, method, path string, body io.Reader, out any) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, body)
+	if err != nil {
+		return err
+	}
+	response, err := a.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	d := json.NewDecoder(response.Body)
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/problem+json") {
+		var problem api.Problem
+		if err := d.Decode(&problem); err != nil {
+			return err
+		}
+		return problem
+	}
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("%s answered %s: is it an appliance?", request.URL.Host, response.Status)
+	}
+	switch out := out.(type) {
+	case nil:
+		return nil
+	case io.Writer:
+		_, err := io.Copy(out, response.Body)
+		return err
+	}
+	if err := d.Decode(out); err != nil {
+		return fmt.Errorf("%s answered something else than was expected: is it an appliance?", request.URL.Host)
+	}
+	return nil
 }
 
 // unanswered says what to do where the daemon did not answer.

@@ -18,9 +18,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
-	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 )
@@ -74,8 +72,26 @@ func GetInfo(ctx context.Context, client *http.Client, server string) (info prot
 	if err != nil {
 		return info, err
 	}
-	return info, call(ctx, client, http.MethodGet, target, nil, &info, 1<<20)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return info, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return info, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return info, fmt.Errorf("%s answered %s: is it an appliance?", request.URL.Host, response.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxInfo)).Decode(&info); err != nil {
+		return info, fmt.Errorf("%s answered something else than was expected: is it an appliance?", request.URL.Host)
+	}
+	return info, nil
 }
+
+// maxInfo bounds what is read of the answer in bytes.
+const maxInfo = 1 << 20
 
 func endpoint(server, path string) (string, error) {
 	u, err := url.Parse(server)
@@ -83,41 +99,4 @@ func endpoint(server, path string) (string, error) {
 		return "", fmt.Errorf("%q is not the address of an appliance: write https:// and its name", server)
 	}
 	return u.Scheme + "://" + u.Host + path, nil
-}
-
-// call makes one JSON request. An error answer becomes a protocol.Problem. out may be
-// an io.Writer, which gets the answer as it is, or nil where there is none. JSON of more
-// than most bytes is not read.
-func call(ctx context.Context, client *http.Client, method, target string, body io.Reader, out any, most int64) error {
-	request, err := http.NewRequestWithContext(ctx, method, target, body)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	d := json.NewDecoder(io.LimitReader(response.Body, most))
-	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/problem+json") {
-		var problem api.Problem
-		if err := d.Decode(&problem); err != nil {
-			return err
-		}
-		return problem
-	}
-	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("%s answered %s: is it an appliance?", request.URL.Host, response.Status)
-	}
-	switch out := out.(type) {
-	case nil:
-		return nil
-	case io.Writer:
-		_, err := io.Copy(out, response.Body)
-		return err
-	}
-	if err := d.Decode(out); err != nil {
-		return fmt.Errorf("%s answered something else than was expected: is it an appliance?", request.URL.Host)
-	}
-	return nil
 }
