@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"praxisrelay/signal"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/front"
 	"praxisrelay/signal/registry"
 )
@@ -154,7 +154,7 @@ func TestAListOfAHundredThousand(t *testing.T) {
 	server := front.NewServer(l.Socket(), l.log)
 	done := make(chan error)
 	go func() { done <- server.Serve(listener) }()
-	list, err := client.NewAdmin(socket).List(t.Context())
+	list, err := adminclient.New(socket).List(t.Context())
 	if err != nil || len(list) != registry.appointments {
 		t.Errorf("%d are listed: %v", len(list), err)
 	}

@@ -13,13 +13,13 @@ import (
 	"strings"
 	"time"
 
-	"praxisrelay/signal/client"
+	"praxisrelay/signal/admin/adminclient"
 )
 
 // Invitation is what one seat of an appointment is told.
 type Invitation struct {
 	Appointment string // its id
-	Seat        client.CreatedSeat
+	Seat        adminclient.CreatedSeat
 	Opens       time.Time
 	Closes      time.Time
 	Language    Language
@@ -27,7 +27,7 @@ type Invitation struct {
 }
 
 // For returns an appointment's invitations, one a seat.
-func For(a client.Created, language Language, zone *time.Location) []Invitation {
+func For(a adminclient.Created, language Language, zone *time.Location) []Invitation {
 	var list []Invitation
 	for _, seat := range a.Seats {
 		list = append(list, Invitation{a.ID, seat, a.Opens, a.Closes, language, zone})

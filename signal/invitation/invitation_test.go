@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 )
 
@@ -17,13 +17,13 @@ func sample(t *testing.T, start, zone string, language Language) []Invitation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := client.Created{ID: "jnrgqgsnkz2ja", Opens: opens, Closes: opens.Add(appointment.Length)}
+	made := adminclient.Created{ID: "jnrgqgsnkz2ja", Opens: opens, Closes: opens.Add(appointment.Length)}
 	for i, text := range []string{"KTRW-BZMF-QHDF", "BBBB-BBBB-BBBB"} {
 		c, err := code.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		made.Seats = append(made.Seats, client.CreatedSeat{
+		made.Seats = append(made.Seats, adminclient.CreatedSeat{
 			Name: appointment.SeatNames[i], Code: c, Link: "https://relay.example.org/#" + c.Format(),
 		})
 	}

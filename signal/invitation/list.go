@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 )
 
 // MaxRows is how many appointments are made at once, at most.
@@ -159,7 +159,7 @@ func NewListWriter(w io.Writer, comma rune, zone *time.Location) *ListWriter {
 }
 
 // Write writes the row of an appointment; ref may be empty.
-func (l *ListWriter) Write(a client.Created, ref string) error {
+func (l *ListWriter) Write(a adminclient.Created, ref string) error {
 	if !l.started {
 		header := []string{"appointment", "ref", "opens", "closes"}
 		for _, name := range appointment.SeatNames {

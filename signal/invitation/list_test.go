@@ -9,8 +9,8 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 )
 
 var today = time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC)
@@ -101,7 +101,7 @@ func TestReadListNamesEveryBadLine(t *testing.T) {
 
 func TestListWriter(t *testing.T) {
 	i := sample(t, "2027-03-28 02:30", "Europe/Berlin", German)
-	made := client.Created{ID: i[0].Appointment, Opens: i[0].Opens, Closes: i[0].Closes, Seats: []client.CreatedSeat{i[0].Seat, i[1].Seat}}
+	made := adminclient.Created{ID: i[0].Appointment, Opens: i[0].Opens, Closes: i[0].Closes, Seats: []adminclient.CreatedSeat{i[0].Seat, i[1].Seat}}
 	for comma, want := range map[rune]string{
 		',': "appointment,ref,opens,closes,doctor_code,doctor_link,patient_code,patient_link\n" +
 			"jnrgqgsnkz2ja,a.1,2027-03-28T01:30:00+01:00,2027-03-29T02:30:00+02:00," +
@@ -142,7 +142,7 @@ func FuzzReadList(f *testing.F) {
 				t.Errorf("row %+v after line %d", row, line)
 			}
 			line = row.Line
-			if err := w.Write(client.Created{ID: "jnrgqgsnkz2ja", Opens: row.Opens, Closes: row.Opens.Add(appointment.Length)}, row.Ref); err != nil {
+			if err := w.Write(adminclient.Created{ID: "jnrgqgsnkz2ja", Opens: row.Opens, Closes: row.Opens.Add(appointment.Length)}, row.Ref); err != nil {
 				t.Fatal(err)
 			}
 		}

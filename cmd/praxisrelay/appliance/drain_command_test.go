@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )
 
 // call makes both seats of an appointment hold an allocation; end gives them back.
-func call(t *testing.T, s *apptest.Served) (created client.Created, servers []protocol.ICEServer, end func()) {
+func call(t *testing.T, s *apptest.Served) (created adminclient.Created, servers []protocol.ICEServer, end func()) {
 	t.Helper()
 	created = s.Appoint(t, time.Now(), time.Now().Add(time.Hour))
 	_, servers = s.Join(t, created.Seats)
@@ -197,7 +197,7 @@ func TestStopWithoutCallsIsAtOnce(t *testing.T) {
 func TestPageUnderMaintenance(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
-	var created []client.Created
+	var created []adminclient.Created
 	for range 2 {
 		one, err := s.Admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-	"praxisrelay/signal/client"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/token"
 )
 
@@ -68,7 +68,7 @@ func TestALostLogEndsNothing(t *testing.T) {
 				if err != nil || len(sockets) != 1 {
 					t.Fatal(sockets, err)
 				}
-				s.Admin = client.NewAdmin(sockets[0])
+				s.Admin = adminclient.New(sockets[0])
 			}
 			for range 3 { // each is a line of the log
 				if _, err := s.Admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments}, nil); err != nil {

@@ -10,28 +10,28 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/seal"
 )
 
 // Appoint makes an appointment with keys that no code was stretched for, which takes
 // seconds under the race detector. Its seats have no code and no link.
-func (s *Served) Appoint(t testing.TB, opens, closes time.Time) client.Created {
+func (s *Served) Appoint(t testing.TB, opens, closes time.Time) adminclient.Created {
 	t.Helper()
 	return s.AppointAs(t, "", opens, closes)
 }
 
 // AppointAs is appoint with a ref.
-func (s *Served) AppointAs(t testing.TB, ref string, opens, closes time.Time) client.Created {
+func (s *Served) AppointAs(t testing.TB, ref string, opens, closes time.Time) adminclient.Created {
 	t.Helper()
-	created := client.Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
+	created := adminclient.Created{ID: appointment.NewID(), Opens: opens, Closes: closes}
 	request := api.NewAppointment{ID: created.ID, Ref: ref, Opens: &opens, Closes: &closes}
 	room := seal.NewRoomKey()
 	for _, name := range (appointment.Appointment{}).SeatNames() {
-		seat := client.CreatedSeat{Name: name}
+		seat := adminclient.CreatedSeat{Name: name}
 		rand.Read(seat.Keys.JoinToken[:])
 		rand.Read(seat.Keys.SealKey[:])
 		verifier := seat.Keys.Verifier()

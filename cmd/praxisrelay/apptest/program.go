@@ -18,8 +18,8 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/registry"
 )
 
@@ -183,7 +183,7 @@ type Served struct {
 	Monitoring string // of the metrics and health
 	CA         string // its certificate
 	Socket     string
-	Admin      *client.Admin
+	Admin      *adminclient.Client
 }
 
 // StartServe runs an appliance with a configuration of its own. prepare, if any, may
@@ -216,7 +216,7 @@ func (s *Served) Trusted(file string) *exec.Cmd {
 // NewServed describes the daemon of writeConfig's folder, before it is started.
 func NewServed(folder string) *Served {
 	s := &Served{CA: filepath.Join(folder, "cert.pem"), Socket: filepath.Join(folder, "admin.sock")}
-	s.Admin = client.NewAdmin(s.Socket)
+	s.Admin = adminclient.New(s.Socket)
 	return s
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/secrets"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -20,7 +21,7 @@ import (
 // ICE joins a seat and returns its TURN credential.
 func (s *Served) ICE(t *testing.T, keys code.Keys) protocol.ICEServer {
 	t.Helper()
-	_, servers := s.Join(t, []client.CreatedSeat{{Keys: keys}})
+	_, servers := s.Join(t, []adminclient.CreatedSeat{{Keys: keys}})
 	return servers[0]
 }
 
@@ -43,12 +44,12 @@ func (s *Served) Dialer(t testing.TB) client.Dialer {
 
 // Join takes the seats of an appointment, lets the patient in, and returns their
 // sessions with their ICE servers.
-func (s *Served) Join(t *testing.T, seats []client.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
+func (s *Served) Join(t *testing.T, seats []adminclient.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
 	t.Helper()
 	return Join(t, s.Dialer(t), seats)
 }
 
-func Join(t *testing.T, dialer client.Dialer, seats []client.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
+func Join(t *testing.T, dialer client.Dialer, seats []adminclient.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
 	t.Helper()
 	for _, seat := range seats {
 		session, err := dialer.JoinWithKeys(t.Context(), seat.Keys)
@@ -85,7 +86,7 @@ func (s *Served) Refusal(t *testing.T, keys code.Keys) (refused protocol.Error) 
 
 // PastAppointment keeps an appointment that is over, which the daemon would not
 // make, and returns the patient's seat.
-func PastAppointment(t *testing.T, registry registry.Registry, pepper *appointment.Pepper, now time.Time) (patient client.CreatedSeat) {
+func PastAppointment(t *testing.T, registry registry.Registry, pepper *appointment.Pepper, now time.Time) (patient adminclient.CreatedSeat) {
 	t.Helper()
 	a := appointment.Appointment{ID: appointment.NewID(), Opens: now.Add(-25 * time.Hour), Closes: now.Add(-time.Hour)}
 	for _, name := range appointment.SeatNames {
@@ -94,7 +95,7 @@ func PastAppointment(t *testing.T, registry registry.Registry, pepper *appointme
 		if err != nil {
 			t.Fatal(err)
 		}
-		patient = client.CreatedSeat{Name: name, Code: c, Keys: keys}
+		patient = adminclient.CreatedSeat{Name: name, Code: c, Keys: keys}
 		a.Seats = append(a.Seats, appointment.Seat{
 			Name: name, Lookup: pepper.Lookup(keys.Verifier()), RoomKey: pepper.Hide(a.ID, name, seal.NewRoomKey().Wrap(keys.SealKey, a.ID, name)),
 		})

@@ -11,9 +11,9 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 )
 
 func codeCommand() *cobra.Command {
@@ -42,7 +42,7 @@ func codeListCommand(socket *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		list, err := client.NewAdmin(*socket).List(c.Context())
+		list, err := adminclient.New(*socket).List(c.Context())
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func codeRevokeCommand(socket *string) *cobra.Command {
 		Short: "Make an appointment's codes invalid and end its consultation",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := client.NewAdmin(*socket).Revoke(c.Context(), args[0]); err != nil {
+			if err := adminclient.New(*socket).Revoke(c.Context(), args[0]); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is revoked\n", args[0])

@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/spf13/cobra"
+	"praxisrelay/signal/admin/adminclient"
 
-	"praxisrelay/signal/client"
+	"github.com/spf13/cobra"
 )
 
 func codeBackupCommand(socket *string) *cobra.Command {
@@ -18,7 +18,7 @@ func codeBackupCommand(socket *string) *cobra.Command {
 		Short: "Copy the registry of the running daemon, whole and as of one moment",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := backup(c.Context(), client.NewAdmin(*socket), args[0]); err != nil {
+			if err := backup(c.Context(), adminclient.New(*socket), args[0]); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is written; keep the pepper in another place\n", args[0])
@@ -28,7 +28,7 @@ func codeBackupCommand(socket *string) *cobra.Command {
 }
 
 // backup writes a file of its own, or leaves none.
-func backup(ctx context.Context, admin *client.Admin, name string) (err error) {
+func backup(ctx context.Context, admin *adminclient.Client, name string) (err error) {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s exists and is not overwritten: name another file", name)

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/invitation"
 )
 
@@ -78,16 +78,16 @@ func codeCreateCommand(socket *string) *cobra.Command {
 		}
 		switch {
 		case f.test:
-			return f.createTest(c, client.NewAdmin(*socket), time.Now())
+			return f.createTest(c, adminclient.New(*socket), time.Now())
 		case c.Flags().Changed("minutes"):
 			return errors.New("--minutes is about tests: use it with --test")
 		}
-		return f.run(c, client.NewAdmin(*socket), time.Now())
+		return f.run(c, adminclient.New(*socket), time.Now())
 	}
 	return c
 }
 
-func (f *createFlags) run(c *cobra.Command, admin *client.Admin, now time.Time) error {
+func (f *createFlags) run(c *cobra.Command, admin *adminclient.Client, now time.Time) error {
 	list, err := f.rows(c.InOrStdin(), now)
 	if err != nil {
 		return err
@@ -103,9 +103,9 @@ func (f *createFlags) run(c *cobra.Command, admin *client.Admin, now time.Time) 
 	}
 	var unprinted []int // indexes
 	var nobodys []string
-	missing, err := makeAll(len(list.Rows), stretchers(), func(i int) (client.Created, error) {
+	missing, err := makeAll(len(list.Rows), stretchers(), func(i int) (adminclient.Created, error) {
 		return create(c.Context(), admin, list.Rows[i])
-	}, func(i int, made client.Created) error {
+	}, func(i int, made adminclient.Created) error {
 		shown.step()
 		if err := p.row(made, list.Rows[i].Ref); err != nil {
 			unprinted, nobodys = append(unprinted, i), append(nobodys, made.ID)
@@ -137,7 +137,7 @@ func (f *createFlags) run(c *cobra.Command, admin *client.Admin, now time.Time) 
 const revokeCode = "praxisrelay code revoke"
 
 // createTest makes a code to check a network with.
-func (f *createFlags) createTest(c *cobra.Command, admin *client.Admin, now time.Time) error {
+func (f *createFlags) createTest(c *cobra.Command, admin *adminclient.Client, now time.Time) error {
 	if most := int(appointment.MaxTestLength.Minutes()); f.minutes < 1 || f.minutes > most {
 		return fmt.Errorf("--minutes %d: use 1 to %d", f.minutes, most)
 	}
@@ -161,7 +161,7 @@ func (f *createFlags) createTest(c *cobra.Command, admin *client.Admin, now time
 	return err
 }
 
-func create(ctx context.Context, admin *client.Admin, row invitation.Row) (client.Created, error) {
+func create(ctx context.Context, admin *adminclient.Client, row invitation.Row) (adminclient.Created, error) {
 	return admin.Create(ctx, row.Opens, row.Opens.Add(appointment.Length), row.Ref)
 }
 

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 )
 
@@ -121,10 +121,10 @@ func TestInvitationFilesAreNotOverwritten(t *testing.T) {
 
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 
-func sampleCreated() client.Created {
-	return client.Created{
+func sampleCreated() adminclient.Created {
+	return adminclient.Created{
 		ID: "jnrgqgsnkz2ja", Opens: day, Closes: day.Add(appointment.Length),
-		Seats: []client.CreatedSeat{{Name: appointment.Doctor, Code: code.New()}},
+		Seats: []adminclient.CreatedSeat{{Name: appointment.Doctor, Code: code.New()}},
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/invitation"
 )
 
@@ -37,10 +37,10 @@ type createdSeat struct {
 type printer struct {
 	zone     *time.Location
 	language invitation.Language
-	row      func(made client.Created, ref string) error // of the codes, surely or not at all
-	texts    io.Writer                                   // nil: invitations are not printed
-	qrs      io.Writer                                   // nil: QR codes are not printed
-	files    *files                                      // nil: none are written
+	row      func(made adminclient.Created, ref string) error // of the codes, surely or not at all
+	texts    io.Writer                                        // nil: invitations are not printed
+	qrs      io.Writer                                        // nil: QR codes are not printed
+	files    *files                                           // nil: none are written
 }
 
 // printer refuses what does not go together before anything is made.
@@ -61,17 +61,17 @@ func (f *createFlags) printer(stdout, stderr io.Writer, comma rune, now time.Tim
 	case f.invite != "" && f.out == "" && !bare:
 		return nil, errors.New("--invite prints with one appointment's table: for lists and JSON say with --out where to write invitations")
 	}
-	var write func(client.Created, string) error
+	var write func(adminclient.Created, string) error
 	switch {
 	case f.asJSON:
 		write = jsonRows(stdout)
 	case f.list:
 		write = invitation.NewListWriter(stdout, comma, p.zone).Write
 	default:
-		write = func(made client.Created, _ string) error { return printTable(stdout, made, p.zone) }
+		write = func(made adminclient.Created, _ string) error { return printTable(stdout, made, p.zone) }
 	}
 	out := newDelivery(stdout)
-	p.row = func(made client.Created, ref string) error {
+	p.row = func(made adminclient.Created, ref string) error {
 		return out.print(func() error { return write(made, ref) })
 	}
 	if f.invite != "" && f.out == "" {
@@ -94,7 +94,7 @@ func (p *printer) close() {
 
 // invitations prints and writes them, after the codes: a file that cannot be written
 // loses none.
-func (p *printer) invitations(made client.Created) error {
+func (p *printer) invitations(made adminclient.Created) error {
 	for _, i := range invitation.For(made, p.language, p.zone) {
 		if p.texts != nil {
 			if _, err := fmt.Fprintf(p.texts, "\n%s\n%s", separator, i.Text()); err != nil {
@@ -122,9 +122,9 @@ func (p *printer) invitations(made client.Created) error {
 // separator stands before each text, so that one sees what to copy.
 const separator = "----------------------------------------------------------------"
 
-func jsonRows(w io.Writer) func(client.Created, string) error {
+func jsonRows(w io.Writer) func(adminclient.Created, string) error {
 	encoder := json.NewEncoder(w)
-	return func(made client.Created, ref string) error {
+	return func(made adminclient.Created, ref string) error {
 		out := createdJSON{Appointment: made.ID, Ref: ref, Opens: made.Opens, Closes: made.Closes}
 		for _, seat := range made.Seats {
 			out.Seats = append(out.Seats, createdSeat{seat.Name, seat.Code.Format(), seat.Link})
@@ -133,7 +133,7 @@ func jsonRows(w io.Writer) func(client.Created, string) error {
 	}
 }
 
-func printTable(out io.Writer, made client.Created, where *time.Location) error {
+func printTable(out io.Writer, made adminclient.Created, where *time.Location) error {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(w, "appointment\t%s\n", made.ID)
 	fmt.Fprintf(w, "opens\t%s\n", forPeople(made.Opens, where))

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 )
 
@@ -46,7 +46,7 @@ func codeReissueCommand(socket *string) *cobra.Command {
 			return err
 		}
 		out := newDelivery(c.OutOrStdout())
-		made, err := client.NewAdmin(*socket).Reissue(c.Context(), args[0], seat, other, shown)
+		made, err := adminclient.New(*socket).Reissue(c.Context(), args[0], seat, other, shown)
 		if err != nil {
 			return err
 		}

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/registry"
 )
 
@@ -21,7 +21,7 @@ func tryPepper(ctx context.Context, c config.Config, peppers [][]byte) (fit api.
 	if _, err := os.Stat(c.Signal.Registry); err != nil {
 		return fit
 	}
-	fit, err := client.NewAdmin(c.Signal.AdminSocket).FitPepper(ctx, peppers)
+	fit, err := adminclient.New(c.Signal.AdminSocket).FitPepper(ctx, peppers)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
 		return fit
 	}

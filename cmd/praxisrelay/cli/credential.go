@@ -11,8 +11,8 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
-	"praxisrelay/signal/client"
 )
 
 func credentialCommand() *cobra.Command {
@@ -37,7 +37,7 @@ func credentialCommand() *cobra.Command {
 		if err := checkCount(count); err != nil {
 			return err
 		}
-		made, err := client.NewAdmin(socket).CreateCredentials(c.Context(), count)
+		made, err := adminclient.New(socket).CreateCredentials(c.Context(), count)
 		if err != nil {
 			return err
 		}

@@ -19,8 +19,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
 	"praxisrelay/signal"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/systemd"
 )
 
@@ -100,7 +100,7 @@ func demoCommand(p appliance.Process) *cobra.Command {
 		defer stop()
 		ended := make(chan error, 1)
 		go func() { ended <- a.Serve(ctx) }()
-		info, err := newDemo(ctx, a, client.NewAdmin(settings.Signal.AdminSocket))
+		info, err := newDemo(ctx, a, adminclient.New(settings.Signal.AdminSocket))
 		if err == nil {
 			err = info.print(c.OutOrStdout(), asJSON)
 		}
@@ -115,7 +115,7 @@ func demoCommand(p appliance.Process) *cobra.Command {
 }
 
 // newDemo makes the appointment in the way that an administrator would.
-func newDemo(ctx context.Context, a *appliance.Appliance, admin *client.Admin) (demoInfo, error) {
+func newDemo(ctx context.Context, a *appliance.Appliance, admin *adminclient.Client) (demoInfo, error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	created, err := admin.Create(ctx, now, now.Add(appointment.Length), "")
 	if err != nil {

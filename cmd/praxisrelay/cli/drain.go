@@ -12,9 +12,9 @@ import (
 	"praxisrelay/cmd/praxisrelay/appliance"
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 )
 
 func drainCommand() *cobra.Command {
@@ -36,7 +36,7 @@ func drainCommand() *cobra.Command {
 	c.Flags().BoolVar(&cancel, "cancel", false, "let consultations begin again")
 	c.MarkFlagsMutuallyExclusive("until", "cancel")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		admin := client.NewAdmin(socket)
+		admin := adminclient.New(socket)
 		if cancel {
 			if _, err := admin.EndDrain(c.Context()); err != nil {
 				return err
@@ -72,7 +72,7 @@ func describeDrain(d api.Drained, now time.Time, where *time.Location) string {
 
 // waitDrained waits until no call is left or the time is over, and shows on a terminal
 // how many there are.
-func waitDrained(ctx context.Context, admin *client.Admin, state api.Drained, end time.Time, stderr io.Writer) (err error) {
+func waitDrained(ctx context.Context, admin *adminclient.Client, state api.Drained, end time.Time, stderr io.Writer) (err error) {
 	if !end.IsZero() {
 		var stop context.CancelFunc
 		ctx, stop = context.WithDeadline(ctx, end)

@@ -13,9 +13,9 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/explain"
 )
 
@@ -40,7 +40,7 @@ func explainCommand() *cobra.Command {
 		if l != explain.German && l != explain.English {
 			return fmt.Errorf("--lang %q: use de or en", language)
 		}
-		told, err := explainNamed(c.Context(), client.NewAdmin(socket), args[0])
+		told, err := explainNamed(c.Context(), adminclient.New(socket), args[0])
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func explainCommand() *cobra.Command {
 }
 
 // explainNamed asks for the appointment of an id or, where there is none, of a ref.
-func explainNamed(ctx context.Context, admin *client.Admin, name string) (api.ExplainedAppointment, error) {
+func explainNamed(ctx context.Context, admin *adminclient.Client, name string) (api.ExplainedAppointment, error) {
 	told, err := admin.Explain(ctx, name)
 	if problem, ok := errors.AsType[api.Problem](err); !ok || problem.Status != http.StatusNotFound {
 		return told, err

@@ -15,7 +15,7 @@ import (
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
 	"praxisrelay/relay/probe"
-	"praxisrelay/signal/client"
+	"praxisrelay/signal/admin/adminclient"
 )
 
 func firewallCommand() *cobra.Command {
@@ -84,7 +84,7 @@ const askTime = 2 * time.Second
 func shownKey(ctx context.Context, c config.Config) (key firewall.Key) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	status, err := client.NewAdmin(c.Signal.AdminSocket).Status(ctx)
+	status, err := adminclient.New(c.Signal.AdminSocket).Status(ctx)
 	if err != nil {
 		return key
 	}

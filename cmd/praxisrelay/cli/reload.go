@@ -12,8 +12,8 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
-	"praxisrelay/signal/client"
 )
 
 func reloadCommand() *cobra.Command {
@@ -35,7 +35,7 @@ func reloadCommand() *cobra.Command {
 		if socket == "" {
 			socket = cmp.Or(settings.Signal.AdminSocket, config.Default().Signal.AdminSocket)
 		}
-		admin := client.NewAdmin(socket)
+		admin := adminclient.New(socket)
 		if mistakes != nil {
 			// The daemon is told, for its status, metrics and log; that may fail.
 			_, _ = admin.Reload(c.Context(), api.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")})

@@ -13,8 +13,8 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
-	"praxisrelay/signal/client"
 )
 
 // statusTime is how long the daemon may take to answer: monitoring waits no longer.
@@ -39,7 +39,7 @@ func statusCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		ctx, cancel := context.WithTimeout(c.Context(), statusTime)
 		defer cancel()
-		s, err := client.NewAdmin(socket).Status(ctx)
+		s, err := adminclient.New(socket).Status(ctx)
 		out := c.OutOrStdout()
 		if check {
 			found := checkStatus(s, err, time.Now())

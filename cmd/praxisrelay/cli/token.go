@@ -12,7 +12,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
-	"praxisrelay/signal/client"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/token"
 )
 
@@ -50,7 +50,7 @@ func tokenCreateCommand(socket *string) *cobra.Command {
 		for _, scope := range scopes {
 			wanted = append(wanted, token.Scope(scope))
 		}
-		out, admin := newDelivery(c.OutOrStdout()), client.NewAdmin(*socket)
+		out, admin := newDelivery(c.OutOrStdout()), adminclient.New(*socket)
 		made, err := admin.CreateToken(c.Context(), name, wanted, until)
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func tokenListCommand(socket *string) *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		list, err := client.NewAdmin(*socket).Tokens(c.Context())
+		list, err := adminclient.New(*socket).Tokens(c.Context())
 		if err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ func tokenRevokeCommand(socket *string) *cobra.Command {
 		Short: "Make a token invalid, by its id",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := client.NewAdmin(*socket).RevokeToken(c.Context(), args[0]); err != nil {
+			if err := adminclient.New(*socket).RevokeToken(c.Context(), args[0]); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is revoked\n", args[0])

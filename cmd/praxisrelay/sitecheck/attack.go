@@ -19,6 +19,7 @@ import (
 	"praxisrelay/relay/check"
 	"praxisrelay/relay/hostile"
 	"praxisrelay/relay/probe"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
@@ -39,7 +40,7 @@ func (f *checkFlags) attack(c *cobra.Command, address string) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), attackTime)
 	defer cancel()
-	o := owned{admin: client.NewAdmin(f.socket), socket: f.socket}
+	o := owned{admin: adminclient.New(f.socket), socket: f.socket}
 	if err := o.prove(ctx, address); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (f *checkFlags) attack(c *cobra.Command, address string) (err error) {
 
 // owned is an appliance whose admin socket this is.
 type owned struct {
-	admin  *client.Admin
+	admin  *adminclient.Client
 	socket string
 	info   protocol.Info // from the socket
 	server string        // the URL, without a path
@@ -188,7 +189,7 @@ func (o *owned) client(addr netip.AddrPort) *http.Client {
 	}
 }
 
-func (o *owned) join(ctx context.Context, made client.Created) (seat hostile.Seat, err error) {
+func (o *owned) join(ctx context.Context, made adminclient.Created) (seat hostile.Seat, err error) {
 	beside := client.Check{Dialer: client.Dialer{HTTP: o.client(o.addr), Server: o.server}, Keys: made.Seats[0].Keys}
 	b, err := beside.Join(ctx)
 	switch {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/client"
 )
 
@@ -77,7 +78,7 @@ func joinStorm(t testing.TB, count int) {
 	lasted := time.Since(began)
 	after := s.Memory(t, memoryAt)
 	present := 0
-	list, err := client.NewAdmin(filepath.Join(folder, "admin.sock")).List(t.Context())
+	list, err := adminclient.New(filepath.Join(folder, "admin.sock")).List(t.Context())
 	if err != nil {
 		t.Error(err)
 	}

@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
@@ -28,7 +28,7 @@ import (
 // through good and bad requests, and is in no log, no metric, no file and no error of the daemon.
 func TestCanaries(t *testing.T) {
 	t.Parallel()
-	var over client.CreatedSeat
+	var over adminclient.CreatedSeat
 	s := apptest.StartServe(t, func(registry registry.Registry, pepper *appointment.Pepper) {
 		over = apptest.PastAppointment(t, registry, pepper, time.Now())
 	})
@@ -61,7 +61,7 @@ func TestCanaries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, seat := range map[protocol.Code]client.CreatedSeat{protocol.Over: over, protocol.TooEarly: early.Seats[1]} {
+	for want, seat := range map[protocol.Code]adminclient.CreatedSeat{protocol.Over: over, protocol.TooEarly: early.Seats[1]} {
 		canaries["the code that is "+string(want)] = []byte(seat.Code.Format())
 		canaries["the token that is "+string(want)] = []byte(base64.StdEncoding.EncodeToString(seat.Keys.JoinToken[:]))
 		if got := s.Refusal(t, seat.Keys); got.Code != want {
@@ -123,7 +123,7 @@ func TestCanaries(t *testing.T) {
 
 // badPolls puts a code and its token where they do not belong, in polls and in the
 // addresses of mangled links, and returns the answers.
-func badPolls(t *testing.T, s *apptest.Served, seat client.CreatedSeat) (answers string) {
+func badPolls(t *testing.T, s *apptest.Served, seat adminclient.CreatedSeat) (answers string) {
 	t.Helper()
 	typed, token := seat.Code.Format(), base64.StdEncoding.EncodeToString(seat.Keys.JoinToken[:])
 	for _, body := range []string{

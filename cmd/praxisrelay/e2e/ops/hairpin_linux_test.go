@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-	"praxisrelay/signal/client"
+	"praxisrelay/signal/admin/adminclient"
 )
 
 // noteCandidates keeps what the partner says of itself.
@@ -51,7 +51,7 @@ func TestCandidatesThatShareTheRelaysAddress(t *testing.T) {
 				"turn_tls: [127.0.0.1:0]", "turn_tls: [10.78.0.2:5349]", "relay: {", "relay: {public_address: "+place.address+", ")
 			apptest.Certify(t, folder, place.address)
 			apptest.Start(t, g.hosts.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
-			admin := client.NewAdmin(filepath.Join(folder, "admin.sock"))
+			admin := adminclient.New(filepath.Join(folder, "admin.sock"))
 			firefox, chromium := apptest.NewFirefox(t, server, "firefox"), apptest.NewChromium(t, server, "chromium")
 			anotherFirefox := apptest.NewFirefox(t, server, "another firefox")
 			for _, b := range []*apptest.Browser{firefox, chromium, anotherFirefox} {

@@ -21,6 +21,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/relay/certificate/certificatetest"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -239,7 +240,7 @@ func prepare(t *testing.T, h apptest.Hosts, c *container, packages ...string) cl
 }
 
 // makeCodes makes an appointment's codes with the command, and stretches them.
-func (c *container) makeCodes(t *testing.T, dialer client.Dialer) (seats []client.CreatedSeat) {
+func (c *container) makeCodes(t *testing.T, dialer client.Dialer) (seats []adminclient.CreatedSeat) {
 	t.Helper()
 	var created apptest.MadeAppointment
 	if err := json.Unmarshal([]byte(c.run(t, "praxisrelay code create --start now --json")), &created); err != nil {
@@ -258,7 +259,7 @@ func (c *container) makeCodes(t *testing.T, dialer client.Dialer) (seats []clien
 		if err != nil {
 			t.Fatal(err)
 		}
-		seats = append(seats, client.CreatedSeat{Name: seat.Seat, Code: typed, Link: seat.Link, Keys: keys})
+		seats = append(seats, adminclient.CreatedSeat{Name: seat.Seat, Code: typed, Link: seat.Link, Keys: keys})
 	}
 	return seats
 }
@@ -296,7 +297,7 @@ type relayedCall struct {
 }
 
 // call joins both seats and makes their allocations from the second host, over UDP.
-func callAcross(t *testing.T, h apptest.Hosts, dialer client.Dialer, seats []client.CreatedSeat) *relayedCall {
+func callAcross(t *testing.T, h apptest.Hosts, dialer client.Dialer, seats []adminclient.CreatedSeat) *relayedCall {
 	t.Helper()
 	call := new(relayedCall)
 	sessions, servers := apptest.Join(t, dialer, seats)

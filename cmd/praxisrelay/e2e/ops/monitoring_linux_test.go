@@ -20,9 +20,9 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/relay/core"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/seal"
@@ -72,7 +72,7 @@ func (w *watched) restart() {
 	w.run()
 }
 
-func (w *watched) create() client.Created {
+func (w *watched) create() adminclient.Created {
 	w.t.Helper()
 	return w.Appoint(w.t, time.Now(), time.Now().Add(time.Hour))
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-	"praxisrelay/signal/client"
+	"praxisrelay/signal/admin/adminclient"
 )
 
 // gateway is a router with the public address of an appliance behind it, to which it
@@ -25,7 +25,7 @@ import (
 type gateway struct {
 	*testing.T
 	hosts  apptest.Hosts // the appliance's, and the gateway
-	admin  *client.Admin
+	admin  *adminclient.Client
 	status string // that was seen last
 }
 
@@ -121,7 +121,7 @@ func TestSyntheticCalls(t *testing.T) {
 		"relay: {", "relay: {public_address: 203.0.113.1, ", "{listen: 127.0.0.1:0}", "{listen: 127.0.0.1:9478, synthetic_calls: 10s}")
 	d := apptest.Start(t, g.hosts.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
 	socket := filepath.Join(folder, "admin.sock")
-	g.admin = client.NewAdmin(socket)
+	g.admin = adminclient.New(socket)
 	const six = `; IPv6 3478/udp ""; IPv6 3478/tcp ""; IPv6 443/tls ""`
 	g.until(`IPv4 3478/udp ""; IPv4 3478/tcp ""; IPv4 443/tls ""` + six)
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )
@@ -27,7 +28,7 @@ const saying = `
 	};`
 
 // alone opens a page in one seat of a new appointment, and returns the keys of both.
-func alone(t *testing.T, s *apptest.Served, seat int) (*apptest.Browser, []client.CreatedSeat) {
+func alone(t *testing.T, s *apptest.Served, seat int) (*apptest.Browser, []adminclient.CreatedSeat) {
 	t.Helper()
 	made, err := s.Admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
@@ -42,7 +43,7 @@ func alone(t *testing.T, s *apptest.Served, seat int) (*apptest.Browser, []clien
 }
 
 // partner joins next to a page, and returns what it needs to talk to that.
-func partner(t *testing.T, s *apptest.Served, seat client.CreatedSeat) (*client.Session, protocol.Present) {
+func partner(t *testing.T, s *apptest.Served, seat adminclient.CreatedSeat) (*client.Session, protocol.Present) {
 	t.Helper()
 	session, err := s.Dialer(t).JoinWithKeys(t.Context(), seat.Keys)
 	if err != nil {

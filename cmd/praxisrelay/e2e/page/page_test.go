@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
-	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
 	"praxisrelay/signal/registry"
@@ -19,11 +19,11 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	now := time.Now().Truncate(time.Second)
-	var over client.CreatedSeat
+	var over adminclient.CreatedSeat
 	s := apptest.StartServe(t, func(registry registry.Registry, pepper *appointment.Pepper) {
 		over = apptest.PastAppointment(t, registry, pepper, now)
 	})
-	create := func(opens, closes time.Time) client.Created {
+	create := func(opens, closes time.Time) adminclient.Created {
 		t.Helper()
 		created, err := s.Admin.Create(ctx, opens, closes, "")
 		if err != nil {

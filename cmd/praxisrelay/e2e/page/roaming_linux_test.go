@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
-	"praxisrelay/signal/client"
+	"praxisrelay/signal/admin/adminclient"
 )
 
 // TestChangingNetworkDuringACall: the network of one participant goes away, and another
@@ -80,7 +80,7 @@ func changeNetworks(t *testing.T, mover int, query string, seats [2]apptest.Star
 		"turn_tls: [127.0.0.1:0]", "turn_tls: [10.77.0.1:5349]")
 	apptest.Certify(t, folder, "10.77.0.1")
 	apptest.Start(t, apptest.Hosts{server}.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
-	created, err := client.NewAdmin(filepath.Join(folder, "admin.sock")).Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
+	created, err := adminclient.New(filepath.Join(folder, "admin.sock")).Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}

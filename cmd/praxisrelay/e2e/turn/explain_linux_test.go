@@ -14,6 +14,7 @@ import (
 	"github.com/pion/turn/v4"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/protocol"
 )
@@ -102,7 +103,7 @@ func TestFirewallsAreExplained(t *testing.T) {
 		firewall(t)
 		c = stage(t, s, folder, strings.ReplaceAll(t.Name(), "/", "-"), time.Now())
 		sides := []*behind{{T: t, host: h[0], ip: apptest.Guarded[0]}, {T: t, host: h[1], ip: apptest.Outside[0]}}
-		for i, seat := range []client.CreatedSeat{c.doctor, c.patient} {
+		for i, seat := range []adminclient.CreatedSeat{c.doctor, c.patient} {
 			session, err := sides[i].dialer().JoinWithKeys(t.Context(), seat.Keys)
 			if err != nil {
 				t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/relay/core"
 	"praxisrelay/relay/credential"
+	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
@@ -27,8 +28,8 @@ type staged struct {
 	*apptest.Served
 	folder   string
 	id       string
-	doctor   client.CreatedSeat
-	patient  client.CreatedSeat
+	doctor   adminclient.CreatedSeat
+	patient  adminclient.CreatedSeat
 	sessions []*client.Session
 	servers  []protocol.ICEServer
 	ref      string
@@ -46,7 +47,7 @@ func stage(t *testing.T, s *apptest.Served, folder, name string, opens time.Time
 // both takes both seats, and lets the patient in.
 func (c *staged) both() {
 	c.Helper()
-	c.sessions, c.servers = c.Join(c.T, []client.CreatedSeat{c.doctor, c.patient})
+	c.sessions, c.servers = c.Join(c.T, []adminclient.CreatedSeat{c.doctor, c.patient})
 }
 
 // enter takes one seat.

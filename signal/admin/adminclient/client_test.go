@@ -1,4 +1,4 @@
-package client
+package adminclient
 
 import (
 	"bufio"
@@ -45,7 +45,7 @@ func TestAnAnswerTakesAsLongAsItComes(t *testing.T) {
 						}
 					}
 				}()
-				admin := newAdmin("/run/admin.sock", func(context.Context) (net.Conn, error) { return client, nil })
+				admin := newClient("/run/admin.sock", func(context.Context) (net.Conn, error) { return client, nil })
 				var file bytes.Buffer
 				began := time.Now()
 				err := admin.Backup(t.Context(), &file)

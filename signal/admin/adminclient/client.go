@@ -1,4 +1,4 @@
-package client
+package adminclient
 
 import (
 	"bytes"
@@ -25,21 +25,21 @@ import (
 	"praxisrelay/signal/token"
 )
 
-// Admin talks to a daemon through its admin socket.
-type Admin struct {
+// Client talks to a daemon through its admin socket.
+type Client struct {
 	socket string
 	http   *http.Client
 }
 
-// NewAdmin returns an Admin for the unix socket of that path.
-func NewAdmin(socket string) *Admin {
-	return newAdmin(socket, func(ctx context.Context) (net.Conn, error) {
+// New returns a Client for the unix socket of that path.
+func New(socket string) *Client {
+	return newClient(socket, func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	})
 }
 
-func newAdmin(socket string, dial func(context.Context) (net.Conn, error)) *Admin {
-	return &Admin{socket, &http.Client{Transport: &http.Transport{
+func newClient(socket string, dial func(context.Context) (net.Conn, error)) *Client {
+	return &Client{socket, &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := dial(ctx)
@@ -86,7 +86,7 @@ type CreatedSeat struct {
 // Create makes an appointment: codes and room key are made here, and the daemon
 // gets what it needs to recognise the one and to hand out the other, unread. Ref is
 // the caller's own name for it, or empty: see [appointment.CheckRef].
-func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string) (Created, error) {
+func (a *Client) Create(ctx context.Context, opens, closes time.Time, ref string) (Created, error) {
 	info, err := a.GetInfo(ctx)
 	if err != nil {
 		return Created{}, err
@@ -96,7 +96,7 @@ func (a *Admin) Create(ctx context.Context, opens, closes time.Time, ref string)
 
 // CreateTest makes a code to check a network with: see [appointment.Test]. With it goes,
 // sealed, the public key that the daemon's certificate is for.
-func (a *Admin) CreateTest(ctx context.Context, opens, closes time.Time) (Created, error) {
+func (a *Client) CreateTest(ctx context.Context, opens, closes time.Time) (Created, error) {
 	info, err := a.GetInfo(ctx)
 	if err != nil {
 		return Created{}, err
@@ -104,7 +104,7 @@ func (a *Admin) CreateTest(ctx context.Context, opens, closes time.Time) (Create
 	return a.create(ctx, info, api.NewAppointment{Opens: &opens, Closes: &closes, Test: true}, seal.TestKey(info.Key))
 }
 
-func (a *Admin) create(ctx context.Context, info protocol.Info, request api.NewAppointment, room seal.RoomKey) (Created, error) {
+func (a *Client) create(ctx context.Context, info protocol.Info, request api.NewAppointment, room seal.RoomKey) (Created, error) {
 	request.ID = appointment.NewID()
 	created := Created{ID: request.ID, Opens: *request.Opens, Closes: *request.Closes}
 	for _, name := range (appointment.Appointment{Test: request.Test}).SeatNames() {
@@ -136,7 +136,7 @@ func neverSent(err error) bool {
 }
 
 // GetInfo returns what clients must know of the daemon, and how they tell it from others.
-func (a *Admin) GetInfo(ctx context.Context) (info protocol.Info, err error) {
+func (a *Client) GetInfo(ctx context.Context) (info protocol.Info, err error) {
 	return info, a.call(ctx, http.MethodGet, "/v1/info", nil, &info)
 }
 
@@ -159,23 +159,23 @@ func (c *Created) derive(info protocol.Info) error {
 }
 
 // List returns the daemon's appointments in the order in which they open.
-func (a *Admin) List(ctx context.Context) (list []api.ListedAppointment, err error) {
+func (a *Client) List(ctx context.Context) (list []api.ListedAppointment, err error) {
 	return list, a.call(ctx, http.MethodGet, "/v1/appointments", nil, &list)
 }
 
 // Revoke makes the codes of an appointment invalid and ends what runs.
-func (a *Admin) Revoke(ctx context.Context, id string) error {
+func (a *Client) Revoke(ctx context.Context, id string) error {
 	return a.call(ctx, http.MethodDelete, "/v1/appointments/"+url.PathEscape(id), nil, &api.ListedAppointment{})
 }
 
 // Get returns an appointment.
-func (a *Admin) Get(ctx context.Context, id string) (got api.ListedAppointment, err error) {
+func (a *Client) Get(ctx context.Context, id string) (got api.ListedAppointment, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/appointments/"+url.PathEscape(id), nil, &got)
 }
 
 // Reissue makes a new code for a seat with the code of another one, and ends what the
 // old one opened. The daemon learns neither.
-func (a *Admin) Reissue(ctx context.Context, id, name, otherName string, other code.Code) (CreatedSeat, error) {
+func (a *Client) Reissue(ctx context.Context, id, name, otherName string, other code.Code) (CreatedSeat, error) {
 	info, err := a.GetInfo(ctx)
 	if err != nil {
 		return CreatedSeat{}, err
@@ -201,67 +201,67 @@ func (a *Admin) Reissue(ctx context.Context, id, name, otherName string, other c
 }
 
 // Explain returns what the daemon remembers of an appointment, and what is likely wrong.
-func (a *Admin) Explain(ctx context.Context, id string) (got api.ExplainedAppointment, err error) {
+func (a *Client) Explain(ctx context.Context, id string) (got api.ExplainedAppointment, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/appointments/"+url.PathEscape(id)+"/explanation", nil, &got)
 }
 
 // Reload hands over a configuration and the files that it names.
-func (a *Admin) Reload(ctx context.Context, handed api.Reload) (got api.Reloaded, err error) {
+func (a *Client) Reload(ctx context.Context, handed api.Reload) (got api.Reloaded, err error) {
 	return got, a.call(ctx, http.MethodPost, "/v1/reload", handed, &got)
 }
 
 // FitPepper asks how peppers would go with the daemon's registry.
-func (a *Admin) FitPepper(ctx context.Context, peppers [][]byte) (got api.PepperFit, err error) {
+func (a *Client) FitPepper(ctx context.Context, peppers [][]byte) (got api.PepperFit, err error) {
 	return got, a.call(ctx, http.MethodPost, "/v1/pepper", api.Peppers{Peppers: peppers}, &got)
 }
 
 // StartDrain lets no consultation begin; until may be zero.
-func (a *Admin) StartDrain(ctx context.Context, until time.Time) (got api.Drained, err error) {
+func (a *Client) StartDrain(ctx context.Context, until time.Time) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodPut, "/v1/drain", api.Drain{Until: until}, &got)
 }
 
 // Drained returns how far a drain is.
-func (a *Admin) Drained(ctx context.Context) (got api.Drained, err error) {
+func (a *Client) Drained(ctx context.Context) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/drain", nil, &got)
 }
 
 // EndDrain lets consultations begin again.
-func (a *Admin) EndDrain(ctx context.Context) (got api.Drained, err error) {
+func (a *Client) EndDrain(ctx context.Context) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodDelete, "/v1/drain", nil, &got)
 }
 
 // CreateCredentials makes TURN credentials of as many appointments.
-func (a *Admin) CreateCredentials(ctx context.Context, count int) (made api.MadeCredentials, err error) {
+func (a *Client) CreateCredentials(ctx context.Context, count int) (made api.MadeCredentials, err error) {
 	return made, a.call(ctx, http.MethodPost, "/v1/credentials", api.NewCredentials{Count: count}, &made)
 }
 
 // Status returns what the daemon does and how it is.
-func (a *Admin) Status(ctx context.Context) (got api.Status, err error) {
+func (a *Client) Status(ctx context.Context) (got api.Status, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/status", nil, &got)
 }
 
 // Backup writes a copy of the daemon's registry, as of one moment.
-func (a *Admin) Backup(ctx context.Context, w io.Writer) error {
+func (a *Client) Backup(ctx context.Context, w io.Writer) error {
 	return a.call(ctx, http.MethodGet, "/v1/backup", nil, w)
 }
 
 // CreateToken makes an access token for the admin API; expires may be nil.
-func (a *Admin) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires *time.Time) (made api.CreatedToken, err error) {
+func (a *Client) CreateToken(ctx context.Context, name string, scopes []token.Scope, expires *time.Time) (made api.CreatedToken, err error) {
 	request := api.NewToken{Name: name, Scopes: scopes, Expires: expires}
 	return made, a.call(ctx, http.MethodPost, "/v1/tokens", request, &made)
 }
 
 // Tokens returns the tokens in the order in which they were made.
-func (a *Admin) Tokens(ctx context.Context) (list []api.ListedToken, err error) {
+func (a *Client) Tokens(ctx context.Context) (list []api.ListedToken, err error) {
 	return list, a.call(ctx, http.MethodGet, "/v1/tokens", nil, &list)
 }
 
 // RevokeToken makes a token invalid.
-func (a *Admin) RevokeToken(ctx context.Context, id string) error {
+func (a *Client) RevokeToken(ctx context.Context, id string) error {
 	return a.call(ctx, http.MethodDelete, "/v1/tokens/"+url.PathEscape(id), nil, nil)
 }
 
-func (a *Admin) call(ctx context.Context, method, path string, in, out any) error {
+func (a *Client) call(ctx context.Context, method, path string, in, out any) error {
 	var body bytes.Buffer
 	if in != nil {
 		if err := json.NewEncoder(&body).Encode(in); err != nil {
@@ -284,7 +284,7 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) erro
 // exchange makes one request. An error answer becomes an api.Problem. out may be an
 // io.Writer, which gets the answer as it is, or nil where there is none. The daemon is
 // trusted: a list of all appointments is as long as it is.
-func (a *Admin) exchange(ctx context.Context, method, path string, body io.Reader, out any) error {
+func (a *Client) exchange(ctx context.Context, method, path string, body io.Reader, out any) error {
 	request, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, body)
 	if err != nil {
 		return err
