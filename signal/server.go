@@ -1,5 +1,5 @@
-// Package signal is the appliance's HTTP side: the appointments, the rooms in which
-// a doctor's and a patient's client find each other, and the page they use.
+// Package signal has the rooms in which a doctor's and a patient's client find each
+// other, over HTTP, and serves the page that they use.
 //
 // It carries sealed messages that it cannot read, and knows the relay only through
 // the small interface [Relay].

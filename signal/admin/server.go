@@ -1,3 +1,13 @@
+// Package admin is the admin API: on a socket for the commands, which may do everything,
+// and over the network for other programs, each with a token.
+//
+//	server.go       what it is made of
+//	routes.go       its requests
+//	bearer.go       the tokens that they show
+//	problem.go      what is refused, and how that is told
+//	idempotency.go  requests that may be repeated
+//	stretch.go      how many codes are made at once
+//	steady.go       answers that take as long as they are read
 package admin
 
 import (
@@ -36,7 +46,7 @@ type Signaling interface {
 	Unwritten(what string, err error)
 }
 
-// AdminOptions are what a Server is made of.
+// Options are what a Server is made of.
 type Options struct {
 	Signaling Signaling
 	Registry  registry.Registry
@@ -51,7 +61,7 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// AdminServer serves the admin API.
+// Server serves the admin API.
 type Server struct {
 	signaling  Signaling
 	registry   registry.Registry
@@ -66,7 +76,7 @@ type Server struct {
 	requests   *prometheus.CounterVec
 }
 
-// NewAdmin returns a Server.
+// New returns a Server.
 func New(o Options) *Server {
 	s := &Server{
 		signaling:  o.Signaling,

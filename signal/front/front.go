@@ -1,8 +1,11 @@
-// Package front stands before net/http: it bounds what a client costs before anything is
-// known of it.
+// Package front stands around net/http: it bounds what a client costs before anything is
+// known of it, and sets what holds for every answer.
 //
 //	head.go       what a request begins with
 //	pending.go    requests that are there in part
+//	server.go     how long requests and answers may take
+//	secured.go    the headers of every answer
+//	faults.go     what servers log
 package front
 
 import (

@@ -1,3 +1,5 @@
+// Package limit bounds how often something may happen: wrong guesses by networks, and
+// what a client does by its rate.
 package limit
 
 import (

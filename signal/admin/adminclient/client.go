@@ -1,3 +1,5 @@
+// Package adminclient is the commands' client of the admin API, on its socket. It makes
+// codes itself, so that the daemon never learns them.
 package adminclient
 
 import (

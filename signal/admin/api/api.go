@@ -1,3 +1,5 @@
+// Package api is what the admin API takes and answers, as docs/openapi.yaml describes it,
+// and in operation.go what the program serves itself for its commands.
 package api
 
 import (
