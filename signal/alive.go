@@ -55,7 +55,7 @@ func (s *Server) CheckRegistry() error {
 	w.mu.Unlock()
 	if try {
 		if err := s.registry.Check(context.Background()); err != nil {
-			s.failed("the registry cannot be written", err)
+			s.Failed("the registry cannot be written", err)
 			w.fail(now)
 		}
 	}

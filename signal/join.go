@@ -91,7 +91,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 	case errors.Is(err, appointment.ErrUnknown):
 		return nil, welcome, &protocol.Error{Code: protocol.UnknownCode, Message: unknownCode}
 	case err != nil:
-		s.failed("the registry cannot be read", err)
+		s.Failed("the registry cannot be read", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
 	s.journal.Begin(found.ID, found.Ends())
@@ -112,7 +112,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 	}
 	wrapped, err := s.pepper.Reveal(found.ID, seat.Name, seat.RoomKey)
 	if err != nil {
-		s.failed("a seat cannot be read", err)
+		s.Failed("a seat cannot be read", err)
 		return nil, welcome, &protocol.Error{Code: protocol.Unavailable, Message: faulty}
 	}
 	return newSession(found, seat, join.Epoch, apart), protocol.Welcome{

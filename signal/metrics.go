@@ -194,7 +194,7 @@ func (c *collector) appointments() map[string]int {
 	}
 	list, err := c.s.registry.List(context.Background())
 	if err != nil && !errors.Is(err, registry.ErrDamaged) {
-		c.s.failed("the registry cannot be read", err)
+		c.s.Failed("the registry cannot be read", err)
 		c.states = nil
 		return nil
 	}

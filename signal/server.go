@@ -74,7 +74,7 @@ type Options struct {
 	Log         *slog.Logger
 }
 
-// Server serves HTTP to clients and to the commands.
+// Server holds the rooms and serves those who join.
 type Server struct {
 	info      protocol.Info // but for Key
 	key       func() []byte
@@ -268,27 +268,24 @@ func (s *Server) sweepRegistry(ctx context.Context) {
 	for _, id := range deleted {
 		s.relay.Forget(id)
 	}
-	if err != nil {
-		s.failed("the registry cannot be swept", err)
-		if !errors.Is(err, registry.ErrDamaged) {
-			s.writing.fail(s.now())
-		}
+	switch {
+	case errors.Is(err, registry.ErrDamaged):
+		s.Failed("the registry cannot be swept", err)
+	case err != nil:
+		s.Unwritten("the registry cannot be swept", err)
 	}
 }
 
-// failed logs and counts a fault, which is one of the registry nearly always.
-func (s *Server) failed(what string, err error) {
+// Failed logs and counts a fault, which is one of the registry nearly always.
+func (s *Server) Failed(what string, err error) {
 	s.log.Error(what, "error", err)
 	s.metrics.faults.Inc()
 }
 
-// Failed logs and counts a fault of what serves the same registry.
-func (s *Server) Failed(what string, err error) { s.failed(what, err) }
-
 // Unwritten is Failed where the registry was to be written: the server is not ready then.
 func (s *Server) Unwritten(what string, err error) {
 	s.writing.fail(s.now())
-	s.failed(what, err)
+	s.Failed(what, err)
 }
 
 // Limited counts a refusal by a limit, which package limit names.
