@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"praxisrelay/signal/registry"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"praxisrelay/signal/registry"
 )
 
 // brokenDisk is a registry that fails to write when told to, and counts who asks.

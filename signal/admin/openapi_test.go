@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"praxisrelay/signal/admin/admintest"
-
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"praxisrelay/signal/admin/admintest"
 )
 
 // TestDocumentHasEveryRoute and no other.

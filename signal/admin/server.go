@@ -93,19 +93,19 @@ func New(o Options) *Server {
 			Help: "Requests of the admin API, by result: ok, or the problem's name as in docs/admin-api.md. unauthorized is a wrong token; fault is one of this server, see the log.",
 		}, []string{"result"}),
 	}
-	s.requests.WithLabelValues(fulfilled)
+	s.requests.WithLabelValues(succeeded)
 	for _, k := range kinds {
 		s.requests.WithLabelValues(k.name)
 	}
 	return s
 }
 
-// fulfilled is the value of the label result where nothing was refused.
-const fulfilled = "ok"
+// succeeded is the value of the label result where nothing was refused.
+const succeeded = "ok"
 
 // answered counts a request.
 func (s *Server) answered(r *refusal) {
-	result := fulfilled
+	result := succeeded
 	if r != nil {
 		result = r.kind.name
 	}

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"time"
 
-	"praxisrelay/signal/appointment"
-
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"praxisrelay/signal/appointment"
 )
 
 var (

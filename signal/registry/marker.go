@@ -3,9 +3,9 @@ package registry
 import (
 	"sync"
 
-	"praxisrelay/signal/appointment"
-
 	"go.etcd.io/bbolt"
+
+	"praxisrelay/signal/appointment"
 )
 
 // marker writes behind their joins which seats were used, all at once that came

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 
-	"praxisrelay/signal/appointment"
-
 	"go.etcd.io/bbolt"
+
+	"praxisrelay/signal/appointment"
 )
 
 // Whatever stands in a row, reading it gives a value or ErrDamaged with the row's id.

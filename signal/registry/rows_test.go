@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"praxisrelay/signal/appointment"
-
 	"go.etcd.io/bbolt"
+
+	"praxisrelay/signal/appointment"
 )
 
 // FuzzRow: whatever stands in a row, the others can be used, and what is said of it

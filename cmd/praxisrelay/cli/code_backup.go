@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 
-	"praxisrelay/signal/admin/adminclient"
-
 	"github.com/spf13/cobra"
+
+	"praxisrelay/signal/admin/adminclient"
 )
 
 func codeBackupCommand(socket *string) *cobra.Command {
