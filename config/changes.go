@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Keys returns every key that has a value, as "relay.max_session", in the order of the
-// types.
+// Keys returns every key that has a value, such as "relay.max_session", in the order of the types.
 func Keys() (keys []string) {
-	walk(reflect.ValueOf(new(Config)).Elem(), "", func(key string, _ reflect.Value) { keys = append(keys, key) })
+	walk(reflect.ValueOf(new(Config)).Elem(), "",
+		func(key string, _ reflect.Value) { keys = append(keys, key) })
 	return keys
 }
 
@@ -25,7 +25,7 @@ func Changes(a, b Config) (keys []string) {
 	return keys
 }
 
-// Take sets one key's value to what it is in another configuration.
+// Take copies one key's value from another configuration.
 func Take(c *Config, from Config, key string) {
 	var taken reflect.Value
 	walk(reflect.ValueOf(&from).Elem(), "", func(k string, v reflect.Value) {
@@ -51,7 +51,7 @@ func walk(v reflect.Value, key string, visit func(key string, v reflect.Value)) 
 	}
 }
 
-// plain makes no difference between an empty list and none.
+// plain turns an empty list into none, so that the two are equal.
 func plain(v reflect.Value) any {
 	if v.Kind() == reflect.Slice && v.Len() == 0 {
 		return nil

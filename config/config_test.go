@@ -13,7 +13,7 @@ import (
 
 const least = "name: relay.example.org\ntls: {certificate: c.pem, key: k.pem}\n"
 
-func TestDefaultsHoldForWhatTheFileDoesNotSay(t *testing.T) {
+func TestDefaultsHoldForUnsetKeys(t *testing.T) {
 	c, err := Parse("x.yaml", []byte(least+"relay:\n  max_session: 2h\nlisten:\n  turn_udp: ['[::]:3478']\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestExampleEqualsTheDefaults(t *testing.T) {
 	}
 }
 
-// same compares two configurations. An empty list is as good as none.
+// same compares two configurations. An empty list equals none.
 func same(a, b Config) bool {
 	for _, c := range []*Config{&a, &b} {
 		for _, list := range []*[]netip.Prefix{&c.Relay.Allow, &c.Relay.Deny, &c.Listen.ProxyProtocolFrom} {
@@ -55,7 +55,7 @@ func same(a, b Config) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// TestMistakes: every mistake is named at once, with its line and a remedy.
+// TestMistakes: all mistakes are reported at once, each with its line and a remedy.
 func TestMistakes(t *testing.T) {
 	for name, test := range map[string]struct {
 		text string
@@ -75,7 +75,7 @@ func TestMistakes(t *testing.T) {
 			"relay:\n  max_session: 1 day\n  max_per_seat: many\n  addresses: [198.51.100.1, 198.51.100.2, here]\n", []string{
 			`x.yaml:1: name: more than a name: write relay.example.org, without https://, port and path`,
 			`x.yaml:4: listen.https: "443": not host:port: write ":3478" for every address of the host, or "192.0.2.10:3478"`,
-			`x.yaml:5: listen.turn_udp[1]: ":444": browsers use TURN on the ports 53, 80, 443 and from 1024 up only: choose one of these`,
+			`x.yaml:5: listen.turn_udp[1]: ":444": browsers use TURN only on the ports 53, 80, 443 and from 1024 up: choose one of these`,
 			`x.yaml:5: listen.turn_udp[2]: ":3478" is already in listen.turn_udp[0]: give each listener its own`,
 			`x.yaml:5: listen.turn_udp[3]: "relay:3478": the host must be an IP address of this server, or empty for all`,
 			`x.yaml:6: listen.turn_tcp: a list was expected: write ["first", "second"]`,
@@ -97,12 +97,12 @@ func TestMistakes(t *testing.T) {
 			`x.yaml:4: relay.peers: "any" is neither paired (the seats of an appointment reach each other) nor open (and public peers)`,
 			"x.yaml:5: relay.ports: not a range of ports: write it like 49152-65535",
 			"x.yaml:6: relay.allow[1]: not a network: write it like 192.0.2.0/24 or 2001:db8::/32",
-			"x.yaml:6: relay.allow[0]: 10.0.0.1/8 has bits behind its length: did you mean 10.0.0.0/8?",
+			"x.yaml:6: relay.allow[0]: 10.0.0.1/8 has bits beyond its length: did you mean 10.0.0.0/8?",
 			"x.yaml:7: relay.secret_files[1]: missing: set it to the file of a TURN secret",
 			"x.yaml:7: relay.secret_files[2]: a is already relay.secret_files[0]: name each once",
-			"x.yaml:8: relay.public_address: 127.0.0.1 is no address that clients could reach: use the one that the NAT translates to this server",
+			"x.yaml:8: relay.public_address: 127.0.0.1 is not an address that clients could reach: use the one that the NAT translates to this server",
 			`x.yaml:9: relay.public_address_from: "stun.example.org" is not host:port of a STUN server`,
-			"x.yaml:10: relay.allocation_rate: 100 bytes per second carry no call: use at least 100000, or 0 for no limit",
+			"x.yaml:10: relay.allocation_rate: 100 bytes per second cannot carry a call: use at least 100000, or 0 for no limit",
 		}},
 		"the admin API's address": {least + "signal: {admin_listen: 'relay:80443'}\n", []string{
 			`x.yaml:3: signal.admin_listen: "relay:80443": the host must be an IP address of this server, or empty for all`,
@@ -114,16 +114,18 @@ func TestMistakes(t *testing.T) {
 			`x.yaml:3: signal.admission: "yes" is neither doctor (patients wait until the doctor lets them in) nor none`,
 			"x.yaml:3: signal.max_message: 1000 is out of bounds: use 16384 to 65536",
 		}},
-		"ACME, and a password": {"name: relay.example.org\ntls: {acme: {directory: 'http://user:secret@acme.example.org/'}}\n", []string{
-			"x.yaml:2: tls.acme.directory: it has a user or a password, which ACME has no use for: leave out what stands before the @",
-		}},
-		"ACME": {"name: 192.0.2.1\ntls:\n  key: k.pem\n  acme: {directory: acme.example.org, eab_key_id: x, cache: ''}\n", []string{
-			"x.yaml:1: name: 192.0.2.1 is an address: ACME needs a DNS name",
-			`x.yaml:4: tls.acme.directory: "acme.example.org" is not the URL of an ACME directory: write it like https://acme-v02.api.letsencrypt.org/directory`,
-			"x.yaml:4: tls.acme.directory: tls.certificate or tls.key is set too: keep the files or ACME",
-			"x.yaml:4: tls.acme.eab_key_id: belongs to tls.acme.eab_key_file: set both, or none",
-			"x.yaml:4: tls.acme.cache: missing: set it to a folder for the account's key and the certificates",
-		}},
+		"ACME, and a password": {"name: relay.example.org\ntls: {acme: {directory: 'http://user:secret@acme.example.org/'}}\n",
+			[]string{
+				"x.yaml:2: tls.acme.directory: it has a user or a password, which ACME does not use: delete everything before the @",
+			}},
+		"ACME": {"name: 192.0.2.1\ntls:\n  key: k.pem\n  acme: {directory: acme.example.org, eab_key_id: x, cache: ''}\n",
+			[]string{
+				"x.yaml:1: name: 192.0.2.1 is an address: ACME needs a DNS name",
+				`x.yaml:4: tls.acme.directory: "acme.example.org" is not the URL of an ACME directory: write it like https://acme-v02.api.letsencrypt.org/directory`,
+				"x.yaml:4: tls.acme.directory: tls.certificate or tls.key is set too: keep the files or ACME",
+				"x.yaml:4: tls.acme.eab_key_id: belongs to tls.acme.eab_key_file: set both, or none",
+				"x.yaml:4: tls.acme.cache: missing: set it to a folder for the account's key and the certificates",
+			}},
 		"files that would be one credential": {least + "relay: {secret_files: [/etc/a/turn.secret, /etc/b/turn.secret, /etc/a//turn.secret]}\n" +
 			"signal: {pepper_file: /etc/b/c.pem}\n", []string{
 			"x.yaml:3: relay.secret_files[1]: /etc/b/turn.secret has the same name as relay.secret_files[0], and both would be the credential turn.secret of the unit: rename one",
@@ -149,10 +151,12 @@ func TestMistakes(t *testing.T) {
 			"x.yaml:3: brackets or lists more than 20 deep: no value needs that",
 		}},
 		"size": {least + strings.Repeat("#\n", 1<<19), []string{
-			"x.yaml: more than 1048576 bytes: that is no configuration",
+			"x.yaml: more than 1048576 bytes: that is not a configuration",
 		}},
-		"ports": {least + "relay: {ports: 80-90x}\n", []string{"x.yaml:3: relay.ports: not a range of ports: write it like 49152-65535"}},
-		"range": {least + "relay: {ports: 9000-8000}\n", []string{"x.yaml:3: relay.ports: 9000-8000 cannot be used: write first-last, from 1024 up"}},
+		"ports": {least + "relay: {ports: 80-90x}\n",
+			[]string{"x.yaml:3: relay.ports: not a range of ports: write it like 49152-65535"}},
+		"range": {least + "relay: {ports: 9000-8000}\n",
+			[]string{"x.yaml:3: relay.ports: 9000-8000 cannot be used: write first-last, from 1024 up"}},
 	} {
 		_, err := Parse("x.yaml", []byte(test.text))
 		if err == nil {
@@ -165,7 +169,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoYAMLIsSaidWithItsLine(t *testing.T) {
+func TestSyntaxErrorsHaveALine(t *testing.T) {
 	for _, text := range []string{least + "\tlisten: x\n", least + "listen: [\n", least + "a: b: c\n", least + "name: twice\n"} {
 		_, err := Parse("x.yaml", []byte(text))
 		if err == nil || !strings.HasPrefix(err.Error(), "x.yaml:") {
@@ -181,7 +185,8 @@ func TestEmptySectionsAreDefaults(t *testing.T) {
 }
 
 func TestMissingFile(t *testing.T) {
-	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "--config") {
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil ||
+		!strings.Contains(err.Error(), "--config") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -195,7 +200,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(example))
 	f.Add("a: &a [*a]\n<<: *a\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if c, err := Parse("x.yaml", []byte(text)); err == nil && (c.Name == "" || len(c.Relay.SecretFiles) == 0) {
+		if c, err := Parse("x.yaml", []byte(text)); err == nil &&
+			(c.Name == "" || len(c.Relay.SecretFiles) == 0) {
 			t.Fatalf("%q makes %+v", text, c)
 		}
 	})

@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "write the generated documents")
 
-// TestDocuments: the example and docs/configuration.md are what the types, their
-// comments and the defaults make; -update writes them.
+// TestDocuments: the example and docs/configuration.md match the types, their comments and the
+// defaults; -update writes them.
 func TestDocuments(t *testing.T) {
 	comments := readComments(t)
 	for file, want := range map[string]string{
@@ -37,8 +37,8 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// comments are those of types, "Listen", and of fields, "Listen.HTTPS", without the
-// name that they begin with.
+// comments are the comments of types, "Listen", and of fields, "Listen.HTTPS", without the name at
+// their start.
 type comments map[string]string
 
 func readComments(t *testing.T) comments {
@@ -74,7 +74,7 @@ func readComments(t *testing.T) comments {
 	return c
 }
 
-// of returns the comment of a field, or of its type where that is a section.
+// of returns the comment of a field, or of its type if that is a section.
 func (c comments) of(t *testing.T, parent reflect.Type, i int, section bool) string {
 	t.Helper()
 	key := parent.Name() + "." + parent.Field(i).Name
@@ -87,13 +87,13 @@ func (c comments) of(t *testing.T, parent reflect.Type, i int, section bool) str
 	return c[key]
 }
 
-const exampleHeader = `# The configuration of praxisrelay. All but name and tls may be left out: a key then has
-# the default that praxisrelay.example.yaml shows. Secrets stand in files of their own.
-# praxisrelay config check names every mistake; config show says what holds.
+const exampleHeader = `# The configuration of praxisrelay. Everything except name and tls may be left out; the
+# defaults are in praxisrelay.example.yaml. Secrets are in their own files.
+# praxisrelay config check reports every mistake; config show prints the values in effect.
 `
 
-// example returns every key with its default and its comment. Those without a default
-// have a value to look at.
+// example returns every key with its default and its comment. Keys without a default have a sample
+// value.
 func (c comments) example(t *testing.T) string {
 	var b strings.Builder
 	b.WriteString(exampleHeader)
@@ -185,7 +185,7 @@ func (c comments) reference(t *testing.T) string {
 	return b.String()
 }
 
-// bounds asks the validation: a value that cannot be is refused with those that can.
+// bounds gets a key's bounds from the validation: the error for an impossible value names them.
 func bounds(key string, v reflect.Value) string {
 	if !v.CanInt() || v.Type().Name() == "Level" {
 		return ""
@@ -217,7 +217,7 @@ func typeName(t reflect.Type) string {
 	}[t.Name()]
 }
 
-// wrap breaks a text into comment lines of at most so many columns.
+// wrap breaks a text into comment lines of at most the given number of columns.
 func wrap(text, prefix string, columns int) string {
 	var b strings.Builder
 	line := prefix
@@ -235,7 +235,7 @@ func wrap(text, prefix string, columns int) string {
 
 func upper(text string) string { return string(unicode.ToUpper(rune(text[0]))) + text[1:] }
 
-// lower is for what is no name: the second letter of "PROXY" stays.
+// lower lowers the first letter, unless the word is a name such as "PROXY".
 func lower(text string) string {
 	if len(text) > 1 && unicode.IsUpper(rune(text[1])) {
 		return text

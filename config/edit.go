@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// scalar is a value of the shipped example, with a comment or the line's end behind it.
+// scalar is a value in the shipped example, up to a comment or the end of the line.
 var scalar = regexp.MustCompile(`^("[^"]*"|\S+)`)
 
-// Edit returns a configuration's text with other values for some of its keys, each of
-// which must have one in the text. Comments stay as they are.
+// Edit returns a configuration's text with new values for some of its keys, which the text must
+// already set. Comments stay unchanged.
 func Edit(text []byte, values map[string]any) ([]byte, error) {
 	_, source, err := read("the text", text)
 	if err != nil {

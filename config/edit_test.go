@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestEdit changes values of the shipped example and nothing else, whatever is in them.
+// TestEdit changes values of the shipped example, whatever their content, and nothing else.
 func TestEdit(t *testing.T) {
 	example, err := os.ReadFile("../docs/praxisrelay.example.yaml")
 	if err != nil {
@@ -24,7 +24,8 @@ func TestEdit(t *testing.T) {
 	want.Relay.SecretFiles = []string{"/srv/a, b.secret"}
 	edited, err := Edit(example, map[string]any{
 		"name": want.Name, "tls.certificate": want.TLS.Certificate, "tls.key": want.TLS.Key,
-		"tls.acme.email": want.TLS.ACME.Email, "relay.public_address": want.Relay.PublicAddress, "relay.secret_files": want.Relay.SecretFiles,
+		"tls.acme.email": want.TLS.ACME.Email, "relay.public_address": want.Relay.PublicAddress,
+		"relay.secret_files": want.Relay.SecretFiles,
 	})
 	if err != nil {
 		t.Fatal(err)

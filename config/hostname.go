@@ -11,14 +11,14 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// names are mapped as browsers map what is typed into their address bar, with the letters
-// that a host's name may have, and hyphens where people put them.
+// names maps names as browsers map what is typed into their address bar, restricted to the letters
+// of host names, and with hyphens anywhere that people put them.
 var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true),
 	idna.BidiRule(), idna.CheckJoiners(true), idna.CheckHyphens(false))
 
-// HostName returns a host's name as it is in DNS, certificates and URLs: praxis-müller.test
-// is xn--praxis-mller-klb.test there, in lower case and without a final dot. An address is
-// returned as it is.
+// HostName returns a host's name in the form of DNS, certificates and URLs: praxis-müller.test
+// becomes xn--praxis-mller-klb.test, in lower case and without a final dot. An address is returned
+// unchanged.
 func HostName(text string) (string, error) {
 	name, err := asciiName(text)
 	if err == nil {
@@ -44,7 +44,7 @@ func asciiName(text string) (string, error) {
 	return name, nil
 }
 
-// nameWithin returns the name in a URL, or in what lacks only https:// to be one.
+// nameWithin returns the name in a URL, which may lack https://.
 func nameWithin(text string) string {
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
@@ -57,7 +57,7 @@ func nameWithin(text string) string {
 	return ""
 }
 
-// isHostname reports whether a name in ASCII can be one.
+// isHostname reports whether an ASCII name is a valid host name.
 func isHostname(name string) bool {
 	label := 0
 	for i, c := range []byte(name) {
@@ -78,8 +78,7 @@ func isHostname(name string) bool {
 	return label > 0 && len(name) <= 253 && name[len(name)-1] != '-'
 }
 
-// NameForPeople returns a host's name as people write it and, where that differs, as it is
-// in DNS.
+// NameForPeople returns a host's name as people write it, followed by its DNS form if that differs.
 func NameForPeople(name string) string {
 	if shown, err := idna.Display.ToUnicode(name); err == nil && shown != name {
 		return shown + " (" + name + ")"

@@ -12,7 +12,7 @@ func TestHostName(t *testing.T) {
 		"praxis-müller.test":        "xn--praxis-mller-klb.test",
 		"PRAXIS-MU\u0308LLER.TEST.": "xn--praxis-mller-klb.test", // a decomposed letter, as macOS types it
 		"xn--praxis-mller-klb.test": "xn--praxis-mller-klb.test",
-		"straße.test":               "xn--strae-oqa.test", // as browsers have it, not strasse
+		"straße.test":               "xn--strae-oqa.test", // as in browsers, not strasse
 		"praxis。test":               "praxis.test",
 		"r3---sn.example.org":       "r3---sn.example.org",
 		"localhost":                 "localhost",
@@ -51,7 +51,8 @@ func TestHostName(t *testing.T) {
 
 func TestNameForPeople(t *testing.T) {
 	for name, want := range map[string]string{
-		"xn--praxis-mller-klb.test": "praxis-müller.test (xn--praxis-mller-klb.test)", "relay.example.org": "relay.example.org", "192.0.2.1": "192.0.2.1",
+		"xn--praxis-mller-klb.test": "praxis-müller.test (xn--praxis-mller-klb.test)",
+		"relay.example.org":         "relay.example.org", "192.0.2.1": "192.0.2.1",
 	} {
 		if got := NameForPeople(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)

@@ -18,14 +18,14 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Load reads, decodes and validates a file. The error is Mistakes, all of them; what
-// could be decoded is returned with it.
+// Load reads, decodes and validates a file. The error is Mistakes, with all of them; whatever could
+// be decoded is returned too.
 func Load(file string) (Config, error) {
 	c, _, err := Read(file)
 	return c, err
 }
 
-// Read is Load that also tells where the values come from, in spite of mistakes too.
+// Read is Load that also returns the origin of the values, even after mistakes.
 func Read(file string) (Config, *Source, error) {
 	text, err := readFile(file)
 	if err != nil {
@@ -34,18 +34,19 @@ func Read(file string) (Config, *Source, error) {
 	return read(file, text)
 }
 
-// Unread says what to do about a configuration that cannot be read.
+// Unread adds a remedy to the error of a configuration that cannot be read.
 func Unread(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: praxisrelay init writes one, --config FILE names another", err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: the configuration has no secret, so let everybody read it (chmod a+r), or run this as root", err)
+		return fmt.Errorf("%w: the configuration holds no secrets, so let everybody read it (chmod a+r), "+
+			"or run this as root", err)
 	}
 	return err
 }
 
-// readFile reads no more than shows that a file is too large.
+// readFile reads at most one byte more than allowed, which shows that a file is too large.
 func readFile(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -64,7 +65,8 @@ func Parse(file string, text []byte) (Config, error) {
 func read(file string, text []byte) (Config, *Source, error) {
 	text, foreign := PlainText(text)
 	d := decoder{Source: Source{
-		file: file, lines: strings.Split(string(text), "\n"), at: map[string]position{}, hidden: map[int]bool{},
+		file: file, lines: strings.Split(string(text), "\n"), at: map[string]position{},
+		hidden: map[int]bool{},
 	}}
 	c := Default()
 	if foreign != nil {
@@ -72,7 +74,7 @@ func read(file string, text []byte) (Config, *Source, error) {
 		return Config{}, &d.Source, d.err()
 	}
 	if len(text) > maxBytes {
-		d.problem(position{}, "", "more than %d bytes: that is no configuration", maxBytes)
+		d.problem(position{}, "", "more than %d bytes: that is not a configuration", maxBytes)
 		return Config{}, &d.Source, d.err()
 	}
 	tokens := lexer.Tokenize(string(text))
@@ -98,15 +100,14 @@ func read(file string, text []byte) (Config, *Source, error) {
 	return c, &d.Source, d.err()
 }
 
-// What the parser takes minutes for, or all memory, has no use in a configuration.
+// Limits on input that would cost the parser minutes, or all memory. No configuration needs more.
 const (
 	maxBytes = 1 << 20
-	maxDepth = 20 // of brackets, and of lists that begin in one line
+	maxDepth = 20 // of brackets, and of lists that begin on one line
 )
 
-// tooDeep finds where values are nested too deep for the parser, whose time grows with
-// the square of it. Lists and sections below each other cannot be: every one of them is
-// indented farther.
+// tooDeep finds values nested too deep for the parser, whose time grows with the square of the
+// depth. Lists and sections on separate lines cannot be: each is indented farther.
 func tooDeep(tokens token.Tokens) (at position, deep bool) {
 	brackets, dashes, line := 0, 0, 0
 	for _, t := range tokens {
@@ -128,7 +129,7 @@ func tooDeep(tokens token.Tokens) (at position, deep bool) {
 	return position{}, false
 }
 
-// decoder walks the file's tree along with the types, so that it can go on after a
+// decoder walks the file's tree in parallel with the types, so that it can continue after a
 // mistake.
 type decoder struct {
 	Source
@@ -136,13 +137,13 @@ type decoder struct {
 	mistakes Mistakes
 }
 
-// problem notes a mistake. key may be empty.
+// problem records a mistake. key may be empty.
 func (d *decoder) problem(at position, key, format string, args ...any) {
-	d.mistakes = append(d.mistakes, Mistake{Line: at.line, Column: at.column, Key: key, Text: fmt.Sprintf(format, args...)})
+	d.mistakes = append(d.mistakes, Mistake{Line: at.line, Column: at.column, Key: key,
+		Text: fmt.Sprintf(format, args...)})
 }
 
-// wrong notes that the value of a key is unusable. A key that could not be
-// decoded has been complained about already.
+// wrong records that a key's value is unusable, unless decoding it has already failed.
 func (d *decoder) wrong(key, format string, args ...any) {
 	if !d.failed[key] {
 		d.problem(d.at[key], key, format, args...)
@@ -174,7 +175,7 @@ func (d *decoder) decode(node ast.Node, v reflect.Value, key string) {
 	}
 	mapping, ok := node.(ast.MapNode)
 	if !ok {
-		d.hidden[positionOf(node).line] = true // whatever it is, it is not what belongs here
+		d.hidden[positionOf(node).line] = true // it is out of place, so it may be anything
 		d.fail(node, key, "a section was expected here: write its keys below it, indented")
 		return
 	}
@@ -186,12 +187,13 @@ func (d *decoder) decode(node ast.Node, v reflect.Value, key string) {
 		switch {
 		case !known:
 			d.hidden[positionOf(entries.Key()).line] = true
-			d.problem(positionOf(entries.Key()), path, "unknown key: use one of %s", strings.Join(namesOf(v), ", "))
+			d.problem(positionOf(entries.Key()), path, "unknown key: use one of %s",
+				strings.Join(namesOf(v), ", "))
 		case seen[name]:
 			d.problem(positionOf(entries.Key()), path, "set a second time: keep one")
 		default:
 			seen[name] = true
-			if isSection(field) { // it is where its name is
+			if isSection(field) { // a section's position is its name's
 				d.at[path] = positionOf(entries.Key())
 			}
 			d.decode(entries.Value(), field, path)
@@ -199,13 +201,13 @@ func (d *decoder) decode(node ast.Node, v reflect.Value, key string) {
 	}
 }
 
-// isSection tells a struct of keys from one that is written as a text.
+// isSection reports whether a value is a struct of keys, not one written as text.
 func isSection(v reflect.Value) bool {
 	_, text := v.Addr().Interface().(encoding.TextUnmarshaler)
 	return !text && v.Kind() == reflect.Struct
 }
 
-// leaf decodes a value, and a list's values one by one.
+// leaf decodes a value, or a list's values one by one.
 func (d *decoder) leaf(node ast.Node, v reflect.Value, key string) {
 	if list, ok := node.(*ast.SequenceNode); ok && v.Kind() == reflect.Slice {
 		values := reflect.MakeSlice(v.Type(), len(list.Values), len(list.Values))
@@ -228,7 +230,7 @@ func (d *decoder) fail(node ast.Node, key, format string, args ...any) {
 	d.problem(positionOf(node), key, format, args...)
 }
 
-// expected says what a value of a type looks like.
+// expected describes what a value of a type looks like.
 func expected(t reflect.Type) string {
 	switch t.String() {
 	case "time.Duration":
@@ -281,7 +283,7 @@ func yamlPosition(err error) position {
 	return position{}
 }
 
-// firstLine leaves out the position, which is in front already, and the excerpt.
+// firstLine drops the position, which is reported separately, and the excerpt.
 func firstLine(text string) string {
 	first, _, _ := strings.Cut(text, "\n")
 	if _, rest, ok := strings.Cut(first, "] "); ok {

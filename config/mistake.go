@@ -8,16 +8,16 @@ import (
 	"unicode"
 )
 
-// Mistake is what is wrong with one key of a configuration, or with its syntax.
+// Mistake is a mistake in one key of a configuration, or in its syntax.
 type Mistake struct {
 	File         string
-	Line, Column int    // from 1; 0: the file says nothing of the key
-	Key          string // "relay.peers", "listen.turn_udp[1]"; empty: it is not about one
-	Text         string // what is wrong: what to do
-	excerpt      string // the line, as far as it may be shown
+	Line, Column int    // from 1; 0: the file does not set the key
+	Key          string // "relay.peers", "listen.turn_udp[1]"; empty: not about a key
+	Text         string // the fault and its remedy: "what is wrong: what to do"
+	excerpt      string // the part of the line that may be shown
 }
 
-// String is the mistake in one line: "file:line: key: what is wrong: what to do".
+// String returns the mistake on one line: "file:line: key: what is wrong: what to do".
 func (m Mistake) String() string {
 	text := place(m.File, m.Line) + ": "
 	if m.Key != "" {
@@ -26,9 +26,8 @@ func (m Mistake) String() string {
 	return text + m.Text
 }
 
-// Excerpt is the line of the file with a mark below the place, or "" where there is
-// none. What may be a secret that got into the wrong place is left out of it: the
-// value of an unknown key, and a line without any key.
+// Excerpt returns the line of the file with a mark below the position, or "" if there is none. It
+// omits what may be a misplaced secret: the value of an unknown key, and a line without a key.
 func (m Mistake) Excerpt() string {
 	if m.excerpt == "" {
 		return ""
@@ -44,10 +43,10 @@ func (m Mistake) Excerpt() string {
 	return number + m.excerpt + "\n" + fmt.Sprintf("%5s | ", "") + mark + "^\n"
 }
 
-// Mistakes is the error that names all of them.
+// Mistakes is an error that lists all mistakes.
 type Mistakes []Mistake
 
-// Error has a line for each.
+// Error returns a line for each.
 func (m Mistakes) Error() string {
 	var lines []string
 	for _, mistake := range m {
@@ -56,21 +55,21 @@ func (m Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Source tells where the values of a configuration come from.
+// Source is the origin of a configuration's values.
 type Source struct {
 	file  string
 	lines []string
-	at    map[string]position // of what the file sets
-	// Lines that are shown no further than their keys.
+	at    map[string]position // of the keys that the file sets
+	// hidden lines are shown only up to their key.
 	hidden map[int]bool
 }
 
 type position struct{ line, column int }
 
-// Decoded reports whether there was anything to decode: no file without syntax.
+// Decoded reports whether anything was decoded, which a syntax error prevents.
 func (s *Source) Decoded() bool { return len(s.at) > 0 }
 
-// Origin is "file:line" for a key that the file sets, and "default" for others.
+// Origin returns "file:line" for a key that the file sets, and "default" for others.
 func (s *Source) Origin(key string) string {
 	if at, set := s.at[key]; set {
 		return place(s.file, at.line)
@@ -78,8 +77,8 @@ func (s *Source) Origin(key string) string {
 	return "default"
 }
 
-// Mistakes finds the places of errors about what a configuration names, each of
-// which begins with its key: "tls.key: what is wrong".
+// Mistakes adds positions to errors about values of a configuration, each of which begins with its
+// key: "tls.key: what is wrong".
 func (s *Source) Mistakes(err error) (found Mistakes) {
 	var all Mistakes
 	if errors.As(err, &all) || err == nil {
@@ -96,7 +95,9 @@ func (s *Source) Mistakes(err error) (found Mistakes) {
 }
 
 func (s *Source) mistake(at position, key, text string) Mistake {
-	return Mistake{File: s.file, Line: at.line, Column: at.column, Key: key, Text: text, excerpt: s.excerpt(at, key)}
+	return Mistake{
+		File: s.file, Line: at.line, Column: at.column, Key: key, Text: text, excerpt: s.excerpt(at, key),
+	}
 }
 
 var (

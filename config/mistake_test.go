@@ -6,21 +6,23 @@ import (
 	"testing"
 )
 
-// TestExcerpts: the line and the place, and nothing that may be a secret.
+// TestExcerpts: the line and the position, and nothing that may be a secret.
 func TestExcerpts(t *testing.T) {
 	for name, test := range map[string]struct{ text, want string }{
 		"a value": {least + "listen:\n  turn_udp: [':3478', ':444']\n",
 			"    4 |   turn_udp: [':3478', ':444']\n      |                       ^\n"},
-		"a section":      {least + "relay: yes\n", "    3 | relay: ...\n      |        ^\n"},
-		"an unknown key": {least + "relay: {max_per_seat: 1, secret: hunter2}\n", "    3 | relay: ...\n      |           ^\n    3 | relay: ...\n      |           ^\n"},
-		"no colon":       {least + "relay:\n  hunter2\n", ""},
-		"a key below":    {least + "relay:\n  secret: hunter2\n", "    4 |   secret: ...\n      |   ^\n"},
-		"a password":     {least + "log: {level: 'https://a:hunter2@example.org/'}\n", "    3 | log: {level: 'https://...@example.org/'}\n      |              ^\n"},
-		"syntax":         {least + "listen: hunter2: x\n", "    3 | listen: ...\n      |         ^\n"},
-		"a tab":          {least + "relay:\n\tpeers: hunter2\n", "    4 | \tpeers: ...\n      | ^\n"},
-		"a secret file":  {"hunter2\n", ""},
-		"a key file":     {"-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", ""},
-		"a terminal's":   {least + "log: {level: \"\x1b[2J\"}\n", "    3 | log: {level: \"?[2J\"}\n      |              ^\n"},
+		"a section": {least + "relay: yes\n", "    3 | relay: ...\n      |        ^\n"},
+		"an unknown key": {least + "relay: {max_per_seat: 1, secret: hunter2}\n",
+			"    3 | relay: ...\n      |           ^\n    3 | relay: ...\n      |           ^\n"},
+		"no colon":    {least + "relay:\n  hunter2\n", ""},
+		"a key below": {least + "relay:\n  secret: hunter2\n", "    4 |   secret: ...\n      |   ^\n"},
+		"a password": {least + "log: {level: 'https://a:hunter2@example.org/'}\n",
+			"    3 | log: {level: 'https://...@example.org/'}\n      |              ^\n"},
+		"syntax":        {least + "listen: hunter2: x\n", "    3 | listen: ...\n      |         ^\n"},
+		"a tab":         {least + "relay:\n\tpeers: hunter2\n", "    4 | \tpeers: ...\n      | ^\n"},
+		"a secret file": {"hunter2\n", ""},
+		"a key file":    {"-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", ""},
+		"a terminal's":  {least + "log: {level: \"\x1b[2J\"}\n", "    3 | log: {level: \"?[2J\"}\n      |              ^\n"},
 	} {
 		_, err := Parse("x.yaml", []byte(test.text))
 		var mistakes Mistakes
@@ -38,8 +40,7 @@ func TestExcerpts(t *testing.T) {
 	}
 }
 
-// TestShowIsAConfiguration: what is shown of values reads as the same ones, with the
-// places that set them.
+// TestShowIsAConfiguration: its output reads back as the same values, with their origins.
 func TestShowIsAConfiguration(t *testing.T) {
 	text := least + `
 listen:
@@ -71,8 +72,10 @@ log: {level: warn}
 		t.Errorf("read again: %+v, want %+v", again, c)
 	}
 	for _, want := range []string{
-		"name: relay.example.org # x.yaml:1\n", "  key: k.pem # x.yaml:2\n", "  turn_tcp: [\":3478\", \":3479\"] # default\n",
-		"  ports: 50000-60000 # x.yaml:13\n", "  level: warn # x.yaml:15\n", "    cache: /var/lib/praxisrelay/acme # default\n",
+		"name: relay.example.org # x.yaml:1\n", "  key: k.pem # x.yaml:2\n",
+		"  turn_tcp: [\":3478\", \":3479\"] # default\n",
+		"  ports: 50000-60000 # x.yaml:13\n", "  level: warn # x.yaml:15\n",
+		"    cache: /var/lib/praxisrelay/acme # default\n",
 		"  allow: [10.0.0.0/8] # x.yaml:12\n", "drain_timeout: 1m # default\n",
 	} {
 		if !strings.Contains(shown.String(), want) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// PageURL is the address of an appliance's page, by its name or address.
+// PageURL returns the URL of an appliance's page, from its name or address.
 func PageURL(name string, port uint16) string {
 	host := net.JoinHostPort(name, strconv.Itoa(int(port)))
 	if port == 443 {

@@ -13,8 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Show writes all values as a configuration of their own, each with its origin as a
-// comment. What stands before the @ of a URL is left out.
+// Show writes all values as a configuration, each with its origin in a comment. The user and
+// password of a URL are omitted.
 func (s *Source) Show(w io.Writer, c Config) error {
 	return s.show(w, reflect.ValueOf(&c).Elem(), "", "")
 }
@@ -33,7 +33,8 @@ func (s *Source) show(w io.Writer, v reflect.Value, prefix, indent string) error
 		}
 		text, err := encode(field)
 		if err == nil {
-			_, err = fmt.Fprintf(w, "%s%s: %s # %s\n", indent, name, userinfo.ReplaceAllString(text, "://...@"), s.Origin(key))
+			_, err = fmt.Fprintf(w, "%s%s: %s # %s\n", indent, name,
+				userinfo.ReplaceAllString(text, "://...@"), s.Origin(key))
 		}
 		if err != nil {
 			return err
@@ -42,7 +43,7 @@ func (s *Source) show(w io.Writer, v reflect.Value, prefix, indent string) error
 	return nil
 }
 
-// encode writes a value as YAML, in one line.
+// encode writes a value as YAML on one line.
 func encode(v reflect.Value) (string, error) {
 	switch v := v.Interface().(type) {
 	case time.Duration: // 8h, not 8h0m0s

@@ -5,9 +5,8 @@ import (
 	"errors"
 )
 
-// PlainText returns what is in a text file without what editors on Windows add: a byte
-// order mark in front, which would belong to the first key, and CR before LF. UTF-16 is
-// an error.
+// PlainText removes from a text file what Windows editors add: a byte order mark at the start,
+// which would become part of the first key, and CR before LF. UTF-16 is an error.
 func PlainText(text []byte) ([]byte, error) {
 	for _, mark := range [][]byte{{0xff, 0xfe}, {0xfe, 0xff}} {
 		if bytes.HasPrefix(text, mark) {

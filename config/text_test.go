@@ -20,7 +20,7 @@ func utf16Of(text string, bigEndian bool) string {
 	return b.String()
 }
 
-// TestFilesFromWindows: a byte order mark and CRLF change nothing, UTF-16 is called that.
+// TestFilesFromWindows: a byte order mark and CRLF change nothing, UTF-16 is reported.
 func TestFilesFromWindows(t *testing.T) {
 	const unix = "name: relay.example.org\ntls: {certificate: /c, key: /k}\nrelay:\n  peers: open\n"
 	want, err := Parse("f", []byte(unix))
@@ -43,13 +43,14 @@ func TestFilesFromWindows(t *testing.T) {
 		"without a mark": utf16Of(windows, false), "neither": utf16Of(windows, true),
 	} {
 		_, err := Parse("f", []byte(text))
-		if mistakes, ok := err.(Mistakes); !ok || len(mistakes) != 1 || !strings.Contains(err.Error(), "UTF-16") {
+		if mistakes, ok := err.(Mistakes); !ok || len(mistakes) != 1 ||
+			!strings.Contains(err.Error(), "UTF-16") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestMaxSocketPath: it is the kernel's.
+// TestMaxSocketPath is the kernel's limit.
 func TestMaxSocketPath(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for length, fits := range map[int]bool{maxSocketPath: true, maxSocketPath + 1: false} {

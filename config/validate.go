@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// validate notes every value that cannot be meant.
+// validate records every invalid value.
 func (c *Config) validate(d *decoder) {
 	if c.Name == "" {
 		d.wrong("name", "missing: set it to the DNS name that clients use, like relay.example.org")
@@ -91,9 +91,9 @@ func (c *Config) validate(d *decoder) {
 		key := fmt.Sprintf("relay.addresses[%d]", i)
 		switch {
 		case !addr.IsValid():
-			continue // complained about already
+			continue // already reported
 		case addr.IsUnspecified() || addr.IsMulticast() || addr.Zone() != "" || addr.Is4In6():
-			d.wrong(key, "%s is no address of one host: use the server's own", addr)
+			d.wrong(key, "%s is not the address of a host: use the server's own", addr)
 		case addr.Is4():
 			four++
 		default:
@@ -108,7 +108,9 @@ func (c *Config) validate(d *decoder) {
 	between(d, "relay.max_per_seat", c.Relay.MaxPerSeat, 4, 1000)
 	between(d, "relay.max_per_appointment", c.Relay.MaxPerAppointment, 4, 1000)
 	if c.Relay.MaxPerAppointment < 2*c.Relay.MaxPerSeat {
-		d.wrong("relay.max_per_appointment", "%d leave no room for both seats: use at least %d, twice relay.max_per_seat", c.Relay.MaxPerAppointment, 2*c.Relay.MaxPerSeat)
+		d.wrong("relay.max_per_appointment",
+			"%d leave no room for both seats: use at least %d, twice relay.max_per_seat",
+			c.Relay.MaxPerAppointment, 2*c.Relay.MaxPerSeat)
 	}
 	between(d, "relay.max_per_prefix", c.Relay.MaxPerPrefix, 4, 1_000_000)
 	between(d, "relay.max_allocations", c.Relay.MaxAllocations, 4, 1_000_000)
@@ -116,7 +118,8 @@ func (c *Config) validate(d *decoder) {
 	rate(d, "relay.total_rate", c.Relay.TotalRate, 1_000_000)
 	between(d, "relay.unauthenticated_rate", c.Relay.UnauthenticatedRate, 1, 1_000_000)
 	if a := c.Signal.Admission; a != ByDoctor && a != None {
-		d.wrong("signal.admission", "%q is neither %s (patients wait until the doctor lets them in) nor %s", a, ByDoctor, None)
+		d.wrong("signal.admission", "%q is neither %s (patients wait until the doctor lets them in) nor %s",
+			a, ByDoctor, None)
 	}
 	between(d, "signal.max_message", c.Signal.MaxMessage, 16<<10, 64<<10)
 	between(d, "listen.max_connections", c.Listen.MaxConnections, 10, 1_000_000)
@@ -131,26 +134,30 @@ func (c *Config) validate(d *decoder) {
 	between(d, "drain_timeout", c.DrainTimeout, 0, 24*time.Hour)
 }
 
-// maxSocketPath is how many bytes the kernel takes for the path of a unix socket, which
-// ends with a NUL.
+// maxSocketPath is how many bytes the kernel allows for the path of a unix socket, without the
+// final NUL.
 const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// validateAdminSocket looks for what the kernel or Go would make something else of.
+// validateAdminSocket rejects paths that the kernel or Go would misinterpret.
 func (c *Config) validateAdminSocket(d *decoder) {
 	switch path := c.Signal.AdminSocket; {
 	case len(path) > maxSocketPath:
-		d.wrong("signal.admin_socket", "%q has %d bytes, the path of a unix socket at most %d: name one in a folder like /run/praxisrelay", path, len(path), maxSocketPath)
+		d.wrong("signal.admin_socket",
+			"%q has %d bytes, the path of a unix socket at most %d: name one in a folder like /run/praxisrelay",
+			path, len(path), maxSocketPath)
 	case strings.HasPrefix(path, "@"):
-		d.wrong("signal.admin_socket", "%q would be an abstract socket, which everybody on this host may open: name a file", path)
+		d.wrong("signal.admin_socket",
+			"%q would be an abstract socket, which everybody on this host may open: name a file", path)
 	}
 }
 
-// validateTLS looks at where the certificate comes from: files, or an authority.
+// validateTLS checks the source of the certificate: files, or an authority.
 func (c *Config) validateTLS(d *decoder) {
 	acme := c.TLS.ACME
 	if acme.Directory == "" {
 		if c.TLS.Certificate == "" {
-			d.wrong("tls.certificate", "missing: set it to the file of the certificate chain (PEM), or set tls.acme.directory")
+			d.wrong("tls.certificate",
+				"missing: set it to the file of the certificate chain (PEM), or set tls.acme.directory")
 		}
 		if c.TLS.Key == "" {
 			d.wrong("tls.key", "missing: set it to the file of the certificate's private key (PEM)")
@@ -159,9 +166,12 @@ func (c *Config) validateTLS(d *decoder) {
 	}
 	switch directory, err := url.Parse(acme.Directory); {
 	case userinfo.MatchString(acme.Directory): // not repeated
-		d.wrong("tls.acme.directory", "it has a user or a password, which ACME has no use for: leave out what stands before the @")
+		d.wrong("tls.acme.directory",
+			"it has a user or a password, which ACME does not use: delete everything before the @")
 	case err != nil || directory.Scheme != "https" || directory.Host == "":
-		d.wrong("tls.acme.directory", "%q is not the URL of an ACME directory: write it like https://acme-v02.api.letsencrypt.org/directory", acme.Directory)
+		d.wrong("tls.acme.directory",
+			"%q is not the URL of an ACME directory: "+
+				"write it like https://acme-v02.api.letsencrypt.org/directory", acme.Directory)
 	}
 	if c.TLS.Certificate != "" || c.TLS.Key != "" {
 		d.wrong("tls.acme.directory", "tls.certificate or tls.key is set too: keep the files or ACME")
@@ -177,8 +187,8 @@ func (c *Config) validateTLS(d *decoder) {
 	}
 }
 
-// validateFiles looks for different files of one base name. The unit hands them over as
-// credentials under that name (LoadCredential), so that one would be read for both.
+// validateFiles rejects different files with the same base name. The unit hands them over as
+// credentials under that name (LoadCredential), so one would be read for both.
 func (c *Config) validateFiles(d *decoder) {
 	type named struct{ key, file string }
 	files := []named{
@@ -199,21 +209,27 @@ func (c *Config) validateFiles(d *decoder) {
 		if !taken {
 			first[base] = this
 		} else if filepath.Clean(other.file) != filepath.Clean(this.file) {
-			d.wrong(this.key, "%s has the same name as %s, and both would be the credential %s of the unit: rename one", this.file, other.key, base)
+			d.wrong(this.key,
+				"%s has the same name as %s, and both would be the credential %s of the unit: rename one",
+				this.file, other.key, base)
 		}
 	}
 }
 
-// validatePeers looks at what only the open relay, or a relay behind a NAT, needs.
+// validatePeers checks what only the open relay, or a relay behind a NAT, needs.
 func (c *Config) validatePeers(d *decoder) {
 	r := c.Relay
 	if r.Peers != Paired && r.Peers != Open {
-		d.wrong("relay.peers", "%q is neither %s (the seats of an appointment reach each other) nor %s (and public peers)", r.Peers, Paired, Open)
+		d.wrong("relay.peers",
+			"%q is neither %s (the seats of an appointment reach each other) nor %s (and public peers)",
+			r.Peers, Paired, Open)
 	}
 	if r.Ports.First < 1024 || r.Ports.First > r.Ports.Last {
-		d.wrong("relay.ports", "%d-%d cannot be used: write first-last, from 1024 up", r.Ports.First, r.Ports.Last)
+		d.wrong("relay.ports", "%d-%d cannot be used: write first-last, from 1024 up", r.Ports.First,
+			r.Ports.Last)
 	}
-	lists := map[string][]netip.Prefix{"relay.allow": r.Allow, "relay.deny": r.Deny, "listen.proxy_protocol_from": c.Listen.ProxyProtocolFrom}
+	lists := map[string][]netip.Prefix{"relay.allow": r.Allow, "relay.deny": r.Deny,
+		"listen.proxy_protocol_from": c.Listen.ProxyProtocolFrom}
 	for key, list := range lists {
 		for i, prefix := range list {
 			key := fmt.Sprintf("%s[%d]", key, i)
@@ -221,14 +237,16 @@ func (c *Config) validatePeers(d *decoder) {
 			case !prefix.IsValid():
 				d.wrong(key, "missing: write a network like 192.0.2.0/24")
 			case prefix != prefix.Masked():
-				d.wrong(key, "%v has bits behind its length: did you mean %v?", prefix, prefix.Masked())
+				d.wrong(key, "%v has bits beyond its length: did you mean %v?", prefix, prefix.Masked())
 			}
 		}
 	}
 	switch public := r.PublicAddress; {
 	case !public.IsValid():
 	case !Public(public):
-		d.wrong("relay.public_address", "%s is no address that clients could reach: use the one that the NAT translates to this server", public)
+		d.wrong("relay.public_address",
+			"%s is not an address that clients could reach: use the one that the NAT translates to this server",
+			public)
 	case r.PublicAddressFrom != "":
 		d.wrong("relay.public_address_from", "relay.public_address is set too: keep one of them")
 	}
@@ -241,24 +259,26 @@ func (c *Config) validatePeers(d *decoder) {
 	}
 }
 
-// Public reports whether clients elsewhere could reach addr, as relay.public_address must be.
+// Public reports whether clients elsewhere could reach addr, as relay.public_address requires.
 func Public(addr netip.Addr) bool {
-	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsMulticast() && !addr.IsLoopback() && addr.Zone() == "" && !addr.Is4In6()
+	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsMulticast() && !addr.IsLoopback() &&
+		addr.Zone() == "" && !addr.Is4In6()
 }
 
-func rate(d *decoder, key string, value, least int) {
-	if value != 0 && value < least {
-		d.wrong(key, "%v bytes per second carry no call: use at least %v, or 0 for no limit", value, least)
+func rate(d *decoder, key string, value, minimum int) {
+	if value != 0 && value < minimum {
+		d.wrong(key, "%v bytes per second cannot carry a call: use at least %v, or 0 for no limit",
+			value, minimum)
 	}
 }
 
-func between[T int | time.Duration](d *decoder, key string, value, least, most T) {
-	if value < least || value > most {
-		d.wrong(key, "%v is out of bounds: use %v to %v", value, least, most)
+func between[T int | time.Duration](d *decoder, key string, value, minimum, maximum T) {
+	if value < minimum || value > maximum {
+		d.wrong(key, "%v is out of bounds: use %v to %v", value, minimum, maximum)
 	}
 }
 
-// checkAddress says what is wrong with an address to listen on, if anything.
+// checkAddress returns what is wrong with a listen address, or "".
 func checkAddress(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -275,7 +295,7 @@ func checkAddress(address string) string {
 	return ""
 }
 
-// checkTURNAddress is checkAddress for what browsers are to reach a relay at.
+// checkTURNAddress is checkAddress for addresses at which browsers use TURN.
 func checkTURNAddress(address string) string {
 	if problem := checkAddress(address); problem != "" {
 		return problem
@@ -283,7 +303,7 @@ func checkTURNAddress(address string) string {
 	_, port, _ := net.SplitHostPort(address)
 	n, _ := strconv.Atoi(port)
 	if n != 0 && n != 53 && n != 80 && n != 443 && n < 1024 {
-		return "browsers use TURN on the ports 53, 80, 443 and from 1024 up only: choose one of these"
+		return "browsers use TURN only on the ports 53, 80, 443 and from 1024 up: choose one of these"
 	}
 	return ""
 }

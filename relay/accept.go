@@ -15,8 +15,8 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// validationProtocol is what an authority negotiates that validates a name (RFC 8737,
-// section 6.2).
+// validationProtocol is the ALPN protocol of an authority that validates a name (RFC 8737, section
+// 6.2).
 const validationProtocol = "acme-tls/1"
 
 // streamListener is one TCP, TLS, HTTPS or HTTP listener.
@@ -25,10 +25,10 @@ type streamListener struct {
 	transport core.Transport
 	tls       *tls.Config
 	proxies   []netip.Prefix
-	http      *httpListener // where HTTP goes, on the shared port and on the one without TLS
+	http      *httpListener // receives HTTP, on the shared port and the one without TLS
 }
 
-// serve accepts connections until the listener is closed, and then ends them.
+// serve accepts connections until the listener is closed, and then ends them all.
 func (l *streamListener) serve(r *Relay) error {
 	var (
 		mu      sync.Mutex
@@ -49,7 +49,7 @@ func (l *streamListener) serve(r *Relay) error {
 			return nil
 		}
 		if err != nil {
-			// Out of descriptors, most likely: others may end meanwhile.
+			// Most likely out of file descriptors: connections may end meanwhile.
 			time.Sleep(50 * time.Millisecond)
 			continue
 		}
@@ -102,11 +102,11 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 	n := 0
 	protocol := secured.ConnectionState().NegotiatedProtocol
 	if protocol == validationProtocol {
-		return false // the handshake was all
+		return false // there is nothing after the handshake
 	}
 	if l.http != nil && protocol != "stun.turn" {
-		// STUN begins with two zero bits and a small method, HTTP with a letter.
-		// ALPN or SNI cannot be asked: for TURN browsers send neither.
+		// STUN begins with two zero bits and a small method, HTTP with a letter. ALPN and SNI are
+		// no help: browsers send neither for TURN.
 		var err error
 		if n, err = secured.Read(first[:]); err != nil || n == 0 {
 			return false
@@ -122,7 +122,7 @@ func (l *streamListener) serveConn(r *Relay, conn net.Conn) (handed bool) {
 	return false
 }
 
-// handshake does TLS's, unless too many are under way.
+// handshake performs the TLS handshake, unless too many are in progress.
 func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) bool {
 	release, ok := r.handshakes.Admit(client)
 	if !ok {
@@ -138,11 +138,11 @@ func (l *streamListener) handshake(r *Relay, client netip.Addr, conn *tls.Conn) 
 	return true
 }
 
-// maxHandshake is how many bytes a client's part of TLS's handshake may have: a
-// ClientHello with post-quantum keys has two thousand. The library would collect 64 kB.
+// maxHandshake bounds the bytes that a client sends in the TLS handshake. A ClientHello with
+// post-quantum keys has two thousand; the library would collect 64 kB.
 const maxHandshake = 8 << 10
 
-// boundedConn ends after so many bytes.
+// boundedConn reads as ended after left bytes.
 type boundedConn struct {
 	net.Conn
 	left int64
@@ -157,7 +157,7 @@ func (c *boundedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// httpListener is a net.Listener of connections that were accepted elsewhere.
+// httpListener is a net.Listener for connections that were accepted elsewhere.
 type httpListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -194,7 +194,7 @@ func (h *httpListener) Close() error {
 
 func (h *httpListener) Addr() net.Addr { return h.addr }
 
-// sniffedConn gives back what was read to look at.
+// sniffedConn returns the bytes already read before those of the connection.
 type sniffedConn struct {
 	net.Conn
 	first []byte

@@ -19,7 +19,7 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// gone waits until the other side has closed a connection.
+// gone waits until the relay has closed a connection.
 func gone(t *testing.T, conn net.Conn) bool {
 	t.Helper()
 	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -27,7 +27,7 @@ func gone(t *testing.T, conn net.Conn) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// answers reports whether a connection's Binding request is answered, and with what.
+// answers reports whether a connection's Binding request is answered, and with which address.
 func answers(t *testing.T, conn net.Conn) (mapped stun.XORMappedAddress, ok bool) {
 	t.Helper()
 	request := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
@@ -47,7 +47,7 @@ func answers(t *testing.T, conn net.Conn) (mapped stun.XORMappedAddress, ok bool
 	return mapped, true
 }
 
-// until waits for what the relay does on its own time.
+// until waits for what the relay does asynchronously.
 func until(t *testing.T, done func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(time.Millisecond)
@@ -70,7 +70,7 @@ func from(t *testing.T, source, address string) net.Conn {
 	return conn
 }
 
-// TestConnectionsAreBounded, per source prefix and in all, and what ends makes room.
+// TestConnectionsAreBounded, per source prefix and in all, and an ended connection makes room.
 func TestConnectionsAreBounded(t *testing.T) {
 	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) {
 		listen.MaxConnections, listen.MaxConnectionsPerPrefix = 5, 3
@@ -103,8 +103,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 	})
 }
 
-// TestHalfOpenHandshakesAreBounded: those who say nothing keep nobody else out, but
-// for their own network.
+// TestHalfOpenHandshakesAreBounded: clients that stay silent keep out nobody beyond their own
+// network.
 func TestHalfOpenHandshakesAreBounded(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) { listen.MaxHandshakes = 8 })
@@ -127,7 +127,7 @@ func TestHalfOpenHandshakesAreBounded(t *testing.T) {
 		}
 		until(t, func() bool { return halfOpen(2) })
 		if secure("127.0.0.1") {
-			t.Error("a third handshake from one address is served next to two that are half open")
+			t.Error("a third handshake from one address is served despite two half-open ones")
 		}
 		if !secure("127.0.0.2") {
 			t.Error("another network's handshake is refused")
@@ -137,13 +137,13 @@ func TestHalfOpenHandshakesAreBounded(t *testing.T) {
 		}
 		until(t, func() bool { return halfOpen(0) })
 		if !secure("127.0.0.1") {
-			t.Error("what ended makes no room")
+			t.Error("an ended handshake makes no room")
 		}
 	}
 }
 
-// TestProxyProtocol: from a trusted proxy the client is whom the header names, over
-// TCP, TLS and the shared port; others cannot name anybody.
+// TestProxyProtocol: behind a trusted proxy the client is the one in the header, over TCP, TLS and
+// the shared port; others cannot claim an address.
 func TestProxyProtocol(t *testing.T) {
 	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) {
 		listen.ProxyProtocolFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
@@ -162,7 +162,8 @@ func TestProxyProtocol(t *testing.T) {
 	})
 	datagrams := proxyHeader(t, &proxyproto.Header{
 		Version: 2, Command: proxyproto.PROXY, TransportProtocol: proxyproto.UDPv4,
-		SourceAddr: &net.UDPAddr{IP: client.IP, Port: 40000}, DestinationAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+		SourceAddr:      &net.UDPAddr{IP: client.IP, Port: 40000},
+		DestinationAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
 	})
 	unix := proxyHeader(t, &proxyproto.Header{
 		Version: 2, Command: proxyproto.PROXY, TransportProtocol: proxyproto.UnixStream,
@@ -186,7 +187,8 @@ func TestProxyProtocol(t *testing.T) {
 		}
 		for _, version := range []byte{1, 2} {
 			if got, ok := ask("127.0.0.2", header(version, proxyproto.PROXY)); !ok || got != client.String() {
-				t.Errorf("%v: after version %d the proxy's client is %v (%v), want %v", listener.address, version, got, ok, client)
+				t.Errorf("%v: after version %d the proxy's client is %v (%v), want %v",
+					listener.address, version, got, ok, client)
 			}
 		}
 		if got, ok := ask("127.0.0.2", header(2, proxyproto.LOCAL)); !ok || got[:10] != "127.0.0.2:" {
@@ -222,7 +224,7 @@ func proxyHeader(t *testing.T, h *proxyproto.Header) []byte {
 	return b
 }
 
-// TestProxysClientsAreCountedOneByOne: what they may is theirs, not the proxy's.
+// TestProxysClientsAreCountedOneByOne: each client has its own limits, not the proxy's.
 func TestProxysClientsAreCountedOneByOne(t *testing.T) {
 	l := newLabWith(t, loopback, func(listen *config.Listen, r *config.Relay) {
 		listen.ProxyProtocolFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
@@ -255,7 +257,8 @@ func TestProxysClientsAreCountedOneByOne(t *testing.T) {
 		}{{"203.0.113.7", true}, {"203.0.113.8", true}, {"203.0.113.7", false}, {"203.0.113.9", true}} {
 			conn, ok := through(step.client)
 			if ok != step.served {
-				t.Errorf("%v: a connection of %s is served: %v, want %v", listener.address, step.client, ok, step.served)
+				t.Errorf("%v: a connection of %s is served: %v, want %v", listener.address,
+					step.client, ok, step.served)
 			}
 			held = append(held, conn)
 		}
@@ -280,7 +283,7 @@ func TestProxysClientsAreCountedOneByOne(t *testing.T) {
 	}
 }
 
-// TestProxysConnectionsAreCountedBeforeTheirHeader, as handshakes that have not ended.
+// TestProxysConnectionsAreCountedBeforeTheirHeader, as unfinished handshakes.
 func TestProxysConnectionsAreCountedBeforeTheirHeader(t *testing.T) {
 	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) {
 		listen.ProxyProtocolFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
@@ -299,9 +302,9 @@ func TestProxysConnectionsAreCountedBeforeTheirHeader(t *testing.T) {
 	}
 }
 
-// TestWhoOnlyAsksIsCutOff: a connection without an allocation may ask a few times; with
-// one it may as long as the core answers.
-func TestWhoOnlyAsksIsCutOff(t *testing.T) {
+// TestARequesterWithoutAllocationIsCutOff: a connection without an allocation may send a few
+// requests; with one, as many as the core answers.
+func TestARequesterWithoutAllocationIsCutOff(t *testing.T) {
 	l := newLab(t, loopback)
 	conn := from(t, "127.0.0.1", l.Addresses().TCP[0].String())
 	asked := 0

@@ -12,11 +12,12 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// pair makes two allocations of one appointment that have a permission and a channel,
-// 0x4000, for each other.
+// pair makes two allocations of one appointment, each with a permission and channel 0x4000 for the
+// other.
 func (l *lab) pair(transport core.Transport, appointment string) (a, b *wire) {
 	l.Helper()
-	a, b = l.wire(transport, appointment, "doctor").allocate(lifetime(3600)), l.wire(transport, appointment, "patient").allocate(lifetime(3600))
+	a = l.wire(transport, appointment, "doctor").allocate(lifetime(3600))
+	b = l.wire(transport, appointment, "patient").allocate(lifetime(3600))
 	a.bind(b)
 	b.bind(a)
 	return a, b
@@ -35,11 +36,11 @@ func (w *wire) passes(to *wire) bool {
 	w.Helper()
 	media := channelData(0x4000, "media")
 	w.send(media)
-	w.quiet() // by its answer the media has been looked at
+	w.quiet() // by its answer the media has been handled
 	probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
 	to.send(probe.Raw)
 	got := to.receive()
-	if len(got) >= 9 && bytes.HasPrefix(media, got) { // over UDP without padding
+	if len(got) >= 9 && bytes.HasPrefix(media, got) { // no padding over UDP
 		to.receive()
 		return true
 	}
@@ -49,7 +50,7 @@ func (w *wire) passes(to *wire) bool {
 	return false
 }
 
-// TestTimeOnTheWire moves the clock across what ends, over UDP, TCP and TLS.
+// TestTimeOnTheWire moves the clock past expiries, over UDP, TCP and TLS.
 func TestTimeOnTheWire(t *testing.T) {
 	for _, test := range []struct {
 		name      string
@@ -66,14 +67,14 @@ func TestTimeOnTheWire(t *testing.T) {
 				}
 				c.step(time.Nanosecond)
 				if code := w.code(stun.MethodCreatePermission, peerAddr(w.relayed)); code != 437 {
-					t.Errorf("behind it: %d, want 437", code)
+					t.Errorf("after it: %d, want 437", code)
 				}
 				if n := l.Allocations(); n != 0 {
 					t.Errorf("%d allocations are left", n)
 				}
 			}
 		}},
-		{"a credential's expiry counts at Allocate alone", 1000, func(t *testing.T, l *lab, c *clock, transport core.Transport) {
+		{"a credential's expiry counts only at Allocate", 1000, func(t *testing.T, l *lab, c *clock, transport core.Transport) {
 			a, b := l.pair(transport, "a")
 			c.step(50 * time.Minute)
 			for _, w := range []*wire{a, b} {
@@ -81,12 +82,12 @@ func TestTimeOnTheWire(t *testing.T) {
 					t.Fatalf("Refresh: %d", code)
 				}
 			}
-			c.step(15 * time.Minute) // the credentials are over, and the nonces
+			c.step(15 * time.Minute) // the credentials and the nonces have expired
 			for _, w := range []*wire{a, b} {
 				w.nonce = ""
 				w.bind(map[*wire]*wire{a: b, b: a}[w])
 				if code := w.code(stun.MethodRefresh); code != 0 {
-					t.Errorf("Refresh with a credential that is over: %d", code)
+					t.Errorf("Refresh with an expired credential: %d", code)
 				}
 			}
 			if !a.passes(b) || !b.passes(a) {
@@ -98,49 +99,52 @@ func TestTimeOnTheWire(t *testing.T) {
 				t.Errorf("Allocate with it: %d, want 401", code)
 			}
 		}},
-		{"a channel's refresh is one of its permission", 1000, func(t *testing.T, l *lab, c *clock, transport core.Transport) {
-			a, b := l.pair(transport, "a")
-			c.step(4 * time.Minute)
-			a.bind(b)
-			b.bind(a)
-			c.step(5*time.Minute - time.Nanosecond)
-			if !a.passes(b) || !b.passes(a) {
-				t.Error("nothing passes within five minutes of a refresh")
-			}
-			c.step(time.Nanosecond)
-			if a.passes(b) || b.passes(a) {
-				t.Error("media passes without permission")
-			}
-			b.bind(a)
-			if !a.passes(b) {
-				t.Error("nothing passes after another refresh")
-			}
-		}},
-		{"nonces are over after an hour and for their address alone", 1000, func(t *testing.T, l *lab, c *clock, transport core.Transport) {
-			w := l.wire(transport, "a", "doctor").allocate(lifetime(3600))
-			c.step(30 * time.Minute)
-			if code := w.code(stun.MethodRefresh, lifetime(3600)); code != 0 {
-				t.Fatalf("Refresh: %d", code)
-			}
-			thief := l.wireFrom("127.0.0.2", transport, "a", "doctor")
-			thief.nonce = w.nonce
-			if code := thief.code(stun.MethodAllocate, udpTransport); code != 438 {
-				t.Errorf("a nonce of another address: %d, want 438", code)
-			}
-			c.step(30*time.Minute + time.Second)
-			if code := w.code(stun.MethodRefresh); code != 438 {
-				t.Errorf("a nonce after an hour: %d, want 438", code)
-			}
-			w.nonce = ""
-			if code := w.code(stun.MethodRefresh); code != 0 {
-				t.Errorf("a new nonce: %d", code)
-			}
-		}},
+		{"a channel's refresh also refreshes its permission", 1000,
+			func(t *testing.T, l *lab, c *clock, transport core.Transport) {
+				a, b := l.pair(transport, "a")
+				c.step(4 * time.Minute)
+				a.bind(b)
+				b.bind(a)
+				c.step(5*time.Minute - time.Nanosecond)
+				if !a.passes(b) || !b.passes(a) {
+					t.Error("nothing passes within five minutes of a refresh")
+				}
+				c.step(time.Nanosecond)
+				if a.passes(b) || b.passes(a) {
+					t.Error("media passes without permission")
+				}
+				b.bind(a)
+				if !a.passes(b) {
+					t.Error("nothing passes after another refresh")
+				}
+			}},
+		{"nonces expire after an hour and hold only for their address", 1000,
+			func(t *testing.T, l *lab, c *clock, transport core.Transport) {
+				w := l.wire(transport, "a", "doctor").allocate(lifetime(3600))
+				c.step(30 * time.Minute)
+				if code := w.code(stun.MethodRefresh, lifetime(3600)); code != 0 {
+					t.Fatalf("Refresh: %d", code)
+				}
+				thief := l.wireFrom("127.0.0.2", transport, "a", "doctor")
+				thief.nonce = w.nonce
+				if code := thief.code(stun.MethodAllocate, udpTransport); code != 438 {
+					t.Errorf("a nonce of another address: %d, want 438", code)
+				}
+				c.step(30*time.Minute + time.Second)
+				if code := w.code(stun.MethodRefresh); code != 438 {
+					t.Errorf("a nonce after an hour: %d, want 438", code)
+				}
+				w.nonce = ""
+				if code := w.code(stun.MethodRefresh); code != 0 {
+					t.Errorf("a new nonce: %d", code)
+				}
+			}},
 		{"Allocate is retransmitted for 39 seconds", 1000, func(t *testing.T, l *lab, c *clock, transport core.Transport) {
 			w := l.wire(transport, "a", "doctor")
 			m := w.build(stun.MethodAllocate, udpTransport)
 			first := w.ask(m)
-			for _, pause := range []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 8 * time.Second} {
+			for _, pause := range []time.Duration{500 * time.Millisecond, time.Second,
+				2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 8 * time.Second} {
 				c.step(pause)
 				before := l.state()
 				if again := w.ask(m); !bytes.Equal(again.Raw, first.Raw) {
@@ -151,27 +155,32 @@ func TestTimeOnTheWire(t *testing.T) {
 				}
 			}
 		}},
-		{"the budget for strangers is their network's, and UDP's", 1, func(t *testing.T, l *lab, c *clock, transport core.Transport) {
-			ask := func(w *wire) { w.ask(stun.MustBuild(stun.TransactionID, stun.BindingRequest)) }
-			greedy, other := l.wire(transport, "a", "doctor"), l.wireFrom("127.0.0.2", transport, "a", "doctor")
-			for range 10 { // ten seconds' worth
+		{"the budget for strangers is their network's, and UDP's", 1,
+			func(t *testing.T, l *lab, c *clock, transport core.Transport) {
+				ask := func(w *wire) { w.ask(stun.MustBuild(stun.TransactionID, stun.BindingRequest)) }
+				greedy := l.wire(transport, "a", "doctor")
+				other := l.wireFrom("127.0.0.2", transport, "a", "doctor")
+				for range 10 { // ten seconds' worth
+					ask(greedy)
+				}
+				if transport != core.UDP { // whose source may be forged
+					ask(greedy)
+					return
+				}
+				unanswered := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
+				greedy.send(unanswered.Raw)
+				ask(other) // after it in the same socket
+				c.step(time.Second)
 				ask(greedy)
-			}
-			if transport != core.UDP { // whose source may be forged
-				ask(greedy)
-				return
-			}
-			unanswered := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
-			greedy.send(unanswered.Raw)
-			ask(other) // behind it in the same socket
-			c.step(time.Second)
-			ask(greedy)
-		}},
+			}},
 	} {
 		for _, transport := range allTransports {
 			t.Run(test.name+", "+transport.String(), func(t *testing.T) {
 				c := newClock()
-				test.do(t, newLabAt(t, loopback, c.now, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = test.strangers }), c, transport)
+				l := newLabAt(t, loopback, c.now, func(_ *config.Listen, r *config.Relay) {
+					r.UnauthenticatedRate = test.strangers
+				})
+				test.do(t, l, c, transport)
 			})
 		}
 	}
@@ -203,7 +212,8 @@ func TestLimitsOnTheWire(t *testing.T) {
 			w := l.wire(transport, "a", "doctor").allocate()
 			for i := range 33 {
 				want := map[bool]int{true: 0, false: 508}[i < 32]
-				if code := w.code(stun.MethodChannelBind, number(uint16(0x4000+i)), peerAddr(documentation(0, uint16(5000+i)))); code != want {
+				if code := w.code(stun.MethodChannelBind, number(uint16(0x4000+i)),
+					peerAddr(documentation(0, uint16(5000+i)))); code != want {
 					t.Errorf("channel %d: %d, want %d", i+1, code, want)
 				}
 			}
@@ -227,14 +237,13 @@ func TestLimitsOnTheWire(t *testing.T) {
 	}
 }
 
-// documentation is an address that nobody has.
+// documentation is an address that nobody holds.
 func documentation(i int, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), port)
 }
 
-// quota checks a limit of two: those that live count, not those that were refused or
-// ended. One more for the seat gets the code; from another source, or for another seat
-// and appointment, there is room.
+// quota checks a limit of two: only live allocations count, not refused or ended ones. One more for
+// the seat gets the code; from another source, or for another seat and appointment, there is room.
 func quota(code int, seat, otherSeat, otherAppointment, source string) func(*testing.T, *lab, core.Transport) {
 	return func(t *testing.T, l *lab, transport core.Transport) {
 		first := l.wire(transport, "a", "doctor").allocate()

@@ -1,7 +1,7 @@
 package relay
 
-// Drain refuses new allocations from now on, or no longer, but to appointments that have
-// a call. Nothing that lives is touched.
+// Drain turns draining on or off. While the relay drains, it refuses new allocations, except for
+// appointments with a call. Live allocations are not affected.
 func (r *Relay) Drain(on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -15,8 +15,8 @@ func (r *Relay) Admits(appointment string) bool {
 	return r.core.Admits(r.now(), appointment)
 }
 
-// Calls returns how many appointments have a call: live allocations of two seats or, in
-// the open relay, media in the last half minute.
+// Calls returns the number of appointments with a call: live allocations of two seats or, in the
+// open relay, media in the last half minute.
 func (r *Relay) Calls() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

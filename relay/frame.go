@@ -9,11 +9,10 @@ import (
 
 var errFrame = errors.New("neither STUN nor ChannelData")
 
-// frameSize tells how long the message is that b begins with, or 0 while there
-// are too few bytes to know (RFC 8656, section 12.5: on streams ChannelData is
-// padded to a multiple of four). An error means that nothing further can be made
-// of the stream. Lengths are held in wide integers and bounded: a 16-bit sum
-// would wrap and make a frame of no length.
+// frameSize returns the size of the message at the start of b, or 0 if b is too short to know. On
+// streams ChannelData is padded to a multiple of four (RFC 8656, section 12.5). After an error the
+// stream cannot be parsed further. Sizes are wide integers and bounded: a 16-bit sum would wrap to
+// a frame of size zero.
 func frameSize(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil

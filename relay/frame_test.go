@@ -43,7 +43,8 @@ func FuzzFrameSize(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 8, 0x21, 0x12, 0xA4, 0x42})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		size, err := frameSize(b)
-		if size < 0 || size > core.MaxMessage || err != nil && size != 0 || err == nil && size == 0 && len(b) >= 8 {
+		if size < 0 || size > core.MaxMessage || err != nil && size != 0 ||
+			err == nil && size == 0 && len(b) >= 8 {
 			t.Fatalf("%x: %d, %v", b, size, err)
 		}
 		if size != 0 && size%4 != 0 {

@@ -2,15 +2,14 @@ package relay
 
 import "praxisrelay/relay/core"
 
-// laneLength is how many datagrams wait for the relay's lock, per socket. Beyond it
-// they are lost; those who ask ask again.
+// laneLength is how many datagrams per socket may wait for the relay's lock. More are lost; clients
+// retransmit their requests.
 const laneLength = 256
 
-// lane takes the STUN messages of a socket out of the media's way: who sends many
-// makes others wait that ask for something, not those that talk.
+// lane queues a socket's STUN messages, so a flood of requests delays other requests, not media.
 type lane struct {
 	waiting chan packet
-	free    chan []byte // as many buffers as may wait
+	free    chan []byte // one buffer per datagram that may wait
 }
 
 func newLane() *lane {
@@ -21,10 +20,10 @@ func newLane() *lane {
 	return l
 }
 
-// push copies a datagram, and returns false where there is no room.
+// push copies a datagram, and returns false if the lane is full.
 func (l *lane) push(p packet) bool {
 	if len(p.data) > core.MaxMessage {
-		return true // nothing that the core would look at
+		return true // the core would ignore it
 	}
 	select {
 	case b := <-l.free:
@@ -35,7 +34,7 @@ func (l *lane) push(p packet) bool {
 	}
 }
 
-// serve processes what waits until waiting is closed.
+// serve processes waiting datagrams until waiting is closed.
 func (l *lane) serve(r *Relay) {
 	in, out := make([]packet, 0, batchSize), make([]packet, 0, batchSize)
 	scratch := buffers(batchSize, core.MaxOutput)

@@ -12,8 +12,8 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// TestMediaDoesNotWaitForRequests: it passes while the relay's lock is held and requests
-// pile up behind it.
+// TestMediaDoesNotWaitForRequests: media passes while the relay's lock is held and requests pile
+// up.
 func TestMediaDoesNotWaitForRequests(t *testing.T) {
 	l := newLab(t, loopback)
 	a, b := l.wire(core.UDP, "x", "doctor").allocate(), l.wire(core.UDP, "x", "patient").allocate()
@@ -45,8 +45,7 @@ func TestMediaDoesNotWaitForRequests(t *testing.T) {
 	}
 }
 
-// TestShutdownWhileAllocationsArrive: those that were asked for while everything is
-// being closed are closed too.
+// TestShutdownWhileAllocationsArrive: allocations made during shutdown are closed too.
 func TestShutdownWhileAllocationsArrive(t *testing.T) {
 	l := newLabWith(t, loopback, openRelay())
 	r, err := Listen(l.options)
@@ -60,14 +59,14 @@ func TestShutdownWhileAllocationsArrive(t *testing.T) {
 	for range 20 {
 		w := (&lab{T: t, Relay: r, keys: l.keys, options: l.options}).wire(core.UDP, "a", "doctor")
 		clients = append(clients, w)
-		w.build(stun.MethodAllocate, udpTransport) // asks for the nonce
+		w.build(stun.MethodAllocate, udpTransport) // gets the nonce
 	}
 	r.mu.Lock()
 	for _, w := range clients {
 		w.send(w.build(stun.MethodAllocate, udpTransport).Raw)
 	}
 	cancel()
-	time.AfterFunc(100*time.Millisecond, r.mu.Unlock) // by then Serve waits for the lock, behind one of them
+	time.AfterFunc(100*time.Millisecond, r.mu.Unlock) // by then Serve waits for the lock, after one of them
 	select {
 	case err := <-served:
 		if free, all := r.Ports(); err != nil || free != all {

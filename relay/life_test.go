@@ -21,7 +21,7 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// tcpPipe is an end of a net.Pipe with addresses of TCP.
+// tcpPipe is an end of a net.Pipe with TCP addresses.
 type tcpPipe struct{ net.Conn }
 
 func (tcpPipe) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 3478} }
@@ -29,8 +29,8 @@ func (tcpPipe) RemoteAddr() net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 40000}
 }
 
-// TestSilentStreamsEnd: ten seconds after a connection began if no message came, thirty
-// after its last one, and not while it holds an allocation.
+// TestSilentStreamsEnd: after ten seconds without a first message, thirty seconds after the last
+// one, and never while they hold an allocation.
 func TestSilentStreamsEnd(t *testing.T) {
 	options := newLab(t, loopback).options
 	synctest.Test(t, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestSilentStreamsEnd(t *testing.T) {
 	})
 }
 
-// TestShutdownClosesEverySocket, also when one is closed already.
+// TestShutdownClosesEverySocket, even if one is already closed.
 func TestShutdownClosesEverySocket(t *testing.T) {
 	listen := config.Listen{
 		HTTPS: "127.0.0.1:0", TURNUDP: []string{"127.0.0.1:0", "127.0.0.1:0", "[::1]:0"},
@@ -139,17 +139,18 @@ func TestShutdownClosesEverySocket(t *testing.T) {
 	}
 }
 
-// TestPacketsCostNoMemory on their whole way: the core, the queue of a stream, the
-// system calls.
+// TestPacketsCostNoMemory on their whole path: the core, a stream's queue, the system calls.
 func TestPacketsCostNoMemory(t *testing.T) {
 	l := newLabWith(t, loopback, func(_ *config.Listen, r *config.Relay) { r.AllocationRate, r.TotalRate = 0, 0 })
 	const size = 16
-	most := 0.0
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		most = size / 2 // the race detector makes pools forget a quarter
+	limit := 0.0
+	if info, ok := debug.ReadBuildInfo(); ok &&
+		slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		limit = size / 2 // the race detector makes pools drop a quarter
 	}
 	for _, transport := range allTransports {
-		sender, receiver := l.wire(core.UDP, "a-"+transport.String(), "doctor").allocate(), l.wire(transport, "a-"+transport.String(), "patient").allocate()
+		sender := l.wire(core.UDP, "a-"+transport.String(), "doctor").allocate()
+		receiver := l.wire(transport, "a-"+transport.String(), "patient").allocate()
 		sender.bind(receiver)
 		receiver.bind(sender)
 		client := sender.tuple()
@@ -169,16 +170,16 @@ func TestPacketsCostNoMemory(t *testing.T) {
 		data := buffers(size, len(media))
 		forward := func() {
 			for i := range in {
-				copy(data[i], media) // which is rewritten
+				copy(data[i], media) // the relay rewrites it
 				in[i] = packet{client, data[i]}
 			}
 			l.process(in, scratch, out)
 		}
-		for range 4 * queueLength / size { // what a queue may hold is made once
+		for range 4 * queueLength / size { // fill the pools with as much as a queue may hold
 			forward()
 		}
 		allocations := testing.AllocsPerRun(1000, forward)
-		if allocations > most {
+		if allocations > limit {
 			t.Errorf("to %v: %d packets cost %v allocations", transport, size, allocations)
 		}
 		receiver.Close()
@@ -186,7 +187,7 @@ func TestPacketsCostNoMemory(t *testing.T) {
 	}
 }
 
-// small makes the kernel's buffers of a connection small.
+// small shrinks the kernel's buffers of a connection.
 func small(t *testing.T, conn net.Conn) {
 	t.Helper()
 	if secured, ok := conn.(*tls.Conn); ok {
@@ -204,11 +205,14 @@ func small(t *testing.T, conn net.Conn) {
 	}
 }
 
-// TestSlowReaderLosesTheOldestMedia: who reads late gets what is new, and every answer.
+// TestSlowReaderLosesTheOldestMedia: a late reader gets the latest media, and every answer.
 func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 	for _, transport := range []core.Transport{core.TCP, core.TLS} {
-		l := newLabWith(t, loopback, inquisitive(func(_ *config.Listen, r *config.Relay) { r.AllocationRate, r.TotalRate = 0, 0 }))
-		sender, slow := l.wire(core.UDP, "a", "doctor").allocate(), l.wire(transport, "a", "patient").allocate()
+		l := newLabWith(t, loopback, inquisitive(func(_ *config.Listen, r *config.Relay) {
+			r.AllocationRate, r.TotalRate = 0, 0
+		}))
+		sender := l.wire(core.UDP, "a", "doctor").allocate()
+		slow := l.wire(transport, "a", "patient").allocate()
 		sender.bind(slow)
 		slow.bind(sender)
 		reader, _ := l.streams.Load(slow.tuple().Conn)
@@ -235,7 +239,7 @@ func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 			return len(reader.queue.frames), answers
 		}
 		fill := func() {
-			full := 0 // times in a row: some were dropped
+			full := 0 // consecutive times that some were dropped
 			for deadline := time.Now().Add(10 * time.Second); full < 4; send(32) {
 				if frames, _ := waiting(); frames < queueLength {
 					full = 0
@@ -247,7 +251,7 @@ func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 				}
 			}
 		}
-		// Until an answer waits among the media. The kernel may still take some before.
+		// Until an answer waits among the media. The kernel may still take some first.
 		unanswered := map[[stun.TransactionIDSize]byte]bool{}
 		for waits := 0; waits == 0; {
 			fill()
@@ -272,7 +276,7 @@ func TestSlowReaderLosesTheOldestMedia(t *testing.T) {
 			}
 			got := binary.BigEndian.Uint32(b[4:])
 			if got < next {
-				t.Fatalf("%v: packet %d came behind %d", transport, got, next)
+				t.Fatalf("%v: packet %d came after %d", transport, got, next)
 			}
 			if got > next {
 				gaps++

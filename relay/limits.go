@@ -6,23 +6,24 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// LimitHits is how often a limit has refused or dropped something since the start.
+// LimitHits counts what a limit has refused or dropped since the start.
 type LimitHits struct {
-	Limit string // the configuration's key, where it is there
+	Limit string // the configuration key, if it has one
 	Hits  uint64
-	// Last is who was refused last, where the limit is one of a source prefix.
+	// Last is the client last refused, for limits on a source prefix.
 	Last netip.Addr
 }
 
-// LimitHits returns those of all limits.
+// LimitHits returns the hits of all limits.
 func (r *Relay) LimitHits() []LimitHits {
 	r.mu.Lock()
 	stats := r.core.Stats()
 	r.mu.Unlock()
 	refused := r.open.Refused()
 	busy := r.handshakes.Refused()
+	shaped := stats.Drops[core.DropAllocationRate] + stats.Drops[core.DropAppointmentRate]
 	hits := []LimitHits{
-		{"relay.allocation_rate", stats.Drops[core.DropAllocationRate] + stats.Drops[core.DropAppointmentRate], netip.Addr{}},
+		{"relay.allocation_rate", shaped, netip.Addr{}},
 		{"relay.total_rate", stats.Drops[core.DropTotalRate], netip.Addr{}},
 		{"listen.max_connections", refused.All, netip.Addr{}},
 		{"listen.max_connections_per_prefix", refused.Network, refused.Last},

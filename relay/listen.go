@@ -16,24 +16,24 @@ import (
 	"praxisrelay/relay/rcu"
 )
 
-// Options are what a relay is made of.
+// Options configure a relay.
 type Options struct {
 	Listen config.Listen
 	Relay  config.Relay
 	Keys   *credential.Keyring
-	// TLS has the certificate for the TLS and HTTPS listeners.
+	// TLS provides the certificate of the TLS and HTTPS listeners.
 	TLS *tls.Config
-	// Validation, if any, is asked first on the HTTPS port: it answers an authority that
-	// validates the name by TLS-ALPN-01.
+	// Validation, if set, is consulted first on the HTTPS port: it answers a certificate authority
+	// that validates the name with TLS-ALPN-01.
 	Validation func(*tls.ClientHelloInfo) (*tls.Config, error)
 	Now        func() time.Time
-	// Sockets binds the listeners; nil: they are bound as package net does it.
+	// Sockets binds the listeners; nil binds them with package net.
 	Sockets Sockets
-	// Observe is told what happens to clients; see core.Config.
+	// Observe receives the events of clients; see core.Config.
 	Observe func(core.Event)
 }
 
-// Sockets binds listeners, or has them from who started the process.
+// Sockets binds listeners, or takes them from the parent process.
 type Sockets interface {
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
@@ -49,8 +49,7 @@ func (ownSockets) ListenPacket(network, address string) (net.PacketConn, error) 
 	return net.ListenPacket(network, address)
 }
 
-// Listen binds every socket of the configuration, or none. Nothing is served
-// before Serve.
+// Listen binds all sockets of the configuration, or none. Serve starts serving.
 func Listen(o Options) (_ *Relay, err error) {
 	r := &Relay{
 		now:        o.Now,
@@ -103,8 +102,7 @@ func Listen(o Options) (_ *Relay, err error) {
 	return r, nil
 }
 
-// coreConfig is the configuration as the core wants it. The UDP sockets are bound
-// by now.
+// coreConfig converts the options for the core. The UDP sockets must be bound already.
 func (r *Relay) coreConfig(o Options) (core.Config, error) {
 	c := core.Config{
 		Keys:       o.Keys,
@@ -113,7 +111,7 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 		Observe:    o.Observe,
 	}
 	public := o.Relay.PublicAddress
-	if !public.IsValid() { // else the addresses that RFC 5780 asks for are a NAT's
+	if !public.IsValid() { // else the addresses in RFC 5780's answers would be the NAT's
 		for _, socket := range r.udp {
 			c.Listeners = append(c.Listeners, socket.local)
 		}
@@ -130,7 +128,8 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 		}
 		c.Open = &core.Open{
 			FirstPort: ports.First, LastPort: ports.Last,
-			Bind: r.bind, Release: r.release, Permits: r.peers.policy.Permits, MinPeerPort: policy.MinPort,
+			Bind: r.bind, Release: r.release,
+			Permits: r.peers.policy.Permits, MinPeerPort: policy.MinPort,
 		}
 		own, err := probe.HostAddresses()
 		if err == nil {
@@ -141,8 +140,8 @@ func (r *Relay) coreConfig(o Options) (core.Config, error) {
 		}
 		defer func() { r.peers.setOwn(own) }()
 	} else if !c.RelayedIPv4.IsValid() {
-		// Clients that ask for nothing else want IPv4, and the paired relay needs no
-		// address of its own for it: RFC 7600's dummy serves on a host without.
+		// Clients that request no family want IPv4, and the paired relay does not need an IPv4
+		// address of its own: on a host without one, RFC 7600's dummy address serves.
 		c.RelayedIPv4 = netip.AddrFrom4([4]byte{192, 0, 0, 8})
 	}
 	switch {
@@ -183,14 +182,14 @@ func (r *Relay) listenStream(o Options, address string, transport core.Transport
 	return l, nil
 }
 
-// Addresses are where a relay listens.
+// Addresses are the addresses on which a relay listens.
 type Addresses struct {
 	UDP, TCP, TLS []netip.AddrPort
 	HTTPS         netip.AddrPort
-	HTTP          netip.AddrPort // without TLS; not valid: nowhere
+	HTTP          netip.AddrPort // without TLS; invalid: none
 }
 
-// Addresses returns the bound addresses, in the configuration's order.
+// Addresses returns the bound addresses, in the order of the configuration.
 func (r *Relay) Addresses() Addresses {
 	var a Addresses
 	for _, socket := range r.udp {
@@ -212,12 +211,12 @@ func (r *Relay) Addresses() Addresses {
 	return a
 }
 
-// HTTP returns a listener of those connections to the HTTPS port that do not
-// speak TURN, with TLS already taken off.
+// HTTP returns a listener for the connections to the HTTPS port that do not speak TURN, with TLS
+// already removed.
 func (r *Relay) HTTP() net.Listener { return r.https.http }
 
-// PlainHTTP returns a listener of the connections to the port without TLS, which are
-// limited as all are; nil where there is none.
+// PlainHTTP returns a listener for the connections to the port without TLS, under the same limits;
+// nil if there is no such port.
 func (r *Relay) PlainHTTP() net.Listener {
 	if r.plain == nil {
 		return nil
@@ -248,8 +247,8 @@ func (r *Relay) endAll() {
 	r.core.Close(r.now())
 }
 
-// relayedAddresses returns what relayed addresses are made of: the configured
-// addresses, or those that the host has towards the world.
+// relayedAddresses returns the IP addresses of relayed addresses: the configured ones, or those
+// from which the host reaches the internet.
 func relayedAddresses(configured []netip.Addr) (ip4, ip6 netip.Addr) {
 	if len(configured) == 0 {
 		configured = []netip.Addr{outgoing("udp4", "192.0.2.1:9"), outgoing("udp6", "[2001:db8::1]:9")}
@@ -265,8 +264,8 @@ func relayedAddresses(configured []netip.Addr) (ip4, ip6 netip.Addr) {
 	return ip4, ip6
 }
 
-// outgoing asks the routing table for the host's own address towards another
-// one. Nothing is sent.
+// outgoing asks the routing table for the host's source address towards another address. Nothing is
+// sent.
 func outgoing(network, towards string) netip.Addr {
 	conn, err := net.Dial(network, towards)
 	if err != nil {

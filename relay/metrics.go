@@ -9,8 +9,8 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// metrics is the relay to Prometheus. Every series is there from the start, and their
-// number depends on nothing that clients do.
+// metrics exports the relay to Prometheus. Every series exists from the start, and their number
+// does not depend on clients.
 type metrics struct{ relay *Relay }
 
 // Collector returns the relay's metrics.
@@ -23,61 +23,79 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	// transport: udp, tcp, tls (see core.Transport).
 	allocationsDesc = describe("allocations",
-		"Live TURN allocations, by the transport of their clients. Near praxisrelay_relay_allocations_limit new calls are about to be refused: raise relay.max_allocations.", "transport")
+		"Live TURN allocations, by client transport. Near praxisrelay_relay_allocations_limit, "+
+			"new calls are about to be refused: raise relay.max_allocations.", "transport")
 	grantedDesc = describe("allocations_granted_total",
-		"TURN allocations that were made, by the transport of their clients; those of tests are not counted. Mostly tcp and tls say that networks block UDP: open UDP 3478.", "transport")
+		"TURN allocations made, by client transport; those of tests are not counted. If most are "+
+			"tcp and tls, networks block UDP: open UDP 3478.", "transport")
 	maxAllocationsDesc = describe("allocations_limit",
-		"The most allocations that may live at once, relay.max_allocations.")
+		"The maximum of live allocations, relay.max_allocations.")
 
-	// transport: as above, and relayed for peers of the open relay. direction: received
-	// from them and forwarded, sent to them.
+	// transport: as above, and relayed for peers of the open relay. direction: received or sent.
 	bytesDesc = describe("media_bytes_total",
-		"Bytes of relayed media as they pass, TURN's headers included and those of IP, UDP, TCP and TLS not. Near the line's speed, or relay.total_rate, pictures get worse: get a faster line.", "transport", "direction")
+		"Bytes of relayed media, including TURN headers but not those of IP, UDP, TCP and TLS. "+
+			"Near the line's speed, or relay.total_rate, pictures get worse: get a faster line.",
+		"transport", "direction")
 	packetsDesc = describe("media_packets_total",
-		"Packets of relayed media as they pass. Sent ones may still be lost behind, see queue and unsent of praxisrelay_relay_dropped_packets_total.", "transport", "direction")
+		"Packets of relayed media. Sent packets may still be lost later, see queue and unsent of "+
+			"praxisrelay_relay_dropped_packets_total.", "transport", "direction")
 
-	// reason: core.Drop, and queue, request_queue, unsent.
+	// reason: core.Drop, or queue, request_queue, unsent.
 	droppedDesc = describe("dropped_packets_total",
-		"Packets that were not relayed. no_route grows a little when calls begin and end; *_rate says that a limit shapes media; queue that a client's TCP is too slow; request_queue and unsent that this host is.", "reason")
+		"Packets that were not relayed. no_route grows a little when calls begin and end; *_rate "+
+			"means that a limit shapes media; queue, that a client's TCP is too slow; request_queue "+
+			"and unsent, that this host is.", "reason")
 
 	// result: core.Authentication.
 	authenticationsDesc = describe("authentications_total",
-		"TURN requests by what came of their credential. missing is every client's first request, stale_nonce one an hour; wrong_password and unknown_user in numbers are guesses, or TURN secrets that differ between servers.", "result")
+		"TURN requests, by the result of checking their credential. missing is every client's "+
+			"first request, stale_nonce one an hour; many wrong_password and unknown_user are "+
+			"guesses, or TURN secrets that differ between servers.", "result")
 
 	// method: binding, send, allocate, refresh, create_permission, channel_bind.
 	requestsDesc = describe("requests_total",
-		"STUN and TURN messages that were looked at. binding without the others in numbers is somebody who uses this server for its STUN alone.", "method")
-	// code: success, or that of the error (RFC 8656, section 19).
+		"STUN and TURN messages handled. Many binding without the others mean that somebody uses "+
+			"this server for STUN only.", "method")
+	// code: success, or the error code (RFC 8656, section 19).
 	answersDesc = describe("answers_total",
-		"Answers to STUN and TURN requests. 401 is every client's first; 486 and 508 say that a limit was hit, see praxisrelay_relay_limit_hits_total; 403 that a client wants to reach what it may not.", "code")
+		"Answers to STUN and TURN requests. 401 is every client's first; 486 and 508 mean that a "+
+			"limit was hit, see praxisrelay_relay_limit_hits_total; 403, that a client asked for a "+
+			"forbidden peer.", "code")
 
-	// limit: core.Limit, and those of listen.
+	// limit: core.Limit, or a limit of listen.
 	limitHitsDesc = describe("limit_hits_total",
-		"Refusals by the limit that was reached, named as in the configuration. Where those are refused who should not be, raise that limit.", "limit")
+		"Refusals, by the limit that was reached, named as in the configuration. If it refuses "+
+			"legitimate clients, raise that limit.", "limit")
 
 	connectionsDesc = describe("connections",
-		"Open TCP and TLS connections, those of HTTPS included. Near praxisrelay_relay_connections_limit new ones are about to be refused: raise listen.max_connections.")
+		"Open TCP and TLS connections, including HTTPS. Near praxisrelay_relay_connections_limit, "+
+			"new ones are about to be refused: raise listen.max_connections.")
 	maxConnectionsDesc = describe("connections_limit",
-		"The most connections that may be open at once, listen.max_connections.")
+		"The maximum of open connections, listen.max_connections.")
 	handshakingDesc = describe("handshakes",
-		"TLS handshakes that are under way. Some hundreds that stay are somebody who opens connections and says nothing.")
+		"TLS handshakes in progress. If some hundreds stay, somebody opens connections and stays "+
+			"silent.")
 	// result: ok, failed.
 	handshakesDesc = describe("handshakes_total",
-		"TLS handshakes that have ended. Scanners fail many; if ok stands still while clients complain, look at the certificate.", "result")
+		"Finished TLS handshakes. Scanners fail many; if ok stands still while clients complain, "+
+			"look at the certificate.", "result")
 
 	// reason: see ProxyRefusals.
 	proxyRefusalsDesc = describe("proxy_headers_refused_total",
-		"Connections that were cut for their PROXY header: invalid ones had none of version 1 or 2 though listen.proxy_protocol_from names their address, untrusted ones had one though it does not. Correct the proxy, or that key.", "reason")
+		"Connections cut for their PROXY header: invalid ones had no header of version 1 or 2 "+
+			"although listen.proxy_protocol_from names their address, untrusted ones had one although "+
+			"it does not. Correct the proxy, or that key.", "reason")
 
 	// state: free, used. Both are zero in the paired relay.
 	portsDesc = describe("ports",
-		"UDP ports for relayed addresses of the open relay, of the address that has fewer. When free ones run out, calls fail: widen relay.ports and the firewall's rule.", "state")
+		"UDP ports for relayed addresses of the open relay, for the address family with fewer "+
+			"free. When free ones run out, calls fail: widen relay.ports and the firewall's rule.", "state")
 )
 
-// Describe is of prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (m metrics) Describe(descs chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, descs) }
 
-// Collect is of prometheus.Collector.
+// Collect implements prometheus.Collector.
 func (m metrics) Collect(out chan<- prometheus.Metric) {
 	r := m.relay
 	now := r.Snapshot()

@@ -11,20 +11,20 @@ import (
 	"praxisrelay/relay/policy"
 )
 
-// peers is what only the open relay has: a socket for every relayed address, and
-// the policy of who is reached.
+// peers holds the open relay's additions: a socket for every relayed address, and the policy on
+// peers.
 type peers struct {
 	open   bool
 	policy policy.Policy
-	local4 netip.Addr // what sockets are bound to; clients may be told another
+	local4 netip.Addr // address that sockets are bound to; clients may be given another
 	local6 netip.Addr
-	public []netip.Addr // what they are told
-	all    int          // ports of each family
-	bound4 int          // of them in use
+	public []netip.Addr // addresses that clients are given
+	all    int          // ports per family
+	bound4 int          // ports in use
 	bound6 int
 }
 
-// setOwn tells the policy the appliance's own addresses.
+// setOwn gives the policy the appliance's own addresses.
 func (p *peers) setOwn(host []netip.Addr) {
 	p.policy.Own = append(host, p.public...)
 }
@@ -48,7 +48,7 @@ func (r *Relay) bind(relayed netip.AddrPort) error {
 	return nil
 }
 
-// listenPeer opens a socket that talks to peers, of which none is a broadcast address.
+// listenPeer opens a socket that can send to peers but not to a broadcast address.
 func listenPeer(local netip.AddrPort) (*net.UDPConn, error) {
 	network := "udp4"
 	if local.Addr().Is6() {
@@ -65,8 +65,8 @@ func listenPeer(local netip.AddrPort) (*net.UDPConn, error) {
 	return conn, nil
 }
 
-// check tells why the open relay could not bind any relayed address, now rather than
-// with the first client.
+// check reports at startup, rather than with the first client, why the open relay could not bind
+// any relayed address.
 func (p *peers) check(public netip.Addr) error {
 	for _, local := range []netip.Addr{p.local4, p.local6} {
 		if !local.IsValid() {
@@ -79,12 +79,13 @@ func (p *peers) check(public netip.Addr) error {
 		conn.Close()
 	}
 	if public.Is4() && !p.local4.IsValid() || public.Is6() && !p.local6.IsValid() {
-		return fmt.Errorf("relay.public_address: this host has no address of the family of %v that could be translated to it", public)
+		return fmt.Errorf("relay.public_address: this host has no address of the family of %v "+
+			"that a NAT could translate to it", public)
 	}
 	return nil
 }
 
-// release closes it.
+// release closes the socket of a relayed address.
 func (r *Relay) release(relayed netip.AddrPort) {
 	if conn, ok := r.relayed.Load(relayed); ok {
 		conn.Close()
@@ -117,8 +118,8 @@ func (r *Relay) receive(relayed netip.AddrPort, conn *net.UDPConn) {
 	}
 }
 
-// Ports returns how many relayed ports are free, and of how many, for the address
-// that has fewer. In the paired relay, which has no ports to run out of, both are zero.
+// Ports returns the free ports and the total for relayed addresses, of the family that has fewer
+// free. In the paired relay, which cannot run out of ports, both are zero.
 func (r *Relay) Ports() (free, all int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

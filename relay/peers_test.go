@@ -32,7 +32,7 @@ func openRelay(allow ...string) func(*config.Listen, *config.Relay) {
 	}
 }
 
-// inquisitive lets tests ask for more than strangers may.
+// inquisitive lets tests send more requests than strangers may.
 func inquisitive(change func(*config.Listen, *config.Relay)) func(*config.Listen, *config.Relay) {
 	return func(listen *config.Listen, r *config.Relay) {
 		change(listen, r)
@@ -51,7 +51,8 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 			}
 			defer conn.Close()
 			peer := conn.LocalAddr().(*net.UDPAddr).AddrPort()
-			w := l.wire(transport, "a", "doctor").allocate(attr{stun.AttrRequestedAddressFamily, []byte{family, 0, 0, 0}})
+			requested := attr{stun.AttrRequestedAddressFamily, []byte{family, 0, 0, 0}}
+			w := l.wire(transport, "a", "doctor").allocate(requested)
 			if w.relayed.Port() < 61000 || w.relayed.Port() > 61063 {
 				t.Errorf("the relayed address is %v", w.relayed)
 			}
@@ -73,7 +74,8 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 			w.send(sendTo(peer).Raw)
 			echo("out")
 			indication := new(stun.Message)
-			if err := stun.Decode(w.receive(), indication); err != nil || indication.Type != stun.NewType(stun.MethodData, stun.ClassIndication) {
+			if err := stun.Decode(w.receive(), indication); err != nil ||
+				indication.Type != stun.NewType(stun.MethodData, stun.ClassIndication) {
 				t.Fatalf("%v, %v", indication, err)
 			}
 			if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 0 {
@@ -104,11 +106,12 @@ func TestOpenRelayReachesAPeerOutside(t *testing.T) {
 	}
 }
 
-// TestOpenRelayDoesNotReachWhatItMustNot: CreatePermission and ChannelBind for what is
-// internal, this host's, or a spelling of it get 403, and Send asks too, although it
-// finds a permission that an earlier policy gave.
-func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
-	l := newLabWith(t, loopback, inquisitive(openRelay("127.0.0.0/8"))) // allowing a network allows no address of the host's own in it
+// TestOpenRelayDoesNotReachForbiddenPeers: CreatePermission and ChannelBind for internal addresses,
+// this host's, or other spellings of these get 403. Send checks too, even with a permission that an
+// earlier policy granted.
+func TestOpenRelayDoesNotReachForbiddenPeers(t *testing.T) {
+	// Allowing a network does not allow the host's own addresses in it.
+	l := newLabWith(t, loopback, inquisitive(openRelay("127.0.0.0/8")))
 	own, err := probe.HostAddresses()
 	if err != nil || len(own) == 0 {
 		t.Fatal("the host has no address", err)
@@ -126,8 +129,10 @@ func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
 		t.Fatalf("only %d addresses", len(addrs))
 	}
 	strict := policy.Policy{Allow: l.peers.policy.Allow, Own: append(own, policytest.Own...)}
-	lenient := policy.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}}
-	for _, addr := range addrs { // the host's only by their exact names
+	lenient := policy.Policy{
+		Allow: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")},
+	}
+	for _, addr := range addrs { // the host's own, recognized only by exact match
 		lenient.Allow = append(lenient.Allow, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
 	}
 	judgeBy := func(p policy.Policy) {
@@ -149,10 +154,11 @@ func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
 				appointment := fmt.Sprintf("%v-%v", transport, chunk[0].StringExpanded())
 				appointment = strings.NewReplacer(":", "-", ".", "-").Replace(appointment)
 				judgeBy(lenient)
-				w := l.wire(transport, appointment, "doctor").allocate(attr{stun.AttrRequestedAddressFamily, []byte{family, 0, 0, 0}})
+				requested := attr{stun.AttrRequestedAddressFamily, []byte{family, 0, 0, 0}}
+				w := l.wire(transport, appointment, "doctor").allocate(requested)
 				for _, addr := range chunk {
 					if addr.Unmap().IsUnspecified() {
-						continue // which no policy permits
+						continue // no policy permits it
 					}
 					if code := w.code(stun.MethodCreatePermission, peerAddr(netip.AddrPortFrom(addr, 5000))); code != 0 {
 						t.Errorf("%v: %v under the lenient policy: %d", transport, addr, code)
@@ -163,7 +169,7 @@ func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
 					peer := netip.AddrPortFrom(addr, 5000)
 					want := 403
 					if addr == w.relayed.Addr() {
-						want = 0 // a permission is for an address, and relayed ones are of this one
+						want = 0 // a permission covers an address, here the relay's own
 					}
 					if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != want {
 						t.Errorf("%v: CreatePermission for %v: %d, want %d", transport, peer, code, want)
@@ -171,7 +177,7 @@ func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
 					if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 403 {
 						t.Errorf("%v: ChannelBind to %v: %d, want 403", transport, peer, code)
 					}
-					w.silent(sendTo(peer).Raw) // which would note that there was media
+					w.silent(sendTo(peer).Raw) // state would show any media
 				}
 				l.Revoke(id(appointment), "", 0)
 			}
@@ -179,8 +185,8 @@ func TestOpenRelayDoesNotReachWhatItMustNot(t *testing.T) {
 	}
 }
 
-// TestSendJudgesThePort: a permission covers every port of an address, the policy does
-// not, and what it refuses leaves no trace, unlike what it lets pass.
+// TestSendJudgesThePort: a permission covers every port of an address, the policy does not. A
+// refused packet leaves no trace, unlike a forwarded one.
 func TestSendJudgesThePort(t *testing.T) {
 	l := newLabWith(t, loopback, inquisitive(openRelay("127.0.0.2/32")))
 	for _, transport := range allTransports {
@@ -196,24 +202,27 @@ func TestSendJudgesThePort(t *testing.T) {
 		w.send(sendTo(peer).Raw)
 		w.quiet()
 		if after := l.state(); after.equal(before) {
-			t.Errorf("%v: what passes leaves no trace", transport)
+			t.Errorf("%v: a forwarded packet leaves no trace", transport)
 		}
 	}
 }
 
-// TestRelayedAddresses: what clients are told, on hosts of every kind.
+// TestRelayedAddresses: the addresses that clients are given, on hosts of every kind.
 func TestRelayedAddresses(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*config.Relay)
 		want   [2]string // for IPv4 and IPv6; empty: 440
 	}{
-		"both":            {func(*config.Relay) {}, [2]string{"127.0.0.1", "::1"}},
-		"IPv4 alone":      {func(r *config.Relay) { r.Addresses = r.Addresses[:1] }, [2]string{"127.0.0.1", ""}},
-		"IPv6 alone":      {func(r *config.Relay) { r.Addresses = r.Addresses[1:] }, [2]string{"192.0.0.8", "::1"}},
-		"open, IPv6":      {func(r *config.Relay) { r.Addresses, r.Peers = r.Addresses[1:], config.Open }, [2]string{"", "::1"}},
-		"behind a NAT":    {func(r *config.Relay) { r.PublicAddress = netip.MustParseAddr("203.0.113.9") }, [2]string{"203.0.113.9", "::1"}},
-		"a NAT and open":  {func(r *config.Relay) { r.PublicAddress, r.Peers = netip.MustParseAddr("203.0.113.9"), config.Open }, [2]string{"203.0.113.9", "::1"}},
-		"NAT, over IPv6?": {func(r *config.Relay) { r.PublicAddress = netip.MustParseAddr("2001:db8::9") }, [2]string{"127.0.0.1", "2001:db8::9"}},
+		"both":       {func(*config.Relay) {}, [2]string{"127.0.0.1", "::1"}},
+		"only IPv4":  {func(r *config.Relay) { r.Addresses = r.Addresses[:1] }, [2]string{"127.0.0.1", ""}},
+		"only IPv6":  {func(r *config.Relay) { r.Addresses = r.Addresses[1:] }, [2]string{"192.0.0.8", "::1"}},
+		"open, IPv6": {func(r *config.Relay) { r.Addresses, r.Peers = r.Addresses[1:], config.Open }, [2]string{"", "::1"}},
+		"behind a NAT": {func(r *config.Relay) { r.PublicAddress = netip.MustParseAddr("203.0.113.9") },
+			[2]string{"203.0.113.9", "::1"}},
+		"a NAT and open": {func(r *config.Relay) { r.PublicAddress, r.Peers = netip.MustParseAddr("203.0.113.9"), config.Open },
+			[2]string{"203.0.113.9", "::1"}},
+		"NAT, over IPv6?": {func(r *config.Relay) { r.PublicAddress = netip.MustParseAddr("2001:db8::9") },
+			[2]string{"127.0.0.1", "2001:db8::9"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLabWith(t, loopback, func(_ *config.Listen, r *config.Relay) { test.change(r) })
@@ -236,20 +245,21 @@ func TestRelayedAddresses(t *testing.T) {
 	}
 }
 
-// TestNobodyIsReachedByBroadcast, though Go allows it every UDP socket.
+// TestNobodyIsReachedByBroadcast, although Go allows every UDP socket to broadcast.
 func TestNobodyIsReachedByBroadcast(t *testing.T) {
 	conn, err := listenPeer(netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.WriteToUDPAddrPort([]byte("all"), netip.MustParseAddrPort("127.255.255.255:5000")); !errors.Is(err, syscall.EACCES) {
+	everybody := netip.MustParseAddrPort("127.255.255.255:5000")
+	if _, err := conn.WriteToUDPAddrPort([]byte("all"), everybody); !errors.Is(err, syscall.EACCES) {
 		t.Errorf("a packet to everybody: %v, want %v", err, syscall.EACCES)
 	}
 }
 
-// TestOpenRelayThatCouldBindNothingDoesNotStart.
-func TestOpenRelayThatCouldBindNothingDoesNotStart(t *testing.T) {
+// TestOpenRelayThatCannotBindDoesNotStart, rather than failing with the first client.
+func TestOpenRelayThatCannotBindDoesNotStart(t *testing.T) {
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +274,9 @@ func TestOpenRelayThatCouldBindNothingDoesNotStart(t *testing.T) {
 		listen.HTTPS, listen.TURNUDP, listen.TURNTCP, listen.TURNTLS = loopback.HTTPS, loopback.TURNUDP, nil, nil
 		settings.Peers = config.Open
 		change(&settings)
-		r, err := Listen(Options{Listen: listen, Relay: settings, Keys: keys, TLS: &tls.Config{}, Now: time.Now})
+		r, err := Listen(Options{
+			Listen: listen, Relay: settings, Keys: keys, TLS: &tls.Config{}, Now: time.Now,
+		})
 		if err == nil {
 			r.Close()
 		}
@@ -274,7 +286,7 @@ func TestOpenRelayThatCouldBindNothingDoesNotStart(t *testing.T) {
 	}
 }
 
-// TestPeersAreSentEmptyDatagrams, by channels and by indications.
+// TestPeersAreSentEmptyDatagrams, through channels and indications.
 func TestPeersAreSentEmptyDatagrams(t *testing.T) {
 	l := newLabWith(t, loopback, openRelay("127.0.0.2/32"))
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2)})
@@ -287,11 +299,13 @@ func TestPeersAreSentEmptyDatagrams(t *testing.T) {
 	if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(peer)); code != 0 {
 		t.Fatal(code)
 	}
-	empty := stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodSend, stun.ClassIndication), peerAddr(peer), attr{stun.AttrData, nil})
+	empty := stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodSend, stun.ClassIndication),
+		peerAddr(peer), attr{stun.AttrData, nil})
 	for name, b := range map[string][]byte{"ChannelData": {0x40, 0, 0, 0}, "Send": empty.Raw} {
 		w.send(b)
 		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-		if n, from, err := conn.ReadFromUDPAddrPort(make([]byte, 10)); err != nil || n != 0 || from != w.relayed {
+		if n, from, err := conn.ReadFromUDPAddrPort(make([]byte, 10)); err != nil || n != 0 ||
+			from != w.relayed {
 			t.Errorf("%s: %d bytes from %v, %v", name, n, from, err)
 		}
 	}

@@ -15,12 +15,12 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// proxyHeaderBuffer holds the longest header of version 1, which has 107 bytes and must
-// arrive at once, and what most of version 2 need.
+// proxyHeaderBuffer holds the longest header of version 1, which has 107 bytes and must arrive at
+// once, and most headers of version 2.
 const proxyHeaderBuffer = 256
 
-// unproxied takes the header off a connection that a trusted proxy made, so that its
-// addresses are the client's. Others are left as they are: they cannot claim any.
+// unproxied removes the header from a trusted proxy's connection, so that its addresses are the
+// client's. Other connections are left unchanged: they cannot claim an address.
 func (l *streamListener) unproxied(r *Relay, conn net.Conn) (net.Conn, bool) {
 	from := streamAddr(conn.RemoteAddr()).Addr()
 	if !slices.ContainsFunc(l.proxies, func(p netip.Prefix) bool { return p.Contains(from) }) {
@@ -36,7 +36,7 @@ func (l *streamListener) unproxied(r *Relay, conn net.Conn) (net.Conn, bool) {
 	}
 	reader := bufio.NewReaderSize(conn, proxyHeaderBuffer)
 	if _, err := reader.Peek(1); errors.Is(err, io.EOF) {
-		return nil, false // it asked whether anybody is there
+		return nil, false // a health check of the proxy
 	}
 	header, err := proxyproto.Read(reader)
 	if err != nil {
@@ -66,18 +66,18 @@ func (c proxiedConn) LocalAddr() net.Addr  { return c.server }
 
 // Reasons to refuse a connection for its PROXY header.
 const (
-	invalidHeader   = "invalid"   // none, or a wrong one, from where one is required
-	untrustedHeader = "untrusted" // one from where none is taken
+	invalidHeader   = "invalid"   // none, or a wrong one, where one is required
+	untrustedHeader = "untrusted" // one where none is allowed
 )
 
-// ProxyRefusals are connections that were refused for their PROXY headers since the start.
+// ProxyRefusals counts connections refused for their PROXY headers since the start.
 type ProxyRefusals struct {
 	Reason string
 	Times  uint64
-	Last   netip.Addr // whose was refused
+	Last   netip.Addr // the address last refused
 }
 
-// ProxyRefusals returns those of all reasons.
+// ProxyRefusals returns the counts of all reasons.
 func (r *Relay) ProxyRefusals() []ProxyRefusals {
 	return []ProxyRefusals{r.proxyRefusals.of(invalidHeader), r.proxyRefusals.of(untrustedHeader)}
 }
@@ -104,17 +104,18 @@ func (p *proxyRefusals) of(reason string) ProxyRefusals {
 	return refused
 }
 
-// noteUntrusted counts a connection that began with what only a PROXY header does, where
-// TLS or STUN was expected: a proxy that the configuration does not name.
+// noteUntrusted counts a connection that began with a PROXY header where TLS or STUN was expected:
+// from a proxy that the configuration does not name.
 func (r *Relay) noteUntrusted(first []byte, from netip.Addr) {
-	// No more of it is needed, nor does TLS tell more.
+	// This many bytes are enough, and TLS keeps no more.
 	const enough = 5
-	if bytes.HasPrefix(first, proxyproto.SIGV1) || len(first) >= enough && bytes.HasPrefix(proxyproto.SIGV2, first[:enough]) {
+	if bytes.HasPrefix(first, proxyproto.SIGV1) ||
+		len(first) >= enough && bytes.HasPrefix(proxyproto.SIGV2, first[:enough]) {
 		r.proxyRefusals.add(untrustedHeader, from)
 	}
 }
 
-// beginning returns the bytes that were no beginning of TLS, if that is why it failed.
+// beginning returns the first bytes of a failed handshake, if it failed because they were not TLS.
 func beginning(failed error) []byte {
 	if record, ok := errors.AsType[tls.RecordHeaderError](failed); ok {
 		return record.RecordHeader[:]

@@ -15,7 +15,7 @@ import (
 	"praxisrelay/config/network/shares"
 )
 
-// firstWrite is a connection whose first write is sent together with what is before it.
+// firstWrite is a connection that sends a prefix together with its first write.
 type firstWrite struct {
 	net.Conn
 	before string
@@ -28,8 +28,8 @@ func (c *firstWrite) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// TestProxyHeadersOfVersion1, byte for byte as nginx, HAProxy and an F5's iRule send them;
-// what is refused is counted, and a proxy's look whether anybody is there is not.
+// TestProxyHeadersOfVersion1, byte for byte as nginx, HAProxy and an F5's iRule send them. Refused
+// ones are counted, a proxy's health check is not.
 func TestProxyHeadersOfVersion1(t *testing.T) {
 	l := newLabWith(t, loopback, func(listen *config.Listen, _ *config.Relay) {
 		listen.ProxyProtocolFrom = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
@@ -52,21 +52,26 @@ func TestProxyHeadersOfVersion1(t *testing.T) {
 			"PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n":               "203.0.113.7:40000",
 			"PROXY TCP6 2001:db8::7 2001:db8::1 40000 443\r\n":             "[2001:db8::7]:40000",
 			"PROXY TCP6 ::ffff:203.0.113.7 ::ffff:192.0.2.1 40000 443\r\n": "203.0.113.7:40000", // nginx listening on [::]
-			"PROXY UNKNOWN\r\n":                                                            "127.0.0.2:", // who asks is the proxy
+			"PROXY UNKNOWN\r\n":                                                            "127.0.0.2:", // the proxy itself
 			"PROXY UNKNOWN ffff::1 ffff::2 65535 65535\r\n":                                "127.0.0.2:",
 			"PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n":                   "255.255.255.255:65535",
 			"PROXY UNKNOWN " + strings.Repeat("x", 107-len("PROXY UNKNOWN \r\n")) + "\r\n": "127.0.0.2:",
 		} {
 			if got, ok := ask("127.0.0.2", header); !ok || !strings.HasPrefix(got, want) {
-				t.Errorf("%v: after %q the client is %v (%v), want %v", listener.address, header, got, ok, want)
+				t.Errorf("%v: after %q the client is %v (%v), want %v", listener.address, header, got,
+					ok, want)
 			}
 		}
 		before := refused(invalidHeader)
 		wrong := []string{
-			"", "PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\n", "PROXY  TCP4 203.0.113.7 192.0.2.1 40000 443\r\n",
-			"proxy TCP4 203.0.113.7 192.0.2.1 40000 443\r\n", "PROXY TCP4 2001:db8::7 2001:db8::1 40000 443\r\n",
-			"PROXY TCP4 203.0.113.7 192.0.2.1 40000 65536\r\n", "PROXY TCP4 203.0.113.7%1 192.0.2.1 40000 443\r\n",
-			"PROXY UDP4 203.0.113.7 192.0.2.1 40000 443\r\n", "PROXY TCP4 203.0.113.7 192.0.2.1 40000\r\n", "PROXY\r\n",
+			"", "PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\n",
+			"PROXY  TCP4 203.0.113.7 192.0.2.1 40000 443\r\n",
+			"proxy TCP4 203.0.113.7 192.0.2.1 40000 443\r\n",
+			"PROXY TCP4 2001:db8::7 2001:db8::1 40000 443\r\n",
+			"PROXY TCP4 203.0.113.7 192.0.2.1 40000 65536\r\n",
+			"PROXY TCP4 203.0.113.7%1 192.0.2.1 40000 443\r\n",
+			"PROXY UDP4 203.0.113.7 192.0.2.1 40000 443\r\n",
+			"PROXY TCP4 203.0.113.7 192.0.2.1 40000\r\n", "PROXY\r\n",
 			"PROXY UNKNOWN " + strings.Repeat("x", 108-len("PROXY UNKNOWN \r\n")) + "\r\n",
 		}
 		for _, header := range wrong {
@@ -81,12 +86,16 @@ func TestProxyHeadersOfVersion1(t *testing.T) {
 		from(t, "127.0.0.2", listener.address.String()).Close()
 		until(t, func() bool { n, _ := l.handshakes.Use(); return n == 0 })
 		if n := refused(invalidHeader) - before; n != uint64(len(wrong)) {
-			t.Errorf("%v: who only looks whether anybody is there is counted", listener.address)
+			t.Errorf("%v: a health check is counted", listener.address)
 		}
 
 		before = refused(untrustedHeader)
-		for _, header := range []string{"PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n", string(proxyHeader(t, proxyproto.HeaderProxyFromAddrs(2,
-			&net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 40000}, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443})))} {
+		version2 := proxyHeader(t, proxyproto.HeaderProxyFromAddrs(2,
+			&net.TCPAddr{IP: net.IPv4(203, 0, 113, 7), Port: 40000},
+			&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}))
+		for _, header := range []string{
+			"PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n", string(version2),
+		} {
 			if got, ok := ask("127.0.0.1", header); ok {
 				t.Errorf("%v: a stranger named %v", listener.address, got)
 			}
@@ -100,16 +109,19 @@ func TestProxyHeadersOfVersion1(t *testing.T) {
 	}
 }
 
-// FuzzProxyHeader: whatever a proxy sends first, a client behind it gets what comes after a
-// whole header, or the connection is counted as refused.
+// FuzzProxyHeader: whatever a proxy sends first, either it is a complete header and the rest
+// reaches the client's side, or the connection is counted as refused.
 func FuzzProxyHeader(f *testing.F) {
 	for _, seed := range []string{
-		"", "PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\nrest", "PROXY UNKNOWN\r\n\x16\x03\x01", "PROXY", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00rest",
-		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x07\xc0\x00\x02\x01\x9c\x40\x01\xbbrest", "\x16\x03\x01",
+		"", "PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\nrest", "PROXY UNKNOWN\r\n\x16\x03\x01",
+		"PROXY", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00rest",
+		"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xcb\x00\x71\x07\xc0\x00\x02\x01\x9c\x40\x01\xbbrest",
+		"\x16\x03\x01",
 	} {
 		f.Add([]byte(seed))
 	}
-	proxy, own := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2), Port: 1}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443}
+	proxy := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2), Port: 1}
+	own := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443}
 	l := &streamListener{proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		r := &Relay{handshakes: shares.New(8, 8)}
@@ -121,7 +133,7 @@ func FuzzProxyHeader(f *testing.F) {
 			t.Errorf("served %v, counted %d", ok, counted)
 		}
 		if n, _ := r.handshakes.Use(); n != 0 {
-			t.Errorf("%d are under way", n)
+			t.Errorf("%d are in progress", n)
 		}
 		if !ok {
 			return
@@ -131,7 +143,8 @@ func FuzzProxyHeader(f *testing.F) {
 		}
 		rest, err := io.ReadAll(conn)
 		header, whole := bytes.CutSuffix(sent, rest)
-		one := bytes.HasPrefix(header, proxyproto.SIGV1) && bytes.HasSuffix(header, []byte("\r\n")) && len(header) <= 107
+		one := bytes.HasPrefix(header, proxyproto.SIGV1) && bytes.HasSuffix(header, []byte("\r\n")) &&
+			len(header) <= 107
 		two := bytes.HasPrefix(header, proxyproto.SIGV2) && len(header) >= 16
 		if err != nil || !whole || !one && !two {
 			t.Errorf("of %q the client gets %q, %v", sent, rest, err)

@@ -6,28 +6,28 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// queueLength bounds what waits for a connection that is slower than its
-// partner: about half a second of video. Beyond it the oldest media is dropped,
-// since late media is worth nothing and a call has only so much memory.
+// queueLength is how many messages may wait for a connection slower than its partner: about half a
+// second of video. Beyond it the oldest media is dropped, since late media is worthless and memory
+// per call is bounded.
 const queueLength = 128
 
-// queue holds what is to be written to a connection.
+// queue holds messages to be written to a connection.
 type queue struct {
 	mu     sync.Mutex
 	frames []*frame
 	ready  chan struct{} // holds a token while frames is not empty
-	start  func()        // called at the first push, since most connections get nothing
+	start  func()        // called at the first push: most connections never get a message
 	closed bool
 }
 
 // frame is a message with its padding.
 type frame struct {
 	size int
-	data []byte // as long as its pool makes them
+	data []byte // its length is its pool's
 }
 
-// Answers are small, and a client that asks and does not read must not hold memory
-// for media.
+// Answers are small. A client that sends requests but never reads must not hold memory meant for
+// media.
 const (
 	smallFrame = 256
 	largeFrame = core.MaxOutput + 3
@@ -62,13 +62,13 @@ func (f *frame) free() {
 	}
 }
 
-// media tells ChannelData and Data indications from answers, which a client waits for.
+// media reports whether a frame is ChannelData or a Data indication, rather than an answer that a
+// client waits for.
 func (f *frame) media() bool { return f.data[0]&0xC0 == 0x40 || dataIndication(f.data) }
 
 func newQueue(start func()) *queue { return &queue{ready: make(chan struct{}, 1), start: start} }
 
-// push copies a message into the queue, and returns false when another one had to make
-// room for it.
+// push copies a message into the queue, and returns false if another had to be dropped for it.
 func (q *queue) push(message []byte) (room bool) {
 	f := newFrame(message)
 	q.mu.Lock()
@@ -93,8 +93,8 @@ func (q *queue) push(message []byte) (room bool) {
 	return room
 }
 
-// dropOldest drops the oldest media, or the oldest answer of a client that asks
-// and never reads.
+// dropOldest drops the oldest media, or the oldest answer if the client only sends requests and
+// never reads.
 func (q *queue) dropOldest() {
 	oldest := 0
 	for i, f := range q.frames {
@@ -107,7 +107,7 @@ func (q *queue) dropOldest() {
 	q.frames = append(q.frames[:oldest], q.frames[oldest+1:]...)
 }
 
-// close makes the queue take nothing more, and forget what it holds.
+// close empties the queue; later messages are discarded.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
@@ -115,7 +115,7 @@ func (q *queue) close() {
 	q.take(nil)
 }
 
-// take moves what waits, in order, to the end of b.
+// take moves the queued messages, in order, to the end of b.
 func (q *queue) take(b []byte) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -5,11 +5,10 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// Reconfigure takes the limits and the policy of another configuration, or nothing of
-// it where a limit is out of bounds. No allocation or connection ends for it: limits
-// hold for what comes from now on, rates at once, and a peer that Deny has now is
-// refused when its permission or channel is to be refreshed. All else in the
-// configuration needs another relay.
+// Reconfigure takes over the limits and the policy of another configuration, or nothing if a limit
+// is out of bounds. No allocation or connection ends because of it: limits apply to what is new,
+// rates at once, and a peer that Deny now covers is refused when its permission or channel is next
+// refreshed. Other settings need a new relay.
 func (r *Relay) Reconfigure(l config.Listen, c config.Relay) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,5 +33,5 @@ func coreLimits(c config.Relay) core.Limits {
 	}
 }
 
-// handshakesPerPrefix is a quarter of all.
+// handshakesPerPrefix is a quarter of MaxHandshakes, rounded up.
 func handshakesPerPrefix(l config.Listen) int { return (l.MaxHandshakes + 3) / 4 }

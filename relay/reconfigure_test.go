@@ -10,8 +10,8 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// TestReconfigure: a peer is allowed and denied, and connections are limited, while a
-// channel and a connection that were there before go on.
+// TestReconfigure: a peer is allowed and denied, and connections are limited, while an existing
+// channel and connection go on.
 func TestReconfigure(t *testing.T) {
 	l := newLabWith(t, loopback, inquisitive(openRelay("127.0.0.2/32")))
 	before, wrong := l.options, l.options
@@ -30,7 +30,8 @@ func TestReconfigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	peer, other := peerAddr(conn.LocalAddr().(*net.UDPAddr).AddrPort()), peerAddr(netip.MustParseAddrPort("127.0.0.3:4000"))
+	peer := peerAddr(conn.LocalAddr().(*net.UDPAddr).AddrPort())
+	other := peerAddr(netip.MustParseAddrPort("127.0.0.3:4000"))
 	w := l.wire(allTransports[1], "a", "doctor").allocate()
 	if code := w.code(stun.MethodChannelBind, number(0x4000), peer); code != 0 {
 		t.Fatalf("ChannelBind: %d", code)
@@ -53,7 +54,7 @@ func TestReconfigure(t *testing.T) {
 			t.Errorf("CreatePermission: %d, want %d", code, step.want)
 		}
 	}
-	// One of two is open, and a prefix gets no more than what is free for others.
+	// One of two is open, and a prefix gets no more than are free for others.
 	refused, err := net.Dial("tcp", l.Addresses().TCP[0].String())
 	if err != nil {
 		t.Fatal(err)

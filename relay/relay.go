@@ -1,20 +1,19 @@
-// Package relay is the STUN/TURN server on the network: it binds sockets, turns
-// what arrives into batches of packets with their 5-tuples, asks the core what
-// to do with each, and sends what comes out.
+// Package relay is the STUN/TURN server on the network: it binds sockets, reads batches of packets
+// with their 5-tuples, asks the core what to do with each, and sends the result.
 //
-//	listen.go                            which sockets there are
+//	listen.go                            the sockets
 //	udp.go, udp_linux.go, udp_other.go   datagrams
-//	lane.go                              those that wait for the core
+//	lane.go                              datagrams that wait for the core
 //	accept.go                            connections, from accept to the first message; the shared HTTPS port
-//	proxy.go                             whom a connection is from, where a proxy made it
+//	proxy.go                             the client behind a proxy's connection
 //	stream.go, frame.go, queue.go        messages on a connection
 //	peers.go                             sockets of the open relay
-//	traffic.go, metrics.go               what is counted
-//	reconfigure.go, drain.go             what changes while it serves
+//	traffic.go, metrics.go               counters
+//	reconfigure.go, drain.go             changes while serving
 //	core                                 the protocol, without any of this
 //
-// A packet's way is read -> [Relay.process] -> send. ChannelData passes without a
-// lock; STUN messages take the relay's one.
+// A packet's path is read -> [Relay.process] -> send. ChannelData passes without a lock; STUN
+// messages take the relay's only one.
 package relay
 
 import (
@@ -38,18 +37,18 @@ import (
 type Relay struct {
 	now func() time.Time
 
-	mu   sync.Mutex // guards the core, but for Forward, and writes to streams
+	mu   sync.Mutex // guards the core, except Forward, and writes to streams
 	core *core.Core
 
 	udp     []*udpSocket
 	stream  []*streamListener
-	https   *streamListener // the one of them that is shared with HTTP
-	plain   *streamListener // the one of them that speaks HTTP without TLS, if any
+	https   *streamListener // the one that is shared with HTTP
+	plain   *streamListener // the one for HTTP without TLS, if any
 	streams *rcu.Map[uint64, *stream]
 	conns   atomic.Uint64 // numbers connections
 
 	open       *shares.Shares // connections on the stream listeners
-	handshakes *shares.Shares // of them within TLS's handshake
+	handshakes *shares.Shares // those within the TLS handshake
 
 	proxyRefusals proxyRefusals
 
@@ -59,29 +58,28 @@ type Relay struct {
 
 	traffic traffic
 	events  events
-	swept   atomic.Pointer[time.Time] // when was the last sweep; nil: there was none
+	swept   atomic.Pointer[time.Time] // time of the last sweep; nil: none yet
 }
 
-// packet is a datagram or a framed message, with the client that it came from or
-// is for.
+// packet is a datagram or a framed message, with the client that it is from or for.
 type packet struct {
 	client core.FiveTuple
 	data   []byte
 }
 
-// media tells ChannelData, which passes without the lock, from STUN and all else.
+// media reports whether a packet is ChannelData, which passes without the lock.
 func (p packet) media() bool { return len(p.data) > 0 && p.data[0]&0xC0 == 0x40 }
 
-// relayed tells what is from another client or a peer from the answers.
+// relayed reports whether a packet is from another client or a peer, rather than an answer.
 func (p packet) relayed() bool {
 	return p.client.Transport == core.Relayed || p.media() || dataIndication(p.data)
 }
 
-// dataIndication reports whether a STUN message is one (RFC 8656, section 17).
+// dataIndication reports whether a STUN message is a Data indication (RFC 8656, section 17).
 func dataIndication(message []byte) bool { return message[0] == 0 && message[1] == 0x17 }
 
-// process asks the core about each packet of a batch and sends what results.
-// scratch holds one buffer of core.MaxOutput bytes per packet.
+// process asks the core about each packet of a batch and sends the results. scratch holds one
+// buffer of core.MaxOutput bytes per packet.
 func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
 	now, out := r.now(), out[:0]
 	var counted tally
@@ -94,7 +92,7 @@ func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
 			result.client, result.data = r.core.Handle(now, p.client, p.data, scratch[i])
 			r.mu.Unlock()
 		}
-		if result.data != nil { // a peer outside may be sent an empty datagram
+		if result.data != nil { // a peer outside may get an empty datagram
 			out = append(out, result)
 			if result.relayed() {
 				counted.forwarded(p, result)
@@ -107,8 +105,8 @@ func (r *Relay) process(in []packet, scratch [][]byte, out []packet) {
 	r.send(out)
 }
 
-// send hands each run of packets for one UDP socket to it at once, and the
-// others to their connections.
+// send hands each run of packets for one UDP socket to that socket at once, and all others to their
+// connections.
 func (r *Relay) send(out []packet) {
 	for len(out) > 0 {
 		first := out[0].client
@@ -131,7 +129,8 @@ func (r *Relay) send(out []packet) {
 			continue
 		}
 		run := 1
-		for run < len(out) && out[run].client.Transport == core.UDP && out[run].client.Listener == first.Listener {
+		for run < len(out) && out[run].client.Transport == core.UDP &&
+			out[run].client.Listener == first.Listener {
 			run++
 		}
 		if unsent := r.udp[first.Listener].write(out[:run]); unsent > 0 {
@@ -141,9 +140,9 @@ func (r *Relay) send(out []packet) {
 	}
 }
 
-// Revoke ends what generations of a seat before this one hold, or all of an appointment
-// where seat is empty, closes its streams, and refuses new allocations to their
-// credentials until Forget is called.
+// Revoke ends the allocations of a seat's generations before this one, or of the whole appointment
+// if seat is empty, and closes their streams. Their credentials make no allocations until Forget is
+// called.
 func (r *Relay) Revoke(appointment, seat string, generation int) {
 	r.mu.Lock()
 	ended := r.core.Revoke(r.now(), appointment, seat, generation)
@@ -155,14 +154,14 @@ func (r *Relay) Revoke(appointment, seat string, generation int) {
 	}
 }
 
-// Forget drops what was revoked of an appointment, once none of its credentials lives.
+// Forget drops the revocations of an appointment, once none of its credentials are valid.
 func (r *Relay) Forget(appointment string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.core.Forget(appointment)
 }
 
-// Own is the transaction ID with which the process asks itself: see [core.Core.Own].
+// Own returns the transaction ID of the process's own health probe: see [core.Core.Own].
 func (r *Relay) Own() [stun.TransactionIDSize]byte { return r.core.Own() }
 
 // Held returns the live allocations of an appointment.
@@ -172,7 +171,7 @@ func (r *Relay) Held(appointment string) []core.Held {
 	return r.core.Held(r.now(), appointment)
 }
 
-// Full reports whether no more allocations are made, since there are too many.
+// Full reports whether the limit on allocations is reached, so that no more can be made.
 func (r *Relay) Full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,14 +185,14 @@ func (r *Relay) Allocations() int {
 	return r.core.Allocations()
 }
 
-// aliveTime is how long ago the last sweep may have been, of one a second.
+// aliveTime is how old the last sweep may be. There is one a second.
 const aliveTime = 30 * time.Second
 
-// Alive returns an error when the relay does not get to its work any more, or not yet.
+// Alive returns an error if the relay is stuck or has not started.
 func (r *Relay) Alive() error {
-	// A clock that is set does not change how long ago that was.
+	// Setting the clock does not change this age: the times are monotonic.
 	if swept := r.swept.Load(); swept == nil || r.now().Sub(*swept) > aliveTime {
-		return errors.New("the relay does not get to its work: restart it")
+		return errors.New("the relay is stuck: restart it")
 	}
 	return nil
 }
@@ -227,7 +226,7 @@ func (r *Relay) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	r.Close()
 	running.Wait()
-	r.endAll() // what was asked for while the sockets were being closed
+	r.endAll() // allocations made while the sockets were closing
 	r.relaying.Wait()
 	close(failures)
 	for err := range failures {
@@ -258,7 +257,7 @@ func (r *Relay) sweep(ctx context.Context) {
 		case <-minute.C:
 			own, err := probe.HostAddresses() // they may have changed
 			if err != nil {
-				continue // what was known is the best that is known
+				continue // keep the last known ones
 			}
 			r.mu.Lock()
 			r.peers.setOwn(own)

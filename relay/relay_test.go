@@ -30,7 +30,7 @@ type lab struct {
 	*Relay
 	keys    *credential.Keyring
 	options Options
-	wires   []*wire // that were connected, in order
+	wires   []*wire // in the order of connecting
 }
 
 func newLab(t *testing.T, listen config.Listen) *lab { return newLabWith(t, listen, nil) }
@@ -41,20 +41,23 @@ func newLabWith(t *testing.T, listen config.Listen, change func(*config.Listen, 
 }
 
 // newLabAt is newLabWith with a clock.
-func newLabAt(t *testing.T, listen config.Listen, now func() time.Time, change func(*config.Listen, *config.Relay)) *lab {
+func newLabAt(
+	t *testing.T, listen config.Listen, now func() time.Time, change func(*config.Listen, *config.Relay),
+) *lab {
 	t.Helper()
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	borrowed := httptest.NewUnstartedServer(nil) // for its certificate
+	borrowed := httptest.NewUnstartedServer(nil) // only for its certificate
 	borrowed.StartTLS()
 	certificate := borrowed.TLS.Certificates
 	borrowed.Close()
 	settings := config.Default().Relay
 	settings.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")}
 	defaults := config.Default().Listen
-	listen.MaxConnections, listen.MaxConnectionsPerPrefix = defaults.MaxConnections, defaults.MaxConnectionsPerPrefix
+	listen.MaxConnections = defaults.MaxConnections
+	listen.MaxConnectionsPerPrefix = defaults.MaxConnectionsPerPrefix
 	listen.MaxHandshakes = defaults.MaxHandshakes
 	if change != nil {
 		change(&listen, &settings)
@@ -78,7 +81,7 @@ func newLabAt(t *testing.T, listen config.Listen, now func() time.Time, change f
 	return &lab{T: t, Relay: r, keys: keys, options: options}
 }
 
-// clock is a time that stands still until the test moves it. Any goroutine may ask it.
+// clock stands still until the test moves it. It is safe for concurrent use.
 type clock struct {
 	mu   sync.Mutex
 	time time.Time
@@ -99,11 +102,12 @@ func (c *clock) step(d time.Duration) {
 }
 
 var loopback = config.Listen{
-	HTTPS: "127.0.0.1:0", TURNUDP: []string{"127.0.0.1:0"}, TURNTCP: []string{"127.0.0.1:0"}, TURNTLS: []string{"127.0.0.1:0"},
+	HTTPS: "127.0.0.1:0", TURNUDP: []string{"127.0.0.1:0"}, TURNTCP: []string{"127.0.0.1:0"},
+	TURNTLS: []string{"127.0.0.1:0"},
 }
 
-// TestAnswersLeaveFromWhereTheRequestCameIn, on a socket for every address of the
-// host: a connected client takes no others.
+// TestAnswersLeaveFromWhereTheRequestCameIn, on a socket for every address of the host: a connected
+// client accepts no others.
 func TestAnswersLeaveFromWhereTheRequestCameIn(t *testing.T) {
 	l := newLab(t, config.Listen{HTTPS: "127.0.0.1:0", TURNUDP: []string{":0", "0.0.0.0:0"}})
 	for _, listener := range l.Addresses().UDP {
@@ -129,7 +133,8 @@ func TestAnswersLeaveFromWhereTheRequestCameIn(t *testing.T) {
 			}
 			m := new(stun.Message)
 			var mapped stun.XORMappedAddress
-			if err := errors.Join(stun.Decode(b[:n], m), mapped.GetFrom(m)); err != nil || mapped.String() != conn.LocalAddr().String() {
+			if err := errors.Join(stun.Decode(b[:n], m), mapped.GetFrom(m)); err != nil ||
+				mapped.String() != conn.LocalAddr().String() {
 				t.Errorf("%v: mapped to %v, %v; want %v", addr, mapped, err, conn.LocalAddr())
 			}
 		}
@@ -208,7 +213,7 @@ func TestDataCrossesBetweenTransports(t *testing.T) {
 				conn, server = here.dial(to)
 				patient := here.client(conn, server, "patient")
 				b := make([]byte, 2000)
-				// The patient's first packet only makes its permission.
+				// The patient's first packet only installs its permission.
 				if _, err := patient.WriteTo([]byte("knock"), doctor.LocalAddr()); err != nil {
 					t.Fatal(err)
 				}
@@ -222,8 +227,10 @@ func TestDataCrossesBetweenTransports(t *testing.T) {
 					}
 					_ = patient.SetReadDeadline(time.Now().Add(5 * time.Second))
 					n, addr, err := patient.ReadFrom(b)
-					if err != nil || string(b[:n]) != string(sent) || addr.String() != doctor.LocalAddr().String() {
-						t.Fatalf("packet %d: %d bytes from %v, %v; want %d from %v", i, n, addr, err, len(sent), doctor.LocalAddr())
+					if err != nil || string(b[:n]) != string(sent) ||
+						addr.String() != doctor.LocalAddr().String() {
+						t.Fatalf("packet %d: %d bytes from %v, %v; want %d from %v", i, n, addr, err,
+							len(sent), doctor.LocalAddr())
 					}
 				}
 			})
@@ -231,7 +238,7 @@ func TestDataCrossesBetweenTransports(t *testing.T) {
 	}
 }
 
-// TestRevocationClosesStreams, and a reader learns it at once.
+// TestRevocationClosesStreams, and a reader notices at once.
 func TestRevocationClosesStreams(t *testing.T) {
 	l := newLab(t, loopback)
 	a := l.Addresses()
@@ -258,7 +265,7 @@ func TestRevocationClosesStreams(t *testing.T) {
 	}
 }
 
-// watchedConn tells how reading ended.
+// watchedConn reports how reading ended.
 type watchedConn struct {
 	net.Conn
 	ended chan error
@@ -275,7 +282,7 @@ func (w *watchedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// TestListenBindsAllOrNothing.
+// TestListenBindsAllOrNothing: a failed Listen leaves no port bound.
 func TestListenBindsAllOrNothing(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -293,8 +300,9 @@ func TestListenBindsAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Listen(Options{
-		Listen: config.Listen{MaxConnections: 1, MaxConnectionsPerPrefix: 1, MaxHandshakes: 1, HTTPS: taken.Addr().String(), TURNUDP: []string{address}},
-		Relay:  config.Default().Relay, Keys: keys, TLS: new(tls.Config), Now: time.Now,
+		Listen: config.Listen{MaxConnections: 1, MaxConnectionsPerPrefix: 1, MaxHandshakes: 1,
+			HTTPS: taken.Addr().String(), TURNUDP: []string{address}},
+		Relay: config.Default().Relay, Keys: keys, TLS: new(tls.Config), Now: time.Now,
 	})
 	if err == nil {
 		t.Fatal("a taken port was bound")

@@ -18,10 +18,10 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// TestWhatServersGetWrong sends, over UDP, TCP and TLS, what TURN servers were seen to
-// get wrong, and checks the answer or the silence, that a neighbour's call goes on,
-// and that nothing is left.
-func TestWhatServersGetWrong(t *testing.T) {
+// TestKnownServerMistakes sends, over UDP, TCP and TLS, requests that TURN servers are known to
+// handle wrongly. It checks the answer or the silence, that a neighbor's call goes on, and that
+// nothing is left behind.
+func TestKnownServerMistakes(t *testing.T) {
 	far := netip.MustParseAddrPort("10.0.0.1:445")
 	tests := []struct {
 		name string
@@ -31,13 +31,15 @@ func TestWhatServersGetWrong(t *testing.T) {
 			w.silent([]byte{0x40, 0x00, 0xFF, 0xFC, 0, 0, 0, 0, 0})
 		}},
 		{"a STUN length that wraps in 16 bits", func(t *testing.T, w *wire) {
-			w.silent([]byte{0x00, 0x01, 0xFF, 0xFC, 0x21, 0x12, 0xA4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+			w.silent([]byte{0x00, 0x01, 0xFF, 0xFC, 0x21, 0x12, 0xA4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+				0, 0, 0})
 		}},
 		{"lifetimes below ten minutes and above an hour", func(t *testing.T, w *wire) {
 			for wish, want := range map[uint32]uint32{1: 600, 600: 600, 900: 900, 3600: 3600, 86400: 3600} {
 				w := w.again()
 				answer := w.ask(w.build(stun.MethodAllocate, udpTransport, lifetime(wish)))
-				if got, err := answer.Get(stun.AttrLifetime); err != nil || binary.BigEndian.Uint32(got) != want {
+				if got, err := answer.Get(stun.AttrLifetime); err != nil ||
+					binary.BigEndian.Uint32(got) != want {
 					t.Errorf("LIFETIME %d: %x, want %d", wish, got, want)
 				}
 			}
@@ -77,7 +79,8 @@ func TestWhatServersGetWrong(t *testing.T) {
 		}},
 		{"requests without an allocation: credentials first, then 437", func(t *testing.T, w *wire) {
 			for _, method := range []stun.Method{stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind} {
-				bare := stun.MustBuild(stun.TransactionID, stun.NewType(method, stun.ClassRequest), udpTransport, lifetime(0))
+				bare := stun.MustBuild(stun.TransactionID, stun.NewType(method, stun.ClassRequest),
+					udpTransport, lifetime(0))
 				if code := codeOf(w.lab, w.ask(bare)); code != 401 {
 					t.Errorf("%v without credentials: %d, want 401", method, code)
 				}
@@ -91,7 +94,8 @@ func TestWhatServersGetWrong(t *testing.T) {
 			right := w.credential.Password
 			w.credential.Password = "wrong"
 			answer := w.ask(w.build(stun.MethodRefresh))
-			if nonce, err := answer.Get(stun.AttrNonce); codeOf(w.lab, answer) != 401 || err != nil || len(nonce) != 16 {
+			if nonce, err := answer.Get(stun.AttrNonce); codeOf(w.lab, answer) != 401 || err != nil ||
+				len(nonce) != 16 {
 				t.Errorf("a wrong password: %v, want 401 with a nonce", answer)
 			}
 			w.credential.Password = right
@@ -100,7 +104,8 @@ func TestWhatServersGetWrong(t *testing.T) {
 			if code := codeOf(w.lab, w.ask(broken)); code != 401 {
 				t.Errorf("a broken MESSAGE-INTEGRITY: %d, want 401", code)
 			}
-			malformed := stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(stun.MethodRefresh, stun.ClassRequest)},
+			malformed := stun.MustBuild(append([]stun.Setter{stun.TransactionID,
+				stun.NewType(stun.MethodRefresh, stun.ClassRequest)},
 				w.signature()[1:]...)...)
 			if code := codeOf(w.lab, w.ask(malformed)); code != 400 {
 				t.Errorf("without USERNAME: %d, want 400", code)
@@ -128,8 +133,10 @@ func TestWhatServersGetWrong(t *testing.T) {
 			w.silent(m.Raw)
 		}},
 		{"unknown attributes", func(t *testing.T, w *wire) {
-			answer := w.ask(w.build(stun.MethodAllocate, udpTransport, attr{0x7FF0, []byte{1, 2, 3, 4}}, attr{0xFFF0, []byte{1}}))
-			if types, err := answer.Get(stun.AttrUnknownAttributes); codeOf(w.lab, answer) != 420 || err != nil || !bytes.Equal(types, []byte{0x7F, 0xF0}) {
+			answer := w.ask(w.build(stun.MethodAllocate, udpTransport,
+				attr{0x7FF0, []byte{1, 2, 3, 4}}, attr{0xFFF0, []byte{1}}))
+			if types, err := answer.Get(stun.AttrUnknownAttributes); codeOf(w.lab, answer) != 420 ||
+				err != nil || !bytes.Equal(types, []byte{0x7F, 0xF0}) {
 				t.Errorf("got %v with %x, want 420 that names 7ff0", answer, types)
 			}
 		}},
@@ -137,7 +144,8 @@ func TestWhatServersGetWrong(t *testing.T) {
 			if code := w.code(stun.MethodAllocate, attr{stun.AttrRequestedTransport, []byte{6, 0, 0, 0}}); code != 442 {
 				t.Errorf("TCP: %d, want 442", code)
 			}
-			if code := w.code(stun.MethodAllocate, udpTransport, attr{stun.AttrRequestedAddressFamily, []byte{3, 0, 0, 0}}); code != 440 {
+			if code := w.code(stun.MethodAllocate, udpTransport,
+				attr{stun.AttrRequestedAddressFamily, []byte{3, 0, 0, 0}}); code != 440 {
 				t.Errorf("a third family: %d, want 440", code)
 			}
 			w.allocate()
@@ -166,7 +174,8 @@ func TestWhatServersGetWrong(t *testing.T) {
 		}},
 		{"peers that are not reached", func(t *testing.T, w *wire) {
 			w.allocate()
-			six := w.wire(w.transport, "own", "patient").allocate(attr{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}})
+			ipv6 := attr{stun.AttrRequestedAddressFamily, []byte{2, 0, 0, 0}}
+			six := w.wire(w.transport, "own", "patient").allocate(ipv6)
 			for _, peer := range unreachable(w) {
 				for _, w := range []*wire{w, six} {
 					want := 403
@@ -175,7 +184,7 @@ func TestWhatServersGetWrong(t *testing.T) {
 					}
 					permission := want
 					if peer.Addr() == w.relayed.Addr() {
-						permission = 0 // it is for the address, whatever the port
+						permission = 0 // it covers the address, whatever the port
 					}
 					if code := w.code(stun.MethodCreatePermission, peerAddr(peer)); code != permission {
 						t.Errorf("CreatePermission for %v: %d, want %d", peer, code, permission)
@@ -186,7 +195,7 @@ func TestWhatServersGetWrong(t *testing.T) {
 					w.silent(sendTo(peer).Raw)
 				}
 			}
-			// The permission for its own address opens no other port of it.
+			// The permission for the relay's own address opens no other port there.
 			if code := w.code(stun.MethodCreatePermission, peerAddr(w.relayed)); code != 0 {
 				t.Fatalf("its own address: %d", code)
 			}
@@ -198,7 +207,7 @@ func TestWhatServersGetWrong(t *testing.T) {
 			if w.transport == core.UDP {
 				w.silent(bare.Raw)
 			} else if code := codeOf(w.lab, w.ask(bare)); code != 401 {
-				t.Errorf("over a stream, whose source is true: %d, want 401", code)
+				t.Errorf("over a stream, whose source is genuine: %d, want 401", code)
 			}
 		}},
 		{"a nonce that is not ours", func(t *testing.T, w *wire) {
@@ -223,13 +232,15 @@ func TestWhatServersGetWrong(t *testing.T) {
 			if got := w.receive(); !bytes.Equal(got, largest) {
 				t.Errorf("of %d bytes %d arrived", len(largest), len(got))
 			}
-			m := stun.MustBuild(stun.TransactionID, stun.BindingRequest, attr{stun.AttrSoftware, make([]byte, core.MaxMessage)})
+			m := stun.MustBuild(stun.TransactionID, stun.BindingRequest,
+				attr{stun.AttrSoftware, make([]byte, core.MaxMessage)})
 			w.silent(m.Raw)
 		}},
 		{"a right Allocate beyond the bound", func(t *testing.T, w *wire) {
-			w.silent(w.build(stun.MethodAllocate, udpTransport, attr{stun.AttrSoftware, make([]byte, core.MaxMessage)}).Raw)
+			w.silent(w.build(stun.MethodAllocate, udpTransport,
+				attr{stun.AttrSoftware, make([]byte, core.MaxMessage)}).Raw)
 			if n := w.Allocations(); n != 2 {
-				t.Errorf("%d allocations, want the neighbours' two", n)
+				t.Errorf("%d allocations, want the neighbors' two", n)
 			}
 		}},
 		{"a ClientHello of DTLS", func(t *testing.T, w *wire) { w.silent(dtlsHello()) }},
@@ -242,7 +253,7 @@ func TestWhatServersGetWrong(t *testing.T) {
 				}
 			}
 			if w.Allocations() != 3 {
-				t.Errorf("%d allocations, want this one and the neighbours' two", w.Allocations())
+				t.Errorf("%d allocations, want this one and the neighbors' two", w.Allocations())
 			}
 		}},
 		{"malformed STUN", func(t *testing.T, w *wire) {
@@ -266,24 +277,27 @@ func TestWhatServersGetWrong(t *testing.T) {
 		t.Run(transport.String(), func(t *testing.T) {
 			for _, test := range tests {
 				t.Run(test.name, func(t *testing.T) {
-					l := newLabAt(t, loopback, newClock().now, func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 1000 })
-					neighbour, partner := l.wire(core.UDP, "neighbours", "doctor").allocate(), l.wire(core.TCP, "neighbours", "patient").allocate()
-					for _, w := range []*wire{neighbour, partner} {
-						if code := w.code(stun.MethodChannelBind, number(0x4000), peerAddr(map[*wire]netip.AddrPort{neighbour: partner.relayed, partner: neighbour.relayed}[w])); code != 0 {
+					l := newLabAt(t, loopback, newClock().now,
+						func(_ *config.Listen, r *config.Relay) { r.UnauthenticatedRate = 1000 })
+					neighbor := l.wire(core.UDP, "neighbors", "doctor").allocate()
+					partner := l.wire(core.TCP, "neighbors", "patient").allocate()
+					for _, w := range []*wire{neighbor, partner} {
+						if code := w.code(stun.MethodChannelBind, number(0x4000),
+							peerAddr(map[*wire]netip.AddrPort{neighbor: partner.relayed, partner: neighbor.relayed}[w])); code != 0 {
 							t.Fatal(code)
 						}
 					}
-					neighboursTalk := func() {
+					neighborsTalk := func() {
 						t.Helper()
-						neighbour.send(channelData(0x4000, "still here"))
+						neighbor.send(channelData(0x4000, "still here"))
 						if got := partner.receive(); !bytes.Equal(got, channelData(0x4000, "still here")) {
-							t.Errorf("the neighbours' call carries %q", got)
+							t.Errorf("the neighbors' call carries %q", got)
 						}
 					}
-					neighboursTalk()
+					neighborsTalk()
 					before := l.state()
 					test.do(t, l.wire(transport, "own", "doctor"))
-					neighboursTalk()
+					neighborsTalk()
 					l.nothingLeft(transport, before)
 				})
 			}
@@ -291,14 +305,14 @@ func TestWhatServersGetWrong(t *testing.T) {
 	}
 }
 
-// nothingLeft checks that what came after a state goes with its connections, or, over
-// UDP, with its appointment.
+// nothingLeft checks that everything added since a state goes with its connections or, over UDP,
+// with its appointment.
 func (l *lab) nothingLeft(transport core.Transport, before state) {
 	l.Helper()
 	for _, w := range l.wires[2:] {
 		w.Close()
 	}
-	until(l.T, func() bool { // all but the partner's, which is of TCP
+	until(l.T, func() bool { // all but the partner's, which uses TCP
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		open, _ := l.open.Use()
@@ -314,10 +328,11 @@ func (l *lab) nothingLeft(transport core.Transport, before state) {
 	}
 }
 
-// dtlsHello begins a handshake of DTLS 1.2 (RFC 6347, section 4.2.1).
+// dtlsHello begins a DTLS 1.2 handshake (RFC 6347, section 4.2.1).
 func dtlsHello() []byte {
-	hello := append([]byte{0xFE, 0xFD}, make([]byte, 32)...)                         // version, random
-	hello = append(hello, 0, 0, 0, 2, 0xC0, 0x2B, 1, 0)                              // no session, no cookie, one suite, no compression
+	hello := append([]byte{0xFE, 0xFD}, make([]byte, 32)...) // version, random
+	// no session, no cookie, one suite, no compression
+	hello = append(hello, 0, 0, 0, 2, 0xC0, 0x2B, 1, 0)
 	head := []byte{1, 0, 0, byte(len(hello)), 0, 0, 0, 0, 0, 0, 0, byte(len(hello))} // ClientHello, whole
 	record := []byte{22, 0xFE, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0, 0, byte(len(head) + len(hello))}
 	return slices.Concat(record, head, hello)
@@ -331,12 +346,14 @@ func sendTo(peer netip.AddrPort) *stun.Message {
 		peerAddr(peer), attr{stun.AttrData, []byte("out")})
 }
 
-// unreachable are addresses that lead nowhere from a paired relay, internal ones in
-// every encoding among them.
+// unreachable are addresses that a paired relay must not reach, including internal ones in every
+// encoding.
 func unreachable(w *wire) (list []netip.AddrPort) {
 	for _, text := range []string{
-		"0.0.0.0", "127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-		"224.0.0.1", "255.255.255.255", "8.8.8.8", "::", "::1", "fe80::1", "fd00::1", "ff02::1", "2606:4700::1111",
+		"0.0.0.0", "127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1",
+		"169.254.169.254", "100.64.0.1",
+		"224.0.0.1", "255.255.255.255", "8.8.8.8", "::", "::1", "fe80::1", "fd00::1", "ff02::1",
+		"2606:4700::1111",
 		"::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::", "2001:0:7f00:1::80ff:fffe",
 	} {
 		for _, port := range []uint16{0, 22, 443, w.Addresses().UDP[0].Port(), 50000} {
@@ -349,8 +366,8 @@ func unreachable(w *wire) (list []netip.AddrPort) {
 	return list
 }
 
-// TestAmplificationOnTheWire measures IP bytes, over IPv4 and IPv6, and where RFC 5780
-// adds to the answers and lets them come from elsewhere, to elsewhere.
+// TestAmplificationOnTheWire measures IP bytes over IPv4 and IPv6, also where RFC 5780 adds to the
+// answers and lets them leave from, and go to, other addresses.
 func TestAmplificationOnTheWire(t *testing.T) {
 	worst := 0.0
 	for _, listeners := range [][]string{{"127.0.0.1:0"}, {"[::1]:0"}, alternateListeners(t)} {
@@ -362,7 +379,7 @@ func TestAmplificationOnTheWire(t *testing.T) {
 		if server.Addr().Is4() {
 			header = 20 + 8
 		}
-		// Unconnected sockets get what comes from any address.
+		// Unconnected sockets receive from any address.
 		var sockets [2]*net.UDPConn
 		for i := range sockets {
 			var err error
@@ -381,13 +398,16 @@ func TestAmplificationOnTheWire(t *testing.T) {
 		got := make([]byte, 4096)
 		answered, elsewhere := 0, 0
 		for _, method := range []stun.Method{
-			stun.MethodBinding, stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind, stun.MethodSend,
+			stun.MethodBinding, stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission,
+			stun.MethodChannelBind, stun.MethodSend,
 		} {
 			for _, setters := range [][]stun.Setter{
-				nil, {stun.Fingerprint}, {udpTransport}, {udpTransport, stun.Fingerprint}, {udpTransport, lifetime(0)}, {attr{0x7FF0, nil}},
+				nil, {stun.Fingerprint}, {udpTransport}, {udpTransport, stun.Fingerprint},
+				{udpTransport, lifetime(0)}, {attr{0x7FF0, nil}},
 				{attr{0x7FF0, nil}, attr{0x7FF1, nil}, attr{0x7FF2, nil}},
 				{attr{stun.AttrChangeRequest, []byte{0, 0, 0, 2}}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 4}}},
-				{attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}}, {attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}, stun.Fingerprint},
+				{attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}},
+				{attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}, stun.Fingerprint},
 				{attr{0x0027, []byte{byte(other >> 8), byte(other), 0, 0}}},
 				{attr{0x0027, []byte{byte(other >> 8), byte(other), 0, 0}}, attr{stun.AttrChangeRequest, []byte{0, 0, 0, 6}}},
 				{stun.NewUsername("x"), stun.NewRealm("x"), stun.NewNonce("x"), stun.NewShortTermIntegrity("x")},
@@ -397,7 +417,7 @@ func TestAmplificationOnTheWire(t *testing.T) {
 				ask(m)
 				probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
 				ask(probe)
-				// Behind the probe's answer there is no more: what went elsewhere went before.
+				// Nothing follows the probe's answer: packets to other addresses went before it.
 				out := 0
 				for done := false; !done; {
 					_ = sockets[0].SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -434,13 +454,14 @@ func TestAmplificationOnTheWire(t *testing.T) {
 			t.Errorf("%v: only %d of the requests were answered", listeners, answered)
 		}
 		if want := map[bool]int{true: 6, false: 0}[len(listeners) == 4]; elsewhere != want {
-			t.Errorf("%v: %d answers came from elsewhere or went elsewhere, want %d", listeners, elsewhere, want)
+			t.Errorf("%v: %d answers came from elsewhere or went elsewhere, want %d", listeners,
+				elsewhere, want)
 		}
 	}
 	t.Logf("at worst x%.2f", worst)
 }
 
-// alternateListeners are two addresses with two ports that are free on both.
+// alternateListeners returns two addresses with two ports that are free on both.
 func alternateListeners(t *testing.T) (list []string) {
 	t.Helper()
 	var ports []int

@@ -2,17 +2,17 @@ package relay
 
 import "praxisrelay/relay/core"
 
-// Snapshot is what a relay holds at one moment, and what it may hold.
+// Snapshot is what a relay holds at one moment, and the limits.
 type Snapshot struct {
 	Calls                       int // see core.Core.Calls
-	UDP, TCP, TLS               int // allocations, by their clients' transport
+	UDP, TCP, TLS               int // allocations, by client transport
 	Allocations, MaxAllocations int
-	Connections, MaxConnections int // on the stream listeners, HTTP's too
-	Handshakes, MaxHandshakes   int // of these within TLS's handshake
-	Ports, MaxPorts             int // of the open relay; else zero
+	Connections, MaxConnections int // on the stream listeners, including HTTP
+	Handshakes, MaxHandshakes   int // those within the TLS handshake
+	Ports, MaxPorts             int // of the open relay, otherwise zero
 }
 
-// Snapshot returns what there is now.
+// Snapshot returns the current state.
 func (r *Relay) Snapshot() Snapshot {
 	var s Snapshot
 	s.Connections, s.MaxConnections = r.open.Use()

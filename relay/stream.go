@@ -13,21 +13,20 @@ import (
 )
 
 const (
-	// firstMessageTime is how long a connection may take to its first whole
-	// message, and a message to its last byte. Without it a connection that
-	// says nothing would be held for ever.
+	// firstMessageTime is how long a connection may take to complete its first message, and any
+	// later message from its first byte to its last. Without it a silent connection would be held
+	// forever.
 	firstMessageTime = 10 * time.Second
-	// idleTime is how long a connection may be silent while it holds no
-	// allocation. With one it may be silent for as long as that lives.
+	// idleTime is how long a connection without an allocation may be silent. With one it may be
+	// silent while the allocation lives.
 	idleTime = 30 * time.Second
-	// writeTime is how long one write may take. A client that reads nothing for
-	// so long is gone.
+	// writeTime is how long one write may take. A client that reads nothing for so long is gone.
 	writeTime = 20 * time.Second
-	// maxAsked is how many messages other than media a connection may send while it
-	// holds no allocation. A client makes two or three.
+	// maxAsked is how many messages other than media a connection may send without an allocation. A
+	// client sends two or three.
 	maxAsked = 32
-	// firstBuffer is how many bytes a connection gets to begin with. One that sends
-	// more than that at once gets what media needs.
+	// firstBuffer is a connection's initial buffer in bytes. If more arrives at once, the buffer
+	// grows to what media needs.
 	firstBuffer = 512
 )
 
@@ -36,11 +35,11 @@ type stream struct {
 	conn   net.Conn
 	client core.FiveTuple
 	queue  *queue
-	asked  int // messages since it last held an allocation; the reader's
+	asked  int // messages since it last held an allocation; used only by the reader
 }
 
-// serveStream relays for one connection until it ends, and closes it. Its first
-// bytes may have been read already.
+// serveStream relays for one connection until it ends, and closes it. Its first bytes may have been
+// read already.
 func (r *Relay) serveStream(conn net.Conn, transport core.Transport, first []byte) {
 	s := &stream{
 		conn: conn,
@@ -63,8 +62,7 @@ func (r *Relay) serveStream(conn net.Conn, transport core.Transport, first []byt
 	r.removeStream(s)
 }
 
-// abort cuts the connection without a word: TLS's would wait for a client that does
-// not read.
+// abort cuts the connection without closing TLS, which would wait for a client that does not read.
 func (s *stream) abort() {
 	if secured, ok := s.conn.(*tls.Conn); ok {
 		secured.NetConn().Close()
@@ -93,15 +91,14 @@ func (r *Relay) removeStream(s *stream) {
 	r.core.Disconnected(r.now(), s.client)
 }
 
-// read takes messages from the connection until it ends, says something that is
-// no message, or takes too long. Its deadlines are the operating system's, not
-// the core's time: they guard sockets.
+// read takes messages from the connection until it ends, sends something else, or takes too long.
+// Its deadlines use the system's clock, not the core's: they guard sockets.
 func (s *stream) read(r *Relay, first []byte) {
 	var (
 		buffer   = make([]byte, firstBuffer)
 		end      = copy(buffer, first)
 		deadline = time.Now().Add(firstMessageTime)
-		partial  = true // a message, or the first one, is being waited for
+		partial  = true // the first message, or the rest of one, is awaited
 	)
 	for {
 		taken, err := s.take(r, buffer[:end])
@@ -133,7 +130,7 @@ func (s *stream) read(r *Relay, first []byte) {
 	}
 }
 
-// take processes the whole messages that b begins with and returns their length.
+// take processes the complete messages at the start of b and returns their total length.
 func (s *stream) take(r *Relay, b []byte) (taken int, err error) {
 	w := works.Get().(*work)
 	defer works.Put(w)
@@ -162,7 +159,7 @@ func (s *stream) take(r *Relay, b []byte) (taken int, err error) {
 
 var errAsked = errors.New("too many requests without an allocation")
 
-// asks counts what a connection asked for since it last held an allocation.
+// asks counts a connection's messages other than media since it last held an allocation.
 func (s *stream) asks(r *Relay, in []packet) int {
 	asked := s.asked
 	for _, p := range in {
@@ -176,8 +173,8 @@ func (s *stream) asks(r *Relay, in []packet) int {
 	return s.asked
 }
 
-// work is the memory for one batch from a stream. Connections borrow it, so that
-// one which says nothing costs little.
+// work is the memory for one batch from a stream. Connections borrow it, so that a silent one costs
+// little.
 type work struct {
 	in, out []packet
 	scratch [][]byte
@@ -194,7 +191,7 @@ func (r *Relay) holds(client core.FiveTuple) bool {
 	return r.core.Holds(client)
 }
 
-// write sends what is queued until ctx is done or a write fails.
+// write sends queued messages until ctx is done or a write fails.
 func (s *stream) write(ctx context.Context) {
 	var pending []byte
 	for {

@@ -6,20 +6,19 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// transports are the values of the label of that name: clients', and core.Relayed
+// transports is the number of values of the label of that name: those of clients, and core.Relayed
 // for peers of the open relay.
 const transports = core.Relayed + 1
 
-// tally is the media of one batch: what came in and was forwarded, and what went out.
+// tally counts the media of one batch: what came in and was forwarded, and what went out.
 type tally struct {
 	received, sent [transports]flow
 }
 
-// flow is an amount of media. Bytes are those of TURN's messages, without what the
-// transport puts around.
+// flow is an amount of media. Its bytes are those of TURN messages, without transport headers.
 type flow struct{ packets, bytes uint64 }
 
-// forwarded counts a packet on its way in and on its way out.
+// forwarded counts a packet's input and output.
 func (t *tally) forwarded(in, out packet) {
 	t.received[in.client.Transport].add(in)
 	t.sent[out.client.Transport].add(out)
@@ -30,15 +29,15 @@ func (f *flow) add(p packet) {
 	f.bytes += uint64(len(p.data))
 }
 
-// traffic adds up tallies. It has several of each counter: readers of different
-// sockets and connections would else take turns at one cache line.
+// traffic sums tallies. Each counter is sharded: readers of different sockets and connections would
+// otherwise contend for one cache line.
 type traffic [16]shard
 
 type shard struct {
 	received, sent [transports]struct{ packets, bytes atomic.Uint64 }
 }
 
-// add adds the tally of a batch, whose packets one socket or connection brought.
+// add adds the tally of a batch, whose packets came from one socket or connection.
 func (t *traffic) add(from core.FiveTuple, counted *tally) {
 	s := &t[(uint64(from.Listener)+from.Conn)%uint64(len(t))]
 	for i := range transports {
@@ -53,7 +52,7 @@ func (t *traffic) add(from core.FiveTuple, counted *tally) {
 	}
 }
 
-// total is what was relayed since the start.
+// total returns what was relayed since the start.
 func (t *traffic) total() (all tally) {
 	for n := range t {
 		s := &t[n]
@@ -67,12 +66,11 @@ func (t *traffic) total() (all tally) {
 	return all
 }
 
-// events counts what else happens on the way to and from the core, which has counters
-// of its own.
+// events counts what else happens outside the core, which has its own counters.
 type events struct {
-	queueFull        atomic.Uint64 // a connection's oldest media made room
-	laneFull         atomic.Uint64 // a request over UDP came faster than they are answered
+	queueFull        atomic.Uint64 // a connection's oldest media was dropped
+	laneFull         atomic.Uint64 // a request over UDP found the lane full
 	unsent           atomic.Uint64 // the kernel did not take a datagram
-	handshakes       atomic.Uint64 // TLS's, that came to their end
+	handshakes       atomic.Uint64 // completed TLS handshakes
 	failedHandshakes atomic.Uint64
 }

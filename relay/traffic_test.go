@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// TestMediaIsCountedAsItPasses, by transport and direction, and nothing else is.
+// TestMediaIsCountedAsItPasses, by transport and direction, and nothing else is counted.
 func TestMediaIsCountedAsItPasses(t *testing.T) {
 	for _, transport := range allTransports {
 		t.Run(transport.String(), func(t *testing.T) {
@@ -20,7 +20,7 @@ func TestMediaIsCountedAsItPasses(t *testing.T) {
 				}
 			}
 			var want tally
-			// A header and "media", padded by who sends it.
+			// A header and "media", padded by its sender.
 			want.received[transport], want.sent[transport] = flow{times, times * 12}, flow{times, times * 9}
 			if got := l.traffic.total(); got != want {
 				t.Errorf("%v, want %v", got, want)

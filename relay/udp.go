@@ -9,13 +9,13 @@ import (
 	"praxisrelay/relay/core"
 )
 
-// batchSize is how many datagrams are taken from a socket at once. A video frame
-// is a burst of some tens.
+// batchSize is how many datagrams are read from a socket at once. A video frame is a burst of some
+// tens.
 const batchSize = 64
 
-// socketBuffer is what is asked of the kernel for either direction, in bytes: some
-// hundred milliseconds of a busy clinic's video. It gives less where its
-// administrator says so.
+// socketBuffer is the buffer size requested from the kernel for each direction, in bytes: some
+// hundred milliseconds of a busy clinic's video. The kernel grants less if its administrator says
+// so.
 const socketBuffer = 4 << 20
 
 // udpSocket is one UDP listener.
@@ -23,19 +23,19 @@ type udpSocket struct {
 	index uint16 // in Relay.udp
 	conn  *net.UDPConn
 	local netip.AddrPort
-	batch batchConn // how batches are read and written here
+	batch batchConn // how this system reads and writes batches
 }
 
 func newUDPSocket(index uint16, conn *net.UDPConn) (*udpSocket, error) {
-	// A kernel that gives less still works.
+	// A smaller buffer works too.
 	_ = conn.SetReadBuffer(socketBuffer)
 	_ = conn.SetWriteBuffer(socketBuffer)
 	s := &udpSocket{index: index, conn: conn, local: plain(conn.LocalAddr().(*net.UDPAddr).AddrPort())}
 	return s, s.batch.init(conn, s.local)
 }
 
-// serve reads until the socket is closed. Media is forwarded at once; what needs the
-// relay's lock waits for it elsewhere.
+// serve reads until the socket is closed. Media is forwarded at once; all else goes through the
+// lane, since it needs the relay's lock.
 func (s *udpSocket) serve(r *Relay) error {
 	lane := newLane()
 	var working sync.WaitGroup
@@ -66,11 +66,11 @@ func (s *udpSocket) serve(r *Relay) error {
 	}
 }
 
-// write sends what the kernel takes. A datagram that it does not take is lost, as
-// datagrams are; it returns how many.
+// write sends a run of packets and returns how many the kernel did not take. These are lost, as
+// datagrams are.
 func (s *udpSocket) write(run []packet) (unsent int) { return s.batch.write(run) }
 
-// buffers returns n buffers of the given size in one piece of memory.
+// buffers returns n buffers of the given size, cut from one piece of memory.
 func buffers(n, size int) [][]byte {
 	memory, list := make([]byte, n*size), make([][]byte, n)
 	for i := range list {
@@ -79,7 +79,7 @@ func buffers(n, size int) [][]byte {
 	return list
 }
 
-// plain writes an IPv4 address as one, whatever socket it came from.
+// plain unmaps an IPv4 address that came through an IPv6 socket.
 func plain(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }

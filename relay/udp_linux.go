@@ -13,16 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batchConn reads and writes datagrams with recvmmsg and sendmmsg. On a socket
-// that is bound to every address of the host it asks for, and sets, the packets'
-// local address (IP_PKTINFO), so that an answer leaves from where the request
-// came in.
+// batchConn reads and writes datagrams with recvmmsg and sendmmsg. On a socket bound to every
+// address of the host, it also reads and sets the packets' local address (IP_PKTINFO), so that an
+// answer leaves from the address that received the request.
 type batchConn struct {
 	raw     syscall.RawConn
 	local   netip.AddrPort
 	six     bool // an AF_INET6 socket
 	pktinfo bool
-	writers sync.Pool // of *message arrays, since several readers may write here
+	writers sync.Pool // of *messages, since several readers may write here
 }
 
 func (b *batchConn) init(conn *net.UDPConn, local netip.AddrPort) error {
@@ -57,10 +56,10 @@ func (b *batchConn) init(conn *net.UDPConn, local netip.AddrPort) error {
 type messages struct {
 	headers [batchSize]mmsghdr
 	iovecs  [batchSize]unix.Iovec
-	names   [batchSize]unix.RawSockaddrInet6 // large enough for IPv4's
+	names   [batchSize]unix.RawSockaddrInet6 // large enough for IPv4 too
 	control [batchSize]control
 
-	// The system call's arguments and results, here so that call is made once.
+	// The system call's arguments and results are fields, so that call is created only once.
 	call  func(fd uintptr)
 	first int
 	count int
@@ -101,20 +100,21 @@ type batchReader struct {
 	*batchConn
 	*messages
 	buffers [][]byte
-	receive func(fd uintptr) bool // the system call, made once
+	receive func(fd uintptr) bool // the system call, created once
 }
 
 func (b *batchConn) reader(buffers [][]byte) *batchReader {
 	m := newMessages(buffers)
 	receive := func(fd uintptr) bool {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&m.headers[0])), batchSize, 0, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
+			uintptr(unsafe.Pointer(&m.headers[0])), batchSize, 0, 0, 0)
 		m.done, m.errno = int(n), errno
 		return errno != unix.EAGAIN && errno != unix.EINTR
 	}
 	return &batchReader{b, m, buffers, receive}
 }
 
-// read waits for datagrams and fills in with them.
+// read waits for datagrams and stores them in in.
 func (b *batchReader) read(in []packet) (int, error) {
 	for {
 		for i := range b.headers {
@@ -131,7 +131,7 @@ func (b *batchReader) read(in []packet) (int, error) {
 		switch b.errno {
 		case 0:
 		case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH:
-			continue // an earlier answer that did not arrive
+			continue // reports an earlier answer that did not arrive
 		default:
 			return 0, b.errno
 		}
@@ -152,14 +152,14 @@ func (b *batchReader) read(in []packet) (int, error) {
 	}
 }
 
-// write sends a run of packets, drops what the kernel does not take, and returns how
-// many that were.
+// write sends a run of packets and returns how many the kernel did not take. These are dropped.
 func (b *batchConn) write(run []packet) (unsent int) {
 	m := b.writers.Get().(*messages)
 	defer b.writers.Put(m)
 	if m.call == nil {
 		m.call = func(fd uintptr) {
-			n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&m.headers[m.first])), uintptr(m.count), unix.MSG_DONTWAIT, 0, 0)
+			n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
+				uintptr(unsafe.Pointer(&m.headers[m.first])), uintptr(m.count), unix.MSG_DONTWAIT, 0, 0)
 			m.done, m.errno = int(n), errno
 		}
 	}
@@ -170,11 +170,11 @@ func (b *batchConn) write(run []packet) (unsent int) {
 		}
 		for m.first = 0; m.first < n; m.first += m.done {
 			m.count = n - m.first
-			if b.raw.Control(m.call) != nil { // Write would make writers wait for each other
+			if b.raw.Control(m.call) != nil { // raw.Write would serialize writers
 				return unsent
 			}
 			if m.errno != 0 || m.done <= 0 {
-				m.done = 1 // the first one failed: too large, or no way there
+				m.done = 1 // the first one failed: too large, or unreachable
 				unsent++
 			}
 		}
@@ -197,7 +197,7 @@ func (m *messages) prepare(b *batchConn, i int, p packet) {
 
 // socket addresses
 
-// addrPort reads a sender's address. A link-local one has its interface's index as zone.
+// addrPort reads a sender's address. A link-local address has its interface's index as the zone.
 func addrPort(name *unix.RawSockaddrInet6) netip.AddrPort {
 	if name.Family == unix.AF_INET {
 		four := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
@@ -239,8 +239,8 @@ func (c *control) local() netip.Addr {
 	return netip.AddrFrom4([4]byte(c.data[8:12]))
 }
 
-// set asks for the address that a packet is to leave from, and returns the
-// length of the control message.
+// set writes the address that a packet is to leave from, and returns the length of the control
+// message.
 func (c *control) set(local netip.Addr, six bool) int {
 	*c = control{}
 	size := pktinfo4
@@ -258,14 +258,16 @@ func (c *control) set(local netip.Addr, six bool) int {
 	return unix.CmsgSpace(size)
 }
 
-// forbidBroadcast takes back what Go allows every UDP socket: one packet to the network's
-// own broadcast address would reach all hosts in it.
+// forbidBroadcast revokes what Go allows every UDP socket: one packet to the network's broadcast
+// address would reach all hosts in it.
 func forbidBroadcast(conn *net.UDPConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var failed error
-	err = raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 0) })
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 0)
+	})
 	return errors.Join(err, failed)
 }

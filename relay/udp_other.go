@@ -7,9 +7,8 @@ import (
 	"net/netip"
 )
 
-// batchConn reads and writes datagrams one by one. On a host with several
-// addresses the listeners should name theirs: an answer leaves from the address
-// that the system chooses.
+// batchConn reads and writes datagrams one by one. On a host with several addresses, the listeners
+// should name theirs: an answer leaves from the address that the system chooses.
 type batchConn struct {
 	conn  *net.UDPConn
 	local netip.AddrPort
@@ -50,6 +49,6 @@ func (b *batchConn) write(run []packet) (unsent int) {
 	return unsent
 }
 
-// forbidBroadcast is not available everywhere. relay.deny can name the networks'
-// broadcast addresses.
+// forbidBroadcast does nothing on this system. relay.deny can list the networks' broadcast
+// addresses.
 func forbidBroadcast(*net.UDPConn) error { return nil }

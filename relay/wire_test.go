@@ -26,7 +26,7 @@ import (
 
 var allTransports = []core.Transport{core.UDP, core.TCP, core.TLS}
 
-// wire is a TURN client made of bytes: it sends what no honest client would.
+// wire is a TURN client that sends raw bytes, including what no honest client would.
 type wire struct {
 	*lab
 	net.Conn
@@ -37,13 +37,13 @@ type wire struct {
 	relayed    netip.AddrPort
 }
 
-// wire connects a seat of an appointment. Its credential is good for an hour.
+// wire connects a seat of an appointment. Its credential is valid for an hour.
 func (l *lab) wire(transport core.Transport, appointment, seat string) *wire {
 	l.Helper()
 	return l.wireFrom("", transport, appointment, seat)
 }
 
-// wireFrom connects it from an address of this host.
+// wireFrom connects a seat from an address of this host.
 func (l *lab) wireFrom(source string, transport core.Transport, appointment, seat string) *wire {
 	l.Helper()
 	a, ip := l.Addresses(), net.ParseIP(source)
@@ -56,7 +56,8 @@ func (l *lab) wireFrom(source string, transport core.Transport, appointment, sea
 		conn, err = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}).Dial("tcp", a.TCP[0].String())
 	default:
 		dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}
-		conn, err = tls.DialWithDialer(dialer, "tcp", a.TLS[0].String(), &tls.Config{InsecureSkipVerify: true})
+		conn, err = tls.DialWithDialer(dialer, "tcp", a.TLS[0].String(),
+			&tls.Config{InsecureSkipVerify: true})
 	}
 	if err != nil {
 		l.Fatal(err)
@@ -66,12 +67,13 @@ func (l *lab) wireFrom(source string, transport core.Transport, appointment, sea
 	if err != nil {
 		l.Fatal(err)
 	}
-	w := &wire{lab: l, Conn: conn, transport: transport, reader: bufio.NewReaderSize(conn, 4096), credential: c}
+	w := &wire{lab: l, Conn: conn, transport: transport, reader: bufio.NewReaderSize(conn, 4096),
+		credential: c}
 	l.wires = append(l.wires, w)
 	return w
 }
 
-// id is the appointment that tests call by a short name.
+// id is the appointment that tests refer to by a short name.
 func id(name string) string {
 	hash := sha256.Sum256([]byte(name))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(hash[:])[:13])
@@ -91,7 +93,7 @@ func (w *wire) send(b []byte) {
 // receive returns the next message, or nil when the relay has closed the connection.
 func (w *wire) receive() []byte {
 	w.Helper()
-	// Bytes that happen to begin a message are waited for by the relay before it gives up.
+	// If the bytes happen to begin a message, the relay waits for the rest before it gives up.
 	_ = w.SetReadDeadline(time.Now().Add(firstMessageTime + 5*time.Second))
 	if w.transport == core.UDP {
 		b := make([]byte, 4096)
@@ -104,7 +106,7 @@ func (w *wire) receive() []byte {
 	head, err := w.reader.Peek(4)
 	if err != nil {
 		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-			w.Fatal("neither an answer nor an end")
+			w.Fatal("neither an answer nor a closed connection")
 		}
 		return nil
 	}
@@ -130,15 +132,17 @@ func (w *wire) ask(m *stun.Message) *stun.Message {
 	return answer
 }
 
-// silent checks that bytes get no answer and change nothing: the next answer is to a
-// question behind them, or the connection is gone, and what it held with it.
+// silent checks that bytes get no answer and change nothing: the next answer is to a later request,
+// or the connection is gone, along with what it held.
 func (w *wire) silent(b []byte) {
 	w.Helper()
 	before := w.state()
 	w.send(b)
 	if !w.quiet() {
 		client := w.LocalAddr().String()
-		maps.DeleteFunc(before.allocations, func(held core.FiveTuple, _ string) bool { return held.Client.String() == client })
+		maps.DeleteFunc(before.allocations, func(held core.FiveTuple, _ string) bool {
+			return held.Client.String() == client
+		})
 		until(w.T, func() bool { return maps.Equal(w.state().allocations, before.allocations) })
 		return
 	}
@@ -147,13 +151,13 @@ func (w *wire) silent(b []byte) {
 	}
 }
 
-// quiet checks that nothing has come to the client: what does is the answer to a
-// question. It returns false when the relay has closed the connection.
+// quiet checks that the client has received nothing: the next message is the answer to a new
+// request. It returns false if the relay has closed the connection.
 func (w *wire) quiet() bool {
 	w.Helper()
 	probe := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
 	if _, err := w.Write(probe.Raw); err != nil {
-		return false // gone already
+		return false // already gone
 	}
 	got, answer := w.receive(), new(stun.Message)
 	if got == nil && w.transport != core.UDP {
@@ -165,18 +169,19 @@ func (w *wire) quiet() bool {
 	return true
 }
 
-// state is what the core holds, as it writes itself out: each allocation with its
-// permissions, channels and latest media, and what it remembers of those that ended.
+// state is the core's saved state: each allocation with its permissions, channels and latest media,
+// and what it remembers of ended ones.
 type state struct {
 	allocations       map[core.FiveTuple]string
 	released, revoked string
 }
 
 func (s state) equal(other state) bool {
-	return s.released == other.released && s.revoked == other.revoked && maps.Equal(s.allocations, other.allocations)
+	return s.released == other.released && s.revoked == other.revoked &&
+		maps.Equal(s.allocations, other.allocations)
 }
 
-// tuple is how the core knows a client with an allocation.
+// tuple returns the core's name for a client with an allocation.
 func (w *wire) tuple() core.FiveTuple {
 	w.Helper()
 	for held := range w.state().allocations {
@@ -189,7 +194,8 @@ func (w *wire) tuple() core.FiveTuple {
 }
 
 func (s state) String() string {
-	return fmt.Sprint(slices.Sorted(maps.Values(s.allocations)), " released ", s.released, " revoked ", s.revoked)
+	return fmt.Sprint(slices.Sorted(maps.Values(s.allocations)), " released ", s.released,
+		" revoked ", s.revoked)
 }
 
 func (l *lab) state() state {
@@ -217,11 +223,12 @@ func (l *lab) state() state {
 	return s
 }
 
-// build makes a request that is signed with the credential.
+// build makes a request signed with the credential.
 func (w *wire) build(method stun.Method, setters ...stun.Setter) *stun.Message {
 	w.Helper()
 	if w.nonce == "" {
-		challenge := w.ask(stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), udpTransport))
+		challenge := w.ask(stun.MustBuild(stun.TransactionID,
+			stun.NewType(stun.MethodAllocate, stun.ClassRequest), udpTransport))
 		nonce, err := challenge.Get(stun.AttrNonce)
 		if err != nil {
 			w.Fatal(err)
@@ -240,8 +247,8 @@ func (w *wire) signature() []stun.Setter {
 	}
 }
 
-// code makes a signed request and returns the answer's error code, 0 for success. A
-// request that is refused must change nothing.
+// code makes a signed request and returns the answer's error code, 0 for success. A refused request
+// must change nothing.
 func (w *wire) code(method stun.Method, setters ...stun.Setter) int {
 	w.Helper()
 	request, before := w.build(method, setters...), w.state()
@@ -253,7 +260,7 @@ func (w *wire) code(method stun.Method, setters ...stun.Setter) int {
 	if code != 438 && code != 401 {
 		integrity := stun.NewLongTermIntegrity(w.credential.Username, core.Realm, w.credential.Password)
 		if err := integrity.Check(answer); err != nil {
-			w.Errorf("%v: %d without right MESSAGE-INTEGRITY: %v", method, code, err)
+			w.Errorf("%v: %d without valid MESSAGE-INTEGRITY: %v", method, code, err)
 		}
 	}
 	return code
@@ -271,7 +278,7 @@ func codeOf(l *lab, answer *stun.Message) int {
 	return int(code.Code)
 }
 
-// allocate makes an allocation that must succeed.
+// allocate makes an allocation, which must succeed.
 func (w *wire) allocate(setters ...stun.Setter) *wire {
 	w.Helper()
 	answer := w.ask(w.build(stun.MethodAllocate, append(setters, udpTransport)...))
@@ -284,7 +291,7 @@ func (w *wire) allocate(setters ...stun.Setter) *wire {
 	return w
 }
 
-// attr is an attribute with the bytes it is given.
+// attr is an attribute with arbitrary bytes.
 type attr struct {
 	kind  stun.AttrType
 	value []byte
@@ -303,8 +310,8 @@ func lifetime(seconds uint32) attr {
 
 func number(n uint16) attr { return attr{stun.AttrChannelNumber, []byte{byte(n >> 8), byte(n), 0, 0}} }
 
-// peerAddr is an XOR-PEER-ADDRESS of the family that the address is written in: pion's
-// would make an IPv4 address of a v4-mapped one.
+// peerAddr is an XOR-PEER-ADDRESS in the family in which the address is written: pion's would turn
+// a v4-mapped address into IPv4.
 type peerAddr netip.AddrPort
 
 func (p peerAddr) AddTo(m *stun.Message) error {

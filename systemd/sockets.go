@@ -10,26 +10,26 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// Sockets are those that the service manager bound and handed over: on ports below
-// 1024, which the daemon may not bind itself. The zero value has none.
+// Sockets are the sockets that the service manager bound and handed over: on ports below 1024,
+// which the daemon may not bind itself. The zero value has none.
 type Sockets struct {
-	inherited []*socket // that nobody has taken yet
+	inherited []*socket // not taken yet
 	taken     []*socket
 }
 
 type socket struct {
-	unit    string   // or whatever FileDescriptorName= says
-	network string   // tcp or udp; empty: of no use to us
-	from    net.Addr // where it is bound
+	unit    string   // or the unit's FileDescriptorName=
+	network string   // tcp or udp; empty: neither
+	from    net.Addr // the address it is bound to
 	io.Closer
 }
 
-// Inherit takes the sockets that the process was started with. It is to be called once.
+// Inherit takes the sockets that the process was started with. Call it only once.
 func Inherit() *Sockets {
 	s := new(Sockets)
 	for _, file := range activation.Files(true) {
 		taken := &socket{unit: file.Name(), Closer: io.NopCloser(nil)}
-		// Both work on a copy of the descriptor, which is closed on exec.
+		// Both duplicate the descriptor; the copy is closed on exec.
 		if l, err := net.FileListener(file); err == nil {
 			taken.network, taken.from, taken.Closer = "tcp", l.Addr(), l
 		} else if c, err := net.FilePacketConn(file); err == nil {
@@ -41,7 +41,7 @@ func Inherit() *Sockets {
 	return s
 }
 
-// Listen is net.Listen for tcp, but for an inherited socket that is bound to address.
+// Listen is net.Listen for tcp, but prefers an inherited socket that is bound to address.
 func (s *Sockets) Listen(network, address string) (net.Listener, error) {
 	if taken := s.take(network, address); taken != nil {
 		return taken.(net.Listener), nil
@@ -49,8 +49,8 @@ func (s *Sockets) Listen(network, address string) (net.Listener, error) {
 	return net.Listen(network, address)
 }
 
-// ListenPacket is net.ListenPacket for udp, but for an inherited socket that is bound
-// to address.
+// ListenPacket is net.ListenPacket for udp, but prefers an inherited socket that is bound to
+// address.
 func (s *Sockets) ListenPacket(network, address string) (net.PacketConn, error) {
 	if taken := s.take(network, address); taken != nil {
 		return taken.(net.PacketConn), nil
@@ -58,14 +58,14 @@ func (s *Sockets) ListenPacket(network, address string) (net.PacketConn, error) 
 	return net.ListenPacket(network, address)
 }
 
-// Inherited reports whether what listens at an address, of tcp or udp, was handed over.
+// Inherited reports whether the tcp or udp socket that listens at an address was handed over.
 func (s *Sockets) Inherited(network, address string) bool {
 	return slices.ContainsFunc(s.taken, func(taken *socket) bool {
 		return taken.network == network && taken.from.String() == address
 	})
 }
 
-// CloseUnused closes what nobody took, and names it.
+// CloseUnused closes sockets that were not taken, and returns their names.
 func (s *Sockets) CloseUnused() (names []string) {
 	for _, left := range s.inherited {
 		left.Close()
@@ -86,8 +86,8 @@ func (s *Sockets) take(network, address string) io.Closer {
 	return nil
 }
 
-// serves reports whether a socket is bound to what "host:port" asks for. Without a host
-// that is every address, be it of IPv4 alone where the unit says so.
+// serves reports whether a socket is bound to what "host:port" asks for. Without a host that is
+// every address, even if only of IPv4 because of the unit.
 func serves(bound net.Addr, address string) bool {
 	at, err := netip.ParseAddrPort(bound.String())
 	if err != nil {

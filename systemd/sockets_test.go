@@ -18,7 +18,7 @@ func TestWhichInheritedSocketServesAnAddress(t *testing.T) {
 		{"[2001:db8::1]:443", "[2001:db8::1]:443", true},
 		{"[::]:443", ":44", false},
 		{"[::]:443", ":8443", false},
-		{"[::]:443", "192.0.2.1:443", false}, // what is meant to be served on one address is not served on all
+		{"[::]:443", "192.0.2.1:443", false}, // a socket on all addresses must not replace one on a single address
 		{"192.0.2.1:443", ":443", false},
 		{"192.0.2.1:443", "192.0.2.2:443", false},
 		{"[::]:443", "0.0.0.0:443", false},
@@ -35,8 +35,8 @@ func TestWhichInheritedSocketServesAnAddress(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotInheritedIsBound(t *testing.T) {
-	s := Inherit() // from go test, nothing
+func TestOtherSocketsAreBound(t *testing.T) {
+	s := Inherit() // go test passes none
 	listener, err := s.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

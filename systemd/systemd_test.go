@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestTheServiceManagerIsTold(t *testing.T) {
+func TestTheServiceManagerIsNotified(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
@@ -29,7 +29,7 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 		var b [64]byte
 		n, err := conn.Read(b[:])
 		if err != nil || string(b[:n]) != want {
-			t.Errorf("told %q, %v; want %q", b[:n], err, want)
+			t.Errorf("notified %q, %v; want %q", b[:n], err, want)
 		}
 	}
 }
@@ -41,8 +41,8 @@ func TestWithoutAServiceManagerNothingHappens(t *testing.T) {
 	}
 }
 
-// TestTheUnitAllowsWhatTheDaemonNeeds: what hardening is easily tightened by one notch too
-// many, with nothing but a silent loss.
+// TestTheUnitAllowsWhatTheDaemonNeeds: hardening is easily tightened one notch too far, and the
+// loss is silent.
 func TestTheUnitAllowsWhatTheDaemonNeeds(t *testing.T) {
 	unit, err := os.ReadFile("praxisrelay.service")
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"praxisrelay/config"
 )
 
-// Advice says what works with which rows of a table opened, and what is not needed.
+// Advice describes what works with which rows of a table open, and what is not needed.
 func (p Plan) Advice(t Table, l Language) (sentences []string) {
 	say := func(t text, args ...any) { sentences = append(sentences, t.in(l, args...)) }
 	https := p.first("client-https")
@@ -66,8 +66,8 @@ func (p Plan) Advice(t Table, l Language) (sentences []string) {
 	return sentences
 }
 
-// challenges says where the authority checks the name: nowhere but on these ports (RFC
-// 8555, section 8.3; RFC 8737, section 3).
+// challenges describes where the authority validates the name: only on these ports (RFC 8555,
+// section 8.3; RFC 8737, section 3).
 func (p Plan) challenges(https string) text {
 	tls, http := https == "443/TCP", p.first("in-http") == "80/TCP"
 	switch {
@@ -81,8 +81,8 @@ func (p Plan) challenges(https string) text {
 	return texts.ACMENeither
 }
 
-// first returns the port of the first row with that id or, where it ends with a hyphen,
-// beginning; or nothing.
+// first returns the port of the first row with an id or, if it ends with a hyphen, a prefix of the
+// id; or "".
 func (p Plan) first(id string) string {
 	for _, row := range p.Rows {
 		if row.ID == id || strings.HasSuffix(id, "-") && strings.HasPrefix(row.ID, id) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// writeCSV writes a row a line for change requests, with CRLF (RFC 4180). In German it
-// is what a German Excel opens by a double click: semicolons, and a byte order mark.
+// writeCSV writes a line per row for change requests, with CRLF (RFC 4180). In German it is what a
+// German Excel opens on a double click: semicolons, and a byte order mark.
 func (p Plan) writeCSV(w io.Writer, l Language) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
@@ -24,7 +24,7 @@ func (p Plan) writeCSV(w io.Writer, l Language) error {
 		for i := range cells {
 			cells[i] = plainCell(cells[i])
 		}
-		_ = out.Write(cells) // Flush has its error
+		_ = out.Write(cells) // Flush returns its error
 	}
 	var titles []string
 	for _, t := range []text{
@@ -41,7 +41,8 @@ func (p Plan) writeCSV(w io.Writer, l Language) error {
 			sourcePorts = span(r.SourcePorts, "-")
 		}
 		write(texts.Titles[r.Table].in(l), r.ID, r.Need.in(l), r.Source.who(l), r.Source.at(), sourcePorts,
-			r.Destination.who(l), r.Destination.at(), strings.ToUpper(r.Protocol), span(r.Ports, "-"), list(r.Forwarded),
+			r.Destination.who(l), r.Destination.at(), strings.ToUpper(r.Protocol), span(r.Ports, "-"),
+			list(r.Forwarded),
 			r.Source.Party.in(l), yes(r.TLS, l), exempt(r, l), r.idle(l), r.Purpose(l), p.AsOf.Format(time.DateOnly))
 	}
 	out.Flush()

@@ -1,14 +1,13 @@
-// Package firewall says what firewalls must let through for an appliance, and writes
-// it for those who open it: as tables, as a page, and as rule sets.
+// Package firewall derives what firewalls must let through for an appliance, and writes it for
+// their administrators: as tables, as a page, and as rule sets.
 //
-// There are three tables, by who asks for what: what clients need to send out from
-// where they are, what the appliance must receive, and what it sends out itself.
-// Every row has an id that stays when other parts of the configuration change, so that
-// change requests, rule sets and error reports can name it.
+// There are three tables: what clients send out from where they are, what the appliance must
+// receive, and what it sends out itself. Every row has an id that stays when other parts of the
+// configuration change, so that change requests, rule sets and error reports can refer to it.
 //
-// Nothing is listed that is not used. In particular nothing comes in at the clients'
-// side, and the paired relay has no range of ports: it forwards between clients that
-// opened their connections themselves.
+// Only what is used is listed. In particular, clients' firewalls need to let nothing in, and the
+// paired relay needs no port range: it forwards between clients that opened their connections
+// themselves.
 package firewall
 
 import (
@@ -18,7 +17,7 @@ import (
 	"praxisrelay/config"
 )
 
-// Table is whose firewall a row is for, and in which direction.
+// Table is the firewall, and the direction, that a row is for.
 type Table string
 
 // The tables.
@@ -28,21 +27,21 @@ const (
 	ApplianceEgress  Table = "appliance-egress"
 )
 
-// Tables are all tables, in their order.
+// Tables lists all tables, in order.
 var Tables = []Table{ClientEgress, ApplianceIngress, ApplianceEgress}
 
-// Need is what becomes of consultations where a row stays closed.
+// Need is the effect on consultations if a row stays closed.
 type Need string
 
 // The needs.
 const (
 	Required    Need = "required"    // nothing works
 	Recommended Need = "recommended" // the quality is worse
-	Fallback    Need = "fallback"    // one way less where others are blocked
-	Optional    Need = "optional"    // consultations do not miss it
+	Fallback    Need = "fallback"    // one way less if others are blocked
+	Optional    Need = "optional"    // no effect
 )
 
-// Party is who stands at an end of a row.
+// Party is the party at one end of a row.
 type Party string
 
 // The parties.
@@ -61,16 +60,15 @@ const (
 // Endpoint is one end of a row.
 type Endpoint struct {
 	Party Party
-	// Name is its DNS name or address, where it is known.
+	// Name is its DNS name or address, if known.
 	Name string
-	// Addresses are what it has; empty: any, or not known here.
+	// Addresses are its addresses; empty: any, or unknown.
 	Addresses []netip.Addr
-	// Networks bound it; empty: any.
+	// Networks restrict it; empty: any.
 	Networks []netip.Prefix
 }
 
-// Row is one thing to let through. Whoever is the source opens the connection;
-// answers go back on it.
+// Row is one thing to let through. The source opens the connection; answers come back on it.
 type Row struct {
 	ID          string
 	Table       Table
@@ -81,37 +79,36 @@ type Row struct {
 	Ports       config.Ports // at the destination
 	SourcePorts config.Ports // at the source; zero: any
 	TLS         bool
-	// Exempt asks to leave the row out of TLS inspection.
+	// Exempt asks to exempt the row from TLS inspection.
 	Exempt bool
-	// Idle is how long a firewall must remember what is silent, at least. 0: no
-	// matter.
+	// Idle is how long, at least, a firewall must remember a silent connection. 0: irrelevant.
 	Idle time.Duration
-	// Forwarded are the public addresses whose port a NAT translates to the same port
-	// of the destination.
+	// Forwarded are the public addresses whose port a NAT forwards to the same port of the
+	// destination.
 	Forwarded []netip.Addr
 
 	purpose text
 }
 
-// Purpose says what a row is for.
+// Purpose describes what a row is for.
 func (r Row) Purpose(l Language) string { return r.purpose.in(l) }
 
-// Site is what the configuration does not say.
+// Site is what the configuration does not contain.
 type Site struct {
-	// Addresses are what the appliance's name resolves to for clients.
+	// Addresses are those to which the appliance's name resolves for clients.
 	Addresses []netip.Addr
 	// Management are the networks from which the server is administered; empty: any.
 	Management []netip.Prefix
-	// Key is what the appliance shows now, where that is known.
+	// Key is the appliance's current key, if known.
 	Key Key
-	// AsOf is the day of which all this is true.
+	// AsOf is the day on which this is true.
 	AsOf time.Time
 }
 
-// Key is the public key of the appliance's certificate. A renewal may bring another one.
+// Key is the public key of the appliance's certificate. A renewal may change it.
 type Key struct {
-	SHA256 []byte    // of the SubjectPublicKeyInfo; none: it is not known
-	Ends   time.Time // when the certificate does
+	SHA256 []byte    // of the SubjectPublicKeyInfo; empty: unknown
+	Ends   time.Time // when the certificate expires
 }
 
 // Plan is what firewalls must let through for one appliance.

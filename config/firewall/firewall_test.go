@@ -18,7 +18,7 @@ import (
 
 var asOf = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 
-// planOf returns the plan of the defaults with changes.
+// planOf returns the plan of a modified default configuration.
 func planOf(t *testing.T, change func(*config.Config), addresses ...string) Plan {
 	t.Helper()
 	c := config.Default()
@@ -46,7 +46,7 @@ func written(t *testing.T, p Plan, format string, l Language) string {
 	return b.String()
 }
 
-// brief is a row in a line.
+// brief returns a row on one line.
 func brief(r Row) string {
 	line := fmt.Sprintf("%s %s %s", r.ID, r.port(), r.Need)
 	if at := r.Destination.at(); at != "" {
@@ -68,15 +68,15 @@ func everything(c *config.Config) {
 	c.Relay.Peers, c.Relay.PublicAddressFrom = config.Open, "stun.example.org:3478"
 }
 
-// TestRows: what each configuration asks of firewalls. Ids do not change with what else
-// is configured.
+// TestRows: what each configuration requires of firewalls. Ids do not depend on the rest of the
+// configuration.
 func TestRows(t *testing.T) {
 	both := []string{"192.0.2.10", "2001:db8::10"}
 	for name, test := range map[string]struct {
 		change    func(*config.Config)
 		addresses []string
 		want      []string // some of the rows
-		not       []string // beginnings of rows that there are none of
+		not       []string // prefixes of rows that must not exist
 	}{
 		"the defaults": {nil, both, []string{
 			"client-https 443/TCP required to 192.0.2.10, 2001:db8::10",
@@ -86,7 +86,8 @@ func TestRows(t *testing.T) {
 			"client-turn-tls-5349 5349/TCP optional to 192.0.2.10, 2001:db8::10",
 			"in-https 443/TCP required", "in-turn-udp-3478 3478/UDP recommended", "in-ssh 22/TCP optional",
 			"out-dns-udp 53/UDP recommended", "out-dns-tcp 53/TCP recommended", "out-ntp 123/UDP required",
-		}, []string{"in-relayed", "in-http ", "in-admin", "in-metrics", "out-acme", "out-stun", "out-relayed", "out-self"}},
+		}, []string{"in-relayed", "in-http ", "in-admin", "in-metrics", "out-acme", "out-stun",
+			"out-relayed", "out-self"}},
 		"everything": {everything, both, []string{
 			"client-turn-udp-443 443/UDP fallback to 192.0.2.10, 2001:db8::10",
 			"in-https 443/TCP required for 192.0.2.10",
@@ -112,7 +113,8 @@ func TestRows(t *testing.T) {
 			"in-https 443/TCP required to 10.0.0.5 for 203.0.113.7",
 			"in-ssh 22/TCP optional",
 		}, nil},
-		"behind a NAT, not in the DNS": {func(c *config.Config) { c.Relay.PublicAddress = netip.MustParseAddr("203.0.113.7") }, nil,
+		"behind a NAT, not in the DNS": {func(c *config.Config) { c.Relay.PublicAddress = netip.MustParseAddr("203.0.113.7") },
+			nil,
 			[]string{"client-https 443/TCP required to 203.0.113.7"}, nil},
 		"other ports": {func(c *config.Config) {
 			c.Listen.HTTPS, c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = ":8443", []string{":53", ":443"}, nil, nil
@@ -133,7 +135,8 @@ func TestRows(t *testing.T) {
 			"in-turn-udp-3478 3478/UDP recommended to 192.0.2.10",
 		}, nil},
 		"a port on several addresses": {func(c *config.Config) {
-			c.Listen.TURNUDP = []string{"192.0.2.10:3478", "192.0.2.10:3479", "192.0.2.11:3478", "192.0.2.11:3479"}
+			c.Listen.TURNUDP = []string{"192.0.2.10:3478", "192.0.2.10:3479", "192.0.2.11:3478",
+				"192.0.2.11:3479"}
 			c.Listen.TURNTCP = []string{"192.0.2.10:3478", "[::]:3478"}
 		}, both, []string{
 			"in-turn-udp-3478 3478/UDP recommended to 192.0.2.10, 192.0.2.11",
@@ -181,20 +184,20 @@ func TestPortsThatAreNotFixed(t *testing.T) {
 		c := config.Default()
 		c.Name = "relay.example.org"
 		change(&c)
-		want := key + ": port 0 is another one at every start, which no firewall can be told: give it a number"
+		want := key + ": port 0 changes with every start, so no firewall rule can name it: give it a number"
 		if _, err := New(c, Site{}); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	// What is on loopback alone is in no table.
+	// Listeners only on loopback are in no table.
 	p := planOf(t, func(c *config.Config) { c.Signal.AdminListen = "127.0.0.1:0" })
 	if slices.ContainsFunc(p.Rows, func(r Row) bool { return r.ID == "in-admin" }) {
 		t.Error("a listener on loopback has a row")
 	}
 }
 
-// TestEveryIDInEveryFormat: tables have all rows; files for the appliance's own
-// firewall have all of its rows.
+// TestEveryIDInEveryFormat: tables have all rows; files for the appliance's own firewall have all
+// of its rows.
 func TestEveryIDInEveryFormat(t *testing.T) {
 	p := planOf(t, everything, "192.0.2.10", "2001:db8::10")
 	for _, format := range Formats() {
@@ -218,10 +221,11 @@ func TestEveryIDInEveryFormat(t *testing.T) {
 	}
 }
 
-// TestKeyOfTheCertificate: where it is known every table that people read names it, until
-// when it holds, and how it is used.
+// TestKeyOfTheCertificate: if the key is known, every table for people states it, how long it
+// holds, and how it is used.
 func TestKeyOfTheCertificate(t *testing.T) {
-	for _, test := range []struct{ https, page string }{{":443", "https://relay.example.org/"}, {":8443", "https://relay.example.org:8443/"}} {
+	for _, test := range []struct{ https, page string }{{":443", "https://relay.example.org/"},
+		{":8443", "https://relay.example.org:8443/"}} {
 		p := planOf(t, func(c *config.Config) { c.Listen.HTTPS = test.https }, "192.0.2.10")
 		for _, known := range []bool{false, true} {
 			if known {
@@ -241,8 +245,7 @@ func TestKeyOfTheCertificate(t *testing.T) {
 	}
 }
 
-// TestAdvice: what works with which ports opened, and what is not needed, as the
-// configuration has it.
+// TestAdvice: what works with which ports open, and what is not needed, for each configuration.
 func TestAdvice(t *testing.T) {
 	said := func(p Plan, l Language) string {
 		var all []string
@@ -256,17 +259,21 @@ func TestAdvice(t *testing.T) {
 		want, not []string
 	}{
 		"the defaults": {nil, []string{
-			"With 443/TCP alone everything works.", "With 443/TCP and 3478/UDP the quality is best", "With 443/TCP and 3478/TCP, without UDP",
-			"Without 443/TCP nothing works", "What is optional", "Not needed are incoming rules", "The server needs no range of ports", "Nothing else goes out",
-		}, []string{"49152", "NAT is in front", "certificate authority", "443/UDP", "let out 443/TCP alone"}},
+			"With only 443/TCP everything works.", "With 443/TCP and 3478/UDP the quality is best",
+			"With 443/TCP and 3478/TCP, without UDP",
+			"Without 443/TCP nothing works", "Optional rows", "Incoming rules, port forwarding",
+			"The server needs no port range", "Nothing else goes out",
+		}, []string{"49152", "NAT is in front", "certificate authority", "443/UDP", "let out only 443/TCP"}},
 		"everything": {everything, []string{
-			"443/UDP does the same", "needs 49152-65535/UDP in both directions", "A NAT is in front", "443/TCP (TLS-ALPN-01) or 80/TCP (HTTP-01)", "sends from 49152-65535/UDP",
-		}, []string{"no range of ports", "Nothing else goes out"}},
+			"443/UDP does the same", "needs 49152-65535/UDP in both directions", "A NAT is in front",
+			"443/TCP (TLS-ALPN-01) or 80/TCP (HTTP-01)", "sends from 49152-65535/UDP",
+		}, []string{"no port range", "Nothing else goes out"}},
 		"one other port": {func(c *config.Config) {
 			c.Listen.HTTPS, c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = ":8443", nil, nil, nil
 			c.TLS.ACME.Directory = "https://acme.example.org/directory"
-		}, []string{"With 8443/TCP alone everything works.", "8443/TCP will be closed there", "and the server listens on neither"},
-			[]string{"quality is best", "without UDP", "What is optional", "ALPN"}},
+		}, []string{"With only 8443/TCP everything works.", "8443/TCP will be closed there",
+			"and the server listens on neither"},
+			[]string{"quality is best", "without UDP", "Optional rows", "ALPN"}},
 		"ACME on 443": {func(c *config.Config) { c.TLS.ACME.Directory = "https://acme.example.org/directory" },
 			[]string{"checks the name over 443/TCP (TLS-ALPN-01) from"}, []string{"HTTP-01"}},
 		"ACME on 80": {func(c *config.Config) {
@@ -293,7 +300,7 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// TestTexts: everything is said in both languages, and nothing twice.
+// TestTexts: every text exists in both languages, and none twice.
 func TestTexts(t *testing.T) {
 	seen, count := map[text]string{}, 0
 	var visit func(name string, v reflect.Value)
@@ -326,7 +333,7 @@ func TestTexts(t *testing.T) {
 	}
 }
 
-// hostile is a plan with names that no valid configuration has.
+// hostile returns a plan with names that no valid configuration has.
 func hostile(t *testing.T) Plan {
 	p := planOf(t, everything, "192.0.2.10")
 	p.Name = `=cmd|"<script>alert(1)</script>`
@@ -338,8 +345,8 @@ func hostile(t *testing.T) Plan {
 	return p
 }
 
-// TestCSV: what a spreadsheet opens has the same columns in every row, in German as
-// German spreadsheets want it, and no formula.
+// TestCSV: every row has the same columns, the German form suits German spreadsheets, and no cell
+// is a formula.
 func TestCSV(t *testing.T) {
 	for l, comma := range map[Language]rune{German: ';', English: ','} {
 		for _, p := range []Plan{planOf(t, everything, "192.0.2.10", "2001:db8::10"), hostile(t)} {
@@ -368,7 +375,7 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// TestJSON: the shape that docs/firewall.md names, the same in every language.
+// TestJSON: the structure documented in docs/firewall.md, the same in every language.
 func TestJSON(t *testing.T) {
 	for _, l := range []Language{German, English} {
 		text := written(t, planOf(t, everything, "192.0.2.10", "2001:db8::10"), "json", l)
@@ -385,7 +392,8 @@ func TestJSON(t *testing.T) {
 			t.Errorf("got %+v", p)
 		}
 		row := p.Tables[2].Rows[len(p.Tables[2].Rows)-1]
-		if row.ID != "out-relayed" || row.Initiator != Appliance || *row.SourcePorts != (jsonPorts{49152, 65535}) || row.Ports != (jsonPorts{1024, 65535}) {
+		if row.ID != "out-relayed" || row.Initiator != Appliance ||
+			*row.SourcePorts != (jsonPorts{49152, 65535}) || row.Ports != (jsonPorts{1024, 65535}) {
 			t.Errorf("the last row is %+v", row)
 		}
 	}
@@ -395,8 +403,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestMarkup: names stay text in HTML, Markdown and XML, and the document to print
-// loads nothing.
+// TestMarkup: names stay text in HTML, Markdown and XML, and the document to print loads nothing.
 func TestMarkup(t *testing.T) {
 	p := hostile(t)
 	html := written(t, p, "html", German)
@@ -433,13 +440,14 @@ func TestMarkup(t *testing.T) {
 			Port     string `xml:"port,attr"`
 		} `xml:"port"`
 	}
-	if err := xml.Unmarshal([]byte(written(t, p, "firewalld", German)), &service); err != nil || len(service.Ports) < 9 {
+	if err := xml.Unmarshal([]byte(written(t, p, "firewalld", German)), &service); err != nil ||
+		len(service.Ports) < 9 {
 		t.Errorf("%+v, %v", service, err)
 	}
 }
 
-// TestRuleSetsOfOneFamily: a rule that is bound to addresses is there for their family
-// alone, and one whose ends have no family in common for none.
+// TestRuleSetsOfOneFamily: a rule with addresses exists only for their family, and not at all if
+// its ends have no family in common.
 func TestRuleSetsOfOneFamily(t *testing.T) {
 	c := config.Default()
 	c.Name, c.Listen.HTTPS, c.Signal.AdminListen = "relay.example.org", "192.0.2.10:443", "[2001:db8::10]:8444"

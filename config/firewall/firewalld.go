@@ -7,9 +7,9 @@ import (
 	"io"
 )
 
-// writeFirewalld writes a service for firewalld: what everybody may reach. Services
-// have neither sources nor a direction, so the rest is named in a comment, in which
-// two hyphens must not meet.
+// writeFirewalld writes a service for firewalld: what anyone may reach. Services have neither
+// sources nor a direction, so a comment names the rest, which must not contain two consecutive
+// hyphens.
 func (p Plan) writeFirewalld(w io.Writer, l Language) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s<service>\n  <short>praxisrelay</short>\n  <description>", xml.Header)
@@ -29,7 +29,7 @@ func (p Plan) writeFirewalld(w io.Writer, l Language) error {
 	return out.Flush()
 }
 
-// public returns what anyone may reach at the appliance, and what else is about it.
+// public returns the rows of the appliance that anyone may reach, and its other rows.
 func (p Plan) public() (public, rest []Row) {
 	for _, r := range p.Rows {
 		switch {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// formats are what a plan can be written as, in the order in which they are shown.
+// formats are the output formats, in display order.
 var formats = []struct {
 	name  string
 	write func(Plan, io.Writer, Language) error
@@ -49,7 +49,7 @@ func (p Plan) asOf(l Language) string {
 	return texts.AsOf.label(l) + " " + p.AsOf.Format(time.DateOnly)
 }
 
-// in writes an endpoint for people: who it is, and its addresses.
+// in describes an endpoint for people: its party, and its addresses.
 func (e Endpoint) in(l Language) string {
 	if at := e.at(); at != "" && at != e.Name {
 		return e.who(l) + " (" + at + ")"
@@ -57,7 +57,7 @@ func (e Endpoint) in(l Language) string {
 	return e.who(l)
 }
 
-// who is an endpoint's name and what it is. The appliance's own name says that.
+// who describes an endpoint's name and party. The appliance's name needs no party.
 func (e Endpoint) who(l Language) string {
 	switch {
 	case e.Name == "":
@@ -80,7 +80,7 @@ func (e Endpoint) at() string {
 	return strings.Join(list, ", ")
 }
 
-// column is one of a table's, for people.
+// column is a column of a table for people.
 type column struct {
 	title text
 	value func(Row, Language) string
@@ -93,7 +93,7 @@ func yes(b bool, l Language) string {
 	return texts.No.in(l)
 }
 
-// columns are those of every table. Some are left out where no row needs them.
+// columns are the columns of every table. Those that no row fills may be omitted.
 var columns = []column{
 	{texts.ID, func(r Row, _ Language) string { return r.ID }},
 	{texts.Need, func(r Row, l Language) string { return r.Need.in(l) }},
@@ -109,7 +109,7 @@ var columns = []column{
 	{texts.Purpose, Row.Purpose},
 }
 
-// exempt says whether to leave a row out of TLS inspection, where it has TLS.
+// exempt returns whether to exempt a row from TLS inspection, if it has TLS.
 func exempt(r Row, l Language) string {
 	if !r.TLS {
 		return texts.None.in(l)
@@ -139,7 +139,7 @@ func (r Row) idle(l Language) string {
 	return texts.Seconds.in(l, int(r.Idle.Seconds()))
 }
 
-// columnsOf are the columns that some row of a table fills.
+// columnsOf returns the columns that at least one row of a table fills.
 func columnsOf(rows []Row) []column {
 	return slices.DeleteFunc(slices.Clone(columns), func(c column) bool {
 		return !slices.ContainsFunc(rows, func(r Row) bool { return c.value(r, English) != "" })

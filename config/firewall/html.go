@@ -14,7 +14,7 @@ var style string
 
 var pageTemplate = template.Must(template.New("page.html").Parse(pageSource))
 
-// sheet is what the template shows: a document to print, or the page.
+// sheet is the template's data: a document to print, or the page.
 type sheet struct {
 	Language Language
 	Title    string
@@ -32,10 +32,11 @@ type sheetTable struct {
 	Advice       []string
 }
 
-// writeHTML writes a document to print, with everything in it and nothing to load.
+// writeHTML writes a self-contained document to print.
 func (p Plan) writeHTML(w io.Writer, l Language) error {
 	return pageTemplate.Execute(w, sheet{
-		Language: l, Title: p.title(l), AsOf: p.asOf(l), Style: template.CSS(style), Tables: p.sheetTables(l, Tables...),
+		Language: l, Title: p.title(l), AsOf: p.asOf(l), Style: template.CSS(style),
+		Tables: p.sheetTables(l, Tables...),
 	})
 }
 
@@ -43,7 +44,9 @@ func (p Plan) sheetTables(l Language, tables ...Table) (list []sheetTable) {
 	for _, t := range tables {
 		rows := p.Table(t)
 		shown := columnsOf(rows)
-		table := sheetTable{Title: texts.Titles[t].in(l), Intro: texts.Intros[t].in(l), Advice: p.Advice(t, l)}
+		table := sheetTable{
+			Title: texts.Titles[t].in(l), Intro: texts.Intros[t].in(l), Advice: p.Advice(t, l),
+		}
 		for _, c := range shown {
 			table.Columns = append(table.Columns, c.title.in(l))
 		}

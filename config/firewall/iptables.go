@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// writeIPTables writes two chains for iptables-restore and ip6tables-restore: either
-// leaves out the lines that are marked for the other. What they let through returns to
-// whatever else is in INPUT and OUTPUT, which they leave as it is.
+// writeIPTables writes two chains for iptables-restore and ip6tables-restore: each skips the lines
+// that are marked for the other. Accepted packets return to whatever else is in INPUT and OUTPUT,
+// which stay unchanged.
 func (p Plan) writeIPTables(w io.Writer, l Language) error {
 	out := bufio.NewWriter(w)
 	p.remarks(out, l, texts.IPTables, texts.RuleSet)

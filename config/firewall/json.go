@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The JSON form. Names and codes in it do not depend on the language, and stay; fields
-// may be added. Lists are never null.
+// The JSON form. Names and codes in it are stable and independent of the language; fields may be
+// added. Lists are never null.
 type jsonPlan struct {
 	Version   int          `json:"version"`
 	Name      string       `json:"name"`
@@ -40,10 +40,10 @@ type jsonRow struct {
 	Initiator   Party        `json:"initiator"`
 	Protocol    string       `json:"protocol"`
 	Ports       jsonPorts    `json:"ports"`
-	SourcePorts *jsonPorts   `json:"source_ports,omitempty"` // left out: any
+	SourcePorts *jsonPorts   `json:"source_ports,omitempty"` // omitted: any
 	TLS         bool         `json:"tls"`
 	Exempt      bool         `json:"exempt_from_inspection"`
-	Idle        int          `json:"idle_seconds"` // 0: no matter
+	Idle        int          `json:"idle_seconds"` // 0: irrelevant
 	Forwarded   []netip.Addr `json:"forwarded_from"`
 	Purpose     string       `json:"purpose"`
 }
@@ -51,7 +51,7 @@ type jsonRow struct {
 type jsonEndpoint struct {
 	Party     Party          `json:"party"`
 	Name      string         `json:"name,omitempty"`
-	Addresses []netip.Addr   `json:"addresses"` // empty, like networks: any, or not known
+	Addresses []netip.Addr   `json:"addresses"` // empty, like networks: any, or unknown
 	Networks  []netip.Prefix `json:"networks"`
 }
 
@@ -62,7 +62,8 @@ type jsonPorts struct {
 
 func (p Plan) writeJSON(w io.Writer, l Language) error {
 	plan := jsonPlan{
-		Version: 1, Name: p.Name, Addresses: some(p.Addresses), AsOf: p.AsOf.Format(time.DateOnly), Language: l,
+		Version: 1, Name: p.Name, Addresses: some(p.Addresses), AsOf: p.AsOf.Format(time.DateOnly),
+		Language: l,
 	}
 	if len(p.Key.SHA256) > 0 {
 		plan.Key = &jsonKey{hex.EncodeToString(p.Key.SHA256), p.Key.Ends.UTC()}
@@ -72,7 +73,8 @@ func (p Plan) writeJSON(w io.Writer, l Language) error {
 		for _, r := range p.Table(t) {
 			row := jsonRow{
 				ID: r.ID, Need: r.Need, Source: jsonEnd(r.Source), Destination: jsonEnd(r.Destination),
-				Initiator: r.Source.Party, Protocol: r.Protocol, Ports: jsonPorts(r.Ports), TLS: r.TLS, Exempt: r.Exempt,
+				Initiator: r.Source.Party, Protocol: r.Protocol, Ports: jsonPorts(r.Ports),
+				TLS: r.TLS, Exempt: r.Exempt,
 				Idle: int(r.Idle.Seconds()), Forwarded: some(r.Forwarded), Purpose: r.Purpose(l),
 			}
 			if r.SourcePorts.Last > 0 {
@@ -92,7 +94,7 @@ func jsonEnd(e Endpoint) jsonEndpoint {
 	return jsonEndpoint{e.Party, e.Name, some(e.Addresses), some(e.Networks)}
 }
 
-// some makes an empty list of none.
+// some turns a nil list into an empty one.
 func some[T any](list []T) []T {
 	if list == nil {
 		return []T{}

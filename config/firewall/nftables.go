@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// writeNFTables writes a table of its own, which leaves others as they are. What it
-// accepts must still be accepted by them, if there are any.
+// writeNFTables writes a separate table, which leaves others unchanged. If there are others, they
+// must accept the packets too.
 func (p Plan) writeNFTables(w io.Writer, l Language) error {
 	out := bufio.NewWriter(w)
 	p.remarks(out, l, texts.NFTables, texts.RuleSet)
-	// Declared first, so that there is something to delete the first time too.
+	// Declared first, so that the first load has something to delete.
 	fmt.Fprint(out, `table inet praxisrelay
 delete table inet praxisrelay
 table inet praxisrelay {

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/text/language"
 )
 
-// Handler serves, at /firewall, the table of what clients need, for those who run the
-// firewall that they are behind, and its style at /firewall.css. It is asked for the plan at each request. The language is that of
-// the browser, or the page's address says it with ?lang=.
+// Handler serves, at /firewall, the table of what clients need, for the administrators of their
+// firewalls, and its style at /firewall.css. Every request gets the current plan. The language is
+// the browser's, or that of ?lang= in the URL.
 func Handler(plan func(context.Context) Plan) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/firewall.css" {
@@ -23,7 +23,7 @@ func Handler(plan func(context.Context) Plan) http.Handler {
 		w.Header().Set("Content-Language", string(l))
 		w.Header().Set("Vary", "Accept-Language")
 		p := plan(r.Context())
-		// What fails here is the connection.
+		// Only the connection can fail here.
 		_ = pageTemplate.Execute(w, sheet{
 			Language: l, Title: p.title(l), AsOf: p.asOf(l), Intro: texts.Page.in(l), Back: texts.Back.in(l),
 			Tables: p.sheetTables(l, ClientEgress),

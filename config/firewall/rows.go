@@ -12,15 +12,15 @@ import (
 	"praxisrelay/config"
 )
 
-// How long a firewall must remember what is silent. Clients send something every 25
-// seconds at the latest; a long poll is silent for as long.
+// How long a firewall must remember silent connections. Clients send something at least every 25
+// seconds, which is also the duration of a long poll.
 const (
 	idleUDP = 30 * time.Second
 	idleTCP = 60 * time.Second
 )
 
-// New returns the plan of a valid configuration. A port that is another one at every
-// start is an error: no firewall can be told it.
+// New returns the plan of a valid configuration. A port that changes with every start is an error:
+// no firewall rule can name it.
 func New(c config.Config, site Site) (Plan, error) {
 	b := builder{config: c, site: site}
 	p := Plan{
@@ -60,7 +60,7 @@ type builder struct {
 	plan   *Plan
 }
 
-// service is what is served on one port, be it on several addresses.
+// service is one port, served on one or more addresses.
 type service struct {
 	id       string
 	protocol string
@@ -71,7 +71,7 @@ type service struct {
 	purpose  text
 }
 
-// services are what clients use.
+// services returns the services that clients use.
 func (b *builder) services() ([]service, error) {
 	l := b.config.Listen
 	https, err := listener("listen.https", l.HTTPS)
@@ -81,7 +81,8 @@ func (b *builder) services() ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
-	https.id, https.protocol, https.need, https.tls, https.purpose = "https", "tcp", Required, true, texts.PurposeHTTPS
+	https.id, https.protocol, https.tls = "https", "tcp", true
+	https.need, https.purpose = Required, texts.PurposeHTTPS
 	all := []service{https}
 	for _, list := range []struct {
 		key, id, protocol string
@@ -106,7 +107,7 @@ func (b *builder) services() ([]service, error) {
 			}
 			s.id, s.protocol, s.tls = fmt.Sprintf("%s-%d", list.id, s.port), list.protocol, list.tls
 			s.need, s.purpose = list.need, list.purpose
-			// The page is given the first of each kind, and UDP 443.
+			// The page gets the first of each kind, and UDP 443.
 			if i > 0 && s.port != found[0].port {
 				s.need, s.purpose = Optional, texts.PurposeOther
 				if s.protocol == "udp" && s.port == 443 {
@@ -127,7 +128,7 @@ func (b *builder) services() ([]service, error) {
 	return all, nil
 }
 
-// listener reads an address to listen on.
+// listener parses a listen address.
 func listener(key, address string) (s service, err error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -145,10 +146,11 @@ func listener(key, address string) (s service, err error) {
 	return s, nil
 }
 
-// numbered refuses the port that the system chooses.
+// numbered rejects port 0, for which the system chooses a port.
 func (s service) numbered(key string) error {
 	if s.port == 0 {
-		return fmt.Errorf("%s: port 0 is another one at every start, which no firewall can be told: give it a number", key)
+		return fmt.Errorf("%s: port 0 changes with every start, so no firewall rule can name it: "+
+			"give it a number", key)
 	}
 	return nil
 }
@@ -161,8 +163,9 @@ func (s service) row(t Table, id string) Row {
 		idle = idleUDP
 	}
 	return Row{
-		ID: id, Table: t, Need: s.need, Protocol: s.protocol, Ports: config.Ports{First: s.port, Last: s.port},
-		TLS: s.tls, Exempt: s.tls, Idle: idle, purpose: s.purpose,
+		ID: id, Table: t, Need: s.need, Protocol: s.protocol,
+		Ports: config.Ports{First: s.port, Last: s.port},
+		TLS:   s.tls, Exempt: s.tls, Idle: idle, purpose: s.purpose,
 	}
 }
 
@@ -174,7 +177,7 @@ func (b *builder) client(s service) {
 	b.add(r)
 }
 
-// reachable are those of the name's addresses at which a service can be there.
+// reachable returns the name's addresses at which clients can reach a service.
 func (b *builder) reachable(s service) (list []netip.Addr) {
 	if b.plan.nat || len(s.on) == 0 {
 		return b.plan.Addresses
@@ -187,7 +190,7 @@ func (b *builder) reachable(s service) (list []netip.Addr) {
 	return list
 }
 
-// ingress adds what the appliance must receive. What is public is forwarded by a NAT.
+// ingress adds what the appliance must receive. If public, a NAT forwards it.
 func (b *builder) ingress(id string, s service, source Endpoint, public bool) {
 	r := s.row(ApplianceIngress, id)
 	r.Source, r.Destination = source, Endpoint{Party: Appliance, Addresses: s.on}
@@ -197,7 +200,7 @@ func (b *builder) ingress(id string, s service, source Endpoint, public bool) {
 	b.add(r)
 }
 
-// forwarded are the public addresses that a NAT translates.
+// forwarded returns the public addresses that a NAT translates.
 func (b *builder) forwarded() []netip.Addr {
 	switch {
 	case b.config.Relay.PublicAddress.IsValid():
@@ -208,13 +211,14 @@ func (b *builder) forwarded() []netip.Addr {
 	return nil
 }
 
-// administration adds what comes in next to the clients.
+// administration adds what comes in besides clients.
 func (b *builder) administration() error {
 	c := b.config
 	if b.plan.open {
 		r := service{protocol: "udp", need: Required, purpose: texts.PurposeRelayed}.row(ApplianceIngress, "in-relayed")
 		r.Ports = c.Relay.Ports
-		r.Source, r.Destination = Endpoint{Party: Peers}, Endpoint{Party: Appliance, Addresses: c.Relay.Addresses}
+		r.Source = Endpoint{Party: Peers}
+		r.Destination = Endpoint{Party: Appliance, Addresses: c.Relay.Addresses}
 		r.Forwarded = b.forwarded()
 		b.add(r)
 	}
@@ -248,7 +252,7 @@ func (b *builder) administration() error {
 		if l.id == "in-http" && b.plan.acme {
 			s.purpose = texts.PurposeHTTPACME
 			if b.plan.first("in-https") != "443/TCP" {
-				s.need = Required // the authority's only way
+				s.need = Required // the authority has no other way
 			}
 		}
 		b.ingress(l.id, s, l.source, l.public)
@@ -256,10 +260,10 @@ func (b *builder) administration() error {
 	return nil
 }
 
-// egress adds what the appliance sends out by itself.
+// egress adds what the appliance sends out on its own.
 func (b *builder) egress(services []service) {
 	c := b.config
-	names := b.plan.acme || isName(c.Relay.PublicAddressFrom) // that it must look up
+	names := b.plan.acme || isName(c.Relay.PublicAddressFrom) // there are names to look up
 	need := map[bool]Need{true: Required, false: Recommended}[names]
 	one := func(id, protocol string, port uint16, need Need, to Endpoint, purpose text) {
 		r := service{protocol: protocol, port: port, need: need, purpose: purpose}.row(ApplianceEgress, id)
@@ -276,26 +280,29 @@ func (b *builder) egress(services []service) {
 		if err != nil {
 			port = 443
 		}
-		one("out-acme", "tcp", uint16(port), Required, named(Authority, directory.Hostname()), texts.PurposeACME)
+		one("out-acme", "tcp", uint16(port), Required, named(Authority, directory.Hostname()),
+			texts.PurposeACME)
 	}
 	if host, port, err := net.SplitHostPort(c.Relay.PublicAddressFrom); err == nil {
-		n, err := net.LookupPort("udp", port) // of a number or a service's name
+		n, err := net.LookupPort("udp", port) // a number or a service name
 		if err == nil {
 			one("out-stun", "udp", uint16(n), Required, named(STUNServer, host), texts.PurposeSTUN)
 		}
 	}
 	for _, s := range services {
-		if c.Metrics.SyntheticCalls > 0 && s.need != Optional { // it calls what the page is given
+		if c.Metrics.SyntheticCalls > 0 && s.need != Optional { // it calls the services that the page gets
 			s.need, s.purpose = Optional, texts.PurposeSelf
 			r := s.row(ApplianceEgress, "out-self-"+s.id)
-			r.Source, r.Destination = Endpoint{Party: Appliance}, Endpoint{Party: Appliance, Name: b.plan.Name, Addresses: b.reachable(s)}
+			r.Source, r.Destination = Endpoint{Party: Appliance}, Endpoint{Party: Appliance,
+				Name: b.plan.Name, Addresses: b.reachable(s)}
 			b.add(r)
 		}
 	}
 	if b.plan.open {
 		r := service{protocol: "udp", need: Required, purpose: texts.PurposeRelayedOut}.row(ApplianceEgress, "out-relayed")
 		r.SourcePorts, r.Ports = c.Relay.Ports, config.Ports{First: 1024, Last: 65535}
-		r.Source, r.Destination = Endpoint{Party: Appliance, Addresses: c.Relay.Addresses}, Endpoint{Party: Peers}
+		r.Source = Endpoint{Party: Appliance, Addresses: c.Relay.Addresses}
+		r.Destination = Endpoint{Party: Peers}
 		b.add(r)
 	}
 }

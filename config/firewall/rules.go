@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// rule is a row as packet filters have it: for one family of addresses, or both.
+// rule is a row for packet filters: for one address family, or both.
 type rule struct {
 	Row
 	family       string // "4", "6", or empty: both
@@ -15,7 +15,7 @@ type rule struct {
 	destinations []string
 }
 
-// rules are a table's rows for packet filters.
+// rules returns a table's rows for packet filters.
 func (p Plan) rules(t Table) (rules []rule) {
 	for _, row := range p.Table(t) {
 		if row.Source.any() && row.Destination.any() {
@@ -24,7 +24,8 @@ func (p Plan) rules(t Table) (rules []rule) {
 		}
 		for _, family := range []string{"4", "6"} {
 			r := rule{row, family, row.Source.of(family), row.Destination.of(family)}
-			if (row.Source.any() || len(r.sources) > 0) && (row.Destination.any() || len(r.destinations) > 0) {
+			if (row.Source.any() || len(r.sources) > 0) &&
+				(row.Destination.any() || len(r.destinations) > 0) {
 				rules = append(rules, r)
 			}
 		}
@@ -34,7 +35,7 @@ func (p Plan) rules(t Table) (rules []rule) {
 
 func (e Endpoint) any() bool { return len(e.Addresses) == 0 && len(e.Networks) == 0 }
 
-// of returns an endpoint's addresses and networks of a family.
+// of returns an endpoint's addresses and networks in a family.
 func (e Endpoint) of(family string) (list []string) {
 	is := func(addr netip.Addr) bool { return addr.Is4() == (family == "4") }
 	for _, addr := range e.Addresses {
@@ -50,8 +51,8 @@ func (e Endpoint) of(family string) (list []string) {
 	return list
 }
 
-// remarks writes the first lines of a file that a machine reads: for whom it is, what
-// it does and how it is loaded.
+// remarks writes the comment at the top of a machine-readable file: for whom it is, what it does
+// and how to load it.
 func (p Plan) remarks(w io.Writer, l Language, lines ...text) {
 	fmt.Fprintf(w, "# %s. %s\n", p.title(l), p.asOf(l))
 	for _, line := range lines {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// writeText writes for a terminal: a paragraph for each row, since its columns are
-// more than fit side by side.
+// writeText writes for a terminal: a paragraph per row, since the columns do not fit side by side.
 func (p Plan) writeText(w io.Writer, l Language) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s. %s\n%s\n", p.title(l), p.asOf(l), texts.Arrow.in(l))

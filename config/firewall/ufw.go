@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// writeUFW writes application profiles for ufw: one for what everybody may reach, one
-// for the management network. Profiles are about what comes in; the rest is named in
-// comments.
+// writeUFW writes application profiles for ufw: one for what anyone may reach, one for the
+// management network. Profiles cover only incoming connections; comments name the rest.
 func (p Plan) writeUFW(w io.Writer, l Language) error {
 	out := bufio.NewWriter(w)
 	p.remarks(out, l, texts.UFW)
@@ -28,7 +27,8 @@ func (p Plan) writeUFW(w io.Writer, l Language) error {
 		if r.SourcePorts.Last > 0 {
 			from = "from any port " + span(r.SourcePorts, ":") + " "
 		}
-		fmt.Fprintf(out, "# ufw allow out proto %s %sto any port %s comment '%s'\n", r.Protocol, from, span(r.Ports, ":"), r.ID)
+		fmt.Fprintf(out, "# ufw allow out proto %s %sto any port %s comment '%s'\n", r.Protocol, from,
+			span(r.Ports, ":"), r.ID)
 	}
 	return out.Flush()
 }
@@ -39,5 +39,6 @@ func writeUFWProfile(w io.Writer, name, title, description string, rows []Row) {
 		ids = append(ids, r.ID)
 		ports = append(ports, span(r.Ports, ":")+"/"+r.Protocol)
 	}
-	fmt.Fprintf(w, "\n# %s\n[%s]\ntitle=%s\ndescription=%s\nports=%s\n", strings.Join(ids, " "), name, title, description, strings.Join(ports, "|"))
+	fmt.Fprintf(w, "\n# %s\n[%s]\ntitle=%s\ndescription=%s\nports=%s\n", strings.Join(ids, " "), name,
+		title, description, strings.Join(ports, "|"))
 }

@@ -1,14 +1,14 @@
-// Package network says which network and which site a client is counted under: one rule
-// for everything that is limited by where clients come from.
+// Package network defines the network and the site under which a client is counted: one rule for
+// everything that is limited by where clients come from.
 package network
 
 import "net/netip"
 
-// SiteFactor is how many times a network's share, or its rate, its whole site gets.
+// SiteFactor is the limit or rate of a site, in multiples of that of a network.
 const SiteFactor = 10
 
-// Of returns the network of a client: an IPv4 address, or the /64 of an IPv6 address,
-// within which one host takes as many as it likes.
+// Of returns the network of a client: an IPv4 address, or the /64 of an IPv6 address, within which
+// one host takes as many addresses as it likes.
 func Of(client netip.Addr) netip.Prefix {
 	bits := 32
 	if client.Is6() {
@@ -18,8 +18,8 @@ func Of(client netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// Site returns the /48 that an IPv6 client is counted under in addition: a site has
-// thousands of networks. That of an IPv4 client is not valid.
+// Site returns the /48 under which an IPv6 client is counted in addition: a site has thousands of
+// networks. For an IPv4 client it is invalid.
 func Site(client netip.Addr) netip.Prefix {
 	if !client.Is6() {
 		return netip.Prefix{}

@@ -27,7 +27,7 @@ import (
 
 const eabKey = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
-// client is a store with an ACME that tries again soon.
+// client is a store with an ACME that retries soon.
 type client struct {
 	*ACME
 	store *Store
@@ -54,7 +54,7 @@ func newClient(t *testing.T, a *certificatetest.Pebble, change func(*ACMEOptions
 	return client{c, s, j}
 }
 
-// run runs it until the test ends or stop is called.
+// run runs the ACME until the test ends or stop is called.
 func (c client) run(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -64,11 +64,14 @@ func (c client) run(t *testing.T) (stop func()) {
 	return stop
 }
 
-// serveTLS serves TLS at the authority's port for it, as the HTTPS listener does, until
+// serveTLS serves TLS on the port where the authority validates, as the HTTPS listener does, until
 // the test ends or stop is called.
 func (c client) serveTLS(t *testing.T, a *certificatetest.Pebble) (stop func()) {
 	t.Helper()
-	settings := &tls.Config{GetCertificate: c.store.GetCertificate, GetConfigForClient: c.Validation, NextProtos: []string{"http/1.1"}}
+	settings := &tls.Config{
+		GetCertificate: c.store.GetCertificate, GetConfigForClient: c.Validation,
+		NextProtos: []string{"http/1.1"},
+	}
 	listener, err := tls.Listen("tcp", net.JoinHostPort(a.Address, strconv.Itoa(certificatetest.TLSPort)), settings)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +89,7 @@ func (c client) serveTLS(t *testing.T, a *certificatetest.Pebble) (stop func()) 
 	return func() { listener.Close() }
 }
 
-// serveHTTP serves HTTP at the authority's port for it.
+// serveHTTP serves HTTP on the port where the authority validates.
 func (c client) serveHTTP(t *testing.T, a *certificatetest.Pebble) {
 	t.Helper()
 	listener, err := net.Listen("tcp", net.JoinHostPort(a.Address, strconv.Itoa(certificatetest.HTTPPort)))
@@ -98,7 +101,7 @@ func (c client) serveHTTP(t *testing.T, a *certificatetest.Pebble) {
 	t.Cleanup(func() { server.Close() })
 }
 
-// until waits for what the real authority takes its time for.
+// until waits for the authority, which takes its time.
 func until(t *testing.T, what string, j *journal, done func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
@@ -112,7 +115,7 @@ func until(t *testing.T, what string, j *journal, done func() bool) {
 
 func (c client) issued() bool { return !c.store.NotAfter().IsZero() }
 
-// verify checks what the store serves as a browser would.
+// verify checks the serving certificate as a browser would.
 func (c client) verify(t *testing.T, a *certificatetest.Pebble) {
 	t.Helper()
 	served, err := c.store.GetCertificate(nil)
@@ -132,8 +135,8 @@ func (c client) verify(t *testing.T, a *certificatetest.Pebble) {
 	}
 }
 
-// TestACMETriesTheOtherWay: one way is closed, the other is found, and the log says why
-// the first failed.
+// TestACMETriesTheOtherWay: if one way is closed the other is used, and the log explains why the
+// first failed.
 func TestACMETriesTheOtherWay(t *testing.T) {
 	t.Parallel()
 	a := certificatetest.NewPebble(t, certificatetest.Options{})
@@ -142,7 +145,7 @@ func TestACMETriesTheOtherWay(t *testing.T) {
 		serve  func(*testing.T, client)
 		failed string
 	}{
-		"TLS-ALPN-01": {func(t *testing.T, c client) { c.serveTLS(t, a) }, "http-01: let the authority reach port 80"},
+		"TLS-ALPN-01": {func(t *testing.T, c client) { c.serveTLS(t, a) }, "http-01: let the authority reach its port 80"},
 		"HTTP-01":     {func(t *testing.T, c client) { c.serveHTTP(t, a) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,15 +154,16 @@ func TestACMETriesTheOtherWay(t *testing.T) {
 			c.run(t)
 			until(t, "a certificate", c.log, c.issued)
 			c.verify(t, a)
-			if way.failed != "" && c.log.count(way.failed) != 1 || way.failed == "" && c.log.count("level=ERROR") != 0 {
+			if way.failed != "" && c.log.count(way.failed) != 1 ||
+				way.failed == "" && c.log.count("level=ERROR") != 0 {
 				t.Errorf("the log: %s", c.log)
 			}
 			if c.validated.Load() != nil {
-				t.Error("the validation is over, and is still answered")
+				t.Error("the validation is over, but is still answered")
 			}
 			filepath.Walk(c.options.Cache, func(path string, info os.FileInfo, err error) error {
 				if err != nil || info.Mode().Perm()&0o077 != 0 {
-					t.Errorf("%s has mode %v, %v: it must be for its owner alone", path, info.Mode(), err)
+					t.Errorf("%s has mode %v, %v: only its owner may have access", path, info.Mode(), err)
 				}
 				return nil
 			})
@@ -167,7 +171,7 @@ func TestACMETriesTheOtherWay(t *testing.T) {
 	}
 }
 
-// TestACMEWaitsForTheDirectory: it is down at the start and comes back.
+// TestACMEWaitsForTheDirectory, which is down at the start and comes back.
 func TestACMEWaitsForTheDirectory(t *testing.T) {
 	t.Parallel()
 	a := certificatetest.NewPebble(t, certificatetest.Options{})
@@ -181,7 +185,8 @@ func TestACMEWaitsForTheDirectory(t *testing.T) {
 	if err := c.store.Ready(); err == nil || strings.Contains(err.Error(), a.Address) {
 		t.Errorf("readiness says %v to anybody", err)
 	}
-	conn, err := tls.Dial("tcp", net.JoinHostPort(a.Address, strconv.Itoa(certificatetest.TLSPort)), &tls.Config{InsecureSkipVerify: true})
+	conn, err := tls.Dial("tcp", net.JoinHostPort(a.Address, strconv.Itoa(certificatetest.TLSPort)),
+		&tls.Config{InsecureSkipVerify: true})
 	if err == nil {
 		conn.Close()
 		t.Error("a handshake without a certificate")
@@ -194,7 +199,7 @@ func TestACMEWaitsForTheDirectory(t *testing.T) {
 	}
 }
 
-// TestACMEBindsTheAccount: with the right key alone, and once.
+// TestACMEBindsTheAccount, only with the right key, and once.
 func TestACMEBindsTheAccount(t *testing.T) {
 	t.Parallel()
 	a := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}})
@@ -210,9 +215,10 @@ func TestACMEBindsTheAccount(t *testing.T) {
 		change func(*ACMEOptions)
 		want   string
 	}{
-		"none":          {nil, "set tls.acme.eab_key_id"},
-		"a wrong key":   {with("kid-1", []byte("a key of somebody else's account")), "no account was made (tls.acme.email, tls.acme.eab_key_id)"},
-		"an unknown id": {with("kid-9", key), "no account was made"},
+		"none": {nil, "set tls.acme.eab_key_id"},
+		"a wrong key": {with("kid-1", []byte("a key of somebody else's account")),
+			"no account was created (tls.acme.email, tls.acme.eab_key_id)"},
+		"an unknown id": {with("kid-9", key), "no account was created"},
 	} {
 		c := newClient(t, a, row.change)
 		c.run(t)
@@ -228,13 +234,13 @@ func TestACMEBindsTheAccount(t *testing.T) {
 	stop()
 	closeTLS()
 	orders := a.Orders()
-	// A new start serves what is kept, and asks for nothing.
+	// A restart serves the cached certificate and requests nothing.
 	again := newClient(t, a, func(o *ACMEOptions) { *o = c.options })
 	if serial(t, again.store) != serial(t, c.store) {
 		t.Error("another certificate serves after the restart")
 	}
 	again.run(t)
-	// One whose certificate is lost gets another for its account, which is not bound again.
+	// If the certificate is lost, the same account gets another, without being bound again.
 	if err := os.Remove(c.cache.path(name + ".pem")); err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +253,7 @@ func TestACMEBindsTheAccount(t *testing.T) {
 	}
 }
 
-// TestACMERenews: certificates live for some seconds here.
+// TestACMERenews certificates, which here live for some seconds.
 func TestACMERenews(t *testing.T) {
 	t.Parallel()
 	a := certificatetest.NewPebble(t, certificatetest.Options{Lifetime: 12 * time.Second})
@@ -260,7 +266,7 @@ func TestACMERenews(t *testing.T) {
 		first, end := serial(t, c.store), c.store.NotAfter()
 		until(t, "a renewal", c.log, func() bool { return serial(t, c.store) != first })
 		if left := time.Until(end); left <= 0 {
-			t.Errorf("renewed %v behind the end", -left)
+			t.Errorf("renewed %v after the end", -left)
 		}
 		c.verify(t, a)
 	}
@@ -274,7 +280,8 @@ func TestACMETakesItsTime(t *testing.T) {
 	for _, lifetime := range []time.Duration{90 * day, 6 * day, time.Hour} {
 		s, _ := newStore()
 		begin := time.Now()
-		if err := s.Replace(a.Issue(t, name, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = begin, begin.Add(lifetime) })); err != nil {
+		lives := func(c *x509.Certificate) { c.NotBefore, c.NotAfter = begin, begin.Add(lifetime) }
+		if err := s.Replace(a.Issue(t, name, lives)); err != nil {
 			t.Fatal(err)
 		}
 		earliest, latest := lifetime, time.Duration(0)
@@ -283,7 +290,8 @@ func TestACMETakesItsTime(t *testing.T) {
 			earliest, latest = min(earliest, left), max(latest, left)
 		}
 		third := lifetime / 3
-		if earliest < third-2*time.Second || latest > third+third/10+2*time.Second || latest-earliest < third/20 {
+		if earliest < third-2*time.Second || latest > third+third/10+2*time.Second ||
+			latest-earliest < third/20 {
 			t.Errorf("%v are renewed %v to %v before their end", lifetime, latest, earliest)
 		}
 	}
@@ -307,8 +315,8 @@ func TestACMETakesItsTime(t *testing.T) {
 	}
 }
 
-// TestACMEAnswersTheAuthorityAlone: who validates the name, and while it does.
-func TestACMEAnswersTheAuthorityAlone(t *testing.T) {
+// TestACMEAnswersOnlyTheAuthority, and only while it validates the name.
+func TestACMEAnswersOnlyTheAuthority(t *testing.T) {
 	s, _ := newStore()
 	c := &ACME{store: s}
 	asked := func(server string, protocols ...string) bool {
@@ -320,11 +328,12 @@ func TestACMEAnswersTheAuthorityAlone(t *testing.T) {
 	}
 	fetched := func(path string) string {
 		w := httptest.NewRecorder()
-		c.HTTPHandler(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "http://"+name+path, nil))
+		c.HTTPHandler(http.NotFoundHandler()).ServeHTTP(w,
+			httptest.NewRequest("GET", "http://"+name+path, nil))
 		return w.Body.String()
 	}
 	if asked(name, acme.ALPNProto) || fetched("") == "answer" {
-		t.Error("nothing is validated, and is answered")
+		t.Error("there is an answer although nothing is being validated")
 	}
 	c.validated.Store(&challenge{certificate: new(tls.Certificate)})
 	for _, row := range []struct {
@@ -345,20 +354,23 @@ func TestACMEAnswersTheAuthorityAlone(t *testing.T) {
 		}
 	}
 	c.validated.Store(&challenge{path: "/.well-known/acme-challenge/token", body: "answer"})
-	if asked(name, acme.ALPNProto) || fetched("/") == "answer" || fetched("/.well-known/acme-challenge/other") == "answer" {
-		t.Error("what is not asked for is answered")
+	if asked(name, acme.ALPNProto) || fetched("/") == "answer" ||
+		fetched("/.well-known/acme-challenge/other") == "answer" {
+		t.Error("there is an answer to another request")
 	}
 	if got := fetched("/.well-known/acme-challenge/token"); got != "answer" {
 		t.Errorf("the authority is told %q", got)
 	}
 }
 
-// TestAnotherDirectoryHasAnotherCache: a trial's certificate must not serve in earnest.
+// TestAnotherDirectoryHasAnotherCache: a trial's certificate must not serve in production.
 func TestAnotherDirectoryHasAnotherCache(t *testing.T) {
 	root := t.TempDir()
 	text := []byte("a pair")
 	var folders []cache
-	for _, directory := range []string{"https://trial.example.org/directory", "https://ca.example.org/directory", "https://ca.example.org/acme/directory", "https://ca.example.org:8443/directory"} {
+	for _, directory := range []string{"https://trial.example.org/directory",
+		"https://ca.example.org/directory", "https://ca.example.org/acme/directory",
+		"https://ca.example.org:8443/directory"} {
 		c, err := openCache(root, directory)
 		if err != nil {
 			t.Fatal(err)
@@ -376,7 +388,8 @@ func TestAnotherDirectoryHasAnotherCache(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := c.accountKey(); err != nil || !again.Public().(*ecdsa.PublicKey).Equal(key.Public()) {
+		if again, err := c.accountKey(); err != nil ||
+			!again.Public().(*ecdsa.PublicKey).Equal(key.Public()) {
 			t.Errorf("%s: another key the second time, %v", directory, err)
 		}
 		folders = append(folders, c)
@@ -384,7 +397,8 @@ func TestAnotherDirectoryHasAnotherCache(t *testing.T) {
 	if err := os.WriteFile(folders[0].path("account.key"), []byte("spoilt"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := folders[0].accountKey(); err == nil || !strings.Contains(err.Error(), "take it away for a new account") {
-		t.Errorf("a spoilt key: %v", err)
+	if _, err := folders[0].accountKey(); err == nil ||
+		!strings.Contains(err.Error(), "delete it to get a new account") {
+		t.Errorf("a broken key: %v", err)
 	}
 }

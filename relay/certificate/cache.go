@@ -18,9 +18,9 @@ import (
 	"strings"
 )
 
-// cache is the folder of what one authority's account and certificates are: another
-// directory gets another folder, so that a trial's certificate never serves in earnest.
-// Folders are for the daemon's user alone, and so are files.
+// cache is the folder for one authority's account and certificates. Each directory has its own
+// folder, so that a trial's certificate never serves in production. Only the daemon's user may read
+// folders and files.
 type cache string
 
 func openCache(root, directory string) (cache, error) {
@@ -36,14 +36,14 @@ func openCache(root, directory string) (cache, error) {
 	}, u.Host+u.Path)
 	folder := filepath.Join(root, name)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return "", fmt.Errorf("tls.acme.cache: %w: it must be a folder that the daemon may write to", err)
+		return "", fmt.Errorf("tls.acme.cache: %w: it must be a folder that the daemon can write to", err)
 	}
 	return cache(folder), nil
 }
 
 func (c cache) path(name string) string { return filepath.Join(string(c), name) }
 
-// accountKey returns the account's key, a new one where there is none.
+// accountKey returns the account's key, and makes one if there is none.
 func (c cache) accountKey() (crypto.Signer, error) {
 	file := c.path("account.key")
 	text, err := os.ReadFile(file)
@@ -68,10 +68,10 @@ func (c cache) accountKey() (crypto.Signer, error) {
 			}
 		}
 	}
-	return nil, fmt.Errorf("tls.acme.cache: %s is no key: take it away for a new account", file)
+	return nil, fmt.Errorf("tls.acme.cache: %s is not a key: delete it to get a new account", file)
 }
 
-// loadPair returns the key and the chain for a name, PEM; nil where there are none.
+// loadPair returns the key and the chain for a name as PEM; nil: there are none.
 func (c cache) loadPair(name string) ([]byte, error) {
 	text, err := os.ReadFile(c.path(name + ".pem"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,10 +83,10 @@ func (c cache) loadPair(name string) ([]byte, error) {
 	return text, nil
 }
 
-// savePair keeps both in one file, so that they always are a pair.
+// savePair saves both in one file, so that they always match.
 func (c cache) savePair(name string, text []byte) error { return c.save(c.path(name+".pem"), text) }
 
-// save writes a file of which others see all or nothing, also after a crash.
+// save writes a file atomically: readers see all or nothing, even after a crash.
 func (c cache) save(file string, text []byte) (err error) {
 	defer func() {
 		if err != nil {

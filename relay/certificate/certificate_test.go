@@ -25,7 +25,7 @@ import (
 
 const name = "relay.example.org"
 
-// journal is a log that tests read.
+// journal is a log for tests to read.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -38,7 +38,7 @@ func (j *journal) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// count tells how many lines hold text.
+// count returns how many lines contain text.
 func (j *journal) count(text string) (n int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -61,7 +61,7 @@ func newStore() (*Store, *journal) {
 	return NewStore(name, time.Now, slog.New(slog.NewTextHandler(j, nil))), j
 }
 
-// serial is which certificate serves.
+// serial is the serial number of the serving certificate.
 func serial(t *testing.T, s *Store) string {
 	t.Helper()
 	c, err := s.GetCertificate(&tls.ClientHelloInfo{})
@@ -76,7 +76,9 @@ func TestBadPairsAreNotTaken(t *testing.T) {
 	chain, key := a.Issue(t, name, nil)
 	other, otherKey := a.Issue(t, name, nil)
 	dated := func(begin, end time.Duration) []byte {
-		c, k := a.Issue(t, name, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now().Add(begin), time.Now().Add(end) })
+		c, k := a.Issue(t, name, func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().Add(begin), time.Now().Add(end)
+		})
 		return append(c, k...)
 	}
 	named := func(change func(*x509.Certificate)) []byte { c, k := a.Issue(t, name, change); return append(c, k...) }
@@ -85,10 +87,10 @@ func TestBadPairsAreNotTaken(t *testing.T) {
 		chain, key []byte
 		want       string
 	}{
-		{"another's key", chain, otherKey, "are no pair"},
-		{"another's chain", other, key, "are no pair"},
-		{"nothing", nil, nil, "are no pair"},
-		{"no key", chain, []byte("hello"), "are no pair"},
+		{"another's key", chain, otherKey, "do not match"},
+		{"another's chain", other, key, "do not match"},
+		{"nothing", nil, nil, "do not match"},
+		{"no key", chain, []byte("hello"), "do not match"},
 		{"a key with a passphrase", chain, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"), "without a passphrase"},
 		{"the authority first", append(chain[bytes.Index(chain[1:], []byte("-----BEGIN"))+1:], chain...), key, "own certificate first"},
 		{"a broken chain", append(bytes.Clone(chain), []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")...), key, "certificate 3 of the chain"},
@@ -96,7 +98,8 @@ func TestBadPairsAreNotTaken(t *testing.T) {
 		{"one that has not begun", dated(day, 2*day), nil, "correct this host's clock"},
 		{"another name", named(func(c *x509.Certificate) { c.DNSNames = []string{"www.example.org"} }), nil, "is for www.example.org and not for relay.example.org"},
 		{"an address", named(func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = nil, []net.IP{{192, 0, 2, 1}} }), nil, "is for 192.0.2.1 and not for"},
-		{"no name", named(func(c *x509.Certificate) { c.DNSNames, c.Subject.CommonName = nil, name }), nil, "is for no name and not for"},
+		{"no name", named(func(c *x509.Certificate) { c.DNSNames, c.Subject.CommonName = nil, name }),
+			nil, "has no name, and so is not for"},
 	} {
 		if row.key == nil {
 			row.key = row.chain // both in one file
@@ -106,7 +109,8 @@ func TestBadPairsAreNotTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := serial(t, s)
-		if err := s.Replace(row.chain, row.key); err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "\n") {
+		if err := s.Replace(row.chain, row.key); err == nil ||
+			!strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %q", row.what, err, row.want)
 		}
 		if serial(t, s) != before {
@@ -115,7 +119,7 @@ func TestBadPairsAreNotTaken(t *testing.T) {
 	}
 }
 
-func TestDoubtsAreSaidOnce(t *testing.T) {
+func TestFaultsAreLoggedOnce(t *testing.T) {
 	for what, row := range map[string]struct {
 		make func(t *testing.T, a certificatetest.CA) (chain, key []byte)
 		want string
@@ -144,7 +148,8 @@ func TestDoubtsAreSaidOnce(t *testing.T) {
 					time.Sleep(day)
 				}
 				synctest.Wait()
-				if n := j.count("level=WARN"); (n > 0) != (row.want != "") || n > 1 || j.count(row.want) == 0 || j.count("certificate taken") != 1 {
+				if n := j.count("level=WARN"); (n > 0) != (row.want != "") || n > 1 ||
+					j.count(row.want) == 0 || j.count("certificate taken") != 1 {
 					t.Error(j)
 				}
 			})
@@ -152,9 +157,9 @@ func TestDoubtsAreSaidOnce(t *testing.T) {
 	}
 }
 
-// TestWhatNoBrowserAccepts serves where there is nothing better, so that a judgement ends
-// nothing that ran, and never in place of what browsers accept.
-func TestWhatNoBrowserAccepts(t *testing.T) {
+// TestRefusedByAllBrowsers: such a pair serves if there is nothing better, so that a new rule here
+// does not stop a running server, but it never replaces one that browsers accept.
+func TestRefusedByAllBrowsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, j := newStore()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -171,7 +176,8 @@ func TestWhatNoBrowserAccepts(t *testing.T) {
 		}
 		time.Sleep(day)
 		synctest.Wait()
-		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "Ed25519") || j.count("no browser accepts") != 1 {
+		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "Ed25519") ||
+			j.count("no browser accepts") != 1 {
 			t.Errorf("ready: %v\n%s", err, j)
 		}
 		between := a.Between(t, "between", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(day) })
@@ -179,13 +185,14 @@ func TestWhatNoBrowserAccepts(t *testing.T) {
 			t.Fatalf("a good one: %v, ready: %v", err, s.Ready())
 		}
 		before := serial(t, s)
-		if err := s.Replace(chain, key); err == nil || !strings.Contains(err.Error(), "Ed25519") || serial(t, s) != before {
+		if err := s.Replace(chain, key); err == nil || !strings.Contains(err.Error(), "Ed25519") ||
+			serial(t, s) != before {
 			t.Errorf("in place of a good one: %v", err)
 		}
 		time.Sleep(day + 10*time.Minute)
 		synctest.Wait()
-		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), `issuer "between" ended`) || j.count("no browser accepts") != 2 {
-			t.Errorf("once its issuer has ended: %v\n%s", err, j)
+		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), `issuer "between" expired`) || j.count("no browser accepts") != 2 {
+			t.Errorf("once its issuer has expired: %v\n%s", err, j)
 		}
 	})
 }
@@ -211,13 +218,13 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("with a certificate: %v, %v", err, s.Problem())
 	}
 	now = s.NotAfter().Add(time.Second)
-	if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "ended") {
-		t.Errorf("behind its end: %v", err)
+	if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("after its end: %v", err)
 	}
 }
 
-// TestReplacedUnderHandshakes: a thousand times, beside handshakes without a pause and a
-// connection that stays.
+// TestReplacedUnderHandshakes: a thousand times, during continuous handshakes and one lasting
+// connection.
 func TestReplacedUnderHandshakes(t *testing.T) {
 	t.Parallel()
 	ca := certificatetest.NewCA(t)

@@ -9,17 +9,16 @@ import (
 
 const day = 24 * time.Hour
 
-// warnings are how long before a certificate's end it is warned of.
+// warnings are how long before a certificate's end the log warns.
 var warnings = []time.Duration{21 * day, 7 * day, day}
 
-// shortLived is the lifetime below which warnings come later, in proportion: those of a
-// certificate of 45 days after half of the time each, and of one of six days 34, 11 and
-// 1.6 hours before its end. It is renewed when a third of its life is left, so no
-// warning comes while all is well.
+// shortLived is the lifetime below which warnings come later, in proportion: for a certificate of
+// 45 days at half these times, for one of six days 34, 11 and 1.6 hours before its end. ACME renews
+// when a third of the life is left, so there is no warning while all is well.
 const shortLived = 90 * day
 
-// Warnings are how long before its end a certificate that lives from begins to ends is
-// warned of, the first warning first.
+// Warnings returns how long before its end the log warns about a certificate valid from begins to
+// ends, the earliest warning first.
 func Warnings(begins, ends time.Time) (before []time.Duration) {
 	part := min(1, float64(ends.Sub(begins))/float64(shortLived))
 	for _, whole := range warnings {
@@ -28,7 +27,7 @@ func Warnings(begins, ends time.Time) (before []time.Duration) {
 	return before
 }
 
-// urgency is how many of the warnings are due; one more when the certificate has ended.
+// urgency counts the warnings that are due, plus one if the certificate has expired.
 func urgency(leaf *x509.Certificate, now time.Time) (due int) {
 	left := leaf.NotAfter.Sub(now)
 	for _, before := range Warnings(leaf.NotBefore, leaf.NotAfter) {
@@ -42,12 +41,12 @@ func urgency(leaf *x509.Certificate, now time.Time) (due int) {
 	return due
 }
 
-// EndsSoon reports whether a certificate should have been renewed by now.
+// EndsSoon reports whether a certificate should have been renewed already.
 func EndsSoon(leaf *x509.Certificate, now time.Time) bool { return urgency(leaf, now) > 0 }
 
-// Report logs until ctx is done: which certificate is taken and what clients have against
-// it, once it is so; its end ahead, once at each of 21, 7 and 1 days before (of one that
-// lives shorter than 90 days, at the same parts of its life); and its end, every day.
+// Report logs until ctx is done: each new certificate and the faults that clients find with it; its
+// approaching end, once at each of 21, 7 and 1 days before (if it lives less than 90 days, at the
+// same fractions of its life); and its end, every day.
 func (s *Store) Report(ctx context.Context) {
 	ticker := time.NewTicker(10 * time.Minute)
 	defer ticker.Stop()
@@ -65,7 +64,7 @@ func (s *Store) Report(ctx context.Context) {
 	}
 }
 
-// reporter is what was said of a certificate.
+// reporter remembers what has been logged about a certificate.
 type reporter struct {
 	leaf    *x509.Certificate
 	found   map[string]bool // by Finding.ID
@@ -76,7 +75,7 @@ type reporter struct {
 func (r *reporter) look(leaf *x509.Certificate, found []Finding, now time.Time, log *slog.Logger) {
 	ends := leaf.NotAfter.UTC().Format(layout)
 	if leaf != r.leaf {
-		*r = reporter{leaf: leaf, found: map[string]bool{"ended": true}} // which is said below
+		*r = reporter{leaf: leaf, found: map[string]bool{"ended": true}} // that is logged below
 		log.Info("certificate taken", "ends", ends)
 	}
 	for _, f := range found {
@@ -96,8 +95,9 @@ func (r *reporter) look(leaf *x509.Certificate, found []Finding, now time.Time, 
 	}
 	r.urgency, r.at = due, now
 	if ended {
-		log.Error("the certificate has ended and clients refuse it: renew it", "ended", ends)
+		log.Error("the certificate has expired and clients refuse it: renew it", "ended", ends)
 	} else {
-		log.Warn("the certificate ends soon: see why it was not renewed", "ends", ends, "left", leaf.NotAfter.Sub(now).Round(time.Minute))
+		log.Warn("the certificate expires soon: find out why it was not renewed",
+			"ends", ends, "left", leaf.NotAfter.Sub(now).Round(time.Minute))
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"praxisrelay/relay/certificate/certificatetest"
 )
 
-// TestEndsAreWarnedOf lets certificates live to their end, and two days more.
-func TestEndsAreWarnedOf(t *testing.T) {
+// TestExpiryIsWarnedOf lets certificates live to their end, and two days more.
+func TestExpiryIsWarnedOf(t *testing.T) {
 	for _, row := range []struct {
 		lifetime time.Duration
 		before   []time.Duration
@@ -40,25 +40,26 @@ func TestEndsAreWarnedOf(t *testing.T) {
 				at := func(when time.Duration) { time.Sleep(time.Until(begin.Add(when))); synctest.Wait() }
 				for i, before := range row.before {
 					at(row.lifetime - before - 10*time.Minute)
-					if n := j.count("ends soon"); n != i {
-						t.Fatalf("%v before the end: %d warnings, want %d\n%s", before+10*time.Minute, n, i, j)
+					if n := j.count("expires soon"); n != i {
+						t.Fatalf("%v before the end: %d warnings, want %d\n%s", before+10*time.Minute,
+							n, i, j)
 					}
 					at(row.lifetime - before + 10*time.Minute)
-					if n := j.count("ends soon"); n != i+1 {
+					if n := j.count("expires soon"); n != i+1 {
 						t.Fatalf("%v before the end: %d warnings, want %d\n%s", before, n, i+1, j)
 					}
 				}
 				for i := range 3 {
 					at(row.lifetime + time.Duration(i)*day + 20*time.Minute)
 					if n := j.count("level=ERROR"); n != i+1 || s.Ready() == nil {
-						t.Fatalf("%d days behind the end: %d errors, ready: %v\n%s", i, n, s.Ready(), j)
+						t.Fatalf("%d days after the end: %d errors, ready: %v\n%s", i, n, s.Ready(), j)
 					}
 				}
 				if err := s.Replace(a.Issue(t, name, lives)); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(row.lifetime - row.before[0] - 10*time.Minute)
-				if n := j.count("ends soon"); n != 3 || j.count("level=ERROR") != 3 || s.Ready() != nil {
+				if n := j.count("expires soon"); n != 3 || j.count("level=ERROR") != 3 || s.Ready() != nil {
 					t.Errorf("with a new one: %d warnings\n%s", n, j)
 				}
 			})

@@ -16,26 +16,26 @@ import (
 	"time"
 )
 
-// Finding is what clients have against a certificate.
+// Finding is a fault that clients find with a certificate.
 type Finding struct {
 	ID   string    `json:"id"` // for programs; docs/certificates.md lists them
 	By   RefusedBy `json:"refused_by"`
-	Text string    `json:"text"` // what is wrong, and what to do
+	Text string    `json:"text"` // the fault and its remedy
 }
 
-// RefusedBy is who refuses a certificate.
+// RefusedBy states which clients refuse a certificate.
 type RefusedBy string
 
 // From the least to the worst.
 const (
-	Strangers RefusedBy = "strangers" // to its authority; so is this host
-	Some      RefusedBy = "some"      // the text names them
+	Strangers RefusedBy = "strangers" // clients that, like this host, do not know its authority
+	Some      RefusedBy = "some"      // those that the text names
 	All       RefusedBy = "all"       // every browser
 )
 
-// Judge finds what clients that come to name have against a chain, the leaf first: the
-// rules of browsers and of Apple's devices, which x509 does not know, and x509's own.
-// roots are the authorities that are known here; nil: the system's.
+// Judge finds the faults of a chain, leaf first, for clients that connect to name: by the rules of
+// browsers and Apple devices, which x509 does not check, and by x509's own. roots are the known
+// authorities; nil means the system's.
 func Judge(name string, chain []*x509.Certificate, roots *x509.CertPool, now time.Time) (found []Finding) {
 	leaf := chain[0]
 	for _, judge := range []func(*x509.Certificate) *Finding{
@@ -52,7 +52,7 @@ func Judge(name string, chain []*x509.Certificate, roots *x509.CertPool, now tim
 	return append(found, judgeChain(chain, roots, now)...)
 }
 
-// fault is what a pair is never taken for: it is for another name, or another time.
+// fault returns a fault for which a pair is never accepted: the wrong name, or the wrong time.
 func fault(name string, leaf *x509.Certificate, now time.Time) *Finding {
 	accepted := *leaf
 	accepted.DNSNames = slices.DeleteFunc(slices.Clone(leaf.DNSNames), func(pattern string) bool {
@@ -62,30 +62,33 @@ func fault(name string, leaf *x509.Certificate, now time.Time) *Finding {
 	case accepted.VerifyHostname(name) == nil:
 	case len(leaf.DNSNames)+len(leaf.IPAddresses) == 0:
 		return &Finding{"name", All, fmt.Sprintf(
-			"the certificate is for no name and not for %s: get one with it as a subject alternative name; "+
+			"the certificate has no name, and so is not for %s: get one with that subject alternative name; "+
 				"the common name does not count", name)}
 	case len(accepted.DNSNames) < len(leaf.DNSNames):
 		return &Finding{"name", All, fmt.Sprintf(
 			"the certificate is for %s and not for %s: get one for it; "+
 				"browsers refuse a wildcard for a whole top-level domain", names(leaf), name)}
 	default:
-		return &Finding{"name", All, fmt.Sprintf("the certificate is for %s and not for %s: get one for it, or correct name", names(leaf), name)}
+		return &Finding{"name", All, fmt.Sprintf(
+			"the certificate is for %s and not for %s: get one for it, or correct name", names(leaf), name)}
 	}
 	switch {
 	case now.After(leaf.NotAfter):
-		return &Finding{"ended", All, fmt.Sprintf("the certificate ended on %s: renew it", leaf.NotAfter.UTC().Format(layout))}
+		return &Finding{"ended", All, fmt.Sprintf(
+			"the certificate expired on %s: renew it", leaf.NotAfter.UTC().Format(layout))}
 	case now.Before(leaf.NotBefore):
-		return &Finding{"not-begun", All, fmt.Sprintf("the certificate begins on %s: wait, or correct this host's clock", leaf.NotBefore.UTC().Format(layout))}
+		return &Finding{"not-begun", All, fmt.Sprintf("the certificate is not valid before %s: "+
+			"wait, or correct this host's clock", leaf.NotBefore.UTC().Format(layout))}
 	}
 	return nil
 }
 
-// names are those that a certificate is for.
+// names lists the names that a certificate is for.
 func names(leaf *x509.Certificate) string {
 	var all []string
 	for _, name := range leaf.DNSNames {
 		if net.ParseIP(name) != nil {
-			name += " (as a DNS name)" // which no client takes for the address
+			name += " (as a DNS name)" // no client accepts it as the address
 		}
 		all = append(all, name)
 	}
@@ -101,13 +104,14 @@ func judgeKey(leaf *x509.Certificate) *Finding {
 	kind := leaf.PublicKeyAlgorithm.String()
 	switch key := leaf.PublicKey.(type) {
 	case *rsa.PublicKey:
-		return nil // for its size see judgeChain
+		return nil // judgeSignatures checks its size
 	case *ecdsa.PublicKey:
 		switch key.Curve {
 		case elliptic.P256(), elliptic.P384():
 			return nil
 		case elliptic.P521():
-			return &Finding{"curve", Some, "its key is on the curve P-521, and Chrome and Edge refuse it: " + goodKey}
+			return &Finding{"curve", Some,
+				"its key is on the curve P-521, and Chrome and Edge refuse it: " + goodKey}
 		}
 		kind += " on " + key.Params().Name
 	}
@@ -121,19 +125,25 @@ func judgeUsage(leaf *x509.Certificate) *Finding {
 	case slices.Contains(usages, x509.ExtKeyUsageServerAuth):
 		return nil
 	case slices.Contains(usages, x509.ExtKeyUsageAny):
-		return &Finding{"usage", Some, "it is for any use, and Firefox, iPhones, iPads and Safari refuse it: " + remedy}
+		return &Finding{"usage", Some,
+			"it is for any use, and Firefox, iPhones, iPads and Safari refuse it: " + remedy}
 	case len(usages)+len(leaf.UnknownExtKeyUsage) == 0:
 		if leaf.NotBefore.Before(appleRules) {
 			return nil
 		}
-		return &Finding{"usage", Some, "it does not say what it is for (no extended key usage), and iPhones, iPads and Safari refuse it: " + remedy}
+		return &Finding{"usage", Some, "it has no extended key usage, " +
+			"and iPhones, iPads and Safari refuse it: " + remedy}
 	}
-	return &Finding{"usage", All, "it is not for servers (its extended key usage lacks serverAuth), and browsers refuse it: " + remedy}
+	return &Finding{"usage", All,
+		"it is not for servers (its extended key usage lacks serverAuth), and browsers refuse it: " + remedy}
 }
 
-// judgeKeyUsage: the server signs in every handshake.
+// judgeKeyUsage checks that the key may sign, as the server does in every handshake.
 func judgeKeyUsage(leaf *x509.Certificate) *Finding {
-	const text, remedy = "its key may not sign (its key usage lacks digitalSignature), and ", "refuse it: get one with that"
+	const (
+		text   = "its key may not sign (its key usage lacks digitalSignature), and "
+		remedy = "refuse it: get one with that"
+	)
 	switch {
 	case leaf.KeyUsage == 0 || leaf.KeyUsage&x509.KeyUsageDigitalSignature != 0:
 		return nil
@@ -147,11 +157,12 @@ func judgeAuthority(leaf *x509.Certificate) *Finding {
 	if !leaf.IsCA || selfSigned(leaf) {
 		return nil
 	}
-	return &Finding{"authority", Some, "it is an authority's (its basic constraints say CA), and Firefox refuses it: get one for a server"}
+	return &Finding{"authority", Some,
+		"it is an authority's (its basic constraints say CA), and Firefox refuses it: get one for a server"}
 }
 
-// Apple's rules for certificates since that day, of all authorities. That public ones
-// must issue for less is the authorities' business.
+// Apple's rules apply to certificates issued since this day, by any authority. Public authorities
+// must issue for less, but that is their business.
 var appleRules = time.Date(2019, time.July, 1, 0, 0, 0, 0, time.UTC)
 
 const appleLife = 825 * day
@@ -163,7 +174,7 @@ func judgeLifetime(leaf *x509.Certificate) *Finding {
 	}
 	return &Finding{"lifetime", Some, fmt.Sprintf(
 		"it is valid for %d days, and iPhones, iPads and Safari refuse more than %d, "+
-			"of your own authority too: get one for less", life/day, appleLife/day)}
+			"even from your own authority: get one for less", life/day, appleLife/day)}
 }
 
 // mustStaple is the TLS feature extension (RFC 7633, section 6).
@@ -173,29 +184,30 @@ func judgeStapling(leaf *x509.Certificate) *Finding {
 	if !slices.ContainsFunc(leaf.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(mustStaple) }) {
 		return nil
 	}
-	return &Finding{"must-staple", Some, "it asks for OCSP stapling (must-staple), which is not done here, and Firefox refuses it: get one without"}
+	return &Finding{"must-staple", Some,
+		"it asks for OCSP stapling (must-staple), which is not done here, and Firefox refuses it: get one without"}
 }
 
-// selfSigned reports whether a certificate vouches for itself.
+// selfSigned reports whether a certificate is signed with its own key.
 func selfSigned(c *x509.Certificate) bool {
 	return bytes.Equal(c.RawIssuer, c.RawSubject) && signed(c, c)
 }
 
-// signed reports whether an issuer's key signed a certificate, in whatever way.
+// signed reports whether an issuer's key signed a certificate, whatever the issuer's constraints.
 func signed(c, issuer *x509.Certificate) bool {
 	return issuer.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
-// judgeChain judges the way from the leaf to an authority.
+// judgeChain judges the path from the leaf to an authority.
 func judgeChain(chain []*x509.Certificate, roots *x509.CertPool, now time.Time) []Finding {
 	leaf := chain[0]
 	options := x509.VerifyOptions{Roots: roots, Intermediates: pool(chain[1:]), CurrentTime: now}
-	if f := judgeUsage(leaf); f != nil { // it is said already
+	if f := judgeUsage(leaf); f != nil { // already reported
 		options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
 	}
 	verified, unknown := leaf.Verify(options)
 	if unknown == nil {
-		// Clients find the best of the ways, too.
+		// Clients find the best path too.
 		var found [][]Finding
 		for _, path := range verified {
 			found = append(found, judgeSignatures(path))
@@ -203,27 +215,31 @@ func judgeChain(chain []*x509.Certificate, roots *x509.CertPool, now time.Time) 
 		return slices.MinFunc(found, func(a, b []Finding) int { return cmp.Compare(len(a), len(b)) })
 	}
 	if selfSigned(leaf) {
-		return []Finding{{"self-signed", Some, "it vouches for itself: browsers warn of the page, and refuse TURN over TLS; " +
-			"get one from an authority that they know, your own or a public one"}}
+		return []Finding{{"self-signed", Some,
+			"it vouches for itself: browsers warn about the page and refuse TURN over TLS; " +
+				"get one from an authority that they know, your own or a public one"}}
 	}
 	path := climb(chain)
 	found := judgeSignatures(path)
 	if slices.ContainsFunc(found, func(f Finding) bool { return f.ID == "signature" }) {
 		return found // x509 would only repeat it
 	}
-	// Each in turn is believed to be the root, so the first that fails is found.
+	// Each certificate in turn serves as the root, so that the first one that fails is found.
 	for i, issuer := range path {
 		options.Roots, options.Intermediates = pool(path[i:i+1]), pool(path[1:max(i, 1)])
 		_, err := leaf.Verify(options)
 		if err == nil {
 			continue
 		}
-		text := fmt.Sprintf("browsers refuse its chain (%v): put the chain that came with it into the file, or get one from another issuer", err)
+		text := fmt.Sprintf("browsers refuse its chain (%v): put the chain that came with it into the file, "+
+			"or get one from another issuer", err)
 		switch {
 		case now.After(issuer.NotAfter):
-			text = fmt.Sprintf("the certificate of its issuer %q ended on %s: put the issuer's present one into the file", title(issuer), issuer.NotAfter.UTC().Format(layout))
+			text = fmt.Sprintf("the certificate of its issuer %q expired on %s: put the issuer's current one into the file",
+				title(issuer), issuer.NotAfter.UTC().Format(layout))
 		case now.Before(issuer.NotBefore):
-			text = fmt.Sprintf("the certificate of its issuer %q begins on %s: wait, or correct this host's clock", title(issuer), issuer.NotBefore.UTC().Format(layout))
+			text = fmt.Sprintf("the certificate of its issuer %q is not valid before %s: wait, or correct this host's clock",
+				title(issuer), issuer.NotBefore.UTC().Format(layout))
 		}
 		return append(found, Finding{"chain", atHeight(i), text})
 	}
@@ -232,18 +248,22 @@ func judgeChain(chain []*x509.Certificate, roots *x509.CertPool, now time.Time) 
 	case bytes.Equal(top.RawIssuer, top.RawSubject):
 		return append(found, Finding{"unknown", Strangers, fmt.Sprintf(
 			"this host does not know the authority %q (%v): make sure that all clients do", title(top), unknown)})
-	case slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, top.RawIssuer) }):
+	case slices.ContainsFunc(chain, func(c *x509.Certificate) bool {
+		return bytes.Equal(c.RawSubject, top.RawIssuer)
+	}):
 		return append(found, Finding{"misfit", Some, fmt.Sprintf(
-			"%q did not sign %q, another key of that name did: "+
-				"put the chain that came with the certificate into the file, which clients that do not know the issuer need", top.Issuer.CommonName, title(top))})
+			"%q did not sign %q, another key with that name did: "+
+				"put the chain that came with the certificate into the file, since clients that do not know the issuer need it",
+			top.Issuer.CommonName, title(top))})
 	}
 	return append(found, Finding{"incomplete", Some, fmt.Sprintf(
 		"the chain ends at %q, whose issuer %q this host does not know (%v), "+
-			"and clients that do not refuse it: append the issuer's certificate to the file", title(top), top.Issuer.CommonName, unknown)})
+			"and clients that do not know it either refuse the chain: append the issuer's certificate to the file",
+		title(top), top.Issuer.CommonName, unknown)})
 }
 
-// atHeight is who refuses a chain for a fault at that height. Above the leaf's own issuer
-// clients may know another certificate for the same key.
+// atHeight returns which clients refuse a chain for a fault at that height. Above the leaf's own
+// issuer, clients may know another certificate for the same key.
 func atHeight(i int) RefusedBy {
 	if i > 1 {
 		return Some
@@ -251,13 +271,14 @@ func atHeight(i int) RefusedBy {
 	return All
 }
 
-// climb is the way from the leaf to the last issuer in the chain, whatever its order.
+// climb returns the path from the leaf to the last issuer in the chain, whatever the chain's order.
 func climb(chain []*x509.Certificate) []*x509.Certificate {
 	path := chain[:1:1]
 	for {
 		top := path[len(path)-1]
 		i := slices.IndexFunc(chain, func(c *x509.Certificate) bool {
-			return bytes.Equal(c.RawSubject, top.RawIssuer) && signed(top, c) && !slices.ContainsFunc(path, c.Equal)
+			return bytes.Equal(c.RawSubject, top.RawIssuer) && signed(top, c) &&
+				!slices.ContainsFunc(path, c.Equal)
 		})
 		if i < 0 {
 			return path
@@ -266,22 +287,25 @@ func climb(chain []*x509.Certificate) []*x509.Certificate {
 	}
 }
 
-// judgeSignatures finds short keys in a chain, and signatures that browsers do not know
-// or trust. That of an authority for itself does not count.
+// judgeSignatures finds short keys in a chain, and signatures that browsers do not know or trust.
+// The self-signature of a root does not count.
 func judgeSignatures(path []*x509.Certificate) (found []Finding) {
 	for i, c := range path {
 		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() < 2048 {
 			found = append(found, Finding{"short-key", Some, fmt.Sprintf(
-				"the RSA key of %q has %d bits, and iPhones, iPads and Safari refuse less than 2048: %s", title(c), key.N.BitLen(), goodKey)})
+				"the RSA key of %q has %d bits, and iPhones, iPads and Safari refuse less than 2048: %s",
+				title(c), key.N.BitLen(), goodKey)})
 		}
 		switch c.SignatureAlgorithm {
-		case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512,
+		case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA,
+			x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512,
 			x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS:
 			continue
 		}
 		if !bytes.Equal(c.RawIssuer, c.RawSubject) {
 			found = append(found, Finding{"signature", atHeight(i), fmt.Sprintf(
-				"%q is signed with %s, which browsers refuse: get one that is signed with RSA or ECDSA, and SHA-256", title(c), c.SignatureAlgorithm)})
+				"%q is signed with %s, which browsers refuse: get one that is signed with RSA or ECDSA, and SHA-256",
+				title(c), c.SignatureAlgorithm)})
 		}
 	}
 	return found
@@ -295,7 +319,7 @@ func pool(list []*x509.Certificate) *x509.CertPool {
 	return pool
 }
 
-// title is what people know a certificate by.
+// title is the name by which people know a certificate.
 func title(c *x509.Certificate) string {
 	if c.Subject.CommonName != "" || len(c.DNSNames) == 0 {
 		return cmp.Or(c.Subject.CommonName, c.Subject.String())

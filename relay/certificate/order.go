@@ -21,10 +21,10 @@ import (
 // orderTime bounds an attempt to have a certificate issued.
 const orderTime = 5 * time.Minute
 
-// way is how the authority makes sure that the name leads here.
+// way is a method by which the authority verifies that the name leads here.
 type way struct {
-	challenge string // in the protocol
-	port      string // that the authority comes to, as RFC 8737 and RFC 8555 say
+	challenge string // its name in the protocol
+	port      string // to which the authority connects (RFC 8737, RFC 8555)
 }
 
 var (
@@ -32,14 +32,14 @@ var (
 	http01  = way{"http-01", "80"}
 )
 
-// challenge is what answers the authority: a certificate, or a file.
+// challenge is the answer to the authority: a certificate, or a file.
 type challenge struct {
 	certificate *tls.Certificate
 	path, body  string
 }
 
-// obtain asks for a certificate for the store's name and a new key, and returns the key
-// and the chain, PEM.
+// obtain requests a certificate for the store's name and a new key, and returns the key and the
+// chain as PEM.
 func (a *ACME) obtain(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, orderTime)
 	defer cancel()
@@ -63,7 +63,8 @@ func (a *ACME) obtain(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	request, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{a.store.name}}, key)
+	template := &x509.CertificateRequest{DNSNames: []string{a.store.name}}
+	request, err := x509.CreateCertificateRequest(rand.Reader, template, key)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +84,12 @@ func (a *ACME) obtain(ctx context.Context) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// account returns a client for the account, which is made where there is none. One that
-// exists is not bound again: the key for that often serves only once.
+// account returns a client for the account, which is created if there is none. An existing account
+// is not bound again: its key often works only once.
 func (a *ACME) account(ctx context.Context) (*acme.Client, error) {
 	client := &acme.Client{
-		Key: a.key, DirectoryURL: a.options.Directory, HTTPClient: a.http, UserAgent: "praxisrelay", RetryBackoff: backoff,
+		Key: a.key, DirectoryURL: a.options.Directory, HTTPClient: a.http, UserAgent: "praxisrelay",
+		RetryBackoff: backoff,
 	}
 	directory, err := client.Discover(ctx)
 	if err != nil {
@@ -104,18 +106,20 @@ func (a *ACME) account(ctx context.Context) (*acme.Client, error) {
 		account.Contact = []string{"mailto:" + a.options.Email}
 	}
 	if a.options.EABKeyID != "" {
-		account.ExternalAccountBinding = &acme.ExternalAccountBinding{KID: a.options.EABKeyID, Key: a.options.EABKey}
+		account.ExternalAccountBinding = &acme.ExternalAccountBinding{KID: a.options.EABKeyID,
+			Key: a.options.EABKey}
 	} else if directory.ExternalAccountRequired {
-		return nil, errors.New("accounts must be bound to one that exists there: set tls.acme.eab_key_id and tls.acme.eab_key_file")
+		return nil, errors.New("the authority requires external account binding: " +
+			"set tls.acme.eab_key_id and tls.acme.eab_key_file")
 	}
 	if _, err = client.Register(ctx, account, acme.AcceptTOS); err != nil {
-		return nil, fmt.Errorf("no account was made (tls.acme.email, tls.acme.eab_key_id): %w", err)
+		return nil, fmt.Errorf("no account was created (tls.acme.email, tls.acme.eab_key_id): %w", err)
 	}
 	return client, nil
 }
 
-// authorize shows the authority that the name leads here. After a failure the next try
-// goes another way, if there is one.
+// authorize proves to the authority that the name leads here. After a failure the next try uses
+// another way, if there is one.
 func (a *ACME) authorize(ctx context.Context, client *acme.Client, url string) error {
 	authorization, err := client.GetAuthorization(ctx, url)
 	if err != nil {
@@ -126,7 +130,7 @@ func (a *ACME) authorize(ctx context.Context, client *acme.Client, url string) e
 	}
 	w, offer := a.choose(authorization.Challenges)
 	if offer == nil {
-		return fmt.Errorf("no way to validate %s is left: serve listen.http on port 80 too", a.store.name)
+		return fmt.Errorf("the authority offers no usable way to validate %s: serve listen.http on port 80 too", a.store.name)
 	}
 	answer, err := a.answer(client, w, offer.Token)
 	if err != nil {
@@ -139,12 +143,13 @@ func (a *ACME) authorize(ctx context.Context, client *acme.Client, url string) e
 	}
 	if err != nil {
 		a.ways = append(slices.DeleteFunc(a.ways, func(other way) bool { return other == w }), w)
-		return fmt.Errorf("%s could not be validated by %s: let the authority reach port %s of it from outside: %w", a.store.name, w.challenge, w.port, err)
+		return fmt.Errorf("%s could not be validated by %s: let the authority reach its port %s from outside: %w",
+			a.store.name, w.challenge, w.port, err)
 	}
 	return nil
 }
 
-// choose returns the first way that the authority offers, and its offer; nil: none.
+// choose returns the first of our ways that the authority offers, and the offer; nil: none.
 func (a *ACME) choose(offers []*acme.Challenge) (way, *acme.Challenge) {
 	for _, w := range a.ways {
 		for _, offer := range offers {
@@ -165,8 +170,8 @@ func (a *ACME) answer(client *acme.Client, w way, token string) (*challenge, err
 	return &challenge{certificate: &certificate}, err
 }
 
-// backoff is for requests within an attempt: two more tries for what may pass at once,
-// like a nonce that was used up. All else is for the next attempt.
+// backoff is for requests within an attempt: two more tries for what may soon pass, such as a used
+// nonce. Everything else waits for the next attempt.
 func backoff(tries int, _ *http.Request, response *http.Response) time.Duration {
 	if tries > 2 || response.StatusCode == http.StatusTooManyRequests {
 		return 0
@@ -174,7 +179,7 @@ func backoff(tries int, _ *http.Request, response *http.Response) time.Duration 
 	return time.Duration(tries) * time.Second
 }
 
-// retryAfter is how long the authority wants to be left alone; 0 where it does not say.
+// retryAfter is how long the authority wants to be left alone; 0 if it does not say.
 func retryAfter(err error) time.Duration {
 	if refused := new(acme.Error); errors.As(err, &refused) {
 		pause, _ := acme.RateLimit(refused)

@@ -12,36 +12,36 @@ import (
 	"time"
 )
 
-// Store holds the pair that serves. It may be used by many at once.
+// Store holds the serving pair. It is safe for concurrent use.
 type Store struct {
 	name    string
 	now     func() time.Time
 	log     *slog.Logger
 	serving atomic.Pointer[pair]  // nil: none yet
 	taken   chan struct{}         // wakes Report
-	problem atomic.Pointer[error] // what keeps a new pair from being taken
+	problem atomic.Pointer[error] // why a new pair is not accepted
 
 	mu           sync.Mutex
-	judged       *pair // found is about it, and holds so long
+	judged       *pair // found is about it, and valid from since until until
 	since, until time.Time
 	found        []Finding
 }
 
-// pair is a certificate with its key and chain, and the hash of what it was made from.
+// pair is a certificate with its key and chain, and the hash of its PEM texts.
 type pair struct {
 	tls.Certificate
 	chain []*x509.Certificate
 	sum   [sha256.Size]byte
 }
 
-// NewStore makes a store without a certificate, for clients that come to name.
+// NewStore makes a store without a certificate, for clients that connect to name.
 func NewStore(name string, now func() time.Time, log *slog.Logger) *Store {
 	return &Store{name: name, now: now, log: log, taken: make(chan struct{}, 1)}
 }
 
-// Replace takes a pair for all handshakes to come: a chain, the leaf first, and the
-// leaf's key, both PEM. One that [Check] finds fault with is not taken, nor one that no
-// browser accepts in place of one that they do: the old pair serves on.
+// Replace makes a pair serve all later handshakes: a chain, leaf first, and the leaf's key, both
+// PEM. It refuses a pair that [Check] refuses, and one that no browser accepts if the old one is
+// better: the old pair stays in service.
 func (s *Store) Replace(chainPEM, keyPEM []byte) error {
 	sum := sumOf(chainPEM, keyPEM)
 	certificate, chain, err := check(s.name, chainPEM, keyPEM, s.now())
@@ -61,14 +61,14 @@ func (s *Store) Replace(chainPEM, keyPEM []byte) error {
 	s.serving.Store(&pair{certificate, chain, sum})
 	select {
 	case s.taken <- struct{}{}:
-	default: // Report has one before it
+	default: // Report has yet to handle the last one
 	}
 	return nil
 }
 
-// GetCertificate is for [tls.Config]. It serves the certificate whatever name a client
-// asks for, and who asks for none: some TURN clients do not send it. Without a
-// certificate the handshake fails at once.
+// GetCertificate is for [tls.Config]. It serves the certificate whatever name a client asks for,
+// and without a name too: some TURN clients do not send one. Without a certificate the handshake
+// fails at once.
 func (s *Store) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if p := s.serving.Load(); p != nil {
 		return &p.Certificate, nil
@@ -76,7 +76,7 @@ func (s *Store) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, errors.New("there is no certificate yet")
 }
 
-// NotAfter is when the certificate ends; zero: there is none yet.
+// NotAfter returns the certificate's end; zero means that there is none yet.
 func (s *Store) NotAfter() time.Time {
 	if leaf := s.Leaf(); leaf != nil {
 		return leaf.NotAfter
@@ -84,8 +84,8 @@ func (s *Store) NotAfter() time.Time {
 	return time.Time{}
 }
 
-// Ready returns why clients cannot be served, if so: there is no certificate yet, or no
-// browser accepts it. Anybody may be told; see Problem for the rest.
+// Ready returns the reason why clients cannot be served, if any: there is no certificate yet, or no
+// browser accepts it. The error is fit for anybody to see; Problem has the rest.
 func (s *Store) Ready() error {
 	if s.Leaf() == nil {
 		return errors.New("there is no certificate yet: the log says why")
@@ -96,7 +96,7 @@ func (s *Store) Ready() error {
 	return nil
 }
 
-// refused returns the first for which every browser refuses a certificate; nil: none.
+// refused returns the first fault for which every browser refuses a certificate; nil: none.
 func refused(found []Finding) *Finding {
 	if i := slices.IndexFunc(found, func(f Finding) bool { return f.By == All }); i >= 0 {
 		return &found[i]
@@ -104,8 +104,8 @@ func refused(found []Finding) *Finding {
 	return nil
 }
 
-// Findings are what clients have against the certificate that serves. Anybody may ask for
-// readiness and verifying costs, so it is judged again when a date passes, or a day.
+// Findings returns the faults of the serving certificate. Anybody may query readiness and verifying
+// is expensive, so the result is kept for a day, or until a date in the chain passes.
 func (s *Store) Findings() []Finding {
 	p, now := s.serving.Load(), s.now()
 	if p == nil {
@@ -118,7 +118,8 @@ func (s *Store) Findings() []Finding {
 	}
 	s.judged, s.since, s.until, s.found = p, now, now.Add(day), Judge(s.name, p.chain, nil, now)
 	for _, c := range p.chain {
-		for _, date := range []time.Time{c.NotBefore, c.NotAfter.Add(time.Second)} { // the end is included
+		// NotAfter itself is valid
+		for _, date := range []time.Time{c.NotBefore, c.NotAfter.Add(time.Second)} {
 			if date.After(now) && date.Before(s.until) {
 				s.until = date
 			}
@@ -127,7 +128,7 @@ func (s *Store) Findings() []Finding {
 	return s.found
 }
 
-// Problem is what keeps a newer pair from being taken at present, nil if nothing does.
+// Problem returns why a newer pair is currently not accepted; nil: there is none.
 func (s *Store) Problem() error {
 	if p := s.problem.Load(); p != nil {
 		return *p
@@ -137,7 +138,7 @@ func (s *Store) Problem() error {
 
 func (s *Store) noteProblem(err error) { s.problem.Store(&err) }
 
-// Leaf is the certificate that serves, nil: there is none yet.
+// Leaf returns the serving certificate; nil: there is none yet.
 func (s *Store) Leaf() *x509.Certificate {
 	if p := s.serving.Load(); p != nil {
 		return p.Leaf
@@ -145,7 +146,7 @@ func (s *Store) Leaf() *x509.Certificate {
 	return nil
 }
 
-// sumOf tells pairs apart without keeping another copy of a key.
+// sumOf identifies a pair without keeping another copy of its key.
 func sumOf(chainPEM, keyPEM []byte) [sha256.Size]byte {
 	chain, key := sha256.Sum256(chainPEM), sha256.Sum256(keyPEM)
 	return sha256.Sum256(append(chain[:], key[:]...))

@@ -6,19 +6,20 @@ import (
 	"time"
 )
 
-// PollInterval is how often the files are looked at. Reading two small files is cheap,
-// and sees what inotify does not: symbolic links that are turned elsewhere three
-// folders up, as certbot does, and changes that another host made over NFS.
+// PollInterval is how often the files are read. Two small files are cheap to read, and polling sees
+// what inotify does not: symbolic links changed three folders up, as by certbot, and changes made
+// by another host over NFS.
 const PollInterval = 5 * time.Second
 
-// patience is how many polls find a fault before it is reported. Two files are written
-// one after the other, so in between they are no pair.
+// patience is how many polls find a fault before it is reported. The two files are written one
+// after the other, and do not match in between.
 const patience = 6
 
-// Watch reads the files at every interval until ctx is done, and takes the pair when
-// they have changed and are the same at two polls. Files that cannot be read or that
-// hold no good pair change nothing: they are tried again, and reported once.
-func (s *Store) Watch(ctx context.Context, interval time.Duration, read func() (chainPEM, keyPEM []byte, err error)) {
+// Watch reads the files at every interval until ctx is done. It accepts a pair that has changed and
+// is the same at two polls. If the files cannot be read or hold no good pair, nothing changes: they
+// are tried again, and the fault is reported once.
+func (s *Store) Watch(ctx context.Context, interval time.Duration,
+	read func() (chainPEM, keyPEM []byte, err error)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	w := watcher{store: s}
@@ -37,16 +38,16 @@ func (s *Store) Watch(ctx context.Context, interval time.Duration, read func() (
 
 type watcher struct {
 	store *Store
-	seen  [sha256.Size]byte // what was taken from the files
-	last  [sha256.Size]byte // what was in them at the last poll
-	fault string            // what is wrong with them since some polls
+	seen  [sha256.Size]byte // the pair last accepted from the files
+	last  [sha256.Size]byte // their content at the last poll
+	fault string            // their fault, for this many polls
 	polls int
 }
 
-// look takes what the files hold now.
+// look handles the current content of the files.
 func (w *watcher) look(chainPEM, keyPEM []byte, err error) {
 	if err == nil {
-		// Compared with what the files held, not with what serves: that may have been
+		// Compare with the files' last content, not with the serving pair: that one may have been
 		// handed over since, and be newer than files that a service manager copied at start.
 		sum := sumOf(chainPEM, keyPEM)
 		settled := sum == w.last
@@ -56,7 +57,7 @@ func (w *watcher) look(chainPEM, keyPEM []byte, err error) {
 			return
 		}
 		if !settled {
-			return // half a chain is a good pair too
+			return // it may be half written: half a chain is also a good pair
 		}
 		if err = w.store.Replace(chainPEM, keyPEM); err == nil {
 			w.seen = sum
@@ -69,11 +70,12 @@ func (w *watcher) look(chainPEM, keyPEM []byte, err error) {
 	}
 	if w.polls++; w.polls == patience {
 		w.store.noteProblem(err)
-		w.store.log.Error("the certificate's files are not taken: the old pair serves on", "error", err)
+		w.store.log.Error("the certificate's files are not accepted: the old pair stays in service",
+			"error", err)
 	}
 }
 
-// recovered forgets a fault, so that it is reported again should it come again.
+// recovered clears a fault, so that it is reported again if it returns.
 func (w *watcher) recovered() {
 	if w.polls >= patience {
 		w.store.noteProblem(nil)

@@ -15,7 +15,7 @@ import (
 	"praxisrelay/relay/certificate/certificatetest"
 )
 
-// pairFiles are read by the watcher under test.
+// pairFiles are the files that the watcher under test reads.
 type pairFiles struct {
 	mu         sync.Mutex
 	chain, key []byte
@@ -59,7 +59,7 @@ func TestFilesAreWatched(t *testing.T) {
 		}
 		faults := func(n int, what string) {
 			t.Helper()
-			if got := j.count("are not taken"); got != n || n == 0 && s.Problem() != nil {
+			if got := j.count("are not accepted"); got != n || n == 0 && s.Problem() != nil {
 				t.Fatalf("%s: %d faults reported, want %d; problem %v\n%s", what, got, n, s.Problem(), j)
 			}
 		}
@@ -80,20 +80,20 @@ func TestFilesAreWatched(t *testing.T) {
 		polls(1000)
 		faults(1, "a fault that stands")
 		if s.Problem() == nil {
-			t.Error("nobody is told of the problem")
+			t.Error("the problem is not reported")
 		}
 		f.write(renewed, renewedKey, nil)
 		polls(1)
 		taken(2, "as before")
 		if s.Problem() != nil {
-			t.Errorf("the problem is gone, yet it says %v", s.Problem())
+			t.Errorf("the problem is gone, but it is still %v", s.Problem())
 		}
 
 		f.write(nil, nil, fs.ErrPermission)
 		polls(1000)
 		faults(2, "unreadable")
 		before := serial(t, s)
-		// Handed over while the files cannot be read, and still behind when they can.
+		// Handed over while the files cannot be read; when they can, they are older.
 		if err := s.Replace(third, thirdKey); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func TestFilesAreWatched(t *testing.T) {
 		taken(3, "handed over")
 		faults(2, "handed over")
 		if serial(t, s) == before {
-			t.Error("files that have not changed took the place of what was handed over")
+			t.Error("unchanged files replaced the pair that was handed over")
 		}
 		f.write(nil, nil, errors.New("stale file handle"))
 		polls(1000)
@@ -114,14 +114,14 @@ func TestFilesAreWatched(t *testing.T) {
 	})
 }
 
-// TestHalfAChainIsNotTaken: the key is there, and the chain is being written.
+// TestHalfAChainIsNotTaken while the chain is still being written.
 func TestHalfAChainIsNotTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chain, key := certificatetest.NewCA(t).Issue(t, name, nil)
 		s, j := newStore()
 		f := &pairFiles{chain: chain[:bytes.LastIndex(chain, []byte("-----BEGIN"))], key: key}
 		if err := Check(name, f.chain, key, time.Now()); err != nil {
-			t.Fatalf("half a chain is no good pair, so this test shows nothing: %v", err)
+			t.Fatalf("half a chain is not a good pair, so this test shows nothing: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -141,7 +141,7 @@ func TestHalfAChainIsNotTaken(t *testing.T) {
 	})
 }
 
-// TestRealFiles: how files are replaced in practice.
+// TestRealFiles replaces files as is done in practice.
 func TestRealFiles(t *testing.T) {
 	a := certificatetest.NewCA(t)
 	folder := t.TempDir()

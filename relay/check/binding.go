@@ -9,12 +9,14 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// A question is asked at once, and again after these pauses; then it waits for the last.
+// A request is repeated after each of these pauses; the last is the wait for a late answer.
 var pauses = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}
 
-// bind asks one STUN server from a socket where it is seen from, and for its other
-// address (RFC 5780) if it has one.
-func bind(ctx context.Context, socket net.PacketConn, server netip.AddrPort) (mapped, other netip.AddrPort, rtt time.Duration, err error) {
+// bind asks one STUN server under which address it sees a socket, and for the server's other
+// address (RFC 5780), if it has one.
+func bind(ctx context.Context, socket net.PacketConn, server netip.AddrPort) (
+	mapped, other netip.AddrPort, rtt time.Duration, err error,
+) {
 	request := stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.Fingerprint)
 	defer context.AfterFunc(ctx, func() { _ = socket.SetReadDeadline(time.Unix(1, 0)) })()
 	buffer := make([]byte, 1500)
@@ -33,7 +35,8 @@ func bind(ctx context.Context, socket net.PacketConn, server netip.AddrPort) (ma
 				break
 			}
 			answer := new(stun.Message)
-			if stun.Decode(buffer[:n], answer) != nil || answer.TransactionID != request.TransactionID || plain(from) != server {
+			if stun.Decode(buffer[:n], answer) != nil || answer.TransactionID != request.TransactionID ||
+				plain(from) != server {
 				continue // not the answer
 			}
 			rtt = time.Since(began)
@@ -67,43 +70,44 @@ func addrPort(ip net.IP, port int) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Unmap(), uint16(port))
 }
 
-// Binding asks a UDP port, on all addresses at once, whether anything comes back.
+// Binding probes whether a UDP port answers, on all addresses at once.
 func (t *Target) Binding(w Way) Probe {
-	return Probe{ID: w.id("connect"), Way: &w, Needs: []string{"dns"}, Run: func(ctx context.Context) (Values, error) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		type found struct {
-			at, mapped netip.AddrPort
-			rtt        time.Duration
-			err        error
-		}
-		addresses := t.Addresses()
-		answers := make(chan found, len(addresses))
-		for _, addr := range addresses {
-			go func() {
-				f := found{at: netip.AddrPortFrom(addr, w.Port)}
-				socket, err := net.ListenPacket("udp", "")
-				if f.err = err; err == nil {
-					f.mapped, _, f.rtt, f.err = bind(ctx, socket, f.at)
-					socket.Close()
+	return Probe{ID: w.id("connect"), Way: &w, Needs: []string{"dns"},
+		Run: func(ctx context.Context) (Values, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			type found struct {
+				at, mapped netip.AddrPort
+				rtt        time.Duration
+				err        error
+			}
+			addresses := t.Addresses()
+			answers := make(chan found, len(addresses))
+			for _, addr := range addresses {
+				go func() {
+					f := found{at: netip.AddrPortFrom(addr, w.Port)}
+					socket, err := net.ListenPacket("udp", "")
+					if f.err = err; err == nil {
+						f.mapped, _, f.rtt, f.err = bind(ctx, socket, f.at)
+						socket.Close()
+					}
+					answers <- f
+				}()
+			}
+			err := fail(NoAddress, "the name has no address")
+			for range addresses {
+				f := <-answers
+				if err = f.err; err != nil {
+					continue
 				}
-				answers <- f
-			}()
-		}
-		err := fail(NoAddress, "the name has no address")
-		for range addresses {
-			f := <-answers
-			if err = f.err; err != nil {
-				continue
+				t.mu.Lock()
+				if t.answering == nil {
+					t.answering = map[uint16]netip.AddrPort{}
+				}
+				t.answering[w.Port] = f.at
+				t.mu.Unlock()
+				return Values{"rtt_ms": milliseconds(f.rtt), "mapped": f.mapped.String()}, nil
 			}
-			t.mu.Lock()
-			if t.answering == nil {
-				t.answering = map[uint16]netip.AddrPort{}
-			}
-			t.answering[w.Port] = f.at
-			t.mu.Unlock()
-			return Values{"rtt_ms": milliseconds(f.rtt), "mapped": f.mapped.String()}, nil
-		}
-		return nil, err
-	}}
+			return nil, err
+		}}
 }

@@ -1,29 +1,29 @@
-// Package check finds out, from where it runs, which of the ways to an appliance are
-// open, and measures them.
+// Package check finds out which ways to an appliance are open from where it runs, and measures
+// them.
 //
-// A way is a transport and a port. Each is tried apart, layer by layer: a connection,
-// TLS and whose certificate it shows, a TURN allocation, and a packet that goes to the
-// relay and back. So what fails says which layer fails, and so what stands in between.
+// A way is a transport and a port. Each is probed on its own, layer by layer: a connection, TLS and
+// its certificate, a TURN allocation, and a packet to the relay and back. The first layer that
+// fails shows what stands in between.
 //
-//	run.go          probes, in parallel as far as they do not need or disturb each other
+//	run.go          probes, in parallel unless they need or disturb each other
 //	reason.go       why a probe failed
-//	target.go       the appliance and what the probes have learnt of it
-//	dial.go         connections, through a proxy where there is one
+//	target.go       the appliance and what the probes have learned about it
+//	dial.go         connections, through a proxy if there is one
 //	key.go          whose certificate is shown
 //	name.go, stream.go, binding.go, nat.go   the layers below TURN
 //	line.go         an allocation, and packets that come back through it
-//	relayed.go      what is tried through lines: an echo on each way, quality
-//	ice.go          a whole connection of two ICE agents
-//	verdict.go      what all of it means
+//	relayed.go      probes through lines: an echo on each way, quality
+//	ice.go          a whole connection between two ICE agents
+//	verdict.go      what the results mean
 //
-// A line is an allocation that sends to its own relayed address: one packet crosses
-// the network twice and the relay once, and needs no partner. The daemon calls itself
-// in the same way, with [Target.Call].
+// A line is an allocation that sends to its own relayed address: a packet crosses the network twice
+// and the relay once, without a partner. The daemon tests itself in the same way, with
+// [Target.Call].
 package check
 
 import "time"
 
-// Transport is what a way is made of.
+// Transport is the transport of a way.
 type Transport string
 
 // The transports.
@@ -39,10 +39,10 @@ type Way struct {
 	Port      uint16    `json:"port"`
 }
 
-// Ports are where an appliance serves TURN, as it says itself.
+// Ports are the ports on which an appliance announces TURN.
 type Ports struct{ UDP, TCP, TLS []uint16 }
 
-// Ways returns them, the best first.
+// Ways returns the ways to them, the best first.
 func (p Ports) Ways() (ways []Way) {
 	for _, list := range []struct {
 		transport Transport
@@ -55,15 +55,15 @@ func (p Ports) Ways() (ways []Way) {
 	return ways
 }
 
-// Base are the probes that need to know nothing of the appliance but its URL.
+// Base returns the probes that need only the appliance's URL.
 func (t *Target) Base() []Probe {
 	page := t.page()
 	return []Probe{t.Name(), t.Stream(page), t.TLS(page)}
 }
 
-// All are the others, once Ports are known: of the layers below TURN, of every way
-// through the relay, and of what goes over the best of them, measured for so long.
-// Those of the relay need a probe "credential" that sets it.
+// All returns the other probes, once Ports are known: of the layers below TURN, of every way
+// through the relay, and of the quality of the best one, measured for the given time. Those of the
+// relay need a probe "credential" that sets Username and Password.
 func (t *Target) All(results *Results, measured time.Duration) (probes []Probe) {
 	for _, w := range t.Ports.Ways() {
 		if w == t.page() {

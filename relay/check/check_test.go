@@ -26,8 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve runs a relay on an address of loopback and returns it as a target with the credential of a
-// test.
+// serve runs a relay on a loopback address and returns it as a target with a test's credential.
 func serve(t *testing.T, host string, rate int) (*Target, *Results) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -35,7 +34,8 @@ func serve(t *testing.T, host string, rate int) (*Target, *Results) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1),
+		NotBefore:    time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		BasicConstraintsValid: true, IsCA: true, IPAddresses: []net.IP{net.ParseIP(host)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -68,7 +68,8 @@ func serve(t *testing.T, host string, rate int) (*Target, *Results) {
 			t.Error(err)
 		}
 	})
-	made, err := keys.Mint(credential.Identity{Appointment: "jnrgqgsnkz2ja", Seat: credential.Test, Expires: time.Now().Add(time.Hour)})
+	made, err := keys.Mint(credential.Identity{Appointment: "jnrgqgsnkz2ja", Seat: credential.Test,
+		Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,21 +79,25 @@ func serve(t *testing.T, host string, rate int) (*Target, *Results) {
 	}
 	a := r.Addresses()
 	target := &Target{
-		Host: host, HTTPS: a.HTTPS.Port(), Roots: x509.NewCertPool(), Key: Fingerprint(certificate), KeyFrom: FromCode,
+		Host: host, HTTPS: a.HTTPS.Port(), Roots: x509.NewCertPool(),
+		Key: Fingerprint(certificate), KeyFrom: FromCode,
 		Username: made.Username, Password: made.Password,
-		Ports: Ports{UDP: []uint16{a.UDP[0].Port(), a.UDP[1].Port()}, TCP: []uint16{a.TCP[0].Port()}, TLS: []uint16{a.TLS[0].Port(), a.HTTPS.Port()}},
+		Ports: Ports{UDP: []uint16{a.UDP[0].Port(), a.UDP[1].Port()}, TCP: []uint16{a.TCP[0].Port()},
+			TLS: []uint16{a.TLS[0].Port(), a.HTTPS.Port()}},
 	}
 	target.Roots.AddCert(certificate)
 	target.give(t)
 	return target, new(Results)
 }
 
-// give has clients given a server on every way.
+// give adds an ICE server on every way.
 func (t *Target) give(test *testing.T) {
 	test.Helper()
 	var urls []string
 	for _, w := range t.Ports.Ways() {
-		url := map[Transport]string{UDP: "turn:%s", TCP: "turn:%s?transport=tcp", TLS: "turns:%s"}[w.Transport]
+		url := map[Transport]string{
+			UDP: "turn:%s", TCP: "turn:%s?transport=tcp", TLS: "turns:%s",
+		}[w.Transport]
 		urls = append(urls, fmt.Sprintf(url, net.JoinHostPort(t.Host, fmt.Sprint(w.Port))))
 	}
 	var err error
@@ -101,7 +106,7 @@ func (t *Target) give(test *testing.T) {
 	}
 }
 
-// credentialed is the probe that others need; the tests have a credential already.
+// credentialed is the probe that others need; tests already have a credential.
 var credentialed = Probe{ID: "credential", Run: func(context.Context) (Values, error) { return nil, nil }}
 
 func TestEveryWayIsOpen(t *testing.T) {
@@ -120,7 +125,7 @@ func TestEveryWayIsOpen(t *testing.T) {
 				t.Errorf("NAT: %v", nat.Values)
 			}
 			if ice, _ := results.Get("ice"); ice.Values["from"] == ice.Values["to"] {
-				t.Errorf("both ICE agents went one way: %v", ice.Values)
+				t.Errorf("both ICE agents used one way: %v", ice.Values)
 			}
 			c := target.Conclude(results)
 			if c.Verdict != Works || *c.Best != (Way{UDP, target.Ports.UDP[0]}) {
@@ -130,10 +135,11 @@ func TestEveryWayIsOpen(t *testing.T) {
 	}
 }
 
-// TestQualityTellsAPoorLine: what the relay does not carry is lost, and noticed.
-func TestQualityTellsAPoorLine(t *testing.T) {
+// TestQualityDetectsAPoorLine: packets that the relay does not carry count as lost.
+func TestQualityDetectsAPoorLine(t *testing.T) {
 	target, results := serve(t, "127.0.0.1", 20_000)
-	results.Run(t.Context(), append(target.Base(), target.Binding(Way{UDP, target.Ports.UDP[0]}), target.Echo(Way{UDP, target.Ports.UDP[0]}), credentialed)...)
+	results.Run(t.Context(), append(target.Base(), target.Binding(Way{UDP, target.Ports.UDP[0]}),
+		target.Echo(Way{UDP, target.Ports.UDP[0]}), credentialed)...)
 	results.Run(t.Context(), target.Quality(results, 2*time.Second))
 	if q, _ := results.Get("quality"); q.Reason != Poor || q.Values["loss_percent"].(float64) < 50 {
 		t.Errorf("%+v", q)
@@ -168,25 +174,32 @@ func TestWhyAWayFails(t *testing.T) {
 		probe  func(*Target) Probe
 		want   Reason
 	}{
-		"nobody listens":           {nil, func(t *Target) Probe { return t.Stream(Way{TCP, nobody}) }, Refused},
-		"UDP is dropped":           {nil, func(t *Target) Probe { return t.Binding(Way{UDP, silent}) }, Silence},
-		"no such name":             {func(t *Target) { t.Host = "relay.invalid" }, (*Target).Name, NoAddress},
-		"another password":         {func(t *Target) { t.Password = "another" }, func(t *Target) Probe { return without(t.Echo(tlsWay)) }, RelayRefused},
-		"not an authority of ours": {func(t *Target) { t.Roots = x509.NewCertPool() }, func(t *Target) Probe { return without(t.TLS(tlsWay)) }, Untrusted},
+		"nobody listens": {nil, func(t *Target) Probe { return t.Stream(Way{TCP, nobody}) }, Refused},
+		"UDP is dropped": {nil, func(t *Target) Probe { return t.Binding(Way{UDP, silent}) }, Silence},
+		"no such name":   {func(t *Target) { t.Host = "relay.invalid" }, (*Target).Name, NoAddress},
+		"another password": {func(t *Target) { t.Password = "another" },
+			func(t *Target) Probe { return without(t.Echo(tlsWay)) }, RelayRefused},
+		"not an authority of ours": {func(t *Target) { t.Roots = x509.NewCertPool() },
+			func(t *Target) Probe { return without(t.TLS(tlsWay)) }, Untrusted},
 		"an interceptor nobody trusts": {func(t *Target) { t.Roots, t.Key, t.KeyFrom = x509.NewCertPool(), make([]byte, 32), FromFlag },
 			func(t *Target) Probe { return without(t.TLS(tlsWay)) }, Intercepted},
-		"another name":          {func(t *Target) { t.Host = "localhost" }, func(t *Target) Probe { return without(t.TLS(tlsWay)) }, WrongName},
-		"not TLS":               {nil, func(t *Target) Probe { return without(t.TLS(Way{TLS, text})) }, NoTLS},
-		"it hangs up":           {nil, func(t *Target) Probe { return without(t.TLS(Way{TLS, hangsUp})) }, Cut},
-		"a proxy that refuses":  {proxied("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), func(t *Target) Probe { return t.Stream(tlsWay) }, ProxyRefused},
-		"a proxy that asks who": {proxied("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"), func(t *Target) Probe { return t.Stream(tlsWay) }, ProxyAuth},
-		"a proxy that is none":  {proxied("220 example.org\r\n"), func(t *Target) Probe { return t.Stream(tlsWay) }, ProxyRefused},
+		"another name": {func(t *Target) { t.Host = "localhost" },
+			func(t *Target) Probe { return without(t.TLS(tlsWay)) }, WrongName},
+		"not TLS":     {nil, func(t *Target) Probe { return without(t.TLS(Way{TLS, text})) }, NoTLS},
+		"it hangs up": {nil, func(t *Target) Probe { return without(t.TLS(Way{TLS, hangsUp})) }, Cut},
+		"a proxy that refuses": {proxied("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+			func(t *Target) Probe { return t.Stream(tlsWay) }, ProxyRefused},
+		"a proxy that asks who": {proxied("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"),
+			func(t *Target) Probe { return t.Stream(tlsWay) }, ProxyAuth},
+		"a proxy that is none": {proxied("220 example.org\r\n"),
+			func(t *Target) Probe { return t.Stream(tlsWay) }, ProxyRefused},
 		"a proxy that is down": {func(t *Target) {
 			t.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", nobody)})
 		}, func(t *Target) Probe { return t.Stream(tlsWay) }, ProxyDown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := &Target{Host: good.Host, HTTPS: good.HTTPS, Roots: good.Roots, Ports: good.Ports, Username: good.Username, Password: good.Password}
+			target := &Target{Host: good.Host, HTTPS: good.HTTPS, Roots: good.Roots,
+				Ports: good.Ports, Username: good.Username, Password: good.Password}
 			if test.change != nil {
 				test.change(target)
 			}
@@ -203,13 +216,13 @@ func TestWhyAWayFails(t *testing.T) {
 	}
 }
 
-// without is a probe that needs nothing before it.
+// without returns a probe without its needs.
 func without(p Probe) Probe {
 	p.Needs = nil
 	return p
 }
 
-// listen serves one text to whoever connects and has said something.
+// listen sends one text to each client that has sent something.
 func listen(t *testing.T, text string) uint16 {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

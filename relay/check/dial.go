@@ -16,17 +16,16 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// How long a connection may take to open, and what is asked on it to be answered.
+// How long a connection may take to open, and an answer on it to arrive.
 const (
 	connectTime = 5 * time.Second
 	answerTime  = 8 * time.Second
 )
 
-// Proxy tells through which proxy a URL is reached; nil: through none. It is what
-// http.Transport asks, too.
+// Proxy returns the proxy for a URL; nil: none. http.Transport uses the same type.
 type Proxy func(*http.Request) (*url.URL, error)
 
-// dial connects over TCP, through the proxy where there is one, as browsers do for TURN.
+// dial connects over TCP, through the proxy if there is one, as browsers do for TURN.
 func (t *Target) dial(ctx context.Context, port uint16) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
@@ -41,7 +40,7 @@ func (t *Target) dial(ctx context.Context, port uint16) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp"+string(t.Family), address)
 }
 
-// dialWay opens the connection that a way over TCP or TLS has below TURN.
+// dialWay opens the connection below TURN for a way over TCP or TLS.
 func (t *Target) dialWay(ctx context.Context, w Way) (net.Conn, error) {
 	conn, err := t.dial(ctx, w.Port)
 	if err != nil || w.Transport != TLS {
@@ -65,7 +64,8 @@ func (t *Target) proxyFor(address string) (*url.URL, error) {
 // throughProxy asks an HTTP proxy for a tunnel (RFC 9110, section 9.3.6).
 func throughProxy(ctx context.Context, proxy *url.URL, address string) (_ net.Conn, err error) {
 	if proxy.Scheme != "http" && proxy.Scheme != "https" {
-		return nil, fail(ProxyDown, "a proxy of the kind %q is not supported: use one of http or https", proxy.Scheme)
+		return nil, fail(ProxyDown, "proxies with the scheme %q are not supported: use http or https",
+			proxy.Scheme)
 	}
 	port := proxy.Port()
 	if port == "" {
@@ -73,7 +73,7 @@ func throughProxy(ctx context.Context, proxy *url.URL, address string) (_ net.Co
 	}
 	name, err := idna.Lookup.ToASCII(proxy.Hostname())
 	if err != nil {
-		name = proxy.Hostname() // of a network's own kind, or an address
+		name = proxy.Hostname() // a local name, or an address
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(name, port))
 	if err != nil {
@@ -92,10 +92,13 @@ func throughProxy(ctx context.Context, proxy *url.URL, address string) (_ net.Co
 		}
 		conn = secure
 	}
-	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: address}, Host: address, Header: http.Header{}}
+	request := &http.Request{
+		Method: http.MethodConnect, URL: &url.URL{Opaque: address}, Host: address, Header: http.Header{},
+	}
 	if user := proxy.User; user != nil {
 		password, _ := user.Password()
-		request.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)))
+		basic := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
+		request.Header.Set("Proxy-Authorization", "Basic "+basic)
 	}
 	if err := request.Write(conn); err != nil {
 		return nil, Failure{ProxyDown, err}
@@ -106,18 +109,18 @@ func throughProxy(ctx context.Context, proxy *url.URL, address string) (_ net.Co
 	case err != nil && ctx.Err() != nil:
 		return nil, fail(ProxyRefused, "the proxy does not answer")
 	case err != nil:
-		return nil, Failure{ProxyRefused, fmt.Errorf("the proxy answered something else than HTTP: %w", err)}
+		return nil, Failure{ProxyRefused, fmt.Errorf("the proxy's answer is not HTTP: %w", err)}
 	case response.StatusCode == http.StatusProxyAuthRequired:
 		return nil, fail(ProxyAuth, "the proxy wants a user and password: write them into its URL")
 	case response.StatusCode != http.StatusOK:
 		return nil, fail(ProxyRefused, "the proxy answered %s", response.Status)
 	case reader.Buffered() > 0:
-		return nil, errors.New("the proxy sent something before it was asked")
+		return nil, errors.New("the proxy sent data before it was asked")
 	}
 	return conn, nil
 }
 
-// closeOn closes a connection when ctx is done, until it is told to stop.
+// closeOn closes a connection when ctx is done, unless stop is called first.
 func closeOn(ctx context.Context, conn net.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { conn.Close() })
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/pion/transport/v3/stdnet"
 )
 
-// ParseServers reads the URLs of an ICE server that a client is given (RFC 7064, RFC 7065).
+// ParseServers parses the URLs of the ICE servers that a client is given (RFC 7064, RFC 7065).
 func ParseServers(urls []string, username, password string) (servers []*stun.URI, err error) {
 	for _, url := range urls {
 		server, err := stun.ParseURI(url)
@@ -27,7 +27,7 @@ func ParseServers(urls []string, username, password string) (servers []*stun.URI
 	return servers, nil
 }
 
-// WayOf is the way that a client takes to a server.
+// WayOf returns the way that a client takes to a server.
 func WayOf(server *stun.URI) Way {
 	way := Way{UDP, uint16(server.Port)}
 	switch {
@@ -39,7 +39,7 @@ func WayOf(server *stun.URI) Way {
 	return way
 }
 
-// used are the ways to Servers.
+// used returns the ways to Servers.
 func (t *Target) used() (ways []Way) {
 	for _, server := range t.Servers {
 		ways = append(ways, WayOf(server))
@@ -47,9 +47,9 @@ func (t *Target) used() (ways []Way) {
 	return ways
 }
 
-// ICE makes a whole connection between two agents that reach each other through the
-// relay alone: one over the best way that works and the other over the last, since
-// what matters is that those who come in different ways meet.
+// ICE makes a whole connection between two agents that reach each other only through the relay: one
+// over the best way that works and one over the last, since clients on different ways must be able
+// to meet.
 func (t *Target) ICE(results *Results) Probe {
 	return Probe{ID: "ice", After: t.echoes(), Run: func(ctx context.Context) (Values, error) {
 		given := t.used()
@@ -80,8 +80,8 @@ func (t *Target) ICE(results *Results) Probe {
 	}}
 }
 
-// agent is an ICE agent that gathers nothing but a relayed candidate, over one way, from
-// the server that clients are given for it.
+// agent returns an ICE agent that gathers only a relayed candidate, over one way, from the server
+// that clients are given for it.
 func (t *Target) agent(ctx context.Context, w Way) (*ice.Agent, error) {
 	var urls []*stun.URI
 	for _, server := range t.Servers {
@@ -104,19 +104,19 @@ func (t *Target) agent(ctx context.Context, w Way) (*ice.Agent, error) {
 		NetworkTypes:           []ice.NetworkType{ice.NetworkTypeUDP4, ice.NetworkTypeUDP6},
 		Net:                    located{interfaces, server},
 		ProxyDialer:            dialer(func() (net.Conn, error) { return t.dialWay(ctx, w) }),
-		RelayAcceptanceMinWait: new(time.Duration), // there is nothing better to wait for
+		RelayAcceptanceMinWait: new(time.Duration), // no better candidate will come
 		MulticastDNSMode:       ice.MulticastDNSModeDisabled, LoggerFactory: quiet,
 	})
 }
 
-// dialer opens the connections of an agent, through proxies too, and with TLS on them
-// where the way has it: pion/ice has none on a connection that is dialed for it.
+// dialer opens the connections of an agent, through proxies too, and with TLS if the way has it:
+// pion/ice adds no TLS to a connection that is dialed for it.
 type dialer func() (net.Conn, error)
 
 func (d dialer) Dial(string, string) (net.Conn, error) { return d() }
 
-// located is a network for an agent in which the server's address is known. The agent
-// asks for IPv4 whatever the server has.
+// located is a network in which an agent finds the server's known address. The agent resolves to
+// IPv4, whatever the server has.
 type located struct {
 	*stdnet.Net
 	server netip.AddrPort
@@ -130,7 +130,7 @@ func (l located) ListenPacket(string, string) (net.PacketConn, error) {
 	return net.ListenPacket("udp", "")
 }
 
-// connect lets two agents find each other and carries a message each way.
+// connect has two agents find each other and carries a message each way.
 func connect(ctx context.Context, offering, answering *ice.Agent) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -139,7 +139,7 @@ func connect(ctx context.Context, offering, answering *ice.Agent) error {
 		if err := pair[0].OnCandidate(func(c ice.Candidate) {
 			if c == nil {
 				if !gathered {
-					cancel(errors.New("an agent is given no relayed address"))
+					cancel(errors.New("an agent got no relayed address"))
 				}
 				return
 			}
@@ -176,7 +176,7 @@ func connect(ctx context.Context, offering, answering *ice.Agent) error {
 		return cause
 	}
 	if err := errors.Join(one.err, two.err); err != nil {
-		return fmt.Errorf("the agents do not find each other through the relay: %w", err)
+		return fmt.Errorf("the agents did not find each other through the relay: %w", err)
 	}
 	for _, pair := range [][2]net.Conn{{one.conn, two.conn}, {two.conn, one.conn}} {
 		if err := pass(ctx, pair[0], pair[1]); err != nil {
@@ -186,7 +186,7 @@ func connect(ctx context.Context, offering, answering *ice.Agent) error {
 	return nil
 }
 
-// pass sends a message until it arrives: one may be lost.
+// pass repeats a message until it arrives, since one may be lost.
 func pass(ctx context.Context, from, to net.Conn) error {
 	const message = "praxisrelay check"
 	arrived := make(chan error, 1)
@@ -194,7 +194,7 @@ func pass(ctx context.Context, from, to net.Conn) error {
 		buffer := make([]byte, 100)
 		n, err := to.Read(buffer)
 		if err == nil && string(buffer[:n]) != message {
-			err = errors.New("another message came than was sent")
+			err = errors.New("the message that arrived is not the one sent")
 		}
 		arrived <- err
 	}()

@@ -7,8 +7,8 @@ import (
 	"crypto/x509"
 )
 
-// Fingerprint is the SHA-256 of the public key that a certificate is for (of its
-// SubjectPublicKeyInfo): a renewed certificate may keep it. That of no certificate is nil.
+// Fingerprint is the SHA-256 of a certificate's public key (its SubjectPublicKeyInfo), which a
+// renewed certificate may keep. It is nil without a certificate.
 func Fingerprint(certificate *x509.Certificate) []byte {
 	if certificate == nil {
 		return nil
@@ -17,21 +17,23 @@ func Fingerprint(certificate *x509.Certificate) []byte {
 	return sum[:]
 }
 
-// isFor returns an error unless a certificate is for the key of that fingerprint.
+// isFor returns an error unless a certificate's key has that fingerprint.
 func isFor(key []byte, certificate *x509.Certificate) error {
 	if shown := Fingerprint(certificate); !bytes.Equal(key, shown) {
-		return fail(Intercepted, "a certificate of the key %x was expected, one of %x was shown, issued by %s",
+		return fail(Intercepted, "a certificate for the key %x was expected, one for %x was shown, issued by %s",
 			key, shown, certificate.Issuer)
 	}
 	return nil
 }
 
-// TrustKey trusts certificates for the key of that fingerprint alone, whoever issued
-// them. For another the handshake fails with the reason [Intercepted].
+// TrustKey trusts only certificates for the key with that fingerprint, whoever issued them. For any
+// other the handshake fails with the reason [Intercepted].
 func TrustKey(name string, key []byte) *tls.Config {
 	return &tls.Config{
 		ServerName:         name,
-		InsecureSkipVerify: true, // an authority could say less than the key does
-		VerifyConnection:   func(state tls.ConnectionState) error { return isFor(key, state.PeerCertificates[0]) },
+		InsecureSkipVerify: true, // the key proves more than an authority could
+		VerifyConnection: func(state tls.ConnectionState) error {
+			return isFor(key, state.PeerCertificates[0])
+		},
 	}
 }

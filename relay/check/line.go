@@ -17,11 +17,11 @@ import (
 	"github.com/pion/turn/v4"
 )
 
-// Line is an allocation on one way. What is sent to its relayed address comes back.
+// Line is an allocation on one way. Packets sent to its relayed address come back.
 type Line struct {
 	Way     Way
 	Relayed net.PacketConn // its LocalAddr is the relayed address
-	socket  net.Conn       // or nil, over UDP
+	socket  net.Conn       // nil over UDP
 	packets net.PacketConn
 	client  *turn.Client
 }
@@ -31,7 +31,7 @@ func (t *Target) Open(ctx context.Context, w Way) (_ *Line, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	line := &Line{Way: w}
-	// The client's own idea of the server: over streams it matters to nobody.
+	// The client's own idea of the server, unused over streams.
 	server := netip.AddrPortFrom(netip.IPv4Unspecified(), w.Port)
 	if w.Transport == UDP {
 		t.mu.Lock()
@@ -64,7 +64,7 @@ func (t *Target) Open(ctx context.Context, w Way) (_ *Line, err error) {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() {
-		line.client.Close() // ends what waits for an answer
+		line.client.Close() // ends the wait for an answer
 		line.packets.Close()
 	})
 	line.Relayed, err = line.client.Allocate()
@@ -81,7 +81,7 @@ func (t *Target) Open(ctx context.Context, w Way) (_ *Line, err error) {
 
 var errorCode = regexp.MustCompile(`error (4\d\d|5\d\d)`)
 
-// refusal tells an error that the relay answered from none.
+// refusal returns an error that distinguishes an error answered by the relay from no answer.
 func refusal(ctx context.Context, err error) error {
 	if code := errorCode.FindStringSubmatch(err.Error()); code != nil {
 		return fail(RelayRefused, "the relay answered %s", code[1])
@@ -92,14 +92,14 @@ func refusal(ctx context.Context, err error) error {
 	return Failure{Silence, fmt.Errorf("the relay does not answer: %w", err)}
 }
 
-// Close gives the allocation up.
+// Close releases the allocation.
 func (l *Line) Close() {
-	_ = l.Relayed.Close() // says so to the relay
+	_ = l.Relayed.Close() // sends the relay a Refresh with lifetime zero
 	l.client.Close()
 	l.packets.Close()
 }
 
-// resolved is a network in which the server's address is known, of whichever family.
+// resolved is a network in which the client finds the server's known address, of either family.
 type resolved struct {
 	*stdnet.Net
 	server netip.AddrPort
@@ -109,17 +109,17 @@ func (r resolved) ResolveUDPAddr(string, string) (*net.UDPAddr, error) {
 	return net.UDPAddrFromAddrPort(r.server), nil
 }
 
-// quiet logs nothing: what fails is said by the probe.
+// quiet logs nothing: the probe reports failures.
 var quiet = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
 
-// Load is what is sent over a line: Packets of Size bytes, one every Interval.
+// Load is the traffic to send over a line: Packets of Size bytes, one every Interval.
 type Load struct {
 	Packets, Size int
 	Interval      time.Duration
 }
 
-// Call makes an allocation on a way, sends a load through it and gives it up. Where
-// nothing comes back that is an error; some that does not is none.
+// Call makes an allocation on a way, sends a load through it, and releases it. It is an error if
+// nothing comes back; losing some packets is not.
 func (t *Target) Call(ctx context.Context, w Way, load Load) (m Measured, err error) {
 	began := time.Now()
 	line, err := t.Open(ctx, w)
@@ -139,19 +139,19 @@ func (t *Target) Call(ctx context.Context, w Way, load Load) (m Measured, err er
 	return m, err
 }
 
-// header is a packet's number and when it was sent.
+// header is a packet's number and its send time.
 const header = 4 + 8
 
-// Measured is what came back.
+// Measured is the result of sending a load.
 type Measured struct {
-	Allocated      time.Duration // what [Target.Call] needed for the allocation
+	Allocated      time.Duration // how long [Target.Call] took for the allocation
 	Sent, Received int
-	Bytes          int           // that came back
+	Bytes          int           // received back
 	RTT            time.Duration // the median
 	Fastest        time.Duration
-	// Jitter is RFC 3550's (section 6.4.1), there and back.
+	// Jitter is RFC 3550's interarrival jitter (section 6.4.1), for the round trip.
 	Jitter time.Duration
-	Took   time.Duration // from the first packet sent to the last that came back
+	Took   time.Duration // from sending the first packet to receiving the last
 }
 
 // Loss is the share of packets that did not come back, in percent.
@@ -162,10 +162,10 @@ func (m Measured) Loss() float64 {
 	return 100 * float64(m.Sent-m.Received) / float64(m.Sent)
 }
 
-// lateTime is how long the last packets are waited for.
+// lateTime is how long to wait for the last packets.
 const lateTime = 2 * time.Second
 
-// Measure sends a load to the line's own relayed address and takes what comes back.
+// Measure sends a load to the line's own relayed address and receives what comes back.
 func (l *Line) Measure(ctx context.Context, load Load) (Measured, error) {
 	began := time.Now()
 	var m Measured
@@ -217,7 +217,7 @@ func (l *Line) Measure(ctx context.Context, load Load) (Measured, error) {
 func (l *Line) send(ctx context.Context, began time.Time, load Load, m *Measured) error {
 	packet := make([]byte, max(load.Size, header))
 	for m.Sent < load.Packets {
-		// A timer that fires late is made up for.
+		// Computed from the start, so a late timer does not lower the rate.
 		wait := time.Until(began.Add(time.Duration(m.Sent) * load.Interval))
 		select {
 		case <-time.After(wait):

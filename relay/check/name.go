@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// nameTime is how long looking up a name may take.
+// nameTime is how long a name lookup may take.
 const nameTime = 6 * time.Second
 
 // Name asks the system's resolver for the addresses of the appliance.
@@ -35,13 +35,13 @@ func (t *Target) Name() Probe {
 			return values, nil
 		}
 		if proxy, _ := t.proxyFor(net.JoinHostPort(t.Host, "443")); proxy != nil {
-			return values, Skip(NoAddress) // it is the proxy that looks up names here
+			return values, Skip(NoAddress) // here the proxy looks up names
 		}
 		return values, Failure{NoAddress, err}
 	}}
 }
 
-// Addresses are what the name resolves to here.
+// Addresses returns the addresses that the name resolves to here.
 func (t *Target) Addresses() []netip.Addr {
 	t.mu.Lock()
 	defer t.mu.Unlock()

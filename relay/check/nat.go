@@ -9,14 +9,14 @@ import (
 // Kinds of mapping (RFC 5780, section 4.3; RFC 4787, section 4.1).
 const (
 	NoNAT               = "none"
-	EndpointDependent   = "port-dependent"    // another one for every address and port: "symmetric"
-	AddressDependent    = "address-dependent" // another one for every address
+	EndpointDependent   = "port-dependent"    // a different one per address and port: "symmetric"
+	AddressDependent    = "address-dependent" // a different one per address
 	EndpointIndependent = "independent"       // always the same
-	SamePorts           = "not-by-port"       // the same for two ports of one address; no more can be told
+	SamePorts           = "not-by-port"       // the same for two ports of one address; nothing more is known
 )
 
-// NAT finds out how this network's NAT maps: whether two ports of the appliance see
-// the same address, and a second address of it where it has one.
+// NAT finds out how this network's NAT maps: whether two ports of the appliance, and a second
+// address if it has one, see the same mapped address.
 func (t *Target) NAT() Probe {
 	var needs []string
 	for i, port := range t.Ports.UDP {
@@ -54,7 +54,7 @@ func (t *Target) NAT() Probe {
 		case other.IsValid() && other.Addr() != first.Addr():
 			third, _, _, err := bind(ctx, socket, netip.AddrPortFrom(other.Addr(), first.Port()))
 			if err != nil {
-				break // that address may be closed: it is no way that clients use
+				break // that address may be closed, since clients do not use it
 			}
 			if kind = EndpointIndependent; third != one {
 				kind = AddressDependent
@@ -64,7 +64,7 @@ func (t *Target) NAT() Probe {
 	}}
 }
 
-// outgoing is this host's own address towards another one. Nothing is sent.
+// outgoing is this host's own address for reaching another one. Nothing is sent.
 func outgoing(towards netip.AddrPort) netip.Addr {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(towards))
 	if err != nil {

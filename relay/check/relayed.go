@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Echo makes an allocation on a way and sends packets that come back.
+// Echo makes an allocation on a way and sends packets through it to itself.
 func (t *Target) Echo(w Way) Probe {
 	needs := []string{w.id("connect"), "credential"}
 	if w.Transport == TLS {
@@ -25,8 +25,8 @@ func (t *Target) Echo(w Way) Probe {
 	}}
 }
 
-// A picture needs pictureRate bytes per second at least; a consultation takes ten times
-// as much where it can. The load of the measurement is within what a test may carry.
+// A picture needs at least pictureRate bytes per second; a consultation uses ten times as much if
+// it can. The load of the measurement is within the rate limit of a test.
 const (
 	pictureRate = 35_000
 	loadRate    = 400_000
@@ -34,8 +34,8 @@ const (
 	maxLoss     = 10 // percent
 )
 
-// Quality measures the best way that works: loss, jitter, round trip and throughput
-// under the load of a consultation with a good picture, for that long.
+// Quality measures the best way that works: loss, jitter, round trip and throughput under the load
+// of a consultation with a good picture, for the given time.
 func (t *Target) Quality(results *Results, duration time.Duration) Probe {
 	return Probe{ID: "quality", After: t.echoes("ice"), Run: func(ctx context.Context) (Values, error) {
 		ways := t.working(results)
@@ -48,20 +48,23 @@ func (t *Target) Quality(results *Results, duration time.Duration) Probe {
 		}
 		defer line.Close()
 		interval := time.Second * loadSize / loadRate
-		m, err := line.Measure(ctx, Load{Packets: int(duration / interval), Size: loadSize, Interval: interval})
+		m, err := line.Measure(ctx, Load{Packets: int(duration / interval), Size: loadSize,
+			Interval: interval})
 		rate := 0.0 // bytes per second
 		if m.Took > 0 {
 			rate = float64(m.Bytes) / max(m.Took, duration).Seconds()
 		}
 		values := Values{
-			"way": ways[0].String(), "loss_percent": round(m.Loss()), "jitter_ms": milliseconds(m.Jitter), "rtt_ms": milliseconds(m.RTT),
+			"way": ways[0].String(), "loss_percent": round(m.Loss()),
+			"jitter_ms": milliseconds(m.Jitter), "rtt_ms": milliseconds(m.RTT),
 			"mbit_per_s": round(rate * 8 / 1e6), "offered_mbit_per_s": round(loadRate * 8 / 1e6),
 		}
 		switch {
 		case err != nil:
 			return values, err
 		case rate < pictureRate, m.Loss() > maxLoss && rate < loadRate/2:
-			return values, fail(Poor, "%.1f %% of the packets were lost, %.2f Mbit/s came back", m.Loss(), rate*8/1e6)
+			return values, fail(Poor, "%.1f %% of the packets were lost, %.2f Mbit/s came back",
+				m.Loss(), rate*8/1e6)
 		}
 		return values, nil
 	}}
@@ -69,7 +72,7 @@ func (t *Target) Quality(results *Results, duration time.Duration) Probe {
 
 func round(f float64) float64 { return float64(int(f*100+0.5)) / 100 }
 
-// echoes are the probes of all ways, and others.
+// echoes returns the echo probes of all ways, after others.
 func (t *Target) echoes(others ...string) []string {
 	for _, w := range t.Ports.Ways() {
 		others = append(others, w.id("relay"))
@@ -77,7 +80,7 @@ func (t *Target) echoes(others ...string) []string {
 	return others
 }
 
-// working are the ways on which an echo came back, the best first.
+// working returns the ways on which an echo came back, the best first.
 func (t *Target) working(results *Results) (ways []Way) {
 	for _, w := range t.Ports.Ways() {
 		if results.OK(w.id("relay")) {

@@ -12,18 +12,18 @@ import (
 // Probe is one thing to try.
 type Probe struct {
 	ID  string
-	Way *Way // that it is about; nil: none
-	// Needs are probes without whose success this one is skipped. After are those that
-	// it waits for, whatever they find.
+	Way *Way // the way it is about; nil: none
+	// Needs are probes that must succeed, or this one is skipped. After are probes to wait for,
+	// whatever their result.
 	Needs, After []string
-	// Run tries it. What it measured is kept when it fails, too.
+	// Run runs the probe. Its values are kept even if it fails.
 	Run func(context.Context) (Values, error)
 }
 
-// Values are what a probe measured, by names that docs/check.md lists.
+// Values are a probe's measurements, under the names listed in docs/check.md.
 type Values map[string]any
 
-// Status is what became of a probe.
+// Status is the outcome of a probe.
 type Status string
 
 // The statuses.
@@ -33,24 +33,23 @@ const (
 	Skipped Status = "skipped"
 )
 
-// Result is what a probe found.
+// Result is the result of a probe.
 type Result struct {
 	ID     string `json:"id"`
 	Way    *Way   `json:"way,omitempty"`
 	Status Status `json:"status"`
-	// Reason says why it failed, or was skipped, for programs; Detail for people who
-	// look closer.
+	// Reason is why it failed or was skipped, for programs; Detail is for people who look closer.
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
 	Values Values `json:"values,omitempty"`
-	// Row is the id of the firewall's row that lets the way through.
+	// Row is the id of the row in the firewall table that opens the way.
 	Row string `json:"row,omitempty"`
 }
 
-// Results are those of a whole check, in the order in which the probes were given.
+// Results are the results of a whole check, in the order of the probes.
 type Results struct {
-	// Event, if there is one, is called when a probe begins, with no status, and when
-	// it is over; one call at a time.
+	// Event, if set, is called when a probe begins, with no status, and when it ends; one call at a
+	// time.
 	Event func(Result)
 
 	mu   sync.Mutex
@@ -58,7 +57,7 @@ type Results struct {
 	over map[string]chan struct{}
 }
 
-// Run runs probes and returns when all are over. Those that ran before may be needed.
+// Run runs probes and returns when all have ended. They may need probes of earlier runs.
 func (r *Results) Run(ctx context.Context, probes ...Probe) {
 	r.mu.Lock()
 	if r.over == nil {
@@ -90,7 +89,7 @@ func (r *Results) Run(ctx context.Context, probes ...Probe) {
 func (r *Results) run(ctx context.Context, p Probe, result *Result) {
 	found := Result{ID: p.ID, Way: p.Way, Status: Skipped, Reason: Dependent}
 	if ctx.Err() == nil && !slices.ContainsFunc(p.Needs, func(id string) bool { return !r.OK(id) }) {
-		r.tell(*result)
+		r.report(*result)
 		values, err := p.Run(ctx)
 		found.Status, found.Reason, found.Values = OK, "", values
 		if err != nil {
@@ -103,10 +102,10 @@ func (r *Results) run(ctx context.Context, p Probe, result *Result) {
 	r.mu.Lock()
 	*result = found
 	r.mu.Unlock()
-	r.tell(found)
+	r.report(found)
 }
 
-func (r *Results) tell(result Result) {
+func (r *Results) report(result Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.Event != nil {
@@ -142,7 +141,7 @@ func (r *Results) OK(id string) bool {
 	return result.Status == OK
 }
 
-// milliseconds is how durations are written in Values.
+// milliseconds formats durations for Values.
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond).Microseconds()) / 1000
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestRunKeepsTheOrder: what is needed comes before, what fails takes with it what
-// needs it and nothing else, and what depends on nothing runs at once.
+// TestRunKeepsTheOrder: needed probes come first, a failure skips only the probes that need it, and
+// independent probes run at once.
 func TestRunKeepsTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -52,21 +52,23 @@ func TestRunKeepsTheOrder(t *testing.T) {
 			}
 		}
 		if b, _ := r.Get("b"); b.Detail != "no" || b.Values["at"] != 2*time.Second {
-			t.Errorf("what was measured by one that failed: %+v", b)
+			t.Errorf("the values of a failed probe: %+v", b)
 		}
-		if !slices.Contains(events, "a ") || !slices.Contains(events, "a ok") || slices.Contains(events, "needs b ") || !slices.Contains(events, "needs b skipped") {
-			t.Errorf("told %q", events)
+		if !slices.Contains(events, "a ") || !slices.Contains(events, "a ok") ||
+			slices.Contains(events, "needs b ") || !slices.Contains(events, "needs b skipped") {
+			t.Errorf("events %q", events)
 		}
 	})
 }
 
-// TestRunEndsWithItsTime: what did not begin in time is skipped.
+// TestRunEndsWithItsTime: probes that did not begin in time are skipped.
 func TestRunEndsWithItsTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var r Results
 	r.Run(ctx,
 		Probe{ID: "last", Run: func(context.Context) (Values, error) { cancel(); return nil, nil }},
-		Probe{ID: "late", After: []string{"last"}, Run: func(context.Context) (Values, error) { return nil, nil }})
+		Probe{ID: "late", After: []string{"last"},
+			Run: func(context.Context) (Values, error) { return nil, nil }})
 	if late, _ := r.Get("late"); late.Status != Skipped || !r.OK("last") {
 		t.Errorf("%+v", r.List())
 	}

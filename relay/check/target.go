@@ -10,38 +10,38 @@ import (
 	"github.com/pion/stun/v2"
 )
 
-// Target is the appliance that is checked, and what is learnt of it on the way.
+// Target is the appliance being checked, and what the probes have learned about it.
 type Target struct {
 	Host string // its name or address
-	// Family is the only one in which it is reached; empty: either.
+	// Family restricts the address family; empty: either.
 	Family Family
-	HTTPS  uint16 // the port of its page
+	HTTPS  uint16 // port of its page
 	Ports  Ports
 	Proxy  Proxy          // nil: none
 	Roots  *x509.CertPool // nil: the system's
-	// Insecure trusts any certificate: for the demo alone.
+	// Insecure trusts any certificate; only for the demo.
 	Insecure bool
-	// Pinned trusts one for Key alone, whoever issued it.
+	// Pinned trusts only certificates for Key, whoever issued them.
 	Pinned bool
-	// Judge, if there is one, finds what browsers have against a chain, the leaf first,
-	// to be kept as the value "findings", and returns an error where all refuse it.
+	// Judge, if set, returns the faults that browsers find with a chain, leaf first, to be kept as
+	// the value "findings", and an error if all browsers refuse it.
 	Judge func(chain []*x509.Certificate) (findings any, refused error)
 	// Username and Password are a TURN credential.
 	Username, Password string
-	// Servers are the ICE servers that clients are given, with a credential.
+	// Servers are the ICE servers that clients are given, including a credential.
 	Servers []*stun.URI
-	// Key is the SHA-256 of the appliance's public key, as far as it is known, and
-	// KeyFrom says from where: see [Target.Certificate].
+	// Key is the SHA-256 of the appliance's public key, if known, and KeyFrom its source: see
+	// [Target.Certificate].
 	Key     []byte
 	KeyFrom KeySource
 
 	mu        sync.Mutex
 	addresses []netip.Addr
 	answering map[uint16]netip.AddrPort    // UDP port -> the address that answers there
-	leaves    map[uint16]*x509.Certificate // TLS port -> what was shown there
+	leaves    map[uint16]*x509.Certificate // TLS port -> the certificate shown there
 }
 
-// Family is a family of addresses, as package net writes it behind ip, tcp and udp.
+// Family is an address family, as package net writes it after ip, tcp and udp.
 type Family string
 
 // The families.
@@ -50,25 +50,25 @@ const (
 	IPv6 Family = "6"
 )
 
-// String is like IPv4.
+// String returns, for example, IPv4.
 func (f Family) String() string { return "IPv" + string(f) }
 
-// KeySource is where the appliance's key is known from.
+// KeySource is the source of the appliance's key.
 type KeySource string
 
-// The sources, the surest first.
+// The sources, the most trustworthy first.
 const (
-	FromFlag KeySource = "fingerprint" // somebody has it on paper
-	FromCode KeySource = "code"        // it was sealed with the code, which nobody on the way knows
-	// FromInfo is what the appliance says of itself: somebody who intercepts could
-	// change it, so that only a difference is a proof.
+	FromFlag KeySource = "fingerprint" // the user has it on paper
+	FromCode KeySource = "code"        // sealed with the code, which nobody on the way knows
+	// FromInfo means that the appliance itself published it. An interceptor could change it, so
+	// only a difference proves anything.
 	FromInfo KeySource = "info"
 )
 
-// id names a probe of a way.
+// id is the ID of a probe of a way.
 func (w Way) id(what string) string { return fmt.Sprintf("%s-%s-%d", what, w.Transport, w.Port) }
 
-// String is like 443/TCP (TLS).
+// String returns, for example, 443/TCP (TLS).
 func (w Way) String() string {
 	switch w.Transport {
 	case UDP:
@@ -79,10 +79,10 @@ func (w Way) String() string {
 	return fmt.Sprintf("%d/TCP", w.Port)
 }
 
-// stream is the TCP below a way.
+// stream is the TCP connection below a way.
 func (w Way) stream() Way { return Way{TCP, w.Port} }
 
-// lowest names the probe of a way's lowest layer.
+// lowest is the ID of the probe of a way's lowest layer.
 func (w Way) lowest() string {
 	if w.Transport == UDP {
 		return w.id("connect")

@@ -2,33 +2,32 @@ package check
 
 import "slices"
 
-// Verdict is what a check means for a consultation from where it ran.
+// Verdict summarizes a check for consultations from where it ran.
 type Verdict string
 
 // The verdicts.
 const (
-	Works      Verdict = "works"      // all that the page uses is open
-	Restricted Verdict = "restricted" // consultations work, with less than there could be
-	Fails      Verdict = "fails"      // they do not
-	Unknown    Verdict = "unknown"    // the code gives nothing to check the relay with
+	Works      Verdict = "works"      // everything that the page uses is open
+	Restricted Verdict = "restricted" // consultations work, but not every way
+	Fails      Verdict = "fails"      // consultations do not work
+	Unknown    Verdict = "unknown"    // the code gives no credential to check the relay with
 )
 
-// Conclusion is what the results mean.
+// Conclusion is the meaning of the results.
 type Conclusion struct {
 	Verdict Verdict
-	// Cause is the probe that says best why consultations fail.
+	// Cause is the probe that best explains why consultations fail.
 	Cause *Result
-	// Best is the way over which picture and sound go from here; nil: none.
+	// Best is the way that media takes from here; nil: none.
 	Best *Way
-	// Closed are the ways that are blocked, Intercepted those on which somebody breaks
-	// TLS open. What is open and yet cut or refused later, as WebSockets, is neither.
+	// Closed are the blocked ways, Intercepted those on which TLS is broken open. A way that is
+	// open but cut or refused later, such as WebSockets, is neither.
 	Closed, Intercepted []Way
-	// Mute says that nothing answers on any way: perhaps there is no appliance.
+	// Mute means that nothing answers on any way: perhaps there is no appliance.
 	Mute bool
 }
 
-// Conclude judges results. A consultation does not depend on ways to which no server of
-// Servers leads.
+// Conclude judges results. A consultation does not depend on ways that no server of Servers uses.
 func (t *Target) Conclude(results *Results) Conclusion {
 	c := Conclusion{Verdict: Works}
 	used := t.used()
@@ -69,10 +68,12 @@ func (t *Target) Conclude(results *Results) Conclusion {
 	return c
 }
 
-// cause is the first that failed of what a consultation passes through.
+// cause returns the first failed probe among those that a consultation depends on.
 func (t *Target) cause(results *Results, used []Way) *Result {
 	page := t.page()
-	order := []string{"dns", page.stream().id("connect"), page.id("tls"), page.id("own"), "http", "code", "credential"}
+	order := []string{
+		"dns", page.stream().id("connect"), page.id("tls"), page.id("own"), "http", "code", "credential",
+	}
 	for _, w := range used {
 		order = append(order, w.id("connect"), w.stream().id("connect"), w.id("tls"), w.id("relay"))
 	}
@@ -91,8 +92,7 @@ func appendNew(ways []Way, w Way) []Way {
 	return append(ways, w)
 }
 
-// Rows notes for each probe of a way that failed which row of the firewall's table lets
-// it through.
+// Rows records, for each failed probe of a way, which row of the firewall table opens the way.
 func (r *Results) Rows(of func(Way) string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -83,14 +83,15 @@ func (c *Core) freeAddress(s *space, ip netip.Addr) (netip.AddrPort, bool) {
 	if open := c.config.Open; open != nil {
 		return s.freeAddress(c.now, ip, open.FirstPort, open.LastPort, c.request.evenPort, open.Bind)
 	}
-	return s.freeAddress(c.now, ip, firstPort, lastPort, c.request.evenPort, func(netip.AddrPort) error { return nil })
+	bind := func(netip.AddrPort) error { return nil }
+	return s.freeAddress(c.now, ip, firstPort, lastPort, c.request.evenPort, bind)
 }
 
-// hold enters a new allocation everywhere; end is its opposite.
+// hold records a new allocation everywhere; end is its opposite.
 func (c *Core) hold(a *allocation) {
 	p := a.appointment
 	if a.seat == credential.Test {
-		a.sent.most, a.received.most = testRate, testRate
+		a.sent.maxRate, a.received.maxRate = testRate, testRate
 	}
 	c.allocations[a.tuple] = a
 	c.appointments[p.name] = p
@@ -108,7 +109,7 @@ func (c *Core) allocated(from FiveTuple, a *allocation) []byte {
 	c.addAddress(stun.AttrXORMappedAddress, from.Client)
 	c.addLifetime(a.granted)
 	if c.request.additional != 0 {
-		// One relayed address is given out at a time (RFC 8656, section 7.2).
+		// Only one relayed address is allocated at a time (RFC 8656, section 7.2).
 		code := errFamilyUnsupported.code
 		c.answer.Add(attrAddressErrorCode, []byte{familyIPv6, 0, byte(code / 100), byte(code % 100)})
 	}
@@ -134,8 +135,8 @@ func (c *Core) refresh(from FiveTuple, held *allocation) []byte {
 	return c.finish(from)
 }
 
-// lifetime is what the request in work gets: what it asks for, within bounds,
-// and never beyond the allocation's longest life.
+// lifetime returns the lifetime to grant: the requested one within bounds, and never beyond the
+// allocation's longest life.
 func (c *Core) lifetime(a *allocation) time.Duration {
 	lifetime := DefaultLifetime
 	if c.request.hasLifetime {
@@ -145,7 +146,7 @@ func (c *Core) lifetime(a *allocation) time.Duration {
 	return min(lifetime, a.ends.Sub(c.now)).Truncate(time.Second)
 }
 
-// longest is how long an allocation of a seat may live.
+// longest returns the longest life of a seat's allocation.
 func (c *Core) longest(seat string) time.Duration {
 	if seat == credential.Test {
 		return min(c.config.MaxSession, credential.TestLifetime)

@@ -9,38 +9,38 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// allocation is RFC 8656's: a client's claim on a relayed address.
+// allocation is RFC 8656's allocation: a client's claim on a relayed address.
 type allocation struct {
 	tuple       FiveTuple
 	username    string
 	appointment *appointment
 	seat        string
-	generation  int // of the credential
+	generation  int // of its credential
 	relayed     netip.AddrPort
 
 	created time.Time
-	ends    time.Time // whatever refreshes ask for
+	ends    time.Time // however it is refreshed
 	expires time.Time
 	index   int // in the heap of expiries
 
-	// A retransmitted Allocate is answered as the first one was.
+	// A retransmitted Allocate gets the first one's answer.
 	transaction [stun.TransactionIDSize]byte
 	granted     time.Duration
 
 	permissions []permission // at most maxPermissions
 	channels    []*channel   // at most maxChannels
 
-	refusals       bucket // of requests that do not prove who they are from
+	refusals       bucket // budget for refusing unauthenticated requests
 	sent, received meter
 }
 
-// permission lets a peer's data through until it is over.
+// permission lets a peer's data through until it expires.
 type permission struct {
 	peer  netip.Addr
 	until time.Time
 }
 
-// channel is a number that stands for a peer until expires.
+// channel is a number bound to a peer until it expires.
 type channel struct {
 	owner   *allocation
 	number  uint16
@@ -48,7 +48,7 @@ type channel struct {
 	expires time.Time
 }
 
-// permitted returns when the permission for a peer is over, which may be past.
+// permitted returns when the permission for a peer expires, which may be in the past.
 func (a *allocation) permitted(peer netip.Addr) time.Time {
 	for _, p := range a.permissions {
 		if p.peer == peer {
@@ -86,15 +86,15 @@ func (a *allocation) partnerAt(addr netip.Addr) bool {
 	})
 }
 
-// appointment is what the allocations of one consultation share.
+// appointment is the state shared by the allocations of one consultation.
 type appointment struct {
 	name    string
 	space   *space
 	members []*allocation
-	meter   meter // of what they send and get together
+	meter   meter // of all that they send and receive
 }
 
-// appointment returns the one of a name. A new one is kept once it has a member.
+// appointment returns the appointment with a name. A new one is only stored once it has a member.
 func (c *Core) appointment(name string) *appointment {
 	if p := c.appointments[name]; p != nil {
 		return p
@@ -105,8 +105,7 @@ func (c *Core) appointment(name string) *appointment {
 	return &appointment{name: name, space: newSpace()}
 }
 
-// end removes an allocation and everything that leads to it or from it. Why is one of
-// the Ended constants.
+// end removes an allocation and every route to or from it. Why is one of the Ended constants.
 func (c *Core) end(now time.Time, a *allocation, why string) {
 	c.observe(Ended, a, why)
 	p := a.appointment
@@ -131,7 +130,7 @@ func (c *Core) end(now time.Time, a *allocation, why string) {
 	c.stats.Live[a.tuple.Transport]--
 }
 
-// expire ends every allocation whose time is over.
+// expire ends every allocation whose time is up.
 func (c *Core) expire(now time.Time) {
 	for len(c.expiries) > 0 && !now.Before(c.expiries[0].expires) {
 		why := EndedByTime

@@ -8,13 +8,12 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// maxAmplification bounds, in percent of IP bytes, what an unauthenticated
-// request over UDP is answered with: its source may be forged, and the answer
-// would hit whoever lives there.
+// maxAmplification is the largest answer to an unauthenticated request over UDP, in percent of the
+// request's IP bytes: the source may be forged, and the answer would hit a third party.
 const maxAmplification = 165
 
-// failure is an error answer. Only authenticated clients are told the reason in
-// words; the others' answers are kept short.
+// failure is an error answer. Only authenticated clients get the reason phrase; answers to others
+// are kept short.
 type failure struct {
 	code   stun.ErrorCode
 	reason string
@@ -24,7 +23,7 @@ var (
 	errBadRequest        = failure{stun.CodeBadRequest, "Bad Request"}
 	errUnauthorized      = failure{stun.CodeUnauthorized, "Unauthorized"}
 	errExpired           = failure{stun.CodeUnauthorized, "Credential expired or revoked"}
-	errForbidden         = failure{stun.CodeForbidden, "This peer is not reached from here"}
+	errForbidden         = failure{stun.CodeForbidden, "This peer is not reachable from here"}
 	errUnknownAttribute  = failure{stun.CodeUnknownAttribute, "Unknown Attribute"}
 	errNoAllocation      = failure{stun.CodeAllocMismatch, "No allocation on this 5-tuple"}
 	errAllocated         = failure{stun.CodeAllocMismatch, "This 5-tuple has an allocation"}
@@ -38,13 +37,14 @@ var (
 	errDraining          = failure{stun.CodeInsufficientCapacity, "Maintenance: no new allocations"}
 )
 
-// failures are all of them.
+// failures lists all of them.
 var failures = []failure{
-	errBadRequest, errUnauthorized, errExpired, errForbidden, errUnknownAttribute, errNoAllocation, errAllocated,
-	errStaleNonce, errFamilyUnsupported, errWrongCredentials, errTransport, errFamilyMismatch, errQuota, errCapacity, errDraining,
+	errBadRequest, errUnauthorized, errExpired, errForbidden, errUnknownAttribute,
+	errNoAllocation, errAllocated, errStaleNonce, errFamilyUnsupported, errWrongCredentials,
+	errTransport, errFamilyMismatch, errQuota, errCapacity, errDraining,
 }
 
-// begin starts the answer to the request in work.
+// begin starts the answer to the current request.
 func (c *Core) begin(class stun.MessageClass) {
 	c.answer.Raw = c.answer.Raw[:0]
 	c.answer.Attributes = c.answer.Attributes[:0]
@@ -64,8 +64,8 @@ func (c *Core) addLifetime(lifetime time.Duration) {
 	c.answer.Add(stun.AttrLifetime, binary.BigEndian.AppendUint32(nil, uint32(lifetime/time.Second)))
 }
 
-// finish seals the answer: MESSAGE-INTEGRITY where the request was authenticated
-// (RFC 8489, section 9.2.4), FINGERPRINT where it had one.
+// finish completes the answer: MESSAGE-INTEGRITY if the request was authenticated (RFC 8489,
+// section 9.2.4), FINGERPRINT if the request had one.
 func (c *Core) finish(from FiveTuple) []byte {
 	r := &c.request
 	authenticated := r.key != nil
@@ -86,8 +86,8 @@ func (c *Core) finish(from FiveTuple) []byte {
 	return c.answer.Raw
 }
 
-// fits reports whether an unauthenticated answer with more bytes is small enough for
-// its request.
+// fits reports whether an unauthenticated answer that grows by more bytes is small enough for its
+// request.
 func (c *Core) fits(from FiveTuple, more int) bool {
 	overhead := 28 // IPv4 and UDP
 	if from.Client.Addr().Is6() {
@@ -97,7 +97,7 @@ func (c *Core) fits(from FiveTuple, more int) bool {
 		(len(c.answer.Raw)+more+overhead)*100 <= (len(c.request.message.Raw)+overhead)*maxAmplification
 }
 
-// refuse answers that a limit is reached.
+// refuse answers with an error because a limit was reached.
 func (c *Core) refuse(from FiveTuple, limit Limit, f failure) []byte {
 	c.limited(from, limit)
 	c.observeRefusal(from, f, limit.String())

@@ -9,8 +9,8 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// TestTheFirstOfRepeatedAttributesCounts, and the others not even when they are
-// malformed (RFC 8489, section 14). XOR-PEER-ADDRESS alone may be there twice.
+// TestTheFirstOfRepeatedAttributesCounts, and the others are ignored even if malformed (RFC 8489,
+// section 14). Only XOR-PEER-ADDRESS may be repeated.
 func TestTheFirstOfRepeatedAttributesCounts(t *testing.T) {
 	l := newLab(t)
 	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
@@ -45,7 +45,8 @@ func TestTheFirstOfRepeatedAttributesCounts(t *testing.T) {
 	family := func(f byte) stun.Setter { return raw{stun.AttrRequestedAddressFamily, []byte{f, 0, 0, 0}} }
 	udp, tcp := requestedTransport(protocolUDP), requestedTransport(6)
 	even, pair := raw{stun.AttrEvenPort, []byte{0}}, raw{stun.AttrEvenPort, []byte{0x80}}
-	token, additional := raw{stun.AttrReservationToken, make([]byte, 8)}, raw{attrAdditionalAddressFamily, []byte{familyIPv6, 0, 0, 0}}
+	token := raw{stun.AttrReservationToken, make([]byte, 8)}
+	additional := raw{attrAdditionalAddressFamily, []byte{familyIPv6, 0, 0, 0}}
 	for name, test := range map[string]struct {
 		want int
 		with []stun.Setter
@@ -71,29 +72,33 @@ func TestTheFirstOfRepeatedAttributesCounts(t *testing.T) {
 	}
 
 	for i, second := range []stun.Setter{
-		raw{stun.AttrUsername, []byte(l.peer("198.51.100.9:1", "y", "doctor").credential.Username)}, raw{stun.AttrUsername, nil}, raw{stun.AttrUsername, make([]byte, 509)},
+		raw{stun.AttrUsername, []byte(l.peer("198.51.100.9:1", "y", "doctor").credential.Username)},
+		raw{stun.AttrUsername, nil}, raw{stun.AttrUsername, make([]byte, 509)},
 		raw{stun.AttrRealm, []byte("elsewhere")}, raw{stun.AttrRealm, make([]byte, 764)},
 		raw{stun.AttrNonce, []byte("another")}, raw{stun.AttrNonce, nil},
 	} {
-		answer := a.ask(build(t, stun.MethodRefresh, stun.ClassRequest, slices.Insert(a.signature(), 3, second)...))
+		answer := a.ask(build(t, stun.MethodRefresh, stun.ClassRequest,
+			slices.Insert(a.signature(), 3, second)...))
 		if code := errorCode(t, answer); code != 0 {
 			t.Errorf("a second credential, %d: %d", i, code)
 		}
 	}
 }
 
-// TestSendNamesOnePeerAndData, or is dropped (RFC 8656, section 11.2), whatever is
-// permitted.
+// TestSendNamesOnePeerAndData, or is dropped (RFC 8656, section 11.2), whatever the permissions.
 func TestSendNamesOnePeerAndData(t *testing.T) {
 	paired := newLab(t)
 	open, _ := openLab(t)
 	for name, l := range map[string]*lab{"paired": paired, "open": open} {
-		a, b, c := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient"), l.allocated("198.51.100.3:1000", "x", "patient")
+		a := l.allocated("198.51.100.1:1000", "x", "doctor")
+		b := l.allocated("198.51.100.2:1000", "x", "patient")
+		c := l.allocated("198.51.100.3:1000", "x", "patient")
 		peer, other := xorPeer(b.relayed), xorPeer(c.relayed)
 		b.permit(a.relayed)
 		c.permit(a.relayed)
 		if l == open {
-			peer, other = xorPeer(netip.MustParseAddrPort("203.0.113.5:5000")), xorPeer(netip.MustParseAddrPort("203.0.113.6:5000"))
+			peer = xorPeer(netip.MustParseAddrPort("203.0.113.5:5000"))
+			other = xorPeer(netip.MustParseAddrPort("203.0.113.6:5000"))
 		}
 		a.ok(stun.MethodCreatePermission, peer, other)
 		data := raw{stun.AttrData, []byte("data")}
@@ -101,19 +106,19 @@ func TestSendNamesOnePeerAndData(t *testing.T) {
 			forwarded bool
 			with      []stun.Setter
 		}{
-			"as it should be":             {true, []stun.Setter{peer, data}},
-			"with nothing as DATA":        {true, []stun.Setter{peer, raw{stun.AttrData, nil}}},
-			"with an optional attribute":  {true, []stun.Setter{peer, data, raw{0xFFF0, nil}}},
-			"without DATA":                {false, []stun.Setter{peer}},
-			"without a peer":              {false, []stun.Setter{data}},
-			"to two peers":                {false, []stun.Setter{peer, other, data}},
-			"to one peer twice":           {false, []stun.Setter{peer, peer, data}},
-			"to a malformed peer too":     {false, []stun.Setter{peer, raw{stun.AttrXORPeerAddress, []byte{0, 1}}, data}},
-			"with an unknown attribute":   {false, []stun.Setter{peer, data, raw{0x7FF0, nil}}},
-			"with DONT-FRAGMENT":          {false, []stun.Setter{peer, data, raw{stun.AttrDontFragment, nil}}},
-			"with a malformed LIFETIME":   {false, []stun.Setter{peer, data, raw{stun.AttrLifetime, nil}}},
-			"with a wrong FINGERPRINT":    {false, []stun.Setter{peer, data, raw{stun.AttrFingerprint, make([]byte, 4)}}},
-			"with what 5780 has for STUN": {false, []stun.Setter{peer, data, raw{attrResponsePort, []byte{0x20, 0, 0, 0}}}},
+			"as it should be":            {true, []stun.Setter{peer, data}},
+			"with nothing as DATA":       {true, []stun.Setter{peer, raw{stun.AttrData, nil}}},
+			"with an optional attribute": {true, []stun.Setter{peer, data, raw{0xFFF0, nil}}},
+			"without DATA":               {false, []stun.Setter{peer}},
+			"without a peer":             {false, []stun.Setter{data}},
+			"to two peers":               {false, []stun.Setter{peer, other, data}},
+			"to one peer twice":          {false, []stun.Setter{peer, peer, data}},
+			"to a malformed peer too":    {false, []stun.Setter{peer, raw{stun.AttrXORPeerAddress, []byte{0, 1}}, data}},
+			"with an unknown attribute":  {false, []stun.Setter{peer, data, raw{0x7FF0, nil}}},
+			"with DONT-FRAGMENT":         {false, []stun.Setter{peer, data, raw{stun.AttrDontFragment, nil}}},
+			"with a malformed LIFETIME":  {false, []stun.Setter{peer, data, raw{stun.AttrLifetime, nil}}},
+			"with a wrong FINGERPRINT":   {false, []stun.Setter{peer, data, raw{stun.AttrFingerprint, make([]byte, 4)}}},
+			"with RESPONSE-PORT":         {false, []stun.Setter{peer, data, raw{attrResponsePort, []byte{0x20, 0, 0, 0}}}},
 		} {
 			to, out := a.raw(build(t, stun.MethodSend, stun.ClassIndication, test.with...).Raw)
 			if forwarded := to != a.tuple; forwarded != test.forwarded || !forwarded && len(out) > 0 {

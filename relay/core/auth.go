@@ -11,14 +11,13 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// authenticate checks the long-term credential of the request in work (RFC 8489,
-// section 9.2.4) and notes the key and whose it is. An expired credential
-// passes: expiry is Allocate's business, since a call that runs over must not be
-// cut.
+// authenticate checks the long-term credential of the current request (RFC 8489, section 9.2.4) and
+// records its key and identity. An expired credential passes: only Allocate minds, since a call
+// that runs over must not be cut.
 //
-// A seat that asks for more than requestRate per second is not heard for a while:
-// checking is what a request costs. The seat pays, since it has as many credentials and
-// addresses as it likes, and only once it is proven: anybody can repeat a user name.
+// A seat that makes more than requestRate requests per second is ignored for a while, since
+// checking is a request's cost. The seat has the budget because it may have any number of
+// credentials and addresses. Only proven requests draw on it: anybody can repeat a username.
 func (c *Core) authenticate(from FiveTuple, held *allocation) Authentication {
 	r := &c.request
 	switch {
@@ -50,7 +49,7 @@ func (c *Core) authenticate(from FiveTuple, held *allocation) Authentication {
 	return c.standing(held)
 }
 
-// authFailures are what those are told who do not prove who they are.
+// authFailures are the answers to requests that fail authentication.
 var authFailures = map[Authentication]failure{
 	AuthMissing:   errUnauthorized,
 	AuthMalformed: errBadRequest,
@@ -59,8 +58,8 @@ var authFailures = map[Authentication]failure{
 	AuthWrong:     errUnauthorized,
 }
 
-// standing reports whether a credential that is right still makes an allocation, where
-// that is asked for.
+// standing reports whether a correct credential may still make an allocation, if the request asks
+// for one.
 func (c *Core) standing(held *allocation) Authentication {
 	r := &c.request
 	switch {
@@ -74,12 +73,12 @@ func (c *Core) standing(held *allocation) Authentication {
 	return AuthOK
 }
 
-// A browser makes one request a second at most on average, and a few dozen when a
-// call begins.
+// requestRate is per seat and second. A browser averages at most one request a second, with a few
+// dozen when a call begins.
 const requestRate = 50
 
-// nonces makes nonces that need no memory: the time of issue and a keyed hash of
-// it and of the client's address. 16 characters keep the 401 short.
+// nonces makes nonces that need no memory: the time of issue, and a keyed hash of that time and the
+// client's address. 16 characters keep the 401 short.
 type nonces struct {
 	key [32]byte
 }
@@ -88,7 +87,7 @@ type nonce [16]byte
 
 var nonceEncoding = base64.RawURLEncoding.Strict()
 
-// nonceLifetime ends a nonce. A client notices no more of it than one 438.
+// nonceLifetime is how long a nonce is valid. Its end costs the client a single 438.
 const nonceLifetime = time.Hour
 
 func (n *nonces) make(now time.Time, client netip.Addr) (text nonce) {
@@ -113,7 +112,7 @@ func (n *nonces) valid(now time.Time, client netip.Addr, text string) bool {
 	return hmac.Equal(raw[:], want[:]) && age <= int64(nonceLifetime/time.Second)
 }
 
-// sign fills the hash behind the time.
+// sign appends the hash to the time.
 func (n *nonces) sign(raw *[12]byte, client netip.Addr) {
 	mac := hmac.New(sha256.New, n.key[:])
 	ip := client.As16()

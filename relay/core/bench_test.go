@@ -15,9 +15,9 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// BenchmarkForward is what the core adds to the receiving and sending of a packet, with
-// ten allocations and with a hundred thousand, of which ten talk or all; and what each
-// of them holds. Where all talk no cache of a processor holds what is looked at.
+// BenchmarkForward measures what the core adds to receiving and sending a packet, with ten
+// allocations and with a hundred thousand, of which ten or all talk, and the memory of each. When
+// all talk, the tables exceed every processor cache.
 func BenchmarkForward(b *testing.B) {
 	for _, c := range []struct{ pairs, talking int }{{5, 5}, {50_000, 5}, {50_000, 50_000}} {
 		pairs := c.pairs
@@ -39,8 +39,9 @@ func BenchmarkForward(b *testing.B) {
 			}
 			in := append([]byte{0x40, 0x00, 0x04, 0x4C}, make([]byte, 1100)...)
 			buf := make([]byte, MaxOutput)
-			held := heapBytes() - before - uint64(pairs)*uint64(unsafe.Sizeof(peer{})+200) // the test's own
-			// Every packet is of another call, in an order that no cache foresees.
+			// Less the test's own memory.
+			held := heapBytes() - before - uint64(pairs)*uint64(unsafe.Sizeof(peer{})+200)
+			// Every packet belongs to another call, in an order that no cache predicts.
 			order := make([]FiveTuple, 1<<17)
 			for i := range order {
 				order[i] = doctors[rand.IntN(c.talking)*(pairs/c.talking)].tuple
@@ -66,7 +67,7 @@ func heapBytes() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkRefresh is an authenticated request.
+// BenchmarkRefresh measures an authenticated request.
 func BenchmarkRefresh(b *testing.B) {
 	l := newLab(b)
 	p := l.allocated("198.51.100.1:1000", "x", "doctor")
@@ -78,7 +79,7 @@ func BenchmarkRefresh(b *testing.B) {
 		copy(in, request)
 		l.now = l.now.Add(time.Second / requestRate)
 		if l.now.Sub(start) > 30*time.Minute {
-			l.now = start // within a nonce's life
+			l.now = start // within the life of a nonce
 			clear(l.requests.buckets[:])
 		}
 		if _, out := l.Handle(l.now, p.tuple, in, p.buf); len(out) == 0 {
@@ -87,7 +88,7 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 }
 
-// BenchmarkForged is a request whose user name was made up, or overheard.
+// BenchmarkForged measures a request whose username was made up or overheard.
 func BenchmarkForged(b *testing.B) {
 	for name, username := range map[string]func(*peer) string{
 		"another form": func(*peer) string { return "1900000000:aaaaaaaaaaaaa.doctor" },
@@ -117,8 +118,8 @@ func BenchmarkForged(b *testing.B) {
 	}
 }
 
-// BenchmarkHeld is what an explanation costs under the relay's lock: with nobody else, and
-// with ten thousand allocations of others. In the open relay all share one space.
+// BenchmarkHeld measures what an explanation costs under the relay's lock: alone, and among ten
+// thousand allocations of others. In the open relay all share one space.
 func BenchmarkHeld(b *testing.B) {
 	const each = 4 // allocations of a seat
 	for _, others := range []int{0, 10_000} {
@@ -128,7 +129,8 @@ func BenchmarkHeld(b *testing.B) {
 				b.Fatal(err)
 			}
 			l := newLabWith(b, Config{RelayedIPv4: relayed, Open: &Open{
-				FirstPort: 20000, LastPort: 60000, Bind: func(netip.AddrPort) error { return nil }, Release: func(netip.AddrPort) {},
+				FirstPort: 20000, LastPort: 60000, Bind: func(netip.AddrPort) error { return nil },
+				Release: func(netip.AddrPort) {},
 				Permits: func(netip.Addr) bool { return true },
 			}}, keys)
 			l.limit(func(limits *Limits) {

@@ -7,8 +7,8 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// binding answers a STUN Binding request (RFC 8489, section 12) and, from a
-// listener that has alternates, the tests of RFC 5780 (section 6).
+// binding answers a STUN Binding request (RFC 8489, section 12) and, on listeners that have
+// alternates, the tests of RFC 5780 (section 6).
 func (c *Core) binding(from FiveTuple) (FiveTuple, []byte) {
 	r := &c.request
 	var other *alternate
@@ -38,21 +38,21 @@ func (c *Core) binding(from FiveTuple) (FiveTuple, []byte) {
 	if r.responsePort != 0 {
 		to.Client = netip.AddrPortFrom(from.Client.Addr(), r.responsePort)
 	}
-	// Each as far as the answer stays small enough; RESPONSE-ORIGIN says what the
-	// packet's source says too.
+	// Both are left out if the answer would grow too large. RESPONSE-ORIGIN repeats the packet's
+	// source.
 	c.addIfFits(from, stun.AttrOtherAddress, other.listeners[changeIP|changePort].addr)
 	c.addIfFits(from, stun.AttrResponseOrigin, origin.addr)
 	return to, c.finish(from)
 }
 
-// The flags of CHANGE-REQUEST (RFC 5780, section 7.2), shifted to count from zero.
+// The flags of CHANGE-REQUEST (RFC 5780, section 7.2), shifted so that the lowest is bit 0.
 const (
 	changePort = 1 << iota
 	changeIP
 )
 
-// alternate tells, for one UDP listener, which one answers for each combination
-// of the flags; with none it is the listener itself.
+// alternate maps each combination of the flags to the listener that answers. Without flags that is
+// the listener itself.
 type alternate struct {
 	listeners [4]struct {
 		index uint16
@@ -60,14 +60,15 @@ type alternate struct {
 	}
 }
 
-// alternates finds the listeners that form two addresses with the same two ports.
-// The others have nil.
+// alternates finds the listeners that form two IP addresses with the same two ports. It returns nil
+// for the others.
 func alternates(listeners []netip.AddrPort) []*alternate {
 	all := make([]*alternate, len(listeners))
 	for i, one := range listeners {
 		for _, opposite := range listeners {
 			a := opposite.Addr()
-			if one.Addr().IsUnspecified() || a.IsUnspecified() || a.Is4() != one.Addr().Is4() || a == one.Addr() || opposite.Port() == one.Port() {
+			if one.Addr().IsUnspecified() || a.IsUnspecified() || a.Is4() != one.Addr().Is4() ||
+				a == one.Addr() || opposite.Port() == one.Port() {
 				continue
 			}
 			found := new(alternate)
@@ -97,7 +98,7 @@ func alternates(listeners []netip.AddrPort) []*alternate {
 	return all
 }
 
-// addIfFits adds an address attribute without XOR.
+// addIfFits adds an address attribute without XOR if the answer stays small enough.
 func (c *Core) addIfFits(from FiveTuple, kind stun.AttrType, addr netip.AddrPort) {
 	family := byte(familyIPv6)
 	if addr.Addr().Is4() {

@@ -9,8 +9,8 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// TestNATBehaviourDiscovery: RFC 5780's tests where two addresses have two ports each.
-func TestNATBehaviourDiscovery(t *testing.T) {
+// TestNATBehaviorDiscovery runs RFC 5780's tests where two addresses have two ports each.
+func TestNATBehaviorDiscovery(t *testing.T) {
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
 	if err != nil {
 		t.Fatal(err)
@@ -50,22 +50,23 @@ func TestNATBehaviourDiscovery(t *testing.T) {
 				t.Errorf("mapped to %v", answer)
 			}
 		}
-		_, answer := ask(p) // no CHANGE-REQUEST: what is said fits into 1.65 times the request
+		_, answer := ask(p) // no CHANGE-REQUEST: the answer fits into 1.65 times the request
 		if got := text(t, answer, stun.AttrOtherAddress); got != plainText(listeners[i^3]) {
-			t.Errorf("to %v, without a wish: OTHER-ADDRESS is %x", listener, got)
+			t.Errorf("to %v, without CHANGE-REQUEST: OTHER-ADDRESS is %x", listener, got)
 		}
 	}
-	// The answer may be wanted at another port; what it says is not changed by that.
+	// RESPONSE-PORT changes where the answer goes, not its content.
 	p := l.peer("198.51.100.1:1000", "x", "doctor")
 	p.tuple.Server = listeners[0]
-	if to, answer := ask(p, raw{attrResponsePort, []byte{0x20, 0x00, 0, 0}}); to.Client != netip.MustParseAddrPort("198.51.100.1:8192") ||
+	elsewhere := netip.MustParseAddrPort("198.51.100.1:8192")
+	if to, answer := ask(p, raw{attrResponsePort, []byte{0x20, 0x00, 0, 0}}); to.Client != elsewhere ||
 		xorAddr(t, answer, stun.AttrXORMappedAddress) != p.tuple.Client {
 		t.Errorf("with RESPONSE-PORT: %v at %v", answer, to.Client)
 	}
 	if _, answer := ask(p, raw{attrResponsePort, make([]byte, 4)}); errorCode(t, answer) != 400 {
 		t.Errorf("RESPONSE-PORT zero: %v, want 400", answer)
 	}
-	// Elsewhere the attributes are unknown, as is what they ask for.
+	// Elsewhere the attributes are unknown.
 	for i := 4; i < 6; i++ {
 		p := l.peer("198.51.100.1:1000", "x", "doctor")
 		p.tuple.Listener, p.tuple.Server = uint16(i), listeners[i]
@@ -80,13 +81,15 @@ func TestNATBehaviourDiscovery(t *testing.T) {
 	if _, answer := ask(p, change(6)); errorCode(t, answer) != 420 {
 		t.Errorf("over TCP: %v, want 420", answer)
 	}
-	if _, answer := ask(l.peer("198.51.100.1:1000", "x", "doctor"), raw{stun.AttrChangeRequest, []byte{6}}); errorCode(t, answer) != 400 {
+	p = l.peer("198.51.100.1:1000", "x", "doctor")
+	if _, answer := ask(p, raw{stun.AttrChangeRequest, []byte{6}}); errorCode(t, answer) != 400 {
 		t.Errorf("a short CHANGE-REQUEST: %v, want 400", answer)
 	}
-	if _, answer := ask(l.peer("198.51.100.1:1000", "x", "doctor"), raw{attrPadding, make([]byte, 64)}); errorCode(t, answer) != 420 {
+	if _, answer := ask(p, raw{attrPadding, make([]byte, 64)}); errorCode(t, answer) != 420 {
 		t.Errorf("PADDING: %v, want 420", answer)
 	}
-	if code := l.peer("198.51.100.1:1001", "x", "doctor").refused(stun.MethodAllocate, requestedTransport(protocolUDP), change(6)); code != 420 {
+	if code := l.peer("198.51.100.1:1001", "x", "doctor").refused(stun.MethodAllocate,
+		requestedTransport(protocolUDP), change(6)); code != 420 {
 		t.Errorf("in an Allocate: %d, want 420", code)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestFewPayForOthers: thousands of prefixes that use up their budgets leave hardly one of
-// the others without. With one bucket for each it would be one in thirty.
+// TestFewPayForOthers: thousands of prefixes that use up their budgets leave almost none of the
+// others without. With only one bucket per key it would be one in thirty.
 func TestFewPayForOthers(t *testing.T) {
 	const perSecond = 10
 	b := newBudgets[int]()

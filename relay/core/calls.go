@@ -6,12 +6,11 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// idle is how long no media may flow in a call whose partner is elsewhere.
+// idle is how long a call whose partner is elsewhere may go without media.
 const idle = 30 * time.Second
 
-// Calls returns how many appointments have a call: what the end of the relay would cut.
-// While the core drains, one counts too whose partner was lost a moment ago and may be on
-// the way back.
+// Calls returns the number of appointments with a call, which stopping the relay would cut. While
+// the core drains, that includes calls that just lost a partner who may be on the way back.
 func (c *Core) Calls(now time.Time) (n int) {
 	for name, p := range c.appointments {
 		if c.isCall(now, p) || now.Before(c.calls[name]) {
@@ -22,7 +21,7 @@ func (c *Core) Calls(now time.Time) (n int) {
 }
 
 // isCall reports whether two seats hold allocations. In the open relay the partner may be
-// elsewhere: there it is a call where media flows, but for a test's.
+// elsewhere, so there an appointment with media is also a call, unless it is a test's.
 func (c *Core) isCall(now time.Time, p *appointment) bool {
 	flows := c.open != nil && now.UnixNano()-p.meter.last.Load() < int64(idle)
 	for _, a := range p.members {

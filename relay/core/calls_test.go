@@ -2,7 +2,7 @@ package core
 
 import "testing"
 
-// TestCallsHaveTwoSeats: several allocations of one seat are none.
+// TestCallsHaveTwoSeats: several allocations of one seat are not a call.
 func TestCallsHaveTwoSeats(t *testing.T) {
 	l := newLab(t)
 	for i, step := range []struct {

@@ -6,15 +6,15 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// Channel numbers. RFC 8656 ends at 0x4FFF; clients of RFC 5766, coturn's among
-// them, pick up to 0x7FFF, and nothing else can start with these bits.
+// Channel numbers. RFC 8656 ends at 0x4FFF, but clients of RFC 5766, coturn's among them, pick
+// numbers up to 0x7FFF, and nothing else starts with these bits.
 const (
 	firstChannel = 0x4000
 	lastChannel  = 0x7FFF
 )
 
-// channelBind binds a channel number to a peer or refreshes the binding, and
-// with it the peer's permission (RFC 8656, section 12.2).
+// channelBind binds a channel number to a peer or refreshes the binding, and with it the peer's
+// permission (RFC 8656, section 12.2).
 func (c *Core) channelBind(from FiveTuple, held *allocation) []byte {
 	r := &c.request
 	if !r.hasChannel || r.channel < firstChannel || r.channel > lastChannel || len(r.peers) != 1 {
@@ -55,13 +55,13 @@ func (c *Core) channelBind(from FiveTuple, held *allocation) []byte {
 	return c.finish(from)
 }
 
-// remember enters a new channel everywhere but in the routes.
+// remember records a new channel everywhere except in the routes.
 func (c *Core) remember(ch *channel) {
 	ch.owner.channels = append(ch.owner.channels, ch)
 	ch.owner.appointment.space.bound(ch)
 }
 
-// forget removes what leads to a channel that its owner no longer has.
+// forget removes the routes and references of a channel that its owner no longer has.
 func (c *Core) forget(ch *channel) {
 	ch.owner.appointment.space.unbound(ch)
 	c.routes.Delete(outbound(ch))

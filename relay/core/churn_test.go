@@ -10,18 +10,18 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// churn is a crowd that comes and goes: users of three appointments on few 5-tuples and
-// few relayed ports, so that each is soon another's.
+// churn is a crowd that comes and goes: users of three appointments on few 5-tuples and few relayed
+// ports, so that each soon passes to another user.
 type churn struct {
 	*lab
 	random *rand.Rand
 	tuples []FiveTuple
-	users  []*peer // their tuples are those of the step
+	users  []*peer // their tuples change with every step
 	seen   map[string]int
 
-	// What the test knows by itself: whose appointment a 5-tuple's allocation is of.
+	// The test's own record of the appointment that holds each 5-tuple.
 	holders map[FiveTuple]string
-	before  map[FiveTuple]string // the last one
+	before  map[FiveTuple]string // the previous one
 	ports   map[netip.AddrPort]string
 }
 
@@ -46,7 +46,8 @@ func TestAllocationsThatComeAndGoDoNotCross(t *testing.T) {
 		c.step()
 	}
 	t.Logf("seen: %v", c.seen)
-	for _, what := range []string{"5-tuple of another", "port of two appointments", "forwarded", "to itself", "ended", "expired"} {
+	for _, what := range []string{"5-tuple of another", "port of two appointments", "forwarded",
+		"to itself", "ended", "expired"} {
 		if c.seen[what] < 5 {
 			t.Errorf("%s: came up %d times", what, c.seen[what])
 		}
@@ -54,7 +55,8 @@ func TestAllocationsThatComeAndGoDoNotCross(t *testing.T) {
 	c.now = c.now.Add(2 * time.Hour)
 	c.Sweep(c.now)
 	if c.Allocations() != 0 || c.routes.Len() != 0 || len(c.appointments) != 0 || len(c.prefixes) != 0 {
-		t.Errorf("left behind: %d allocations, %d routes, %d appointments", c.Allocations(), c.routes.Len(), len(c.appointments))
+		t.Errorf("left behind: %d allocations, %d routes, %d appointments", c.Allocations(),
+			c.routes.Len(), len(c.appointments))
 	}
 }
 
@@ -106,7 +108,7 @@ func (c *churn) step() {
 	}
 }
 
-// answered makes a request, whose answer goes to whoever asked, and returns its code.
+// answered makes a request, checks that the answer goes to the client, and returns its code.
 func (c *churn) answered(p *peer, method stun.Method, setters ...stun.Setter) int {
 	code := p.refused(method, setters...)
 	if code == 438 {
@@ -116,8 +118,8 @@ func (c *churn) answered(p *peer, method stun.Method, setters ...stun.Setter) in
 	return code
 }
 
-// allocated notes who holds a 5-tuple now, and moves the relayed address to one of
-// four, as chance might have done.
+// allocated records who holds a 5-tuple now, and moves the relayed address to one of four, as
+// chance might have done.
 func (c *churn) allocated(p *peer) {
 	a := c.allocations[p.tuple]
 	name := a.appointment.name
@@ -139,7 +141,8 @@ func (c *churn) allocated(p *peer) {
 	if last := c.before[p.tuple]; last != "" && last != name {
 		c.seen["5-tuple of another"]++
 	}
-	if last := c.ports[a.relayed]; last != "" && last != name && c.appointments[last] != nil && c.appointments[last].space.relayed[a.relayed] != nil {
+	if last := c.ports[a.relayed]; last != "" && last != name && c.appointments[last] != nil &&
+		c.appointments[last].space.relayed[a.relayed] != nil {
 		c.seen["port of two appointments"]++
 	}
 	c.before[p.tuple], c.ports[a.relayed] = name, name

@@ -11,36 +11,37 @@ import (
 	"praxisrelay/config"
 )
 
-// TestAClinicComesInAtTheFullHour: 500 seats behind one address make two allocations
-// each, all at the same moment, with the limits that there are by default. Over UDP a
-// client repeats what is not answered as RFC 8489, section 6.2.1, has it, and gives up
-// after 39.5 seconds.
+// TestAClinicComesInAtTheFullHour: 500 seats behind one address make two allocations each, all at
+// the same moment, with the default limits. Over UDP a client repeats unanswered requests as RFC
+// 8489, section 6.2.1, prescribes and gives up after 39.5 seconds.
 func TestAClinicComesInAtTheFullHour(t *testing.T) {
 	const (
 		seats     = 500
 		roundTrip = 50 * time.Millisecond
-		most      = 10 * time.Second // for the last of them
+		limit     = 10 * time.Second // for the last of them
 	)
 	defaults := config.Default().Relay
 	l := newLab(t)
 	l.config.Limits = Limits{
-		PerSeat: defaults.MaxPerSeat, PerAppointment: defaults.MaxPerAppointment, PerPrefix: defaults.MaxPerPrefix,
-		Total: defaults.MaxAllocations, Unauthenticated: defaults.UnauthenticatedRate,
+		PerSeat: defaults.MaxPerSeat, PerAppointment: defaults.MaxPerAppointment,
+		PerPrefix: defaults.MaxPerPrefix,
+		Total:     defaults.MaxAllocations, Unauthenticated: defaults.UnauthenticatedRate,
 	}
 	type client struct {
 		*peer
-		next time.Time     // when it asks again
-		wait time.Duration // how long it waits for an answer then
+		next time.Time     // time of its next request
+		wait time.Duration // how long it then waits for an answer
 	}
 	var waiting []*client
 	for i := range 2 * seats {
-		p := l.peer(fmt.Sprintf("198.51.100.1:%d", 10_000+i), fmt.Sprint(i/4), []string{"doctor", "patient"}[i/2%2])
+		p := l.peer(fmt.Sprintf("198.51.100.1:%d", 10_000+i), fmt.Sprint(i/4),
+			[]string{"doctor", "patient"}[i/2%2])
 		waiting = append(waiting, &client{p, start, 500 * time.Millisecond})
 	}
 	silent := 0
 	for len(waiting) > 0 {
 		l.now = l.now.Add(roundTrip)
-		if after := l.now.Sub(start); after > most {
+		if after := l.now.Sub(start); after > limit {
 			t.Fatalf("%d allocations of %d after %v", l.Allocations(), 2*seats, after)
 		}
 		waiting = slices.DeleteFunc(waiting, func(c *client) bool {
@@ -51,7 +52,8 @@ func TestAClinicComesInAtTheFullHour(t *testing.T) {
 				c.allocate()
 				return true
 			}
-			challenge := c.ask(build(t, stun.MethodAllocate, stun.ClassRequest, requestedTransport(protocolUDP)))
+			challenge := c.ask(build(t, stun.MethodAllocate, stun.ClassRequest,
+				requestedTransport(protocolUDP)))
 			if challenge == nil {
 				silent++
 				c.next, c.wait = l.now.Add(c.wait), 2*c.wait
@@ -64,7 +66,8 @@ func TestAClinicComesInAtTheFullHour(t *testing.T) {
 			return false
 		})
 	}
-	t.Logf("%d allocations after %v, with %d requests that were not answered", l.Allocations(), l.now.Sub(start), silent)
+	t.Logf("%d allocations after %v, with %d requests that were not answered", l.Allocations(),
+		l.now.Sub(start), silent)
 	if silent == 0 {
 		t.Error("the budget for answers without credentials never mattered")
 	}

@@ -1,25 +1,23 @@
-// Package core is the STUN/TURN server as a pure state machine: the time, a
-// client's 5-tuple and its bytes go in; an answer or a packet for another client
-// comes out. It has no socket, goroutine, timer or global, so it can be tested
-// under a steered clock, fuzzed, and compared with other servers.
+// Package core is the STUN/TURN server as a pure state machine: the time, a client's 5-tuple and
+// its bytes go in; an answer, or a packet for another client, comes out. It has no sockets,
+// goroutines, timers or globals, so it can be tested under a simulated clock, fuzzed, and compared
+// with other servers.
 //
-// The relay it describes is paired, unless [Config.Open] says otherwise. Every
-// appointment has a set of virtual relayed addresses, one per allocation, that no
-// socket holds; what one client sends to another's relayed address is handed over
-// in here. An address outside the set does not exist, so nothing can be made to
-// send to a third party. In the open relay all relayed addresses form one set,
-// sockets hold them, and peers outside are reached where a policy allows it.
+// The relay is paired unless [Config.Open] is set. In a paired relay, each appointment has its own
+// set of relayed addresses, one per allocation. They are virtual: no socket is bound to them, and
+// the core itself hands over what one client sends to another's relayed address. Addresses outside
+// the set do not exist, so the relay cannot be made to send to a third party. In the open relay,
+// all relayed addresses form one set, each has a socket, and peers outside are reachable where a
+// policy permits.
 //
-// Three ways lead through the core. [Core.Handle] takes STUN messages; it changes
-// state and must be called by one goroutine at a time, as must everything that
-// is not said to be otherwise. [Core.Forward] takes ChannelData, the media, and
-// [Core.Receive] what peers of the open relay send; both read a table that Handle
-// keeps and may run on any number of goroutines.
+// The core has three entry points. [Core.Handle] takes STUN messages and changes state; only one
+// goroutine at a time may call it, or any other method not documented otherwise. [Core.Forward]
+// takes ChannelData, which is the media, and [Core.Receive] takes what peers of the open relay
+// send. Both read a table that Handle maintains, and any number of goroutines may call them.
 //
-// A request passes, in this order: strict decoding, authentication or the budget
-// for answers without it, the question whether its 5-tuple has an allocation (437)
-// and whose (441), then its method. Nothing is kept of a request that is not
-// authenticated.
+// A request passes these checks, in this order: strict decoding; authentication, or the budget for
+// unauthenticated answers; whether its 5-tuple has an allocation (437) and whose it is (441); then
+// its method. An unauthenticated request leaves no state behind.
 package core
 
 import (
@@ -39,59 +37,59 @@ import (
 // carries it (see [maxAmplification]).
 const Realm = "praxisrelay"
 
-// What RFC 8656 prescribes (sections 3.2, 9 and 12).
+// Lifetimes that RFC 8656 prescribes (sections 3.2, 9 and 12).
 const (
 	DefaultLifetime    = 10 * time.Minute
 	permissionLifetime = 5 * time.Minute
 	channelLifetime    = 10 * time.Minute
 )
 
-// What it leaves to us.
+// Limits that RFC 8656 leaves to the server.
 const (
 	MaxLifetime    = time.Hour // of an allocation, per Refresh
 	maxPermissions = 32        // per allocation; a browser needs about three per ICE generation
 	maxChannels    = 32        // per allocation
 
-	// MaxMessage bounds what is taken from a client, in bytes.
+	// MaxMessage is the size of the largest message accepted from a client, in bytes.
 	MaxMessage = 2048
-	// MaxOutput is the size of the largest packet that comes out: a Data
-	// indication around the largest payload.
+	// MaxOutput is the size of the largest packet sent: a Data indication around the largest
+	// payload.
 	MaxOutput = MaxMessage + 64
 )
 
-// Config is what a Core needs to know.
+// Config configures a Core.
 type Config struct {
 	Keys *credential.Keyring
-	// RelayedIPv4 and RelayedIPv6 are what relayed addresses are made of. A
-	// family whose address is not valid is not served (440).
+	// RelayedIPv4 and RelayedIPv6 are the IP addresses of relayed addresses. A family whose address
+	// is not valid is not served (440).
 	RelayedIPv4, RelayedIPv6 netip.Addr
-	// MaxSession ends an allocation, whatever its refreshes ask for. See SetLimits.
+	// MaxSession is the longest life of an allocation, however it is refreshed. See SetLimits.
 	MaxSession time.Duration
 	Limits     Limits
-	// Open makes the relay an open one. Nil: it is paired.
+	// Open makes this an open relay; nil makes it a paired one.
 	Open *Open
-	// Listeners are the addresses of the UDP listeners, by their index. Where two
-	// addresses have the same two ports each, RFC 5780's tests are answered.
+	// Listeners are the addresses of the UDP listeners, by index. If two IP addresses listen on the
+	// same two ports, RFC 5780's tests are answered.
 	Listeners []netip.AddrPort
-	// Observe is told what happens to clients, from within whatever made it happen: it
-	// must be quick, and call nothing of the Core. Nil: nobody is.
+	// Observe, if set, receives the events of clients. It runs inside the call that caused the
+	// event, so it must be quick and must not call the Core.
 	Observe func(Event)
 }
 
-// Open is what only the open relay needs: sockets, and a judge of peers.
+// Open holds the open relay's additions: sockets, and a policy for peers.
 type Open struct {
 	FirstPort, LastPort uint16 // of relayed addresses
-	// Bind opens the socket of a relayed address. After ErrTaken another port is
-	// tried, after any other error none. Release closes it.
+	// Bind opens the socket of a relayed address. After ErrTaken, another port is tried; after any
+	// other error, none. Release closes the socket.
 	Bind    func(netip.AddrPort) error
 	Release func(netip.AddrPort)
-	// Permits reports whether an address that is no relayed one may be reached, on the
-	// ports from MinPeerPort up.
+	// Permits reports whether an address other than a relayed one may be reached, on ports from
+	// MinPeerPort up.
 	Permits     func(netip.Addr) bool
 	MinPeerPort uint16
 }
 
-// ErrTaken says that another program has a port.
+// ErrTaken means that another program holds a port.
 var ErrTaken = errors.New("the port is taken")
 
 // Core holds every allocation of the process.
@@ -104,18 +102,18 @@ type Core struct {
 	prefixes     map[netip.Prefix]int // source prefix or site -> live allocations
 	expiries     expiries
 	revoked      map[string]revocation // by appointment
-	calls        map[string]time.Time  // while draining: appointments that may allocate, and until when
+	calls        map[string]time.Time  // while draining: until when an appointment may allocate
 	routes       *rcu.Map[routeKey, *route]
-	strangers    *budgets[netip.Prefix] // of unauthenticated answers, by source prefix or site
-	requests     *budgets[seat]         // that are authenticated
+	strangers    *budgets[netip.Prefix] // for unauthenticated answers, by source prefix or site
+	requests     *budgets[seat]         // for authenticated requests
 	total        meter
 	rates        rates
 	alternates   []*alternate // by UDP listener
 	own          [stun.TransactionIDSize]byte
-	stats        Stats // but for Drops
+	stats        Stats // except Drops
 	dropped      *dropCounts
 
-	// Of the message in work.
+	// State of the message being handled.
 	now     time.Time
 	request request
 	answer  stun.Message
@@ -128,7 +126,7 @@ func New(config Config) (*Core, error) {
 		return nil, errors.New("the relay needs a TURN secret")
 	}
 	if !config.RelayedIPv4.Is4() && !config.RelayedIPv6.Is6() {
-		return nil, errors.New("the relay needs an IPv4 or IPv6 address to make relayed addresses of")
+		return nil, errors.New("the relay needs an IPv4 or IPv6 address for its relayed addresses")
 	}
 	c := &Core{
 		config:       config,
@@ -157,15 +155,13 @@ func New(config Config) (*Core, error) {
 	return c, nil
 }
 
-// Own is the transaction ID of a Binding request that is answered whatever others have
-// drawn from the budget of its source. The process asks itself with it whether it lives,
-// and tells nobody else.
+// Own is the transaction ID of a Binding request that is answered even when its source's budget is
+// spent. The process uses it to check its own health, and tells nobody else.
 func (c *Core) Own() [stun.TransactionIDSize]byte { return c.own }
 
-// Handle takes one STUN message from a client. When there is something to send
-// it returns the packet, written into buf, and the client that it is for; else
-// out is empty. buf must have room for MaxOutput bytes and not overlap in, which
-// is changed.
+// Handle takes one STUN message from a client. If there is something to send, it returns the
+// packet, written into buf, and the client to send it to; otherwise out is empty. buf must have
+// room for MaxOutput bytes and must not overlap in, which Handle modifies.
 func (c *Core) Handle(now time.Time, from FiveTuple, in, buf []byte) (to FiveTuple, out []byte) {
 	c.expire(now)
 	if !c.request.decode(in) {
@@ -183,8 +179,8 @@ func (c *Core) Handle(now time.Time, from FiveTuple, in, buf []byte) (to FiveTup
 	}
 }
 
-// served tells what is looked at. Responses and all else get no answer (RFC 8489,
-// section 6.3).
+// served reports whether a kind of message is handled. Responses and everything else are ignored
+// (RFC 8489, section 6.3).
 func served(kind stun.MessageType) bool {
 	switch kind.Class {
 	case stun.ClassRequest:
@@ -195,8 +191,8 @@ func served(kind stun.MessageType) bool {
 	return false
 }
 
-// methods are the requests of TURN, each called with an authenticated request
-// and its 5-tuple's allocation; only for Allocate is that nil.
+// methods are the requests of TURN. Each is called with an authenticated request and the allocation
+// of its 5-tuple, which is nil only for Allocate.
 var methods = map[stun.Method]func(*Core, FiveTuple, *allocation) []byte{
 	stun.MethodAllocate:         (*Core).allocate,
 	stun.MethodRefresh:          (*Core).refresh,
@@ -204,7 +200,7 @@ var methods = map[stun.Method]func(*Core, FiveTuple, *allocation) []byte{
 	stun.MethodChannelBind:      (*Core).channelBind,
 }
 
-// authenticated does what every TURN request has in common.
+// authenticated does the part common to all TURN requests.
 func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *allocation) []byte) []byte {
 	r := &c.request
 	held := c.allocations[from]
@@ -234,27 +230,26 @@ func (c *Core) authenticated(from FiveTuple, serve func(*Core, FiveTuple, *alloc
 // Holds reports whether the client has an allocation.
 func (c *Core) Holds(client FiveTuple) bool { return c.allocations[client] != nil }
 
-// Disconnected ends what the client of a lost stream held.
+// Disconnected ends the allocation of a client whose stream was lost.
 func (c *Core) Disconnected(now time.Time, client FiveTuple) {
 	if held := c.allocations[client]; held != nil {
 		c.end(now, held, EndedByStream)
 	}
 }
 
-// seat names a seat.
+// seat identifies a seat.
 type seat struct{ appointment, name string }
 
-// revocation is what is refused of an appointment: the seats' generations below these, or
-// with the empty name everything.
+// revocation holds the refused seats of an appointment: for each, generations below the given one
+// are refused. An empty name refuses all seats.
 type revocation map[string]int
 
-// Revoke ends what the generations of a seat before this one hold, and returns the clients
-// that held it; their credentials make no allocations until Forget is called. An empty
-// name revokes the whole appointment.
+// Revoke ends the allocations of a seat's generations before this one and returns the clients that
+// held them. Those credentials make no allocations until Forget is called. An empty name revokes
+// the whole appointment.
 //
-// No time is named after which a revocation could be forgotten: what a clock says now may
-// not be what it said when credentials were made. The registry keeps it for as long as it
-// has the appointment.
+// A revocation does not expire by itself: the clock may have been set since the credentials were
+// made. The registry keeps it for as long as it has the appointment.
 func (c *Core) Revoke(now time.Time, appointment, name string, generation int) (ended []FiveTuple) {
 	if c.revoked[appointment] == nil {
 		c.revoked[appointment] = revocation{}
@@ -271,7 +266,7 @@ func (c *Core) Revoke(now time.Time, appointment, name string, generation int) (
 	return ended
 }
 
-// Forget drops what was revoked of an appointment, once none of its credentials lives.
+// Forget drops the revocations of an appointment, once none of its credentials are valid.
 func (c *Core) Forget(appointment string) { delete(c.revoked, appointment) }
 
 // refuses reports whether a generation of a seat's credentials has been revoked.
@@ -288,7 +283,7 @@ func (c *Core) Close(now time.Time) {
 	}
 }
 
-// Sweep ends what is over. Call it about once a second.
+// Sweep ends expired allocations. Call it about once a second.
 func (c *Core) Sweep(now time.Time) {
 	c.expire(now)
 	c.noteCalls(now)

@@ -13,7 +13,7 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-func TestBindingTellsTheClientItsAddress(t *testing.T) {
+func TestBindingReturnsTheClientsAddress(t *testing.T) {
 	l := newLab(t)
 	for _, address := range []string{"198.51.100.7:4000", "[2001:db8::7]:4000"} {
 		p := l.peer(address, "a", "doctor")
@@ -27,11 +27,12 @@ func TestBindingTellsTheClientItsAddress(t *testing.T) {
 	}
 }
 
-// A consultation of an hour with a browser's manner (refresh at 540 s, permissions
-// and channels every 240 s), and its end, under a steered clock.
+// TestAnHourOfAConsultation refreshes like a browser under a simulated clock (allocations at 540 s,
+// permissions and channels every 240 s), and then ends.
 func TestAnHourOfAConsultation(t *testing.T) {
 	l := newLab(t)
-	doctor, patient := l.allocated("198.51.100.1:1000", "a", "doctor"), l.allocated("203.0.113.2:2000", "a", "patient")
+	doctor := l.allocated("198.51.100.1:1000", "a", "doctor")
+	patient := l.allocated("203.0.113.2:2000", "a", "patient")
 	keepUp := func() {
 		doctor.permit(patient.relayed)
 		doctor.bind(0x4000, patient.relayed)
@@ -65,7 +66,8 @@ func TestAnHourOfAConsultation(t *testing.T) {
 	l.dropped(doctor.channelData(0x4000, "late"))
 	l.now = start.Add(2 * time.Hour)
 	l.Sweep(l.now)
-	if n := l.Allocations(); n != 0 || len(l.appointments) != 0 || l.routes.Len() != 0 || len(l.expiries) != 0 {
+	if n := l.Allocations(); n != 0 || len(l.appointments) != 0 || l.routes.Len() != 0 ||
+		len(l.expiries) != 0 {
 		t.Errorf("left behind: %d allocations, %d appointments, %d routes, %d expiries",
 			n, len(l.appointments), l.routes.Len(), len(l.expiries))
 	}
@@ -131,7 +133,7 @@ func TestPermissionAndChannelLifetimes(t *testing.T) {
 	to, out = a.channelData(0x4000, "again")
 	b.delivered(0x4005, "again", to, out)
 
-	// Without its permission a channel remains, and a refresh brings the permission back.
+	// A channel outlives its permission, and a refresh brings the permission back.
 	a.ok(stun.MethodRefresh)
 	b.ok(stun.MethodRefresh)
 	l.now = start.Add(channelLifetime - time.Second)
@@ -141,7 +143,7 @@ func TestPermissionAndChannelLifetimes(t *testing.T) {
 	l.now = start.Add(channelLifetime)
 	l.dropped(a.channelData(0x4000, "over"))
 
-	// The number and the peer are free again then.
+	// Then the number and the peer are free again.
 	a.bind(0x4001, b.relayed)
 	to, out = a.channelData(0x4001, "new number")
 	b.delivered(0x4005, "new number", to, out)
@@ -157,7 +159,8 @@ func TestEndedAllocationsLeadNowhere(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
-			a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+			a := l.allocated("198.51.100.1:1000", "x", "doctor")
+			b := l.allocated("198.51.100.2:1000", "x", "patient")
 			a.bind(0x4000, b.relayed)
 			b.bind(0x4000, a.relayed)
 			end(l, b)
@@ -170,10 +173,10 @@ func TestEndedAllocationsLeadNowhere(t *testing.T) {
 	}
 }
 
-// TURN.md: pion's reader of the first allocation deletes the second.
+// In pion, the reader of the first allocation deletes the second.
 func TestAllocateAfterRefreshZeroIsANewAllocation(t *testing.T) {
 	l := newLab(t)
-	l.allocated("198.51.100.2:1000", "x", "patient") // who might still send to the first
+	l.allocated("198.51.100.2:1000", "x", "patient") // it might still send to the first
 	p := l.allocated("198.51.100.1:1000", "x", "doctor")
 	first := p.relayed
 	p.ok(stun.MethodRefresh, lifetime(0))
@@ -205,7 +208,7 @@ func TestLifetimes(t *testing.T) {
 	}
 }
 
-// S4: a consultation that runs over is not cut; max_session is the hard end.
+// A consultation that runs over is not cut; max_session is the hard limit.
 func TestExpiredCredentialKeepsItsAllocationUpToMaxSession(t *testing.T) {
 	l := newLab(t)
 	p := l.allocated("198.51.100.1:1000", "x", "doctor")
@@ -235,11 +238,13 @@ func TestExpiredCredentialKeepsItsAllocationUpToMaxSession(t *testing.T) {
 	}
 }
 
-// A clock that is ahead once, for a sweep, brings no credential back: only who keeps the
-// appointments says that none of one's lives any more.
+// TestRevokedAppointmentGetsNothingUntilItIsForgotten: a clock that is ahead for one sweep must not
+// bring a credential back. Only the registry knows when none of an appointment's are valid any
+// more.
 func TestRevokedAppointmentGetsNothingUntilItIsForgotten(t *testing.T) {
 	l := newLab(t)
-	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.9:1000", "y", "doctor")
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	other := l.allocated("198.51.100.9:1000", "y", "doctor")
 	ended := l.Revoke(l.now, id("x"), "", 0)
 	if len(ended) != 1 || ended[0] != p.tuple {
 		t.Errorf("ended %v, want %v", ended, p.tuple)
@@ -327,12 +332,12 @@ func TestRelayedAddressesAreUniqueAndUsedUpBeforeOneIsGivenAgain(t *testing.T) {
 	if _, ok := s.freeAddress(start, relayed, first, last, false, cannot(ErrTaken)); ok || tried != 2 {
 		t.Errorf("an address that cannot be bound, tried %d times", tried)
 	}
-	// A search through all ports is not made again at once, except after a release.
+	// A search through all ports is not repeated at once, except after a release.
 	if _, ok := s.freeAddress(start, relayed, first, last, false, any); ok {
-		t.Error("a search without result was made again at once")
+		t.Error("a search without result was repeated at once")
 	}
 	if _, ok := s.freeAddress(start.Add(time.Second), relayed, first, last, false, any); !ok {
-		t.Error("a search without result was not made again a second later")
+		t.Error("a search without result was not repeated a second later")
 	}
 	for i := range 10 * maxReleased {
 		s.release(netip.AddrPortFrom(relayed, uint16(i)), start)
@@ -342,7 +347,7 @@ func TestRelayedAddressesAreUniqueAndUsedUpBeforeOneIsGivenAgain(t *testing.T) {
 	}
 	s.freeAddress(start.Add(releasedFor), relayed, first, last, false, any)
 	if len(s.released) != 0 {
-		t.Errorf("%d released addresses are remembered for ever", len(s.released))
+		t.Errorf("%d released addresses are remembered forever", len(s.released))
 	}
 }
 
@@ -362,7 +367,7 @@ func TestAppointmentsDoNotReachEachOther(t *testing.T) {
 		netip.AddrPortFrom(relayed, 0), netip.AddrPortFrom(relayed, 22),
 		netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("10.0.0.1:445"),
 	} {
-		// A permission is for an address, whatever the port (RFC 8656, section 10.1).
+		// A permission covers an address, whatever the port (RFC 8656, section 10.1).
 		want := 403
 		if peer.Addr() == relayed {
 			want = 0
@@ -373,7 +378,7 @@ func TestAppointmentsDoNotReachEachOther(t *testing.T) {
 		if code := a.refused(stun.MethodChannelBind, channelNumber(0x4001), xorPeer(peer)); code != 403 {
 			t.Errorf("ChannelBind to %v: %d, want 403", peer, code)
 		}
-		// The permission for the relay's own address opens no other port of it.
+		// The permission for the relay's own address opens no other port there.
 		l.dropped(a.send(peer, "out"))
 	}
 	// The same answer whether another appointment holds the address or nobody does.
@@ -384,7 +389,7 @@ func TestAppointmentsDoNotReachEachOther(t *testing.T) {
 		return string(out)
 	}
 	if answer(b.relayed) != answer(unheld) {
-		t.Error("the answers tell whether another appointment holds an address")
+		t.Error("the answers reveal whether another appointment holds an address")
 	}
 }
 
@@ -401,7 +406,8 @@ func TestUnauthenticatedAnswersDoNotAmplify(t *testing.T) {
 			"Binding":         build(t, stun.MethodBinding, stun.ClassRequest),
 			"Binding, print":  build(t, stun.MethodBinding, stun.ClassRequest, stun.Fingerprint),
 			"Binding, wishes": build(t, stun.MethodBinding, stun.ClassRequest, raw{0x0003, []byte{0, 0, 0, 6}}),
-			"Allocate, print": build(t, stun.MethodAllocate, stun.ClassRequest, requestedTransport(protocolUDP), stun.Fingerprint),
+			"Allocate, print": build(t, stun.MethodAllocate, stun.ClassRequest,
+				requestedTransport(protocolUDP), stun.Fingerprint),
 		} {
 			_, out := p.raw(request.Raw)
 			if len(out) == 0 {
@@ -411,10 +417,11 @@ func TestUnauthenticatedAnswersDoNotAmplify(t *testing.T) {
 				continue
 			}
 			if factor := float64(len(out)+overhead) / float64(len(request.Raw)+overhead); factor > 1.65 {
-				t.Errorf("%s from %s: %d bytes are answered with %d, x%.2f", name, address, len(request.Raw), len(out), factor)
+				t.Errorf("%s from %s: %d bytes are answered with %d, x%.2f", name, address,
+					len(request.Raw), len(out), factor)
 			}
 		}
-		// On a stream the source is known to be true.
+		// On a stream the source is genuine.
 		p.tuple.Transport = TCP
 		if code := errorCode(t, p.ask(build(t, stun.MethodAllocate, stun.ClassRequest))); code != 401 {
 			t.Errorf("bare Allocate over TCP: %d, want 401", code)
@@ -474,7 +481,8 @@ func TestTheDataPlaneAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, forward); n != 0 {
 		t.Errorf("ChannelData costs %v allocations", n)
 	}
-	send := build(t, stun.MethodSend, stun.ClassIndication, xorPeer(b.relayed), raw{stun.AttrData, make([]byte, 1000)}).Raw
+	send := build(t, stun.MethodSend, stun.ClassIndication, xorPeer(b.relayed),
+		raw{stun.AttrData, make([]byte, 1000)}).Raw
 	if n := testing.AllocsPerRun(100, func() {
 		if _, out := l.Handle(l.now, a.tuple, send, buf); len(out) == 0 {
 			t.Fatal("not sent")
@@ -484,25 +492,27 @@ func TestTheDataPlaneAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Each holder of a seat has a generation of credentials, which tells them apart within
-// one second too.
+// Each holder of a seat has its own generation of credentials, which distinguishes holders even
+// within one second.
 func TestRevokedSeatIsFreeForItsNextHolder(t *testing.T) {
 	l := newLab(t)
-	old, partner := l.allocated("198.51.100.1:1000", "x", "patient"), l.allocated("198.51.100.2:1000", "x", "doctor")
+	old := l.allocated("198.51.100.1:1000", "x", "patient")
+	partner := l.allocated("198.51.100.2:1000", "x", "doctor")
 	second := l.peer("198.51.100.3:1000", "x", "patient")
 	second.credential = l.mint("x", "patient", 1, 8*time.Hour)
 	third := l.peer("198.51.100.4:1000", "x", "patient")
-	third.credential = l.mint("x", "patient", 2, time.Hour) // less, as configured since
-	third.allocate()                                        // before the revocation has come here
+	third.credential = l.mint("x", "patient", 2, time.Hour) // a shorter lifetime, as configured since
+	third.allocate()                                        // before the revocation arrives here
 	for generation, holder := range []*peer{old, second} {
-		if ended := l.Revoke(l.now, id("x"), "patient", generation+1); generation == 0 && !slices.Equal(ended, []FiveTuple{old.tuple}) {
+		if ended := l.Revoke(l.now, id("x"), "patient", generation+1); generation == 0 &&
+			!slices.Equal(ended, []FiveTuple{old.tuple}) {
 			t.Errorf("ended %v, want %v", ended, old.tuple)
 		}
 		if code := holder.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
 			t.Errorf("generation %d: %d, want 401", generation, code)
 		}
 	}
-	l.Revoke(l.now, id("x"), "patient", 1) // told late: it brings nothing back
+	l.Revoke(l.now, id("x"), "patient", 1) // late: it brings nothing back
 	if code := second.refused(stun.MethodAllocate, requestedTransport(protocolUDP)); code != 401 {
 		t.Errorf("the second holder, after an older revocation: %d, want 401", code)
 	}

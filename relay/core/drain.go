@@ -2,12 +2,12 @@ package core
 
 import "time"
 
-// reunion is for how long an appointment that had a call may make allocations while the
-// core drains, though no two seats hold any: a page is loaded again, a network changed.
+// reunion is how long an appointment may still make allocations after its call lost a seat while
+// the core drains: the page may be reloading, or the network changing.
 const reunion = 2 * time.Minute
 
-// Drain makes Allocate answer 508 from now on, or no longer, but to appointments that
-// have a call: those go on in every way.
+// Drain turns draining on or off. While the core drains, Allocate answers 508, except to
+// appointments with a call, which continue unrestricted.
 func (c *Core) Drain(now time.Time, on bool) {
 	c.calls = nil
 	if on {
@@ -16,7 +16,7 @@ func (c *Core) Drain(now time.Time, on bool) {
 	}
 }
 
-// noteCalls notes, while the core drains, which appointments have a call.
+// noteCalls records which appointments have a call while the core drains.
 func (c *Core) noteCalls(now time.Time) {
 	if c.calls == nil {
 		return
@@ -33,8 +33,8 @@ func (c *Core) noteCalls(now time.Time) {
 	}
 }
 
-// Admits reports whether an appointment may make allocations: any may, unless the core
-// drains.
+// Admits reports whether an appointment may make allocations. Every appointment may, unless the
+// core drains.
 func (c *Core) Admits(now time.Time, appointment string) bool {
 	return c.calls == nil || now.Before(c.calls[appointment])
 }

@@ -10,8 +10,8 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// TestDrain: appointments with a call go on and come back, others get 508, and a call is
-// over when nobody is left, or when the partner stays away.
+// TestDrain: appointments with a call go on and come back, others get 508, and a call is over when
+// nobody is left or the partner stays away.
 func TestDrain(t *testing.T) {
 	l := newLab(t)
 	udp := requestedTransport(protocolUDP)
@@ -37,14 +37,15 @@ func TestDrain(t *testing.T) {
 	calls("before", 2)
 	l.Drain(l.now, true)
 	calls("draining", 2)
-	if waits.ok(stun.MethodRefresh, lifetime(600)); !l.Holds(waits.tuple) || l.Admits(l.now, id("z")) || !l.Admits(l.now, id("x")) {
+	if waits.ok(stun.MethodRefresh, lifetime(600)); !l.Holds(waits.tuple) ||
+		l.Admits(l.now, id("z")) || !l.Admits(l.now, id("x")) {
 		t.Error("what lives was touched, or the wrong ones are admitted")
 	}
 	wants("the partner of who waits", "198.51.100.4:1", "z", "patient", 508)
 	wants("a new appointment", "198.51.100.4:2", "w", "patient", 508)
 	wants("a call on another network", "198.51.100.5:1", "x", "patient", 0)
 
-	end(y[1]) // the page is loaded again
+	end(y[1]) // the page is reloaded
 	l.now = l.now.Add(time.Minute)
 	calls("without the patient", 2)
 	again := wants("the patient who comes back", "198.51.100.3:2", "y", "patient", 0)
@@ -73,8 +74,8 @@ func TestDrain(t *testing.T) {
 	wants("a new appointment, after the drain", "198.51.100.4:3", "w", "patient", 0)
 }
 
-// TestDrainOfTheOpenRelay: who talks to somebody elsewhere has a call too, for as long as
-// media flows.
+// TestDrainOfTheOpenRelay: an appointment whose partner is elsewhere has a call too, while media
+// flows.
 func TestDrainOfTheOpenRelay(t *testing.T) {
 	l, _ := openLab(t)
 	a := l.allocated("198.51.100.1:1000", "x", "doctor")

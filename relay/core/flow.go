@@ -5,33 +5,32 @@ import (
 	"time"
 )
 
-// Traffic is what an allocation carried.
+// Traffic is the data an allocation carried.
 type Traffic struct {
 	Sent Flow // by its client
-	// Received is what peers of the open relay sent to it. What another client sent is
-	// that one's.
+	// Received counts data from peers of the open relay. Data from another client counts as that
+	// client's Sent.
 	Received Flow
 }
 
-// Flow is an amount of data that was forwarded, by what it is: bytes of payload. Which
-// is which shows in the first byte (RFC 7983); before a call is made there are only
-// checks, and answers to them from whom they reach.
+// Flow counts forwarded payload in bytes, by kind. The first byte shows the kind (RFC 7983). Before
+// a call is established there are only checks, and answers from those whom the checks reach.
 type Flow struct {
-	Checks  uint64    // STUN, and DTLS's handshake
+	Checks  uint64    // STUN, and the DTLS handshake
 	Answers uint64    // STUN success responses to Binding requests
-	Media   uint64    // all else
-	Last    time.Time // of anything, to the second; zero: nothing yet
-	// FirstMedia and LastMedia are zero where there was none; the last is to the second.
+	Media   uint64    // everything else
+	Last    time.Time // packet of any kind, to the second; zero: none yet
+	// FirstMedia and LastMedia are zero if there was none; LastMedia is to the second.
 	FirstMedia, LastMedia time.Time
 }
 
-// counts are the numbers behind a Flow. Any goroutine may use them.
+// counts are the numbers behind a Flow. They are safe for concurrent use.
 type counts struct {
 	checks, answers, media atomic.Uint64 // bytes
 	firstMedia, lastMedia  atomic.Int64  // Unix nanoseconds
 }
 
-// count counts what was forwarded.
+// count adds a forwarded payload.
 func (c *counts) count(now int64, data []byte) {
 	size := uint64(len(data))
 	switch {
@@ -52,7 +51,8 @@ func (c *counts) count(now int64, data []byte) {
 func (m *meter) flow() Flow {
 	return Flow{
 		Checks: m.checks.Load(), Answers: m.answers.Load(), Media: m.media.Load(),
-		Last: moment(m.last.Load()), FirstMedia: moment(m.firstMedia.Load()), LastMedia: moment(m.lastMedia.Load()),
+		Last:       moment(m.last.Load()),
+		FirstMedia: moment(m.firstMedia.Load()), LastMedia: moment(m.lastMedia.Load()),
 	}
 }
 

@@ -8,16 +8,17 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// FuzzCore feeds foreign bytes to a core that holds two appointments. Whatever they
-// are: no panic, no state for a stranger, nothing forwarded across appointments, and
-// every answer goes to whoever asked.
+// FuzzCore feeds foreign bytes to a core that holds two appointments. Whatever they are: no panic,
+// no state for a stranger, nothing forwarded across appointments, and every answer goes to the
+// sender.
 func FuzzCore(f *testing.F) {
 	seeds := newLab(f)
 	p := seeds.allocated("198.51.100.1:1000", "x", "doctor")
 	for _, m := range []*stun.Message{
 		build(f, stun.MethodBinding, stun.ClassRequest, stun.Fingerprint),
 		build(f, stun.MethodAllocate, stun.ClassRequest, requestedTransport(protocolUDP)),
-		build(f, stun.MethodSend, stun.ClassIndication, xorPeer(p.relayed), raw{stun.AttrData, []byte("data")}),
+		build(f, stun.MethodSend, stun.ClassIndication, xorPeer(p.relayed),
+			raw{stun.AttrData, []byte("data")}),
 		p.build(stun.MethodRefresh, lifetime(0)),
 		p.build(stun.MethodChannelBind, channelNumber(0x4000), xorPeer(p.relayed)),
 		p.build(stun.MethodCreatePermission, xorPeer(p.relayed), raw{stun.AttrEvenPort, []byte{0x80}}),
@@ -28,11 +29,12 @@ func FuzzCore(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, strangers, members []byte) {
 		l := newLab(t)
-		a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+		a := l.allocated("198.51.100.1:1000", "x", "doctor")
+		b := l.allocated("198.51.100.2:1000", "x", "patient")
 		c := l.allocated("198.51.100.3:1000", "y", "doctor")
 		a.bind(0x4000, b.relayed)
 		b.bind(0x4000, a.relayed)
-		c.permit(c.relayed) // and with it the address of all: the appointment alone keeps others out
+		c.permit(c.relayed) // which covers everybody's address: only the appointment keeps others out
 		stranger := l.peer("198.51.100.66:6666", "z", "patient")
 
 		if to, out := stranger.raw(strangers); len(out) > 0 && to != stranger.tuple {
@@ -65,12 +67,14 @@ func FuzzCore(f *testing.F) {
 				continue // the bytes were a Refresh with LIFETIME 0
 			}
 			for _, ch := range held.channels {
-				if to, out := from.channelData(ch.number, "media"); len(out) > 0 && to != a.tuple && to != b.tuple {
+				if to, out := from.channelData(ch.number, "media"); len(out) > 0 && to != a.tuple &&
+					to != b.tuple {
 					t.Fatalf("data went into another appointment, by channel %x", ch.number)
 				}
 			}
 			for _, p := range held.permissions {
-				if to, out := from.send(netip.AddrPortFrom(p.peer, c.relayed.Port()), "media"); len(out) > 0 && to != a.tuple && to != b.tuple {
+				to, out := from.send(netip.AddrPortFrom(p.peer, c.relayed.Port()), "media")
+				if len(out) > 0 && to != a.tuple && to != b.tuple {
 					t.Fatalf("data went into another appointment, by the permission for %v", p.peer)
 				}
 			}
@@ -83,30 +87,34 @@ func FuzzCore(f *testing.F) {
 	})
 }
 
-// FuzzOpenRelay feeds foreign bytes to an open relay, from a stranger, a member and a
-// peer outside. Whatever they are: data goes to members, and to peers that the policy
-// permits, and nobody else.
+// FuzzOpenRelay feeds foreign bytes to an open relay, from a stranger, a member and a peer outside.
+// Whatever they are, data goes only to members and to peers that the policy permits.
 func FuzzOpenRelay(f *testing.F) {
 	seeds, _ := openLab(f)
 	p := seeds.allocated("198.51.100.1:1000", "x", "doctor")
 	outside := netip.MustParseAddrPort("203.0.113.5:5000")
-	f.Add(build(f, stun.MethodSend, stun.ClassIndication, xorPeer(outside), raw{stun.AttrData, []byte("data")}).Raw, []byte{0x40, 0, 0, 1, 'x', 0, 0, 0}, uint16(5000))
-	f.Add(p.build(stun.MethodChannelBind, channelNumber(0x4001), xorPeer(outside)).Raw, []byte("in"), uint16(22))
+	send := build(f, stun.MethodSend, stun.ClassIndication, xorPeer(outside), raw{stun.AttrData, []byte("data")})
+	f.Add(send.Raw, []byte{0x40, 0, 0, 1, 'x', 0, 0, 0}, uint16(5000))
+	bind := p.build(stun.MethodChannelBind, channelNumber(0x4001), xorPeer(outside))
+	f.Add(bind.Raw, []byte("in"), uint16(22))
 	f.Fuzz(func(t *testing.T, member, data []byte, port uint16) {
 		l, bound := openLab(t)
-		a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.3:1000", "y", "doctor")
+		a := l.allocated("198.51.100.1:1000", "x", "doctor")
+		b := l.allocated("198.51.100.3:1000", "y", "doctor")
 		a.bind(0x4000, outside)
 		members := map[FiveTuple]bool{a.tuple: true, b.tuple: true}
 		check := func(to FiveTuple, out []byte) {
 			t.Helper()
 			switch {
 			case len(out) == 0 || members[to]:
-			case to.Transport != Relayed || !l.config.Open.Permits(to.Client.Addr()) || to.Client.Port() < l.config.Open.MinPeerPort || !bound[to.Server]:
+			case to.Transport != Relayed || !l.config.Open.Permits(to.Client.Addr()) ||
+				to.Client.Port() < l.config.Open.MinPeerPort || !bound[to.Server]:
 				t.Fatalf("%x went to %v", out, to)
 			}
 		}
 		check(a.raw(member))
-		for _, method := range []stun.Method{stun.MethodCreatePermission, stun.MethodChannelBind, stun.MethodAllocate, stun.MethodRefresh} {
+		for _, method := range []stun.Method{stun.MethodCreatePermission, stun.MethodChannelBind,
+			stun.MethodAllocate, stun.MethodRefresh} {
 			check(a.raw(a.build(method, attributes(member)).Raw))
 		}
 		check(a.raw(build(t, stun.MethodSend, stun.ClassIndication, attributes(member)).Raw))
@@ -124,14 +132,15 @@ func FuzzOpenRelay(f *testing.F) {
 	})
 }
 
-// FuzzDecode holds the strict decoder against pion's, which is less so: what it takes
-// is STUN to both, and says the same.
+// FuzzDecode compares the strict decoder with pion's, which is less strict: whatever ours accepts
+// is STUN to both, with the same content.
 func FuzzDecode(f *testing.F) {
 	l := newLab(f)
 	p := l.allocated("198.51.100.1:1000", "x", "doctor")
 	f.Add(build(f, stun.MethodBinding, stun.ClassRequest, stun.Fingerprint).Raw)
-	f.Add(p.build(stun.MethodChannelBind, channelNumber(0x4000), xorPeer(p.relayed), lifetime(600), requestedTransport(17),
-		raw{stun.AttrEvenPort, []byte{0x80}}, raw{stun.AttrReservationToken, make([]byte, 8)}, raw{0x7FF0, nil}).Raw)
+	f.Add(p.build(stun.MethodChannelBind, channelNumber(0x4000), xorPeer(p.relayed), lifetime(600),
+		requestedTransport(17), raw{stun.AttrEvenPort, []byte{0x80}},
+		raw{stun.AttrReservationToken, make([]byte, 8)}, raw{0x7FF0, nil}).Raw)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var r request
 		if !r.decode(append([]byte(nil), in...)) {
@@ -147,7 +156,8 @@ func FuzzDecode(f *testing.F) {
 		if r.integrity || r.malformed || r.badCredentials {
 			return // pion does not stop where we do
 		}
-		for kind, text := range map[stun.AttrType]string{stun.AttrUsername: r.username, stun.AttrRealm: r.realm, stun.AttrNonce: r.nonce, stun.AttrData: string(r.data)} {
+		for kind, text := range map[stun.AttrType]string{stun.AttrUsername: r.username,
+			stun.AttrRealm: r.realm, stun.AttrNonce: r.nonce, stun.AttrData: string(r.data)} {
 			if value, err := m.Get(kind); err == nil && string(value) != text {
 				t.Fatalf("%v is %q here, %q there", kind, text, value)
 			}
@@ -155,14 +165,15 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// attributes adds bytes as they are, as far as they form whole attributes.
+// attributes adds bytes as they are, up to the last whole attribute.
 type attributes []byte
 
 func (b attributes) AddTo(m *stun.Message) error {
 	for len(b) >= 4 && len(m.Raw) < 1024 {
 		size := min(int(b[3]), len(b)-4)
-		// pion does not sign what has one of these already.
-		if kind := stun.AttrType(uint16(b[0])<<8 | uint16(b[1])); kind != stun.AttrFingerprint && kind != stun.AttrMessageIntegrity {
+		// pion does not sign a message that already has one of these.
+		if kind := stun.AttrType(uint16(b[0])<<8 | uint16(b[1])); kind != stun.AttrFingerprint &&
+			kind != stun.AttrMessageIntegrity {
 			m.Add(kind, b[4:4+size])
 		}
 		b = b[4+size:]
@@ -170,7 +181,7 @@ func (b attributes) AddTo(m *stun.Message) error {
 	return nil
 }
 
-// FuzzXORAddress holds our code for addresses against pion's.
+// FuzzXORAddress compares our address code with pion's.
 func FuzzXORAddress(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 80, 1, 2, 3, 4})
 	f.Add(append([]byte{0, 2, 0, 80}, make([]byte, 16)...))
@@ -186,7 +197,7 @@ func FuzzXORAddress(f *testing.F) {
 			t.Fatalf("%x is %v to us, and to pion: %v", value, ours, err)
 		}
 		if !ok {
-			return // pion accepts more: values that are too short
+			return // pion also accepts values that are too short
 		}
 		ip, _ := netip.AddrFromSlice(theirs.IP)
 		if ip != ours.Addr() || theirs.Port != int(ours.Port()) {

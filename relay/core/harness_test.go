@@ -20,7 +20,7 @@ var (
 	relayed = netip.MustParseAddr("192.0.2.1")
 )
 
-// lab is a core with a clock that the test moves.
+// lab is a core with a clock that the test controls.
 type lab struct {
 	testing.TB
 	*Core
@@ -38,10 +38,10 @@ func newLab(t testing.TB) *lab {
 	return newLabWith(t, Config{RelayedIPv4: relayed}, keys)
 }
 
-// limits are those of most tests.
+// limits are the limits that most tests use.
 var limits = Limits{PerSeat: 16, PerAppointment: 100, PerPrefix: 1000, Total: 1000, Unauthenticated: 1000}
 
-// newLabWith fills in what the configuration leaves out.
+// newLabWith makes a lab and fills in what the configuration omits.
 func newLabWith(t testing.TB, config Config, keys *credential.Keyring) *lab {
 	t.Helper()
 	config.Keys, config.MaxSession = keys, 24*time.Hour
@@ -93,7 +93,7 @@ func (l *lab) mint(appointment, seat string, generation int, lifetime time.Durat
 	return c
 }
 
-// id is the appointment that tests call by a short name.
+// id is the appointment that tests refer to by a short name.
 func id(name string) string {
 	hash := sha256.Sum256([]byte(name))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(hash[:])[:13])
@@ -113,7 +113,7 @@ func (p *peer) allocate(more ...stun.Setter) {
 	p.relayed = xorAddr(p, answer, stun.AttrXORRelayedAddress)
 }
 
-// raw sends bytes and returns what comes out, copied.
+// raw sends bytes and returns a copy of the output.
 func (p *peer) raw(in []byte) (FiveTuple, []byte) {
 	if len(in) > 0 && in[0]&0xC0 == 0x40 {
 		to, out := p.Forward(p.now, p.tuple, append([]byte(nil), in...), p.buf)
@@ -135,7 +135,7 @@ func (p *peer) ask(m *stun.Message) *stun.Message {
 	}
 	answer := new(stun.Message)
 	if err := stun.Decode(out, answer); err != nil {
-		p.Fatalf("the answer is no STUN message: %v", err)
+		p.Fatalf("the answer is not a STUN message: %v", err)
 	}
 	if answer.TransactionID != m.TransactionID || answer.Type.Method != m.Type.Method {
 		p.Fatalf("the answer %v is to something else than %v", answer, m)
@@ -143,7 +143,7 @@ func (p *peer) ask(m *stun.Message) *stun.Message {
 	return answer
 }
 
-// build makes an authenticated request; without a nonce it asks for one first.
+// build makes an authenticated request; if it has no nonce, it requests one first.
 func (p *peer) build(method stun.Method, setters ...stun.Setter) *stun.Message {
 	p.Helper()
 	if p.nonce == "" {
@@ -201,7 +201,7 @@ func (p *peer) permit(to netip.AddrPort) {
 	p.ok(stun.MethodCreatePermission, xorPeer(to))
 }
 
-// channelData sends data into a channel and returns what its target got.
+// channelData sends data into a channel and returns what its target received.
 func (p *peer) channelData(number uint16, data string) (FiveTuple, []byte) {
 	message := binary.BigEndian.AppendUint16(nil, number)
 	message = binary.BigEndian.AppendUint16(message, uint16(len(data)))
@@ -210,7 +210,8 @@ func (p *peer) channelData(number uint16, data string) (FiveTuple, []byte) {
 
 func (p *peer) send(to netip.AddrPort, data string) (FiveTuple, []byte) {
 	p.Helper()
-	return p.raw(build(p, stun.MethodSend, stun.ClassIndication, xorPeer(to), raw{stun.AttrData, []byte(data)}).Raw)
+	return p.raw(build(p, stun.MethodSend, stun.ClassIndication, xorPeer(to),
+		raw{stun.AttrData, []byte(data)}).Raw)
 }
 
 // delivered checks that a packet arrived at a peer as ChannelData.
@@ -227,7 +228,8 @@ func (p *peer) delivered(number uint16, data string, to FiveTuple, out []byte) {
 func (p *peer) indicated(from netip.AddrPort, data string, to FiveTuple, out []byte) {
 	p.Helper()
 	m := new(stun.Message)
-	if err := stun.Decode(out, m); err != nil || m.Type != stun.NewType(stun.MethodData, stun.ClassIndication) || to != p.tuple {
+	if err := stun.Decode(out, m); err != nil ||
+		m.Type != stun.NewType(stun.MethodData, stun.ClassIndication) || to != p.tuple {
 		p.Fatalf("%q arrived at %v (%v), want a Data indication at %v", out, to.Client, err, p.tuple.Client)
 	}
 	got, err := m.Get(stun.AttrData)
@@ -245,14 +247,15 @@ func (l *lab) dropped(_ FiveTuple, out []byte) {
 
 func build(t testing.TB, method stun.Method, class stun.MessageClass, setters ...stun.Setter) *stun.Message {
 	t.Helper()
-	m, err := stun.Build(append([]stun.Setter{stun.TransactionID, stun.NewType(method, class)}, setters...)...)
+	m, err := stun.Build(append([]stun.Setter{stun.TransactionID, stun.NewType(method, class)},
+		setters...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-// raw is an attribute with the bytes it is given.
+// raw is an attribute with arbitrary bytes.
 type raw struct {
 	kind  stun.AttrType
 	value []byte
@@ -275,8 +278,7 @@ func channelNumber(n uint16) stun.Setter {
 	return raw{stun.AttrChannelNumber, []byte{byte(n >> 8), byte(n), 0, 0}}
 }
 
-// xorPeer encodes by neither our code nor pion's, which turns ::ffff:192.0.2.1 into
-// IPv4.
+// xorPeer encodes with neither our code nor pion's, which turns ::ffff:192.0.2.1 into IPv4.
 type xorPeer netip.AddrPort
 
 func (p xorPeer) AddTo(m *stun.Message) error {
@@ -287,7 +289,7 @@ func (p xorPeer) AddTo(m *stun.Message) error {
 	}
 	value := binary.BigEndian.AppendUint16([]byte{0, family}, addr.Port()^0x2112)
 	for i, b := range addr.Addr().AsSlice() {
-		value = append(value, b^m.Raw[4+i]) // the cookie and the transaction id
+		value = append(value, b^m.Raw[4+i]) // the magic cookie and the transaction ID
 	}
 	m.Add(stun.AttrXORPeerAddress, value)
 	return nil

@@ -11,32 +11,31 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// Limits keep one client, one appointment or one network from taking what others
-// need. All are above zero, but for the rates, where zero is no limit.
+// Limits keep one client, appointment or network from taking what others need. All must be above
+// zero, except the rates, where zero means no limit.
 type Limits struct {
-	// Live allocations. Beyond PerSeat the seat's longest idle one makes room;
-	// beyond the others there is an error: 486 for the appointment, 508 for a
-	// source prefix (see [network.Of]) and in all. An IPv6 site has the share of
-	// ten prefixes, but no more than are free for others.
+	// Live allocations. Beyond PerSeat, the seat's longest idle allocation makes room. Beyond the
+	// others there is an error: 486 for the appointment, 508 for a source prefix (see [network.Of])
+	// and for the total. An IPv6 site may hold as many as ten prefixes, but no more than are free
+	// for others.
 	PerSeat, PerAppointment, PerPrefix, Total int
-	// AllocationRate and TotalRate are bytes of media per second. What is above
-	// is dropped, large packets before small ones, so that a call which sends
-	// too much loses its picture's quality before its sound.
+	// AllocationRate and TotalRate are bytes of media per second. The excess is dropped, large
+	// packets before small ones, so that a call over its limit loses picture quality before sound.
 	AllocationRate, TotalRate int
-	// Unauthenticated is how many answers per second a source prefix gets over
-	// UDP without credentials, and one more for every allocation it holds; an
-	// IPv6 site gets ten times that. Ten seconds' worth may be drawn at once.
+	// Unauthenticated is how many answers per second a source prefix gets over UDP without
+	// credentials, plus one for every allocation it holds; an IPv6 site gets ten times that. Bursts
+	// may draw ten seconds' worth.
 	Unauthenticated int
 }
 
-// What a test may hold at once, and carry in bytes per second: an allocation for each
-// way in, and a call's worth of media.
+// Limits of a test: an allocation for each transport to be tried, and a call's worth of media in
+// bytes per second.
 const (
 	testAllocations = 12
 	testRate        = 500_000
 )
 
-// perSeat is how many allocations a seat may hold.
+// perSeat returns how many allocations a seat may hold.
 func (l Limits) perSeat(seat string) int {
 	if seat == credential.Test {
 		return min(l.PerSeat, testAllocations)
@@ -44,17 +43,18 @@ func (l Limits) perSeat(seat string) int {
 	return l.PerSeat
 }
 
-// rates are the limits of media, which Forward reads while others change them.
+// rates are the limits on media, which Forward reads while others change them.
 type rates struct{ allocation, total atomic.Int64 }
 
-// SetLimits takes other limits, or changes nothing where one is out of bounds. They
-// hold for what is asked for from now on, the rates at once: no allocation ends for
-// them, and each keeps the longest life that it began with.
+// SetLimits replaces the limits, or changes nothing if one is out of bounds. They apply to new
+// requests, the rates to all media at once. No allocation ends because of them, and each keeps the
+// longest life that it began with.
 func (c *Core) SetLimits(l Limits, maxSession time.Duration) error {
 	if maxSession <= 0 {
 		return errors.New("the relay needs a limit for sessions")
 	}
-	if min(l.PerSeat, l.PerAppointment, l.PerPrefix, l.Total, l.Unauthenticated) <= 0 || min(l.AllocationRate, l.TotalRate) < 0 {
+	if min(l.PerSeat, l.PerAppointment, l.PerPrefix, l.Total, l.Unauthenticated) <= 0 ||
+		min(l.AllocationRate, l.TotalRate) < 0 {
 		return errors.New("the relay needs limits above zero")
 	}
 	c.config.Limits, c.config.MaxSession = l, maxSession
@@ -63,12 +63,13 @@ func (c *Core) SetLimits(l Limits, maxSession time.Duration) error {
 	return nil
 }
 
-// MaxAllocations is how many may live.
+// MaxAllocations returns how many allocations may live at once.
 func (c *Core) MaxAllocations() int { return c.config.Limits.Total }
 
-// full reports whether a client's network or site holds as many allocations as it may.
+// full reports whether a client's network or site has reached its limit of allocations.
 func (c *Core) full(client netip.Addr) bool {
-	held, ofSite, l := c.prefixes[network.Of(client)], c.prefixes[network.Site(client)], c.config.Limits
+	held, ofSite := c.prefixes[network.Of(client)], c.prefixes[network.Site(client)]
+	l := c.config.Limits
 	return held >= l.PerPrefix || ofSite >= network.SiteFactor*l.PerPrefix ||
 		ofSite > held && ofSite >= l.Total-len(c.allocations)
 }
@@ -88,7 +89,7 @@ func (c *Core) count(client netip.Addr, n int) {
 // bucket is a token bucket, kept as the time at which it is full again (GCRA).
 type bucket int64 // Unix nanoseconds
 
-// take draws cost from a bucket that holds depth, unless that is too much.
+// take draws cost from a bucket of the given depth, if that much is left.
 func (b *bucket) take(now int64, cost, depth time.Duration) bool {
 	if !b.holds(now, cost, depth) {
 		return false
@@ -102,8 +103,8 @@ func (b *bucket) holds(now int64, cost, depth time.Duration) bool {
 	return fullAt(int64(*b), now, depth)+int64(cost)-now <= int64(depth)
 }
 
-// fullAt is when what is full again at a time is so. A clock that was set back has left
-// times behind which lie farther ahead than any depth: nobody waits for these.
+// fullAt clamps a refill time that is past, or further ahead than depth allows (the clock was set
+// back), to now.
 func fullAt(at, now int64, depth time.Duration) int64 {
 	const slack = 5 * int64(time.Second) // concurrent callers differ in their time
 	if at < now || at-now > int64(depth)+slack {
@@ -112,9 +113,9 @@ func fullAt(at, now int64, depth time.Duration) int64 {
 	return at
 }
 
-// budgets has a budget for every source prefix, or seat, in a table of a fixed size: a
-// flood from a million sources grows nothing. Each key has a bucket in every row, shared by
-// a keyed hash, which nobody outside can aim, and the one that others draw on least counts.
+// budgets keeps a budget for every key in a table of fixed size, so that a flood from a million
+// sources uses no more memory. Each key shares one bucket in every row, chosen by a keyed hash so
+// that outsiders cannot aim at a victim. Of these, the bucket that others draw on least counts.
 type budgets[K comparable] struct {
 	seed    maphash.Seed
 	buckets [budgetRows << budgetBits]bucket
@@ -122,18 +123,18 @@ type budgets[K comparable] struct {
 
 const budgetRows, budgetBits = 4, 15
 
-// budgetDepth is how much of its rate may be drawn at once: browsers ask in bursts,
-// when consultations begin at the full hour.
+// budgetDepth is how much of its rate a key may draw at once: browsers come in bursts, when
+// consultations begin on the hour.
 const budgetDepth = 10 * time.Second
 
 func newBudgets[K comparable]() *budgets[K] { return &budgets[K]{seed: maphash.MakeSeed()} }
 
-// take draws one from a key's budget, unless that is too much.
+// take draws one from a key's budget, if it has one left.
 func (b *budgets[K]) take(now time.Time, key K, perSecond int) bool {
 	row, full, ok := b.draw(now, key, perSecond)
 	for _, bucket := range row {
 		if ok && fullAt(int64(*bucket), now.UnixNano(), budgetDepth) < int64(full) {
-			*bucket = full // the others are emptier: that was somebody else
+			*bucket = full // buckets already drawn on further were other keys' doing
 		}
 	}
 	return ok
@@ -145,8 +146,11 @@ func (b *budgets[K]) holds(now time.Time, key K, perSecond int) bool {
 	return ok
 }
 
-// draw returns a key's buckets, what its fullest one would be, and whether that has room.
-func (b *budgets[K]) draw(now time.Time, key K, perSecond int) (row [budgetRows]*bucket, full bucket, ok bool) {
+// draw returns a key's buckets, the value of the least used one after the draw, and whether it has
+// room.
+func (b *budgets[K]) draw(now time.Time, key K, perSecond int) (
+	row [budgetRows]*bucket, full bucket, ok bool,
+) {
 	hash := maphash.Comparable(b.seed, key)
 	for i := range row {
 		row[i] = &b.buckets[uint64(i)<<budgetBits|hash>>(i*budgetBits)%(1<<budgetBits)]
@@ -158,15 +162,15 @@ func (b *budgets[K]) draw(now time.Time, key K, perSecond int) (row [budgetRows]
 	return row, full, ok
 }
 
-// A client with an allocation has a budget of its own for refusals: it needs one 438
-// an hour, and must get that while somebody forges requests from its network.
+// A client with an allocation has its own budget for refusals: it needs one 438 an hour, and must
+// get it even while somebody forges requests from its network.
 const (
 	refusalInterval = time.Second
 	refusalDepth    = 10 * time.Second
 )
 
-// affordable draws on the budget for unauthenticated answers. It guards third
-// parties whose address was forged, so only UDP has one.
+// affordable draws on the budget for unauthenticated answers. The budget protects third parties
+// whose address was forged, so it applies to UDP only.
 func (c *Core) affordable(from FiveTuple, held *allocation) bool {
 	affordable := c.affords(from, held)
 	if !affordable {
@@ -185,28 +189,29 @@ func (c *Core) affords(from FiveTuple, held *allocation) bool {
 	own, site := network.Of(from.Client.Addr()), network.Site(from.Client.Addr())
 	rate := c.config.Limits.Unauthenticated
 	ofSite := network.SiteFactor*rate + c.prefixes[site]
-	if site.IsValid() && !c.strangers.holds(c.now, site, ofSite) || !c.strangers.take(c.now, own, rate+c.prefixes[own]) {
+	if site.IsValid() && !c.strangers.holds(c.now, site, ofSite) ||
+		!c.strangers.take(c.now, own, rate+c.prefixes[own]) {
 		return false
 	}
 	return !site.IsValid() || c.strangers.take(c.now, site, ofSite)
 }
 
-// meter shapes media and notes when there last was some. Any goroutine may use it.
+// meter shapes media and records when it last flowed. It is safe for concurrent use.
 type meter struct {
-	most int          // bytes per second of a test; 0: as the limits say. It does not change
-	full atomic.Int64 // as bucket
-	last atomic.Int64 // Unix nanoseconds, to the second
+	maxRate int          // bytes per second of a test; 0: the limits apply. It never changes
+	full    atomic.Int64 // like bucket
+	last    atomic.Int64 // Unix nanoseconds, to the second
 	counts
 }
 
-// A meter holds half a second of its rate, and another half for small packets:
-// sound and connectivity checks pass where video has to give way.
+// A meter holds half a second of its rate, and another half second for small packets: sound and
+// connectivity checks pass where video has to give way.
 const (
 	meterDepth  = 500 * time.Millisecond
 	smallPacket = 300 // bytes
 )
 
-// note notes that there is media.
+// note records that media flows.
 func (m *meter) note(now int64) {
 	if now-m.last.Load() >= int64(time.Second) {
 		m.last.Store(now)
@@ -235,13 +240,13 @@ func (m *meter) take(now int64, size, rate int) bool {
 	}
 }
 
-// leftover is how long an allocation must have carried nothing to make room for another
-// one of its seat. What a call uses is checked every six seconds at least (RFC 7675,
-// section 5.1); what an ICE restart left behind is so too, but far less often.
+// leftover is how long an allocation must have been idle before it makes room for another of its
+// seat. The pair a call uses is checked at least every six seconds (RFC 7675, section 5.1); pairs
+// left over from an ICE restart are checked too, but far less often.
 const leftover = 10 * time.Second
 
-// makeRoom ends the allocation of a seat that has been idle for longest, if the
-// seat has as many as it may, and reports whether there is room then.
+// makeRoom reports whether a seat may hold one more allocation. If the seat is at its limit, it
+// first ends the seat's longest idle one.
 func (c *Core) makeRoom(p *appointment, seat string) bool {
 	held := 0
 	var idlest *allocation
@@ -251,7 +256,8 @@ func (c *Core) makeRoom(p *appointment, seat string) bool {
 			continue
 		}
 		held++
-		if last := max(a.sent.last.Load(), a.received.last.Load(), a.created.UnixNano()); idlest == nil || last < since {
+		last := max(a.sent.last.Load(), a.received.last.Load(), a.created.UnixNano())
+		if idlest == nil || last < since {
 			idlest, since = a, last
 		}
 	}

@@ -13,11 +13,12 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// TestAnIPv6SiteLeavesRoom: one who has a /48, or a /56 in it, has networks without
-// number, and gets no more allocations with all of them than are free for the others.
+// TestAnIPv6SiteLeavesRoom: the holder of a /48, or a /56 in it, has countless networks, but all of
+// them together get no more allocations than are free for others.
 func TestAnIPv6SiteLeavesRoom(t *testing.T) {
 	l := newLab(t)
-	l.config.Limits = Limits{PerSeat: 1000, PerAppointment: 1000, PerPrefix: 8, Total: 20, Unauthenticated: 1000}
+	l.config.Limits = Limits{PerSeat: 1000, PerAppointment: 1000, PerPrefix: 8, Total: 20,
+		Unauthenticated: 1000}
 	fill := func(network string) (got int) {
 		for i := range 40 {
 			p := l.peer(fmt.Sprintf("["+network+"]:%d", i, 1000+i), "x", "doctor")
@@ -60,19 +61,20 @@ func TestLimitsOfAllocations(t *testing.T) {
 	}{
 		{"198.51.100.1", "x", "doctor", 0}, {"198.51.100.1", "x", "doctor", 0},
 		{"198.51.100.1", "x", "doctor", 0}, {"198.51.100.1", "x", "doctor", 0},
-		{"198.51.100.1", "x", "doctor", 486}, // the seat has four
+		{"198.51.100.1", "x", "doctor", 486}, // the seat already has four
 		{"198.51.100.1", "x", "patient", 0}, {"198.51.100.1", "x", "patient", 0},
-		{"198.51.100.1", "x", "patient", 486}, // the appointment has six
+		{"198.51.100.1", "x", "patient", 486}, // the appointment already has six
 		{"198.51.100.1", "y", "doctor", 0}, {"198.51.100.1", "y", "doctor", 0},
-		{"198.51.100.1", "y", "doctor", 508}, // the prefix has eight
+		{"198.51.100.1", "y", "doctor", 508}, // the prefix already has eight
 		{"198.51.100.2", "z", "doctor", 0}, {"198.51.100.2", "z", "doctor", 0},
-		{"198.51.100.3", "z", "patient", 508}, // there are ten
+		{"198.51.100.3", "z", "patient", 508}, // the total of ten is reached
 	} {
 		if got := try(step.prefix, step.appointment, step.seat); got != step.want {
-			t.Errorf("allocation %d, of %s.%s from %s: %d, want %d", next, step.appointment, step.seat, step.prefix, got, step.want)
+			t.Errorf("allocation %d, of %s.%s from %s: %d, want %d", next, step.appointment,
+				step.seat, step.prefix, got, step.want)
 		}
 	}
-	// Live allocations are counted, not wishes.
+	// Live allocations are counted, not requests.
 	if got := l.Allocations(); got != 10 {
 		t.Errorf("%d allocations", got)
 	}
@@ -87,8 +89,8 @@ func TestLimitsOfAllocations(t *testing.T) {
 	}
 }
 
-// An ICE restart makes new allocations while the old ones live: the seat's longest
-// idle one makes room, never one that carries media.
+// An ICE restart makes new allocations while the old ones live: the seat's longest idle allocation
+// makes room, never one that carries media.
 func TestTheLongestIdleAllocationOfASeatMakesRoom(t *testing.T) {
 	l := newLab(t)
 	l.config.Limits.PerSeat = 3
@@ -113,15 +115,16 @@ func TestTheLongestIdleAllocationOfASeatMakesRoom(t *testing.T) {
 	}
 	one.allocate()
 	if !l.Holds(held[0].tuple) || l.Holds(held[1].tuple) || !l.Holds(held[2].tuple) {
-		t.Errorf("held: %v %v %v, want the second to be gone", l.Holds(held[0].tuple), l.Holds(held[1].tuple), l.Holds(held[2].tuple))
+		t.Errorf("held: %v %v %v, want the second to be gone", l.Holds(held[0].tuple),
+			l.Holds(held[1].tuple), l.Holds(held[2].tuple))
 	}
 	if l.Holds(patient.tuple) == false {
 		t.Error("another seat paid for it")
 	}
 }
 
-// Browsers check what an ICE restart left behind too, every 25 seconds: it makes room for
-// the next restart. The pair of the call, whose consent is asked for, does not.
+// Browsers also check the pairs left over from an ICE restart, every 25 seconds: these make room
+// for the next restart. The call's own pair, which has consent checks, does not.
 func TestLeftoversOfRestartsMakeRoom(t *testing.T) {
 	l := newLab(t)
 	l.config.Limits.PerSeat = 6
@@ -146,8 +149,8 @@ func TestLeftoversOfRestartsMakeRoom(t *testing.T) {
 	}
 }
 
-// TestBudgetOfUnauthenticatedAnswers: per prefix, over UDP alone, more for those who
-// hold allocations, and in a table that does not grow.
+// TestBudgetOfUnauthenticatedAnswers: per prefix, over UDP only, larger for holders of allocations,
+// and in a table that does not grow.
 func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 	l := newLab(t)
 	l.config.Limits.Unauthenticated = 10
@@ -176,7 +179,7 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 		t.Errorf("from the same /64: %d answers", n)
 	}
 	n := 0
-	for i := range 100 { // 65,536 networks are one site, whose budget is that of ten
+	for i := range 100 { // a site of 65,536 networks has the budget of ten
 		n += answered(fmt.Sprintf("[2001:db8:1:%x::1]:1", i), 100)
 	}
 	if n != 1000 {
@@ -189,7 +192,7 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 	tcp.tuple.Transport = TCP
 	for range 200 {
 		if tcp.ask(challenge) == nil {
-			t.Fatal("a stream, whose source is true, was not answered")
+			t.Fatal("a stream, whose source is genuine, was not answered")
 		}
 	}
 
@@ -207,28 +210,29 @@ func TestBudgetOfUnauthenticatedAnswers(t *testing.T) {
 			n++
 		}
 	}
-	if n != 10 { // whoever holds an allocation has a budget of its own
+	if n != 10 { // the holder of an allocation has its own budget
 		t.Errorf("wrong passwords got %d answers, want 10", n)
 	}
 
 	if n := testing.AllocsPerRun(1, func() {
 		for i := range 1_000_000 {
-			l.strangers.take(l.now, network.Of(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})), 10)
+			source := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+			l.strangers.take(l.now, network.Of(source), 10)
 		}
 	}); n != 0 {
 		t.Errorf("a million sources cost %v allocations", n)
 	}
 }
 
-// Whoever forges requests from a client's network, and knows neither port nor nonce,
-// does not keep the 438 from it that it needs once an hour.
+// An attacker who forges requests from a client's network, knowing neither port nor nonce, must not
+// deprive it of the 438 that it needs once an hour.
 func TestAForgerDoesNotStarveARefresh(t *testing.T) {
 	l := newLab(t)
 	l.config.Limits.Unauthenticated = 10
 	p := l.allocated("198.51.100.1:1000", "x", "doctor")
 	forger := l.peer("198.51.100.1:9", "x", "doctor")
 	binding := build(t, stun.MethodBinding, stun.ClassRequest)
-	for range 8 { // four hours of a call that refreshes every nine minutes, and one more
+	for range 8 { // rounds of refreshes every nine minutes
 		for end := l.now.Add(9 * time.Minute); l.now.Before(end); l.now = l.now.Add(time.Second) {
 			for range 20 {
 				forger.raw(binding.Raw)
@@ -246,7 +250,7 @@ func TestAForgerDoesNotStarveARefresh(t *testing.T) {
 			p.ok(stun.MethodRefresh)
 		}
 	}
-	// Who does know the port gets no more out of it than a packet a second.
+	// An attacker who knows the port gets no more than a packet a second.
 	stale := *p
 	stale.nonce = "AAAAAAAAAAAAAAAA"
 	n := 0
@@ -260,8 +264,8 @@ func TestAForgerDoesNotStarveARefresh(t *testing.T) {
 	}
 }
 
-// An appointment with dozens of allocations has no more of the line than a call needs,
-// so that a few of them do not take everybody's.
+// An appointment with dozens of allocations gets only the rate that a call needs, so that a few of
+// them do not take the whole line.
 func TestAllocationsOfAnAppointmentShareARate(t *testing.T) {
 	l := newLab(t)
 	const rate = 100_000
@@ -288,8 +292,7 @@ func TestAllocationsOfAnAppointmentShareARate(t *testing.T) {
 	}
 }
 
-// A 420 names some of the attributes that it does not know: a message has room for
-// hundreds.
+// A 420 lists only some of the unknown attributes: a message has room for hundreds.
 func TestManyUnknownAttributes(t *testing.T) {
 	l := newLab(t)
 	p := l.allocated("198.51.100.1:1000", "x", "doctor")
@@ -306,20 +309,21 @@ func TestManyUnknownAttributes(t *testing.T) {
 	}
 }
 
-// A seat that asks without end is not heard for a while, whether it keeps its allocation
-// or not, and however many credentials and addresses it takes for it.
+// A seat that sends requests without end is ignored for a while, whether it keeps its allocation or
+// not, and however many credentials and addresses it uses.
 func TestRequestsOfASeatAreBounded(t *testing.T) {
 	l := newLab(t)
-	most := int(requestRate * budgetDepth / time.Second)
-	p, other := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	limit := int(requestRate * budgetDepth / time.Second)
+	p := l.allocated("198.51.100.1:1000", "x", "doctor")
+	other := l.allocated("198.51.100.2:1000", "x", "patient")
 	heard := 0
 	for range 1_000 {
 		if p.request(stun.MethodCreatePermission, xorPeer(other.relayed)) != nil {
 			heard++
 		}
 	}
-	if heard >= most || heard < most-10 {
-		t.Errorf("%d of 1,000 requests were answered, want about %d", heard, most)
+	if heard >= limit || heard < limit-10 {
+		t.Errorf("%d of 1,000 requests were answered, want about %d", heard, limit)
 	}
 	other.ok(stun.MethodRefresh)
 	l.now = l.now.Add(time.Second)
@@ -327,11 +331,12 @@ func TestRequestsOfASeatAreBounded(t *testing.T) {
 	churner := l.allocated("198.51.100.3:1000", "z", "doctor")
 	cycles := 0
 	for range 1_000 {
-		if churner.request(stun.MethodRefresh, lifetime(0)) != nil && churner.request(stun.MethodAllocate, requestedTransport(protocolUDP)) != nil {
+		if churner.request(stun.MethodRefresh, lifetime(0)) != nil &&
+			churner.request(stun.MethodAllocate, requestedTransport(protocolUDP)) != nil {
 			cycles++
 		}
 	}
-	if cycles > most/2 {
+	if cycles > limit/2 {
 		t.Errorf("%d allocations came and went at once", cycles)
 	}
 
@@ -345,13 +350,13 @@ func TestRequestsOfASeatAreBounded(t *testing.T) {
 			}
 		}
 	}
-	if heard > most {
-		t.Errorf("600 credentials of a seat got %d answers at once, want %d", heard, most)
+	if heard > limit {
+		t.Errorf("600 credentials of a seat got %d answers at once, want %d", heard, limit)
 	}
 }
 
-// User names can be read on the wire: one that is repeated without its password costs
-// its seat nothing, from the same address and with a nonce of its own either.
+// User names can be read on the wire: repeating one without its password costs its seat nothing,
+// even from the same address and with its own nonce.
 func TestAnOverheardNameSilencesNobody(t *testing.T) {
 	l := newLab(t)
 	p := l.allocated("198.51.100.1:1000", "x", "doctor")
@@ -363,12 +368,13 @@ func TestAnOverheardNameSilencesNobody(t *testing.T) {
 	p.ok(stun.MethodRefresh)
 }
 
-// A client that only watches is not idle.
-func TestWhoReceivesIsNotIdle(t *testing.T) {
+// A client that only receives is not idle.
+func TestAReceiverIsNotIdle(t *testing.T) {
 	l := newLab(t)
 	l.config.Limits.PerSeat = 2
 	talker := l.allocated("198.51.100.1:1000", "x", "doctor")
-	idler, watcher := l.allocated("198.51.100.2:1001", "x", "patient"), l.allocated("198.51.100.2:1000", "x", "patient")
+	idler := l.allocated("198.51.100.2:1001", "x", "patient")
+	watcher := l.allocated("198.51.100.2:1000", "x", "patient")
 	watcher.permit(talker.relayed)
 	talker.bind(0x4000, watcher.relayed)
 	for range 40 {
@@ -379,17 +385,18 @@ func TestWhoReceivesIsNotIdle(t *testing.T) {
 	}
 	l.allocated("198.51.100.2:1002", "x", "patient")
 	if !l.Holds(watcher.tuple) || l.Holds(idler.tuple) {
-		t.Error("who receives made room, and who is idle did not")
+		t.Error("the receiver made room, and the idler did not")
 	}
 }
 
-// A call that sends too much loses large packets first, and never all of them. So does
-// one that a peer outside sends too much to.
+// A call over its rate loses large packets first, and never all of them. So does a call to which a
+// peer outside sends too much.
 func TestShapingDegradesACallAndDoesNotCutIt(t *testing.T) {
 	outside := netip.MustParseAddrPort("203.0.113.5:5000")
 	inside := func(t testing.TB) (*peer, netip.AddrPort) {
 		l := newLab(t)
-		a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+		a := l.allocated("198.51.100.1:1000", "x", "doctor")
+		b := l.allocated("198.51.100.2:1000", "x", "patient")
 		b.bind(0x4000, a.relayed)
 		return a, b.relayed
 	}
@@ -402,7 +409,8 @@ func TestShapingDegradesACallAndDoesNotCutIt(t *testing.T) {
 		_, out := p.Receive(p.now, p.relayed, outside, []byte(data), p.buf)
 		return len(out) > 0
 	}
-	perAllocation, inAll := func(l *Limits, rate int) { l.AllocationRate = rate }, func(l *Limits, rate int) { l.TotalRate = rate }
+	perAllocation := func(l *Limits, rate int) { l.AllocationRate = rate }
+	inAll := func(l *Limits, rate int) { l.TotalRate = rate }
 	for name, test := range map[string]struct {
 		limit func(*Limits, int)
 		lab   func(testing.TB) (*peer, netip.AddrPort)
@@ -449,8 +457,8 @@ func TestShapingDegradesACallAndDoesNotCutIt(t *testing.T) {
 	}
 }
 
-// TestLimitsChangeUnderACall: what runs goes on as it began, and what is asked for next
-// finds the new limits. A wrong one changes nothing.
+// TestLimitsChangeUnderACall: live allocations go on as they began, and new requests get the new
+// limits. A wrong limit changes nothing.
 func TestLimitsChangeUnderACall(t *testing.T) {
 	l := newLab(t)
 	a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
@@ -513,8 +521,8 @@ func TestLimitsChangeUnderACall(t *testing.T) {
 	}
 }
 
-// A test's credential takes no more than a check needs, whatever others may, and what
-// it made is over soon.
+// A test's credential gets no more than a check needs, whatever others may have, and its
+// allocations end soon.
 func TestATestIsBounded(t *testing.T) {
 	l := newLab(t)
 	l.limit(func(limits *Limits) { limits.PerSeat, limits.AllocationRate = 40, 0 })
@@ -550,8 +558,8 @@ func TestATestIsBounded(t *testing.T) {
 	}
 }
 
-// TestTheClockIsSetBack by an hour: nobody waits for the time that was there before, and
-// rates hold as before.
+// TestTheClockIsSetBack by an hour: nobody waits for the old time to come back, and rates hold as
+// before.
 func TestTheClockIsSetBack(t *testing.T) {
 	l := newLab(t)
 	const rate = 100_000

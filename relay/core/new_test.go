@@ -8,8 +8,8 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// TestNothingStartsHalfConfigured: what a core is not told is not taken for leave. An
-// open relay without a policy would reach everything.
+// TestNothingStartsHalfConfigured: a missing setting is not taken as permission. An open relay
+// without a policy would reach everything.
 func TestNothingStartsHalfConfigured(t *testing.T) {
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
 	if err != nil {

@@ -6,42 +6,41 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// Event is what happened to a seat's client, to explain later why a call did
-// not come about. Nothing is told of what the packet path does, nor of clients that
-// name no appointment.
+// Event describes what happened to a seat's client, to explain later why a call failed. There are
+// no events for the packet path, nor for clients that name no appointment.
 type Event struct {
 	Kind              EventKind
 	Appointment, Seat string
 	Client            FiveTuple
-	// Proven says that the credential was right. Else anybody may have named the seat.
+	// Proven means that the credential was right. Otherwise anybody may have named the seat.
 	Proven bool
-	Method stun.Method    // Refused: what was asked for
-	Code   stun.ErrorCode // Refused
-	// Reason of a refusal is the Limit or the Authentication, where one is the reason;
-	// of an end it is one of the Ended constants.
+	Method stun.Method    // of the refused request
+	Code   stun.ErrorCode // of its answer
+	// Reason of a refusal is the Limit or the Authentication result that caused it, if one did. The
+	// reason of an end is one of the Ended constants.
 	Reason  string
 	Traffic Traffic // Ended
 }
 
-// EventKind is what happened.
+// EventKind is the kind of an Event.
 type EventKind uint8
 
 // The kinds.
 const (
 	Granted   EventKind = iota // an allocation
-	Permitted                  // a relayed address that is a client's, for the first time
+	Permitted                  // a partner's relayed address, for the first time
 	Refused
 	Ended // an allocation
 )
 
-// Why an allocation ended.
+// Reasons for the end of an allocation.
 const (
 	EndedByClient  = "released"     // Refresh with a lifetime of zero
 	EndedByTime    = "expired"      // it was not refreshed
-	EndedByLimit   = "max_session"  // it lived for as long as any may
-	EndedByStream  = "stream_lost"  // its connection ended
+	EndedByLimit   = "max_session"  // it reached its longest life
+	EndedByStream  = "stream_lost"  // its connection was lost
 	EndedByRevoke  = "revoked"      // see Core.Revoke
-	EndedForOther  = "made_room"    // it was idle, and its seat wanted another
+	EndedForOther  = "made_room"    // it was idle, and its seat needed another
 	EndedByTheStop = "server_stops" // see Core.Close
 )
 
@@ -53,7 +52,7 @@ type Held struct {
 	Seat    string
 	Client  FiveTuple
 	Created time.Time
-	// Permitted says that it may reach another client's relayed address.
+	// Permitted means that it may reach another client's relayed address.
 	Permitted bool
 	Traffic   Traffic
 }
@@ -74,20 +73,22 @@ func (c *Core) Held(now time.Time, appointment string) (list []Held) {
 	return list
 }
 
-// observe tells of what happened to an allocation.
+// observe reports what happened to an allocation.
 func (c *Core) observe(kind EventKind, a *allocation, reason string) {
 	if c.config.Observe == nil {
 		return
 	}
-	e := Event{Kind: kind, Appointment: a.appointment.name, Seat: a.seat, Client: a.tuple, Proven: true, Reason: reason}
+	e := Event{
+		Kind: kind, Appointment: a.appointment.name, Seat: a.seat, Client: a.tuple,
+		Proven: true, Reason: reason,
+	}
 	if kind == Ended {
 		e.Traffic = a.traffic()
 	}
 	c.config.Observe(e)
 }
 
-// observeRefusal tells of an error that is about to be answered, where the request says
-// whose it is.
+// observeRefusal reports an error that is about to be answered, if the request names its seat.
 func (c *Core) observeRefusal(from FiveTuple, f failure, reason string) {
 	r := &c.request
 	if c.config.Observe == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// observed returns a lab that notes its events in short.
+// observed returns a lab that records its events in a short form.
 func observed(t *testing.T, change func(*Config)) (l *lab, next func() []string) {
 	t.Helper()
 	l = newLab(t)
@@ -23,9 +23,11 @@ func observed(t *testing.T, change func(*Config)) (l *lab, next func() []string)
 		case Permitted:
 			events = append(events, e.Seat+" permitted")
 		case Ended:
-			events = append(events, fmt.Sprintf("%s ended %s after %d", e.Seat, e.Reason, e.Traffic.Sent.Media))
+			events = append(events, fmt.Sprintf("%s ended %s after %d", e.Seat, e.Reason,
+				e.Traffic.Sent.Media))
 		case Refused:
-			events = append(events, fmt.Sprintf("%s %s %d %s %v", e.Seat, e.Method, e.Code, e.Reason, e.Proven))
+			events = append(events, fmt.Sprintf("%s %s %d %s %v", e.Seat, e.Method, e.Code, e.Reason,
+				e.Proven))
 		}
 		if e.Appointment != id("x") {
 			t.Errorf("an event of %q", e.Appointment)
@@ -38,8 +40,8 @@ func observed(t *testing.T, change func(*Config)) (l *lab, next func() []string)
 	return l, func() []string { defer func() { events = nil }(); return events }
 }
 
-// TestEventsAreTold, each once and with its reason, of those who name an appointment.
-func TestEventsAreTold(t *testing.T) {
+// TestEventsAreReported, each once and with its reason, for clients that name an appointment.
+func TestEventsAreReported(t *testing.T) {
 	l, next := observed(t, func(c *Config) { c.Limits.PerSeat = 2 })
 	want := func(what string, events ...string) {
 		t.Helper()
@@ -47,7 +49,8 @@ func TestEventsAreTold(t *testing.T) {
 			t.Errorf("%s: %q, want %q", what, got, events)
 		}
 	}
-	doctor, patient := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	doctor := l.allocated("198.51.100.1:1000", "x", "doctor")
+	patient := l.allocated("198.51.100.2:1000", "x", "patient")
 	want("allocations, whose first request is anonymous", "doctor granted", "patient granted")
 	again := doctor.build(stun.MethodAllocate, requestedTransport(protocolUDP))
 	doctor.ask(again)
@@ -60,7 +63,8 @@ func TestEventsAreTold(t *testing.T) {
 	other := l.allocated("198.51.100.2:1006", "x", "patient")
 	other.permit(netip.AddrPortFrom(relayed, 22))
 	other.ok(stun.MethodRefresh, lifetime(0))
-	want("a permission that names another port of the partner's address", "patient granted", "patient permitted", "patient ended released after 0")
+	want("a permission that names another port of the partner's address", "patient granted",
+		"patient permitted", "patient ended released after 0")
 	doctor.refused(stun.MethodCreatePermission, xorPeer(netip.MustParseAddrPort("203.0.113.5:5000")))
 	want("a stranger", "doctor CreatePermission 403  true")
 
@@ -107,10 +111,11 @@ func TestEventsAreTold(t *testing.T) {
 	want("the longest life", "doctor granted", "doctor ended max_session after 0")
 }
 
-// TestTrafficIsToldApart: checks, answers and media, of who sent them.
-func TestTrafficIsToldApart(t *testing.T) {
+// TestTrafficIsCountedByKind: checks, answers and media, each for its sender.
+func TestTrafficIsCountedByKind(t *testing.T) {
 	l := newLab(t)
-	doctor, patient := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+	doctor := l.allocated("198.51.100.1:1000", "x", "doctor")
+	patient := l.allocated("198.51.100.2:1000", "x", "patient")
 	l.allocated("198.51.100.3:1000", "y", "patient")
 	doctor.bind(0x4000, patient.relayed)
 	check, answer := "\x00\x01....", "\x01\x01.."
@@ -128,7 +133,8 @@ func TestTrafficIsToldApart(t *testing.T) {
 	}
 	want := Flow{Checks: 6, Media: 12, Last: l.now, FirstMedia: first, LastMedia: l.now}
 	got := held[0].Traffic.Sent
-	if got.Last.Equal(want.Last) && got.FirstMedia.Equal(want.FirstMedia) && got.LastMedia.Equal(want.LastMedia) {
+	if got.Last.Equal(want.Last) && got.FirstMedia.Equal(want.FirstMedia) &&
+		got.LastMedia.Equal(want.LastMedia) {
 		got.Last, got.FirstMedia, got.LastMedia = want.Last, want.FirstMedia, want.LastMedia
 	}
 	if got != want {

@@ -11,8 +11,8 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// openLab is an open relay whose sockets are a map, on a host with the address
-// relayed; its peers are those of 203.0.113.0/24.
+// openLab is an open relay whose sockets are a map, on a host with the address relayed. Its peers
+// are in 203.0.113.0/24.
 func openLab(t testing.TB) (*lab, map[netip.AddrPort]bool) {
 	t.Helper()
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
@@ -98,16 +98,16 @@ func TestOpenRelayReachesPeersOutside(t *testing.T) {
 	}
 }
 
-// TestOpenRelayJudgesEveryWay that a peer may be named: CreatePermission by the address,
-// which is all that a permission is for, and whatever carries data by the port too.
+// TestOpenRelayJudgesEveryWay to name a peer: CreatePermission by the address, which is all that a
+// permission covers, and everything that carries data also by the port.
 func TestOpenRelayJudgesEveryWay(t *testing.T) {
 	l, _ := openLab(t)
 	a := l.allocated("198.51.100.1:1000", "x", "doctor")
 	a.bind(0x4000, netip.MustParseAddrPort("203.0.113.5:5000"))
 	for peer, want := range map[string]int{
 		"10.0.0.1:5000": 403, "203.0.112.5:5000": 403,
-		"203.0.113.5:22": 0, "203.0.113.5:0": 0, // a port of an address that is permitted
-		"192.0.2.1:5000": 0, "192.0.2.1:0": 0, // the address of relayed addresses; nobody holds these
+		"203.0.113.5:22": 0, "203.0.113.5:0": 0, // ports of a permitted address
+		"192.0.2.1:5000": 0, "192.0.2.1:0": 0, // the relay's own address; nobody holds these ports
 	} {
 		addr := netip.MustParseAddrPort(peer)
 		if code := a.refused(stun.MethodCreatePermission, xorPeer(addr)); code != want {
@@ -121,12 +121,13 @@ func TestOpenRelayJudgesEveryWay(t *testing.T) {
 	}
 }
 
-// TestOpenRelayKeepsRelayedToRelayedInside, in one appointment and across two, and
-// needs both sides' permission for it.
+// TestOpenRelayKeepsRelayedToRelayedInside, within one appointment and across two, and needs the
+// permission of both sides.
 func TestOpenRelayKeepsRelayedToRelayedInside(t *testing.T) {
 	for _, appointment := range []string{"x", "y"} {
 		l, _ := openLab(t)
-		a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", appointment, "patient")
+		a := l.allocated("198.51.100.1:1000", "x", "doctor")
+		b := l.allocated("198.51.100.2:1000", appointment, "patient")
 		a.bind(0x4000, b.relayed)
 		l.dropped(a.channelData(0x4000, "b does not permit"))
 		b.permit(a.relayed)
@@ -135,7 +136,7 @@ func TestOpenRelayKeepsRelayedToRelayedInside(t *testing.T) {
 		b.bind(0x4001, a.relayed)
 		to, out = b.channelData(0x4001, "back")
 		a.delivered(0x4000, "back", to, out)
-		// With b gone, its address is the appliance's own and nobody's.
+		// Once b is gone, its address belongs to nobody but the appliance.
 		b.ok(stun.MethodRefresh, lifetime(0))
 		l.dropped(a.channelData(0x4000, "to the appliance itself"))
 		l.dropped(a.send(b.relayed, "likewise"))
@@ -158,7 +159,7 @@ func TestOpenRelayUsesEveryPortThatCanBeBound(t *testing.T) {
 	}
 }
 
-// Relayed addresses of the family that was asked for, and peers of that family alone.
+// Relayed addresses have the requested family, and reach only peers of that family.
 func TestRelayedAddressFamilies(t *testing.T) {
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
 	if err != nil {
@@ -167,7 +168,9 @@ func TestRelayedAddressFamilies(t *testing.T) {
 	six := netip.MustParseAddr("2001:db8::1")
 	l := newLabWith(t, Config{RelayedIPv4: relayed, RelayedIPv6: six}, keys)
 	family := func(f byte) stun.Setter { return raw{stun.AttrRequestedAddressFamily, []byte{f, 0, 0, 0}} }
-	a, b, c := l.peer("[2001:db8::9]:1", "x", "doctor"), l.peer("198.51.100.1:1", "x", "patient"), l.peer("198.51.100.1:2", "x", "patient")
+	a := l.peer("[2001:db8::9]:1", "x", "doctor")
+	b := l.peer("198.51.100.1:1", "x", "patient")
+	c := l.peer("198.51.100.1:2", "x", "patient")
 	a.allocate(family(familyIPv6))
 	b.allocate(family(familyIPv6))
 	c.allocate(family(familyIPv4))
@@ -182,9 +185,10 @@ func TestRelayedAddressFamilies(t *testing.T) {
 		t.Errorf("a peer of the other family: %d, want 443", code)
 	}
 
-	// Both at once are not given out; the client is told which one it lacks.
+	// Only one family is allocated; the answer names the missing one.
 	d := l.peer("198.51.100.1:3", "x", "patient")
-	answer := d.ok(stun.MethodAllocate, requestedTransport(protocolUDP), raw{attrAdditionalAddressFamily, []byte{familyIPv6, 0, 0, 0}})
+	answer := d.ok(stun.MethodAllocate, requestedTransport(protocolUDP),
+		raw{attrAdditionalAddressFamily, []byte{familyIPv6, 0, 0, 0}})
 	if got := text(t, answer, attrAddressErrorCode); got != "\x02\x00\x04\x28" {
 		t.Errorf("ADDRESS-ERROR-CODE is %x", got)
 	}

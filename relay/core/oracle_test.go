@@ -14,8 +14,8 @@ import (
 	"github.com/pion/turn/v4"
 )
 
-// oracle is pion's TURN server on loopback, with sockets and its own clock. It is
-// asked only where it is right; what it gets wrong is in the other tests here.
+// oracle is pion's TURN server on loopback, with sockets and its own clock. It is used only where
+// it is right; other tests here cover what it gets wrong.
 type oracle struct {
 	testing.TB
 	address net.Addr
@@ -55,7 +55,7 @@ type twin struct {
 	socket     net.Conn
 	theirNonce string
 	theirs     netip.AddrPort // relayed address there
-	bound      map[uint16]int // channel -> index of the twin it leads to
+	bound      map[uint16]int // channel -> index of the twin that it leads to
 }
 
 func (o oracle) read(socket net.Conn) []byte {
@@ -103,10 +103,11 @@ func TestRandomRequestsAgainstPion(t *testing.T) {
 		}
 		defer socket.Close()
 		p := l.peer(socket.LocalAddr().String(), "x", "doctor")
-		p.credential = l.mint("x", "doctor", i, 8*time.Hour) // another user each
+		p.credential = l.mint("x", "doctor", i, 8*time.Hour) // a different user each
 		tw := &twin{peer: p, index: i, socket: socket, bound: map[uint16]int{}}
-		p.build(stun.MethodAllocate) // takes the core's nonce
-		challenge := o.ask(socket, build(t, stun.MethodAllocate, stun.ClassRequest, requestedTransport(protocolUDP)))
+		p.build(stun.MethodAllocate) // gets the core's nonce
+		challenge := o.ask(socket, build(t, stun.MethodAllocate, stun.ClassRequest,
+			requestedTransport(protocolUDP)))
 		if code := errorCode(t, challenge); code != 401 {
 			t.Fatalf("pion's challenge: %d", code)
 		}
@@ -117,14 +118,17 @@ func TestRandomRequestsAgainstPion(t *testing.T) {
 	counts := map[string]int{}
 	for i := range 3000 {
 		if i%100 == 0 {
-			clear(l.requests.buckets[:]) // pion has no bound
+			clear(l.requests.buckets[:]) // pion has no such budget
 		}
 		from, toIndex := twins[random.IntN(len(twins))], random.IntN(len(twins))
 		to := twins[toIndex]
 		method, setters, theirSetters := stun.MethodBinding, []stun.Setter(nil), []stun.Setter(nil)
-		both := func(s ...stun.Setter) { setters, theirSetters = append(setters, s...), append(theirSetters, s...) }
+		both := func(s ...stun.Setter) {
+			setters, theirSetters = append(setters, s...), append(theirSetters, s...)
+		}
 		peerOf := func() bool { // the partner, by its address on each server
-			setters, theirSetters = append(setters, xorPeer(to.relayed)), append(theirSetters, xorPeer(to.theirs))
+			setters = append(setters, xorPeer(to.relayed))
+			theirSetters = append(theirSetters, xorPeer(to.theirs))
 			return to.relayed.IsValid()
 		}
 		switch random.IntN(12) {
@@ -149,7 +153,7 @@ func TestRandomRequestsAgainstPion(t *testing.T) {
 			}
 		case 6, 7, 8:
 			method = stun.MethodChannelBind
-			number := uint16(0x4000 + random.IntN(4)) // pion accepts lower ones at times
+			number := uint16(0x4000 + random.IntN(4)) // pion sometimes accepts lower ones
 			both(channelNumber(number))
 			if !peerOf() {
 				continue
@@ -169,7 +173,8 @@ func TestRandomRequestsAgainstPion(t *testing.T) {
 			ours = from.request(method, setters...)
 			there := *from.peer
 			there.nonce = from.theirNonce
-			theirs = o.ask(from.socket, build(t, method, stun.ClassRequest, append(theirSetters, there.signature()...)...))
+			theirs = o.ask(from.socket, build(t, method, stun.ClassRequest,
+				append(theirSetters, there.signature()...)...))
 		}
 		code := errorCode(t, ours)
 		if theirCode := errorCode(t, theirs); code != theirCode {
@@ -185,8 +190,10 @@ func TestRandomRequestsAgainstPion(t *testing.T) {
 			if (err1 == nil) != (err2 == nil) || kind == stun.AttrLifetime && !slices.Equal(here, there) {
 				t.Fatalf("%v: %v is %x here, %x there", method, kind, here, there)
 			}
-			if kind == stun.AttrXORMappedAddress && err1 == nil && xorAddr(t, ours, kind) != xorAddr(t, theirs, kind) {
-				t.Fatalf("%v: mapped to %v here, %v there", method, xorAddr(t, ours, kind), xorAddr(t, theirs, kind))
+			if kind == stun.AttrXORMappedAddress && err1 == nil &&
+				xorAddr(t, ours, kind) != xorAddr(t, theirs, kind) {
+				t.Fatalf("%v: mapped to %v here, %v there", method, xorAddr(t, ours, kind),
+					xorAddr(t, theirs, kind))
 			}
 		}
 		switch method {
@@ -199,7 +206,8 @@ func TestRandomRequestsAgainstPion(t *testing.T) {
 		}
 	}
 	t.Logf("compared: %v", counts)
-	for _, kind := range []string{"data", "Allocate 0", "Allocate 437", "Refresh 0", "CreatePermission 0", "ChannelBind 0", "ChannelBind 400", "Binding 0"} {
+	for _, kind := range []string{"data", "Allocate 0", "Allocate 437", "Refresh 0",
+		"CreatePermission 0", "ChannelBind 0", "ChannelBind 400", "Binding 0"} {
 		if counts[kind] == 0 {
 			t.Errorf("%s never came up", kind)
 		}
@@ -210,8 +218,8 @@ func requestOf(t *testing.T, setters []stun.Setter) *stun.Message {
 	return build(t, stun.MethodChannelBind, stun.ClassRequest, setters...)
 }
 
-// data sends the same data both ways if the core forwards it, and compares what
-// arrives. It returns how often it did.
+// data sends the same data to both servers, if the core forwards it, and compares what arrives. It
+// returns how often it did.
 func data(t *testing.T, o oracle, random *rand.Rand, from, to *twin) int {
 	t.Helper()
 	if !from.relayed.IsValid() || !to.relayed.IsValid() {
@@ -221,14 +229,16 @@ func data(t *testing.T, o oracle, random *rand.Rand, from, to *twin) int {
 	packet := func(relayed netip.AddrPort) []byte {
 		for number, index := range from.bound {
 			if index == to.index {
-				return append([]byte{byte(number >> 8), byte(number), byte(len(payload) >> 8), byte(len(payload))}, payload...)
+				header := []byte{byte(number >> 8), byte(number), byte(len(payload) >> 8), byte(len(payload))}
+				return append(header, payload...)
 			}
 		}
-		return build(t, stun.MethodSend, stun.ClassIndication, xorPeer(relayed), raw{stun.AttrData, []byte(payload)}).Raw
+		return build(t, stun.MethodSend, stun.ClassIndication, xorPeer(relayed),
+			raw{stun.AttrData, []byte(payload)}).Raw
 	}
 	target, out := from.raw(packet(to.relayed))
 	if len(out) == 0 {
-		return 0 // pion's silence would have to be waited for
+		return 0 // confirming pion's silence would take a timeout
 	}
 	if target != to.tuple {
 		t.Fatalf("data for %v went to %v", to.tuple.Client, target.Client)

@@ -8,8 +8,8 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// createPermission installs or refreshes permissions, all of those asked for or
-// none (RFC 8656, section 10.2).
+// createPermission installs or refreshes permissions: all that were requested, or none (RFC 8656,
+// section 10.2).
 func (c *Core) createPermission(from FiveTuple, held *allocation) []byte {
 	r := &c.request
 	if len(r.peers) == 0 {
@@ -41,10 +41,10 @@ func (c *Core) permit(a *allocation, peer netip.Addr) {
 	c.routeInbound(a, peer, until)
 }
 
-// judgeAddr decides whether an allocation may have a permission for an address. A
-// permission covers every port of it (RFC 8656, sections 9 and 10.1), so the answer never
-// depends on the port: Firefox asks once for each address, with whatever port comes
-// first, and takes a refusal as final. Where data may go is for judge to say.
+// judgeAddr decides whether an allocation may have a permission for an address. A permission covers
+// every port (RFC 8656, sections 9 and 10.1), so the answer must not depend on the port: Firefox
+// asks once per address, with whatever port comes first, and treats a refusal as final. judge
+// decides where data may go.
 func (c *Core) judgeAddr(a *allocation, peer netip.Addr) *failure {
 	switch {
 	case peer.Is4() != a.relayed.Addr().Is4():
@@ -57,23 +57,23 @@ func (c *Core) judgeAddr(a *allocation, peer netip.Addr) *failure {
 	return &errForbidden
 }
 
-// judge decides whether an allocation may send to a peer. In the paired relay that is a
-// relayed address of the same appointment: one that nobody holds and one that another
-// appointment holds look the same. The open relay also reaches what its policy permits.
+// judge decides whether an allocation may send to a peer. In the paired relay, the peer must be a
+// relayed address of the same appointment; a free address and one of another appointment get the
+// same answer. The open relay also reaches peers that its policy permits.
 func (c *Core) judge(a *allocation, peer netip.AddrPort) *failure {
 	switch {
 	case peer.Addr().Is4() != a.relayed.Addr().Is4():
 		return &errFamilyMismatch
 	case a.appointment.space.relayed[peer] != nil:
 		return nil
-	case c.config.Open != nil && peer.Port() >= c.config.Open.MinPeerPort && c.config.Open.Permits(peer.Addr()):
+	case c.config.Open != nil && peer.Port() >= c.config.Open.MinPeerPort &&
+		c.config.Open.Permits(peer.Addr()):
 		return nil
 	}
 	return &errForbidden
 }
 
-// room reports whether the permissions for peers fit, after dropping those that
-// are over.
+// room reports whether permissions for peers fit, after dropping expired ones.
 func (c *Core) room(a *allocation, peers []netip.AddrPort) bool {
 	a.permissions = slices.DeleteFunc(a.permissions, func(p permission) bool {
 		over := !c.now.Before(p.until)

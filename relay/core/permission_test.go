@@ -39,9 +39,9 @@ func TestPermissionsAreInstalledAllOrNone(t *testing.T) {
 	}
 }
 
-// TestAPermissionIsForAnAddress (RFC 8656, sections 9 and 10.1): as Firefox, which sends
-// only indications, asks once for each address with the port of whichever candidate came
-// first, and refreshes with that port though nobody holds it any more.
+// TestAPermissionIsForAnAddress (RFC 8656, sections 9 and 10.1): Firefox, which sends only
+// indications, asks once for each address, with the port of whichever candidate came first, and
+// refreshes with that port even when nobody holds it any more.
 func TestAPermissionIsForAnAddress(t *testing.T) {
 	for name, lab := range map[string]func() *lab{
 		"paired": func() *lab { return newLab(t) },
@@ -49,7 +49,8 @@ func TestAPermissionIsForAnAddress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := lab()
-			a, b := l.allocated("198.51.100.1:1000", "x", "doctor"), l.allocated("198.51.100.2:1000", "x", "patient")
+			a := l.allocated("198.51.100.1:1000", "x", "doctor")
+			b := l.allocated("198.51.100.2:1000", "x", "patient")
 			gone := l.allocated("198.51.100.2:1001", "x", "patient")
 			gone.ok(stun.MethodRefresh, lifetime(0))
 			for _, other := range []uint16{0, 22, 5000, gone.relayed.Port()} {
@@ -74,8 +75,8 @@ func TestAPermissionIsForAnAddress(t *testing.T) {
 	}
 }
 
-// TestLimitsOfPermissionsAndChannels: 32 addresses, however they are asked for, with any
-// number of ports; and 32 channels.
+// TestLimitsOfPermissionsAndChannels: 32 addresses, however they are requested and with any number
+// of ports; and 32 channels.
 func TestLimitsOfPermissionsAndChannels(t *testing.T) {
 	l, _ := openLab(t)
 	a := l.allocated("198.51.100.1:1000", "x", "doctor")
@@ -85,7 +86,7 @@ func TestLimitsOfPermissionsAndChannels(t *testing.T) {
 	for i := range maxPermissions - 1 {
 		a.permit(peer(i))
 	}
-	last := peer(maxPermissions - 1) // an address that is named twice counts once
+	last := peer(maxPermissions - 1) // an address named twice counts once
 	a.ok(stun.MethodCreatePermission, xorPeer(last), xorPeer(netip.AddrPortFrom(last.Addr(), 6000)))
 	full := func(name string) {
 		t.Helper()
@@ -109,18 +110,19 @@ func TestLimitsOfPermissionsAndChannels(t *testing.T) {
 	a.bind(0x4000, peer(1))
 	full("after refreshes")
 	l.now = l.now.Add(permissionLifetime)
-	a.permit(peer(100)) // the others are over
+	a.permit(peer(100)) // the others have expired
 
 	b := l.allocated("198.51.100.2:1000", "x", "patient")
 	for i := range maxChannels {
 		b.bind(uint16(firstChannel+i), peer(i))
 	}
-	for name, other := range map[string]netip.AddrPort{"a new peer": peer(100), "another port of one": netip.AddrPortFrom(peer(0).Addr(), 6000)} {
+	for name, other := range map[string]netip.AddrPort{"a new peer": peer(100),
+		"another port of one": netip.AddrPortFrom(peer(0).Addr(), 6000)} {
 		if code := b.refused(stun.MethodChannelBind, channelNumber(0x5000), xorPeer(other)); code != 508 {
 			t.Errorf("one channel more, to %s: %d, want 508", name, code)
 		}
 	}
-	b.bind(firstChannel, peer(0)) // refreshing one is no other
+	b.bind(firstChannel, peer(0)) // a refresh adds none
 	b.ok(stun.MethodRefresh, lifetime(3600))
 	l.now = l.now.Add(channelLifetime - time.Second)
 	if code := b.refused(stun.MethodChannelBind, channelNumber(0x5000), xorPeer(peer(100))); code != 508 {
@@ -130,8 +132,8 @@ func TestLimitsOfPermissionsAndChannels(t *testing.T) {
 	b.bind(0x5000, peer(100))
 }
 
-// TestAnotherSpellingIsAnotherPeer: what carries an IPv4 address is an IPv6 address, of
-// the other family than the one it carries, and no relayed address.
+// TestAnotherSpellingIsAnotherPeer: an IPv6 address that embeds an IPv4 address has the IPv6
+// family, and is not a relayed address.
 func TestAnotherSpellingIsAnotherPeer(t *testing.T) {
 	keys, err := credential.NewKeyring([]byte("the secret of all tests"))
 	if err != nil {
@@ -144,14 +146,15 @@ func TestAnotherSpellingIsAnotherPeer(t *testing.T) {
 	for name, l := range map[string]*lab{"paired": paired, "open": open} {
 		v6 := raw{stun.AttrRequestedAddressFamily, []byte{familyIPv6, 0, 0, 0}}
 		partner := l.allocated("198.51.100.2:1000", "x", "patient")
-		four, sixes := l.allocated("198.51.100.1:1000", "x", "doctor"), l.peer("198.51.100.1:1001", "x", "doctor")
+		four := l.allocated("198.51.100.1:1000", "x", "doctor")
+		sixes := l.peer("198.51.100.1:1001", "x", "doctor")
 		sixes.allocate(v6)
 		targets := []netip.AddrPort{partner.relayed}
 		if l == open {
 			targets = append(targets, netip.MustParseAddrPort("203.0.113.5:5000"))
 		}
 		for _, target := range targets {
-			four.permit(target) // in plain IPv4 it may be reached
+			four.permit(target) // as plain IPv4 it may be reached
 			partner.permit(four.relayed)
 			v4 := target.Addr().As4()
 			for _, prefix := range [][16]byte{

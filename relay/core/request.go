@@ -16,28 +16,28 @@ const (
 	integritySize   = attributeHeader + 20
 )
 
-// Attributes that pion/stun has no name for, of RFC 8656 (section 18) but for one.
+// Attributes of RFC 8656 (section 18), and one of RFC 5780, that pion/stun has no names for.
 const (
 	attrAdditionalAddressFamily stun.AttrType = 0x8000
 	attrAddressErrorCode        stun.AttrType = 0x8001
 	attrResponsePort            stun.AttrType = 0x0027 // RFC 5780, section 7.5
 )
 
-// maxUnknown is how many unknown attributes a 420 names. Each is compared with those
-// before, and a message has room for hundreds.
+// maxUnknown is how many unknown attributes a 420 lists. Each is compared with those before it, and
+// a message has room for hundreds.
 const maxUnknown = 16
 
-// request is a decoded message: what stands before MESSAGE-INTEGRITY, or all of
-// it where there is none. Fields of absent attributes have their zero value; of
-// an attribute that is repeated the first counts (RFC 8489, section 14).
+// request is a decoded message up to MESSAGE-INTEGRITY, or all of it if there is none. Fields of
+// absent attributes are zero; of a repeated attribute, only the first counts (RFC 8489, section
+// 14).
 type request struct {
-	message stun.Message // its Raw is the bytes that came in
+	message stun.Message // its Raw holds the received bytes
 	kind    stun.MessageType
 	id      [stun.TransactionIDSize]byte
 
 	username, realm, nonce string
-	integrity              bool // MESSAGE-INTEGRITY is there
-	fingerprint            bool // FINGERPRINT is there, and right
+	integrity              bool // MESSAGE-INTEGRITY is present
+	fingerprint            bool // FINGERPRINT is present and correct
 
 	peers       []netip.AddrPort // XOR-PEER-ADDRESS, in order
 	data        []byte
@@ -53,21 +53,21 @@ type request struct {
 	family, additional byte            // REQUESTED- and ADDITIONAL-ADDRESS-FAMILY
 	change             byte            // CHANGE-REQUEST's flags, see changeIP
 	responsePort       uint16          // RESPONSE-PORT
-	discovery          []stun.AttrType // which of these two are there
+	discovery          []stun.AttrType // which of these two are present
 
-	badCredentials bool            // an attribute of authentication has a form it cannot have
-	malformed      bool            // another one that we know
+	badCredentials bool            // an authentication attribute is malformed
+	malformed      bool            // another known attribute is malformed
 	unknown        []stun.AttrType // comprehension-required ones
 
-	// Set by authentication; without a key the request is nobody's.
+	// Set by authentication. A request without a key is unauthenticated.
 	authentication Authentication
 	key            stun.MessageIntegrity
 	identity       credential.Identity
 }
 
-// decode reads a whole STUN message. It returns false for what gets no answer: what
-// is not STUN, no request that is served nor a Send (RFC 8489, section 6.3), or has a
-// wrong FINGERPRINT. The request refers to in.
+// decode reads a whole STUN message. It returns false for what gets no answer: anything that is not
+// STUN or not served (RFC 8489, section 6.3), or that has a wrong FINGERPRINT. The request keeps
+// references to in.
 func (r *request) decode(in []byte) bool {
 	if len(in) < headerSize || len(in) > MaxMessage || in[0]&0xC0 != 0 || len(in)%4 != 0 ||
 		int(binary.BigEndian.Uint16(in[2:])) != len(in)-headerSize {
@@ -92,13 +92,13 @@ func (r *request) decode(in []byte) bool {
 	for i, a := range r.message.Attributes {
 		switch {
 		case a.Type == stun.AttrFingerprint:
-			// It must be the last, wherever MESSAGE-INTEGRITY stands.
+			// FINGERPRINT must be last, wherever MESSAGE-INTEGRITY is.
 			if i != len(r.message.Attributes)-1 || stun.Fingerprint.Check(&r.message) != nil {
 				return false
 			}
 			r.fingerprint = true
 		case r.integrity:
-			// RFC 8489, section 14.5: nothing else counts behind it.
+			// RFC 8489, section 14.5: attributes after it are ignored.
 		case a.Type == stun.AttrMessageIntegrity:
 			r.integrity = true
 			r.badCredentials = r.badCredentials || len(a.Value)+attributeHeader != integritySize
@@ -117,8 +117,8 @@ func (r *request) decode(in []byte) bool {
 	return true
 }
 
-// take notes one attribute and reports whether it is well-formed. One that is held
-// already is not looked at, whatever its form.
+// take records one attribute and reports whether it is well-formed. A repeated attribute is
+// ignored, even if it is malformed.
 func (r *request) take(a stun.RawAttribute) bool {
 	v := a.Value
 	switch a.Type {
@@ -128,7 +128,7 @@ func (r *request) take(a stun.RawAttribute) bool {
 		return takeText(&r.realm, v, 763)
 	case stun.AttrNonce:
 		return takeText(&r.nonce, v, 763)
-	case stun.AttrXORPeerAddress: // each counts
+	case stun.AttrXORPeerAddress: // may be repeated
 		peer, ok := parseXORAddress(v, r.id)
 		r.peers = append(r.peers, peer)
 		return ok
@@ -185,8 +185,8 @@ func (r *request) take(a stun.RawAttribute) bool {
 	return true
 }
 
-func takeText(field *string, value []byte, most int) bool {
-	if *field == "" && len(value) <= most {
+func takeText(field *string, value []byte, limit int) bool {
+	if *field == "" && len(value) <= limit {
 		*field = string(value)
 	}
 	return *field != ""
@@ -223,7 +223,9 @@ func parseXORAddress(v []byte, id [stun.TransactionIDSize]byte) (netip.AddrPort,
 }
 
 // appendXORAddress writes an XOR-...-ADDRESS attribute with its header.
-func appendXORAddress(b []byte, kind stun.AttrType, id [stun.TransactionIDSize]byte, addr netip.AddrPort) []byte {
+func appendXORAddress(
+	b []byte, kind stun.AttrType, id [stun.TransactionIDSize]byte, addr netip.AddrPort,
+) []byte {
 	ip := addr.Addr().As16()
 	value, family := ip[:], byte(familyIPv6)
 	if addr.Addr().Is4() {

@@ -9,25 +9,25 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// route is where the data plane sends what comes in under its key. It never
-// changes; whatever alters the way makes a new one.
+// route is where the data plane forwards packets that match its key. It is immutable; changes
+// replace it.
 type route struct {
 	to FiveTuple
-	// from is the sender's relayed address, which the target knows it by.
+	// from is the sender's relayed address, by which the target knows it.
 	from netip.AddrPort
-	// until is when the sender's channel or the target's permission is over.
+	// until is when the sender's channel or the target's permission expires.
 	until time.Time
-	// channel is the target's number for the sender, until channelUntil; without
-	// one it gets Data indications. A peer outside gets the data alone.
+	// channel is the target's number for the sender, until channelUntil. Without one, the target
+	// gets Data indications; a peer outside gets plain data.
 	channel      uint16
 	channelUntil time.Time
-	// meter is that of the allocation which pays for the data, shared that of its
-	// appointment, and target that of an allocation which gets the data unpaid.
+	// meter belongs to the allocation that is charged for the data, shared to its appointment, and
+	// target to an allocation that receives the data without being charged.
 	meter, shared, target *meter
 }
 
-// routeKey is what is known of a packet: a client and its channel or, in the open
-// relay, a peer and the relayed address that it sent to.
+// routeKey identifies a packet's route: a client and its channel or, in the open relay, a peer and
+// the relayed address that it sent to.
 type routeKey struct {
 	client FiveTuple
 	number uint16
@@ -35,18 +35,18 @@ type routeKey struct {
 
 func outbound(ch *channel) routeKey { return routeKey{ch.owner.tuple, ch.number} }
 
-// inbound is the key of what a peer sends to an allocation. Port zero stands for
-// all ports of its address, which a permission covers.
+// inbound is the key of packets from a peer to an allocation. Port zero stands for all ports of the
+// peer's address, since a permission covers them all.
 func inbound(a *allocation, peer netip.AddrPort) routeKey {
 	return routeKey{client: outside(a, peer)}
 }
 
-// outside names a peer that is no client.
+// outside returns the tuple of a peer that is not a client.
 func outside(a *allocation, peer netip.AddrPort) FiveTuple {
 	return FiveTuple{Client: peer, Server: a.relayed, Transport: Relayed}
 }
 
-// reroute derives the routes of one channel from the state of both ends.
+// reroute derives a channel's routes from the state of both ends.
 func (c *Core) reroute(ch *channel) {
 	a := ch.owner
 	if target := a.appointment.space.relayed[ch.peer]; target != nil {
@@ -55,7 +55,10 @@ func (c *Core) reroute(ch *channel) {
 			c.routes.Delete(outbound(ch))
 			return
 		}
-		r := &route{to: target.tuple, from: a.relayed, until: earlier(ch.expires, until), meter: &a.sent, shared: &a.appointment.meter, target: &target.received}
+		r := &route{
+			to: target.tuple, from: a.relayed, until: earlier(ch.expires, until),
+			meter: &a.sent, shared: &a.appointment.meter, target: &target.received,
+		}
 		if back := target.channelTo(a.relayed); back != nil {
 			r.channel, r.channelUntil = back.number, back.expires
 		}
@@ -66,25 +69,28 @@ func (c *Core) reroute(ch *channel) {
 		c.routes.Delete(outbound(ch))
 		return
 	}
-	c.routes.Store(outbound(ch), &route{to: outside(a, ch.peer), until: ch.expires, meter: &a.sent, shared: &a.appointment.meter})
+	c.routes.Store(outbound(ch), &route{
+		to: outside(a, ch.peer), until: ch.expires, meter: &a.sent, shared: &a.appointment.meter,
+	})
 	c.routes.Store(inbound(a, ch.peer), &route{
-		to: a.tuple, until: a.permitted(ch.peer.Addr()), channel: ch.number, channelUntil: ch.expires,
+		to: a.tuple, until: a.permitted(ch.peer.Addr()),
+		channel: ch.number, channelUntil: ch.expires,
 		meter: &a.received, shared: &a.appointment.meter,
 	})
 }
 
-// rerouteTowards derives again the routes that end at a relayed address.
+// rerouteTowards derives the routes to a relayed address again.
 func (c *Core) rerouteTowards(s *space, relayed netip.AddrPort) {
 	for _, ch := range s.towards[relayed] {
 		c.reroute(ch)
 	}
 }
 
-// routeInbound lets in what a peer of the open relay sends: as Data indications,
-// and through its channels if there are any.
+// routeInbound lets in packets from a peer of the open relay: as Data indications, or through its
+// channels if it has any.
 func (c *Core) routeInbound(a *allocation, peer netip.Addr, until time.Time) {
-	// What comes from an address of the appliance's own is no peer's: relayed addresses
-	// reach each other in here.
+	// The appliance's own addresses are never peers: relayed addresses reach each other inside the
+	// core.
 	if c.config.Open == nil || !c.config.Open.Permits(peer) {
 		return
 	}
@@ -104,16 +110,16 @@ func (c *Core) unrouteInbound(a *allocation, peer netip.Addr) {
 	}
 }
 
-// Forward takes one ChannelData message (RFC 8656, section 12.4) and returns the
-// packet to send and the client it is for, or an empty packet when there is no
-// way. It rewrites in where it can, and else writes into buf, which must have
-// room for MaxOutput bytes; it neither locks nor allocates.
+// Forward takes one ChannelData message (RFC 8656, section 12.4) and returns the packet to send and
+// the client to send it to, or an empty packet if there is no route. It rewrites in where it can
+// and otherwise writes into buf, which must have room for MaxOutput bytes. It neither locks nor
+// allocates.
 func (c *Core) Forward(now time.Time, from FiveTuple, in, buf []byte) (to FiveTuple, out []byte) {
 	if len(in) < 4 {
 		c.drop(DropMalformed)
 		return from, nil
 	}
-	end := 4 + int(binary.BigEndian.Uint16(in[2:])) // what is behind it is padding
+	end := 4 + int(binary.BigEndian.Uint16(in[2:])) // the rest is padding
 	if end > len(in) || end > MaxMessage {
 		c.drop(DropMalformed)
 		return from, nil
@@ -139,9 +145,11 @@ func (c *Core) Forward(now time.Time, from FiveTuple, in, buf []byte) (to FiveTu
 	return r.to, in[:end]
 }
 
-// Receive takes what a peer sent to a relayed address of the open relay (RFC 8656,
-// section 11.3), and is like Forward in all else.
-func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []byte) (to FiveTuple, out []byte) {
+// Receive takes a packet that a peer sent to a relayed address of the open relay (RFC 8656, section
+// 11.3). In all else it is like Forward.
+func (c *Core) Receive(
+	now time.Time, relayed, peer netip.AddrPort, data, buf []byte,
+) (to FiveTuple, out []byte) {
 	key := routeKey{client: FiveTuple{Client: peer, Server: relayed, Transport: Relayed}}
 	r, ok := c.routes.Load(key)
 	if !ok || !now.Before(r.channelUntil) {
@@ -164,20 +172,20 @@ func (c *Core) Receive(now time.Time, relayed, peer netip.AddrPort, data, buf []
 	return r.to, appendChannelData(buf[:0], r.channel, data)
 }
 
-// appointmentShare is how many allocations' rate an appointment has: one for each
-// direction of a call, and as much again. Else one with dozens of allocations would
-// take what all need.
+// appointmentShare is an appointment's rate, in rates of one allocation: one for each direction of
+// a call, and as much again. Without it, an appointment with dozens of allocations could take the
+// whole relay's rate.
 const appointmentShare = 4
 
-// admit shapes media: of one allocation, of its appointment, and of all. What passes is
-// counted for the allocation.
+// admit shapes the media of an allocation, of its appointment, and of the whole relay. What passes
+// is counted for the allocation.
 func (c *Core) admit(own, shared *meter, now time.Time, data []byte) bool {
 	at, size, rate := now.UnixNano(), len(data), int(c.rates.allocation.Load())
-	most := rate
-	if own.most > 0 && (rate == 0 || rate > own.most) {
-		most = own.most
+	ownRate := rate
+	if own.maxRate > 0 && (rate == 0 || rate > own.maxRate) {
+		ownRate = own.maxRate
 	}
-	admitted := (own.take(at, size, most) || c.drop(DropAllocationRate)) &&
+	admitted := (own.take(at, size, ownRate) || c.drop(DropAllocationRate)) &&
 		(shared.take(at, size, appointmentShare*rate) || c.drop(DropAppointmentRate)) &&
 		(c.total.take(at, size, int(c.rates.total.Load())) || c.drop(DropTotalRate))
 	if admitted {
@@ -186,8 +194,7 @@ func (c *Core) admit(own, shared *meter, now time.Time, data []byte) bool {
 	return admitted
 }
 
-// send forwards a Send indication (RFC 8656, section 11.2). Nobody is told when
-// it is dropped.
+// send forwards a Send indication (RFC 8656, section 11.2). Indications are dropped silently.
 func (c *Core) send(from FiveTuple, buf []byte) (FiveTuple, []byte) {
 	r := &c.request
 	held := c.allocations[from]

@@ -10,8 +10,8 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// TestErrorCodes is a table of requests that a server has to refuse, each with the
-// code that RFC 8489 and RFC 8656 give it.
+// TestErrorCodes is a table of requests that a server must refuse, each with its code in RFC 8489
+// or RFC 8656.
 func TestErrorCodes(t *testing.T) {
 	udp := requestedTransport(protocolUDP)
 	v6 := raw{stun.AttrRequestedAddressFamily, []byte{familyIPv6, 0, 0, 0}}
@@ -20,7 +20,7 @@ func TestErrorCodes(t *testing.T) {
 		l.allocated("198.51.100.2:1000", "x", "patient")
 		return l.allocated("198.51.100.1:1000", "x", "doctor")
 	}
-	// partner is a peer address that is permitted.
+	// partner is a permitted peer address.
 	partner := func(p *peer) stun.Setter {
 		for addr, a := range p.appointments[id("x")].space.relayed {
 			if a.tuple != p.tuple {
@@ -40,47 +40,69 @@ func TestErrorCodes(t *testing.T) {
 		{"Allocate", fresh, stun.MethodAllocate, func(*peer) set { return set{udp} }, 0},
 		{"Allocate without a transport", fresh, stun.MethodAllocate, nil, 400},
 		{"Allocate of TCP", fresh, stun.MethodAllocate, func(*peer) set { return set{requestedTransport(6)} }, 442},
-		{"Allocate, transport too short", fresh, stun.MethodAllocate, func(*peer) set { return set{raw{stun.AttrRequestedTransport, []byte{17}}} }, 400},
+		{"Allocate, transport too short", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{raw{stun.AttrRequestedTransport, []byte{17}}} }, 400},
 		{"Allocate of IPv6", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, v6} }, 440},
 		{"Allocate of an unknown family", fresh, stun.MethodAllocate, func(*peer) set {
 			return set{udp, raw{stun.AttrRequestedAddressFamily, []byte{9, 0, 0, 0}}}
 		}, 440},
-		{"Allocate, even port", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{stun.AttrEvenPort, []byte{0}}} }, 0},
-		{"Allocate, even port and the next", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{stun.AttrEvenPort, []byte{0x80}}} }, 508},
-		{"Allocate, reservation", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)}} }, 508},
+		{"Allocate, even port", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{udp, raw{stun.AttrEvenPort, []byte{0}}} }, 0},
+		{"Allocate, even port and the next", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{udp, raw{stun.AttrEvenPort, []byte{0x80}}} }, 508},
+		{"Allocate, reservation", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)}} }, 508},
 		{"Allocate, reservation and even port", fresh, stun.MethodAllocate, func(*peer) set {
-			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)}, raw{stun.AttrEvenPort, []byte{0}}}
+			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)},
+				raw{stun.AttrEvenPort, []byte{0}}}
 		}, 400},
 		{"Allocate, reservation and a family", fresh, stun.MethodAllocate, func(*peer) set {
-			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)}, raw{stun.AttrRequestedAddressFamily, []byte{familyIPv4, 0, 0, 0}}}
+			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)},
+				raw{stun.AttrRequestedAddressFamily, []byte{familyIPv4, 0, 0, 0}}}
 		}, 400},
 		{"Allocate, reservation and an additional family", fresh, stun.MethodAllocate, func(*peer) set {
-			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)}, raw{attrAdditionalAddressFamily, []byte{familyIPv6, 0, 0, 0}}}
+			return set{udp, raw{stun.AttrReservationToken, make([]byte, 8)},
+				raw{attrAdditionalAddressFamily, []byte{familyIPv6, 0, 0, 0}}}
 		}, 400},
-		{"Allocate, reservation too short", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{stun.AttrReservationToken, make([]byte, 7)}} }, 400},
-		{"Allocate, don't fragment", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{stun.AttrDontFragment, nil}} }, 420},
-		{"Allocate, unknown and required", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{0x7FF0, []byte{1, 2, 3, 4}}} }, 420},
-		{"Allocate, unknown and optional", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{0xFFF0, []byte{1}}} }, 0},
-		{"Allocate, lifetime too short", fresh, stun.MethodAllocate, func(*peer) set { return set{udp, raw{stun.AttrLifetime, []byte{1, 2}}} }, 400},
+		{"Allocate, reservation too short", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{udp, raw{stun.AttrReservationToken, make([]byte, 7)}} }, 400},
+		{"Allocate, don't fragment", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{udp, raw{stun.AttrDontFragment, nil}} }, 420},
+		{"Allocate, unknown and required", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{udp, raw{0x7FF0, []byte{1, 2, 3, 4}}} }, 420},
+		{"Allocate, unknown and optional", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{udp, raw{0xFFF0, []byte{1}}} }, 0},
+		{"Allocate, lifetime too short", fresh, stun.MethodAllocate,
+			func(*peer) set { return set{udp, raw{stun.AttrLifetime, []byte{1, 2}}} }, 400},
 		{"Allocate again", held, stun.MethodAllocate, func(*peer) set { return set{udp} }, 437},
 
 		{"Refresh without an allocation", fresh, stun.MethodRefresh, nil, 437},
-		{"CreatePermission without an allocation", fresh, stun.MethodCreatePermission, func(*peer) set { return set{xorPeer(server)} }, 437},
-		{"ChannelBind without an allocation", fresh, stun.MethodChannelBind, func(*peer) set { return set{channelNumber(0x4000), xorPeer(server)} }, 437},
+		{"CreatePermission without an allocation", fresh, stun.MethodCreatePermission,
+			func(*peer) set { return set{xorPeer(server)} }, 437},
+		{"ChannelBind without an allocation", fresh, stun.MethodChannelBind,
+			func(*peer) set { return set{channelNumber(0x4000), xorPeer(server)} }, 437},
 		{"Refresh", held, stun.MethodRefresh, nil, 0},
 		{"Refresh of the other family", held, stun.MethodRefresh, func(*peer) set { return set{v6} }, 443},
 
 		{"CreatePermission without a peer", held, stun.MethodCreatePermission, nil, 400},
-		{"CreatePermission for IPv6", held, stun.MethodCreatePermission, func(*peer) set { return set{raw{stun.AttrXORPeerAddress, append([]byte{0, 2}, make([]byte, 18)...)}} }, 443},
-		{"CreatePermission, a third family", held, stun.MethodCreatePermission, func(*peer) set { return set{raw{stun.AttrXORPeerAddress, []byte{0, 3, 0, 0, 0, 0, 0, 0}}} }, 400},
-		{"CreatePermission, an IPv4 family with an IPv6 length", held, stun.MethodCreatePermission, func(*peer) set { return set{raw{stun.AttrXORPeerAddress, append([]byte{0, 1}, make([]byte, 18)...)}} }, 400},
+		{"CreatePermission for IPv6", held, stun.MethodCreatePermission,
+			func(*peer) set { return set{raw{stun.AttrXORPeerAddress, append([]byte{0, 2}, make([]byte, 18)...)}} }, 443},
+		{"CreatePermission, a third family", held, stun.MethodCreatePermission,
+			func(*peer) set { return set{raw{stun.AttrXORPeerAddress, []byte{0, 3, 0, 0, 0, 0, 0, 0}}} }, 400},
+		{"CreatePermission, an IPv4 family with an IPv6 length", held, stun.MethodCreatePermission,
+			func(*peer) set { return set{raw{stun.AttrXORPeerAddress, append([]byte{0, 1}, make([]byte, 18)...)}} }, 400},
 		{"CreatePermission for the partner", held, stun.MethodCreatePermission, func(p *peer) set { return set{partner(p)} }, 0},
 
-		{"ChannelBind 0x3FFF", held, stun.MethodChannelBind, func(p *peer) set { return set{channelNumber(0x3FFF), partner(p)} }, 400},
-		{"ChannelBind 0x4000", held, stun.MethodChannelBind, func(p *peer) set { return set{channelNumber(0x4000), partner(p)} }, 0},
-		{"ChannelBind 0x7FFF", held, stun.MethodChannelBind, func(p *peer) set { return set{channelNumber(0x7FFF), partner(p)} }, 0},
-		{"ChannelBind 0x8000", held, stun.MethodChannelBind, func(p *peer) set { return set{channelNumber(0x8000), partner(p)} }, 400},
-		{"ChannelBind 0xFFFF", held, stun.MethodChannelBind, func(p *peer) set { return set{channelNumber(0xFFFF), partner(p)} }, 400},
+		{"ChannelBind 0x3FFF", held, stun.MethodChannelBind,
+			func(p *peer) set { return set{channelNumber(0x3FFF), partner(p)} }, 400},
+		{"ChannelBind 0x4000", held, stun.MethodChannelBind,
+			func(p *peer) set { return set{channelNumber(0x4000), partner(p)} }, 0},
+		{"ChannelBind 0x7FFF", held, stun.MethodChannelBind,
+			func(p *peer) set { return set{channelNumber(0x7FFF), partner(p)} }, 0},
+		{"ChannelBind 0x8000", held, stun.MethodChannelBind,
+			func(p *peer) set { return set{channelNumber(0x8000), partner(p)} }, 400},
+		{"ChannelBind 0xFFFF", held, stun.MethodChannelBind,
+			func(p *peer) set { return set{channelNumber(0xFFFF), partner(p)} }, 400},
 		{"ChannelBind without a number", held, stun.MethodChannelBind, func(p *peer) set { return set{partner(p)} }, 400},
 		{"ChannelBind without a peer", held, stun.MethodChannelBind, func(*peer) set { return set{channelNumber(0x4000)} }, 400},
 		{"ChannelBind of a bound peer", held, stun.MethodChannelBind, func(p *peer) set {
@@ -130,7 +152,7 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-// TestAuthentication is what happens to requests that do not prove whose they are.
+// TestAuthentication covers requests that fail authentication.
 func TestAuthentication(t *testing.T) {
 	l := newLab(t)
 	alice := l.allocated("198.51.100.1:1000", "x", "doctor")
@@ -138,9 +160,11 @@ func TestAuthentication(t *testing.T) {
 	mallory.nonce = alice.nonce
 
 	// Every method asks for credentials first, with and without an allocation.
-	for _, method := range []stun.Method{stun.MethodAllocate, stun.MethodRefresh, stun.MethodCreatePermission, stun.MethodChannelBind} {
+	for _, method := range []stun.Method{stun.MethodAllocate, stun.MethodRefresh,
+		stun.MethodCreatePermission, stun.MethodChannelBind} {
 		for _, p := range []*peer{alice, l.peer("198.51.100.9:1000", "x", "doctor")} {
-			challenge := p.ask(build(t, method, stun.ClassRequest, requestedTransport(protocolUDP), lifetime(0)))
+			challenge := p.ask(build(t, method, stun.ClassRequest, requestedTransport(protocolUDP),
+				lifetime(0)))
 			if code := errorCode(t, challenge); code != 401 {
 				t.Errorf("%v without credentials: %d, want 401", method, code)
 			}
@@ -174,9 +198,9 @@ func TestAuthentication(t *testing.T) {
 		}
 	}
 
-	// A client has a budget for refusals, which must not be what is tested.
+	// The client's budget for refusals must not affect what follows.
 	l.now = l.now.Add(time.Minute)
-	// Malformed credentials are a bad request: one of three is missing, or MESSAGE-INTEGRITY has no 20 bytes.
+	// Malformed credentials are a bad request: an attribute is missing, or MESSAGE-INTEGRITY is not 20 bytes.
 	signature := alice.signature()
 	for missing := range 3 {
 		var some []stun.Setter
@@ -189,15 +213,17 @@ func TestAuthentication(t *testing.T) {
 			t.Errorf("without the credential's attribute %d: %d, want 400", missing, code)
 		}
 	}
-	short := build(t, stun.MethodRefresh, stun.ClassRequest, append(signature[:3:3], raw{stun.AttrMessageIntegrity, make([]byte, 8)})...)
+	short := build(t, stun.MethodRefresh, stun.ClassRequest,
+		append(signature[:3:3], raw{stun.AttrMessageIntegrity, make([]byte, 8)})...)
 	if code := errorCode(t, alice.ask(short)); code != 400 {
 		t.Errorf("a short MESSAGE-INTEGRITY: %d, want 400", code)
 	}
 	for i, kind := range []stun.AttrType{stun.AttrUsername, stun.AttrRealm, stun.AttrNonce} {
-		for most, size := range map[bool]int{true: []int{508, 763, 763}[i], false: []int{509, 764, 764}[i]} {
+		for fits, size := range map[bool]int{true: []int{508, 763, 763}[i], false: []int{509, 764, 764}[i]} {
 			setters := slices.Clone(signature)
 			setters[i] = raw{kind, bytes.Repeat([]byte{'a'}, size)}
-			if code := errorCode(t, alice.ask(build(t, stun.MethodRefresh, stun.ClassRequest, setters...))); (code == 400) == most {
+			if code := errorCode(t, alice.ask(build(t, stun.MethodRefresh, stun.ClassRequest,
+				setters...))); (code == 400) == fits {
 				t.Errorf("%v of %d bytes: %d", kind, size, code)
 			}
 		}
@@ -217,7 +243,7 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-// TestNothingCountsBehindMessageIntegrity but FINGERPRINT, which must be right.
+// TestNothingCountsBehindMessageIntegrity except FINGERPRINT, which must be right.
 func TestNothingCountsBehindMessageIntegrity(t *testing.T) {
 	l := newLab(t)
 	p := l.allocated("198.51.100.1:1000", "x", "doctor")
@@ -259,8 +285,8 @@ func TestNothingCountsBehindMessageIntegrity(t *testing.T) {
 	}
 }
 
-// TestWhatIsNoSTUNGetsNoAnswer over UDP, where anybody may have sent it.
-func TestWhatIsNoSTUNGetsNoAnswer(t *testing.T) {
+// TestOnlySTUNIsAnswered over UDP, where anybody may have sent the packet.
+func TestOnlySTUNIsAnswered(t *testing.T) {
 	p := newLab(t).peer("198.51.100.1:1000", "x", "doctor")
 	good := build(t, stun.MethodBinding, stun.ClassRequest, raw{stun.AttrSoftware, []byte("test")}).Raw
 	for i := range good {
@@ -287,7 +313,8 @@ func TestWhatIsNoSTUNGetsNoAnswer(t *testing.T) {
 		}
 	}
 	p.dropped(p.raw(nil))
-	p.dropped(p.raw(build(t, stun.MethodBinding, stun.ClassRequest, raw{stun.AttrSoftware, make([]byte, MaxMessage)}).Raw))
-	// The nine bytes that make pion's TCP reader spin.
+	p.dropped(p.raw(build(t, stun.MethodBinding, stun.ClassRequest,
+		raw{stun.AttrSoftware, make([]byte, MaxMessage)}).Raw))
+	// Nine bytes that make pion's TCP reader spin.
 	p.dropped(p.raw([]byte{0x40, 0x00, 0xFF, 0xFC, 0, 0, 0, 0, 0}))
 }

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// space is a set of relayed addresses that may know of each other: those of one
-// appointment in the paired relay, all that there are in the open one.
+// space is a set of relayed addresses that can reach each other: those of one appointment in the
+// paired relay, all of them in the open one.
 type space struct {
 	relayed map[netip.AddrPort]*allocation
 	towards map[netip.AddrPort][]*channel // peer -> the channels bound to it
-	// released are the addresses that were held lately, in the order of their end.
+	// released are recently held addresses, oldest first.
 	released []release
-	// exhausted is until when no port of an address is looked for: a search that finds
-	// none has tried them all.
+	// exhausted is the time until which an IP address is not searched for a free port again: a
+	// search that finds none has tried them all.
 	exhausted map[netip.Addr]time.Time
 }
 
@@ -26,15 +26,15 @@ type release struct {
 	until time.Time
 }
 
-// releasedFor is how long an address is not given again while others are free:
-// somebody's channel may still point to it. No more than maxReleased are
-// remembered, whoever allocates and releases in haste.
+// releasedFor is how long a released address is not reused while others are free: a client's
+// channel may still point to it. At most maxReleased are remembered, however fast clients allocate
+// and release.
 const (
 	releasedFor = channelLifetime + time.Minute
 	maxReleased = 64
 )
 
-// Relayed ports of the paired relay are RFC 8656's dynamic ones (section 7.2).
+// Relayed ports of the paired relay are the dynamic ports that RFC 8656 recommends (section 7.2).
 const (
 	firstPort = 49152
 	lastPort  = 65535
@@ -42,14 +42,17 @@ const (
 
 func newSpace() *space {
 	return &space{
-		relayed: map[netip.AddrPort]*allocation{}, towards: map[netip.AddrPort][]*channel{}, exhausted: map[netip.Addr]time.Time{},
+		relayed:   map[netip.AddrPort]*allocation{},
+		towards:   map[netip.AddrPort][]*channel{},
+		exhausted: map[netip.Addr]time.Time{},
 	}
 }
 
-// freeAddress finds a relayed address that nobody holds: from a random start,
-// every port once, and those that were released lately only when there is no
-// other. bind has the last word; see Open.
-func (s *space) freeAddress(now time.Time, ip netip.Addr, first, last uint16, even bool, bind func(netip.AddrPort) error) (netip.AddrPort, bool) {
+// freeAddress finds a free relayed address. It tries every port once, from a random start, and
+// recently released ones only if there is no other. bind has the last word; see Open.
+func (s *space) freeAddress(
+	now time.Time, ip netip.Addr, first, last uint16, even bool, bind func(netip.AddrPort) error,
+) (netip.AddrPort, bool) {
 	if now.Before(s.exhausted[ip]) {
 		return netip.AddrPort{}, false
 	}
@@ -87,7 +90,7 @@ func (s *space) lately(addr netip.AddrPort) bool {
 	return slices.ContainsFunc(s.released, func(r release) bool { return r.addr == addr })
 }
 
-// release gives an address back.
+// release frees an address.
 func (s *space) release(addr netip.AddrPort, now time.Time) {
 	delete(s.relayed, addr)
 	delete(s.exhausted, addr.Addr())
@@ -97,7 +100,7 @@ func (s *space) release(addr netip.AddrPort, now time.Time) {
 	s.released = append(s.released, release{addr, now.Add(releasedFor)})
 }
 
-// bound and unbound keep towards.
+// bound and unbound maintain towards.
 func (s *space) bound(ch *channel) { s.towards[ch.peer] = append(s.towards[ch.peer], ch) }
 
 func (s *space) unbound(ch *channel) {

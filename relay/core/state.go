@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// state is everything that a client could notice, in a form that another process
-// can read. What is derived (routes, counts) or refills within seconds (budgets,
-// meters) is left out. It holds no secret but the key of the nonces.
+// state is everything a client could notice, in a form that another process can read. It omits what
+// is derived (routes, counts) or refills within seconds (budgets, meters). Its only secret is the
+// key of the nonces.
 type state struct {
 	Nonces      []byte
 	Allocations []allocationState
@@ -49,7 +49,7 @@ type releaseState struct {
 	Until time.Time
 }
 
-// Save writes the state. Whoever reads it can forge nonces, but no credentials.
+// Save writes the state. A reader of it can forge nonces, but not credentials.
 func (c *Core) Save(w io.Writer) error {
 	s := state{Nonces: c.nonces.key[:], Released: map[string][]releaseState{}, Revoked: c.revoked}
 	released := func(name string, space *space) {
@@ -63,8 +63,10 @@ func (c *Core) Save(w io.Writer) error {
 		}
 		for _, a := range p.members {
 			out := allocationState{
-				Tuple: a.tuple, Username: a.username, Appointment: name, Seat: a.seat, Generation: a.generation, Relayed: a.relayed,
-				Created: a.created, Ends: a.ends, Expires: a.expires, LastUsed: time.Unix(0, max(a.sent.last.Load(), a.received.last.Load())),
+				Tuple: a.tuple, Username: a.username, Appointment: name,
+				Seat: a.seat, Generation: a.generation, Relayed: a.relayed,
+				Created: a.created, Ends: a.ends, Expires: a.expires,
+				LastUsed:    time.Unix(0, max(a.sent.last.Load(), a.received.last.Load())),
 				Transaction: a.transaction[:], Granted: a.granted,
 			}
 			for _, p := range a.permissions {
@@ -82,18 +84,18 @@ func (c *Core) Save(w io.Writer) error {
 	return json.NewEncoder(w).Encode(s)
 }
 
-// Restore fills a core that holds nothing yet with what Save wrote. An allocation
-// whose socket cannot be bound again is left out, in the open relay.
+// Restore fills an empty core from what Save wrote. In the open relay, an allocation whose socket
+// cannot be bound again is left out.
 func (c *Core) Restore(r io.Reader) error {
 	if len(c.allocations) > 0 {
-		return errors.New("this core has allocations of its own")
+		return errors.New("the core already has allocations")
 	}
 	var s state
 	if err := json.NewDecoder(r).Decode(&s); err != nil {
 		return fmt.Errorf("the relay's state: %w", err)
 	}
 	if len(s.Nonces) != len(c.nonces.key) {
-		return errors.New("the relay's state: no key for nonces")
+		return errors.New("the relay's state: the key of the nonces is missing")
 	}
 	copy(c.nonces.key[:], s.Nonces)
 	maps.Copy(c.revoked, s.Revoked)
@@ -103,7 +105,8 @@ func (c *Core) Restore(r io.Reader) error {
 		}
 		p := c.appointment(in.Appointment)
 		a := &allocation{
-			tuple: in.Tuple, username: in.Username, appointment: p, seat: in.Seat, generation: in.Generation, relayed: in.Relayed,
+			tuple: in.Tuple, username: in.Username, appointment: p,
+			seat: in.Seat, generation: in.Generation, relayed: in.Relayed,
 			created: in.Created, ends: in.Ends, expires: in.Expires, granted: in.Granted,
 		}
 		copy(a.transaction[:], in.Transaction)

@@ -16,9 +16,9 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// TestStateGoesToAnotherCoreInMidCall: two cores get the same packets, one of them a
-// new one again and again, filled with what the last wrote. No answer and no packet
-// differs, but for what is random, nor does what either would write.
+// TestStateGoesToAnotherCoreInMidCall: two cores get the same packets. One of them is replaced
+// again and again, by a new core filled with its saved state. Answers and forwarded packets must
+// not differ, except where they are random, nor must the saved states.
 func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 	labs := map[string]func(testing.TB) *lab{
 		"paired": func(t testing.TB) *lab { return newLab(t) },
@@ -30,7 +30,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			random := rand.New(rand.NewPCG(seed, 0))
-			small := func() *lab { // full seats and the longest life come up
+			small := func() *lab { // so that full seats and the longest life come up
 				l := newLab(t)
 				l.config.Limits.PerSeat, l.config.MaxSession = 2, 12*time.Minute
 				return l
@@ -38,7 +38,8 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 			l := small()
 			var peers []*peer
 			for i := range 7 { // three for each seat of x, and one of y
-				peers = append(peers, l.peer(fmt.Sprintf("198.51.100.%d:1000", i), "xxxxxxy"[i:i+1], []string{"doctor", "patient"}[i%2]))
+				peers = append(peers, l.peer(fmt.Sprintf("198.51.100.%d:1000", i), "xxxxxxy"[i:i+1],
+					[]string{"doctor", "patient"}[i%2]))
 			}
 			for _, p := range []*peer{peers[0], peers[1], peers[3], peers[6]} {
 				p.allocate()
@@ -54,7 +55,8 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 				if successor == nil {
 					successor = small()
 					saved := save(t, l.Core)
-					if strings.Contains(saved, peers[0].credential.Password) || strings.Contains(saved, "the secret of") {
+					if strings.Contains(saved, peers[0].credential.Password) ||
+						strings.Contains(saved, "the secret of") {
 						t.Fatal("the state holds a credential")
 					}
 					if err := successor.Restore(strings.NewReader(saved)); err != nil {
@@ -82,18 +84,22 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 					message = p.build(stun.MethodAllocate, requestedTransport(protocolUDP)).Raw
 					asked[p] = message
 				case 1:
-					message = p.build(stun.MethodAllocate, requestedTransport(protocolUDP), lifetime(random.Uint32N(4000))).Raw
+					message = p.build(stun.MethodAllocate, requestedTransport(protocolUDP),
+						lifetime(random.Uint32N(4000))).Raw
 					asked[p] = message
 				case 2, 3:
 					message = asked[p]
 				case 4:
-					message = p.build(stun.MethodRefresh, lifetime([]uint32{0, 600, 3600, 1200}[random.IntN(4)])).Raw
+					message = p.build(stun.MethodRefresh,
+						lifetime([]uint32{0, 600, 3600, 1200}[random.IntN(4)])).Raw
 				case 5, 6:
 					message = p.build(stun.MethodCreatePermission, xorPeer(address)).Raw
 				case 7, 8, 9:
-					message = p.build(stun.MethodChannelBind, channelNumber(uint16(0x4000+random.IntN(3))), xorPeer(address)).Raw
+					message = p.build(stun.MethodChannelBind,
+						channelNumber(uint16(0x4000+random.IntN(3))), xorPeer(address)).Raw
 				case 10:
-					message = build(t, stun.MethodSend, stun.ClassIndication, xorPeer(address), raw{stun.AttrData, []byte("data")}).Raw
+					message = build(t, stun.MethodSend, stun.ClassIndication, xorPeer(address),
+						raw{stun.AttrData, []byte("data")}).Raw
 				default:
 					message = []byte{0x40, byte(random.IntN(3)), 0, 1, 'd'}
 				}
@@ -106,9 +112,10 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 				made := l.allocations[p.tuple] != nil && l.allocations[p.tuple] != held
 				switch isSTUN := stun.Decode(out, answer) == nil; {
 				case here != toThere || len(out) != len(outThere):
-					t.Fatalf("%x: %x to %v here, %x to %v there", message, out, here.Client, outThere, toThere.Client)
+					t.Fatalf("%x: %x to %v here, %x to %v there", message, out, here.Client, outThere,
+						toThere.Client)
 				case len(out) == 0:
-				case isSTUN && answer.Type.Method == stun.MethodData: // its transaction id is random
+				case isSTUN && answer.Type.Method == stun.MethodData: // its transaction ID is random
 					seen["forwarded"]++
 					if !sameData(out, outThere) {
 						t.Fatalf("%x here, %x there", out, outThere)
@@ -116,7 +123,8 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 				case made:
 					p.relayed = xorAddr(t, answer, stun.AttrXORRelayedAddress) // random
 					other := new(stun.Message)
-					if err := stun.Decode(outThere, other); err != nil || other.Type != answer.Type || lifetimeOf(t, other) != lifetimeOf(t, answer) {
+					if err := stun.Decode(outThere, other); err != nil || other.Type != answer.Type ||
+						lifetimeOf(t, other) != lifetimeOf(t, answer) {
 						t.Fatalf("%v here, %v there", answer, other)
 					}
 				case !bytes.Equal(out, outThere):
@@ -137,7 +145,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 				}
 				if made {
 					seen["made"]++
-					successor = nil // its relayed address is another one
+					successor = nil // its relayed address differs
 					continue
 				}
 				if l.open != nil {
@@ -154,7 +162,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 					if here, there := stateOf(t, l.Core), stateOf(t, successor.Core); here != there {
 						t.Fatalf("here:\n%s\nand there:\n%s", here, there)
 					}
-					l.Core, successor = successor.Core, nil // the call goes on there
+					l.Core, successor = successor.Core, nil // the call continues there
 				}
 			}
 			t.Logf("seen: %v", seen)
@@ -173,7 +181,7 @@ func TestStateGoesToAnotherCoreInMidCall(t *testing.T) {
 	}
 }
 
-// sameData compares what two cores forward. Data indications have random transaction ids.
+// sameData compares what two cores forward. Data indications have random transaction IDs.
 func sameData(a, b []byte) bool {
 	if len(a) >= headerSize && len(b) >= headerSize && a[0]&0xC0 == 0 {
 		return bytes.Equal(a[:4], b[:4]) && bytes.Equal(a[headerSize:], b[headerSize:])
@@ -190,18 +198,21 @@ func save(t *testing.T, c *Core) string {
 	return b.String()
 }
 
-// stateOf is what a core writes, in an order that does not depend on chance: that of
-// the allocations of one appointment counts, that of appointments does not, nor that of
-// what was released at once.
+// stateOf is what a core saves, in a canonical order: allocations of one appointment keep their
+// order; appointments, and addresses released at the same time, are sorted.
 func stateOf(t *testing.T, c *Core) string {
 	t.Helper()
 	var s state
 	if err := json.Unmarshal([]byte(save(t, c)), &s); err != nil {
 		t.Fatal(err)
 	}
-	slices.SortStableFunc(s.Allocations, func(a, b allocationState) int { return strings.Compare(a.Appointment, b.Appointment) })
+	slices.SortStableFunc(s.Allocations, func(a, b allocationState) int {
+		return strings.Compare(a.Appointment, b.Appointment)
+	})
 	for _, released := range s.Released {
-		slices.SortFunc(released, func(a, b releaseState) int { return cmp.Or(a.Until.Compare(b.Until), a.Addr.Compare(b.Addr)) })
+		slices.SortFunc(released, func(a, b releaseState) int {
+			return cmp.Or(a.Until.Compare(b.Until), a.Addr.Compare(b.Addr))
+		})
 	}
 	sorted, err := json.Marshal(s)
 	if err != nil {
@@ -212,9 +223,10 @@ func stateOf(t *testing.T, c *Core) string {
 
 // Every field of an allocation is either in the state or known to be derived.
 func TestStateIsWhole(t *testing.T) {
-	known := []string{"tuple", "username", "appointment", "seat", "generation", "relayed", "created", "ends", "expires", "transaction", "granted",
+	known := []string{"tuple", "username", "appointment", "seat", "generation", "relayed", "created",
+		"ends", "expires", "transaction", "granted",
 		"permissions", "channels", "sent", "received", // written
-		"index", "refusals"} // derived; full again within seconds
+		"index", "refusals"} // derived, or full again within seconds
 	for field := range reflect.TypeFor[allocation]().Fields() {
 		if !slices.Contains(known, field.Name) {
 			t.Errorf("allocation.%s: write it into the state, or add it here with the reason", field.Name)
@@ -222,7 +234,7 @@ func TestStateIsWhole(t *testing.T) {
 	}
 }
 
-func TestRestoreRefusesWhatIsNoState(t *testing.T) {
+func TestRestoreRefusesOtherData(t *testing.T) {
 	for _, text := range []string{"", "{", "[]", `{"Nonces":"AAAA"}`} {
 		if err := newLab(t).Restore(strings.NewReader(text)); err == nil {
 			t.Errorf("%q was taken for a state", text)

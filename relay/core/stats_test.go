@@ -11,7 +11,7 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// flat are a core's statistics by name, without what is zero.
+// flat returns a core's statistics by name, without zeros.
 func flat(s Stats) map[string]int {
 	all := map[string]int{}
 	note := func(name string, n int) {
@@ -43,12 +43,17 @@ func TestStatsCountWhatHappens(t *testing.T) {
 		do   func(l *lab, p *peer) // a peer with an allocation
 		want string
 	}{
-		"a release":      {func(_ *lab, p *peer) { p.ok(stun.MethodRefresh, lifetime(0)) }, "authentication ok 1, live udp -1"},
-		"no credential":  {func(l *lab, p *peer) { p.raw(build(l, stun.MethodRefresh, stun.ClassRequest).Raw) }, "authentication missing 1"},
-		"a password":     {func(_ *lab, p *peer) { p.credential.Password = "?"; p.refused(stun.MethodRefresh) }, "authentication wrong_password 1"},
-		"a username":     {func(_ *lab, p *peer) { p.credential.Username = "?"; p.refused(stun.MethodRefresh) }, "authentication unknown_user 1"},
-		"a nonce":        {func(_ *lab, p *peer) { p.nonce = "?"; p.refused(stun.MethodRefresh) }, "authentication stale_nonce 1"},
-		"an expired one": {func(l *lab, _ *peer) { l.late(8*time.Hour, nil) }, "authentication expired 1, authentication missing 1, live udp -1"},
+		"a release": {func(_ *lab, p *peer) { p.ok(stun.MethodRefresh, lifetime(0)) }, "authentication ok 1, live udp -1"},
+		"no credential": {func(l *lab, p *peer) { p.raw(build(l, stun.MethodRefresh, stun.ClassRequest).Raw) },
+			"authentication missing 1"},
+		"a password": {func(_ *lab, p *peer) { p.credential.Password = "?"; p.refused(stun.MethodRefresh) },
+			"authentication wrong_password 1"},
+		"a username": {func(_ *lab, p *peer) { p.credential.Username = "?"; p.refused(stun.MethodRefresh) },
+			"authentication unknown_user 1"},
+		"a nonce": {func(_ *lab, p *peer) { p.nonce = "?"; p.refused(stun.MethodRefresh) },
+			"authentication stale_nonce 1"},
+		"an expired one": {func(l *lab, _ *peer) { l.late(8*time.Hour, nil) },
+			"authentication expired 1, authentication missing 1, live udp -1"},
 		"a revoked one": {func(l *lab, _ *peer) {
 			l.late(0, func() { l.Revoke(l.now, id("other"), "doctor", 1) })
 		}, "authentication missing 1, authentication revoked 1"},
@@ -67,7 +72,8 @@ func TestStatsCountWhatHappens(t *testing.T) {
 		}, "authentication ok 1, drop total_rate 1"},
 		"no room": {func(l *lab, p *peer) {
 			l.config.Limits.Total = 1
-			l.peer("198.51.100.9:9", "other", "doctor").refused(stun.MethodAllocate, requestedTransport(protocolUDP))
+			l.peer("198.51.100.9:9", "other", "doctor").refused(stun.MethodAllocate,
+				requestedTransport(protocolUDP))
 		}, "authentication missing 1, authentication ok 1, limit max_allocations 1"},
 		"somebody else": {func(l *lab, _ *peer) { l.allocated("198.51.100.9:9", "other", "doctor") },
 			"authentication missing 1, authentication ok 1, granted udp 1, live udp 1"},
@@ -76,7 +82,8 @@ func TestStatsCountWhatHappens(t *testing.T) {
 		"a stranger in haste": {func(l *lab, p *peer) {
 			l.config.Limits.Unauthenticated = 1
 			for range 20 {
-				l.peer("198.51.100.9:9", "other", "doctor").raw(build(l, stun.MethodBinding, stun.ClassRequest).Raw)
+				l.peer("198.51.100.9:9", "other", "doctor").raw(build(l, stun.MethodBinding,
+					stun.ClassRequest).Raw)
 			}
 		}, "limit unauthenticated_rate 10"},
 	} {
@@ -103,8 +110,8 @@ func TestStatsCountWhatHappens(t *testing.T) {
 	}
 }
 
-// late makes an Allocate of another client with a credential that was made before the
-// clock moved and something happened.
+// late makes an Allocate of another client with a credential made before the clock moved and
+// happens ran.
 func (l *lab) late(by time.Duration, happens func()) {
 	other := l.peer("198.51.100.9:9", "other", "doctor")
 	l.now = l.now.Add(by)

@@ -10,22 +10,21 @@ const (
 	UDP Transport = iota
 	TCP
 	TLS
-	// Relayed stands for a peer of the open relay: Client is the peer, Server the
-	// relayed address that it talks to.
+	// Relayed marks a peer of the open relay: Client is the peer, Server the relayed address that
+	// it talks to.
 	Relayed
 )
 
 func (t Transport) String() string { return [...]string{"udp", "tcp", "tls", "relayed"}[t] }
 
-// FiveTuple names a client: RFC 8656's 5-tuple, and what tells apart two clients
-// that would share one.
+// FiveTuple identifies a client: RFC 8656's 5-tuple, and what distinguishes clients that would
+// otherwise share one.
 type FiveTuple struct {
 	Client    netip.AddrPort
 	Server    netip.AddrPort
 	Transport Transport
-	// Listener is the UDP socket that the client came to.
+	// Listener is the UDP socket that received the client's packets.
 	Listener uint16
-	// Conn numbers the connections of streams, so that a port which is used
-	// again is another client.
+	// Conn numbers stream connections, so that a reused port is a new client.
 	Conn uint64
 }

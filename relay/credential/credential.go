@@ -1,18 +1,17 @@
-// Package credential makes and checks the time-limited TURN credentials that
-// every TURN client and server knows as the "REST API" form:
+// Package credential makes and checks the time-limited TURN credentials that every TURN client and
+// server knows as the "REST API" form:
 //
 //	username = <expiry, Unix seconds>:<sealed name>
 //	password = base64(HMAC-SHA-1(secret, username))
 //
-// A relay that shares the secret needs no list of users. SHA-1 is what the form
-// prescribes; as an HMAC key derivation it is not weakened by its collisions.
+// A relay that shares the secret needs no list of users. The form prescribes SHA-1, whose
+// collisions do not weaken an HMAC key derivation.
 //
-// The user name goes in the clear over UDP and TCP, so it must not say whose it is: see
-// name.go.
+// The username is sent in the clear over UDP and TCP, so it must not reveal its owner: see name.go.
 //
-// A credential cannot be taken back, and neither a clock nor a configuration knows which
-// ones of a seat still live. So each has the seat's generation in it, which rises when
-// the seat is given to somebody else: the relay refuses the generations before.
+// A credential cannot be taken back, and neither a clock nor a configuration knows which ones of a
+// seat are still valid. So each contains the seat's generation, which rises when the seat is given
+// to somebody else: the relay refuses earlier generations.
 package credential
 
 import (
@@ -28,42 +27,42 @@ import (
 	"time"
 )
 
-// MinSecret is the least length of a secret in bytes.
+// MinSecret is the minimum length of a secret in bytes.
 const MinSecret = 16
 
-// Test is the seat whose credentials are for checking a network: they are limited to
-// what that takes. TestLifetime is how long one makes allocations, and how long those live.
+// Test is the seat of credentials for checking a network, which are limited to what that needs.
+// TestLifetime is how long one makes allocations, and how long those live.
 const (
 	Test         = "test"
 	TestLifetime = 15 * time.Minute
 )
 
-// Credential is what a client presents to the relay until Expires.
+// Credential authenticates a client to the relay until Expires.
 type Credential struct {
 	Username string
 	Password string
 	Expires  time.Time
 }
 
-// Identity is whom a credential is for.
+// Identity is the owner of a credential.
 type Identity struct {
 	Appointment string // 13 letters of RFC 4648's base 32, in lower case
 	Seat        string // one of seats
-	Generation  int    // of the seat's credentials; below MaxGeneration
+	Generation  int    // of the credential; below MaxGeneration
 	Expires     time.Time
 }
 
-// Keyring holds the secrets. The first signs, all verify, so that a secret can
-// be replaced without cutting anybody off. Behind them are former ones, which verify
-// nothing: they say whose credential is not taken any more. Any goroutine may use it.
+// Keyring holds the secrets. The first signs and all verify, so that a secret can be replaced
+// without cutting anybody off. After them come former secrets, which verify nothing but still show
+// whose credential is no longer valid. A Keyring is safe for concurrent use.
 type Keyring struct {
 	secrets atomic.Pointer[[]*secret]
 }
 
-// maxFormer is how many former secrets are remembered.
+// maxFormer is how many former secrets are kept.
 const maxFormer = 4
 
-// NewKeyring refuses to be made without a secret or with a short one.
+// NewKeyring returns an error without a secret or with a short one.
 func NewKeyring(secrets ...[]byte) (*Keyring, error) {
 	k := new(Keyring)
 	if err := k.Replace(secrets...); err != nil {
@@ -72,10 +71,10 @@ func NewKeyring(secrets ...[]byte) (*Keyring, error) {
 	return k, nil
 }
 
-// Replace takes other secrets, on the conditions of NewKeyring, or changes nothing.
+// Replace replaces the secrets, under the conditions of NewKeyring, or changes nothing.
 func (k *Keyring) Replace(secrets ...[]byte) error {
 	if len(secrets) == 0 {
-		return errors.New("no TURN secret: without one nobody could be told from anybody")
+		return errors.New("no TURN secret: without one, clients cannot be authenticated")
 	}
 	next := make([]*secret, len(secrets))
 	for i, key := range secrets {
@@ -91,7 +90,7 @@ func (k *Keyring) Replace(secrets ...[]byte) error {
 	return nil
 }
 
-// former returns those of the secrets that are not among the next ones, without their keys.
+// former returns the secrets that are not among the next ones, without their keys.
 func former(secrets []*secret, next [][]byte) (list []*secret) {
 	for _, s := range secrets {
 		again := slices.ContainsFunc(next, func(key []byte) bool { return bytes.Equal(key, s.key) })
@@ -116,15 +115,15 @@ func (k *Keyring) Mint(id Identity) (Credential, error) {
 	}, nil
 }
 
-// Opened is what a user name says to those who have its secret.
+// Opened is the content of a username, as read with its secret.
 type Opened struct {
 	Identity
 	username string
 	secret   *secret
 }
 
-// Open reads a user name that was made under one of the secrets, or a former one. Whoever
-// sees one can repeat it: only the key proves that a request is of its holder.
+// Open reads a username made with one of the secrets, or a former one. An eavesdropper can repeat a
+// username: only the key proves that a request is from its owner.
 func (k *Keyring) Open(username string) (Opened, bool) {
 	expiry, sealed, ok := parse(username)
 	if !ok {
@@ -138,8 +137,8 @@ func (k *Keyring) Open(username string) (Opened, bool) {
 	return Opened{}, false
 }
 
-// Key is the key of MESSAGE-INTEGRITY: MD5(username ":" realm ":" password), RFC 8489,
-// section 9.2.2. Under a former secret there is none.
+// Key returns the key of MESSAGE-INTEGRITY: MD5(username ":" realm ":" password), RFC 8489, section
+// 9.2.2. A former secret has none.
 func (o Opened) Key(realm string) (key [md5.Size]byte, ok bool) {
 	if o.secret.key == nil {
 		return key, false

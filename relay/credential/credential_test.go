@@ -50,7 +50,7 @@ func TestMintedCredentialIsWhatOtherServersAccept(t *testing.T) {
 	if string(stun.NewLongTermIntegrity(got.Username, "realm", got.Password)) != string(want) {
 		t.Error("the password does not lead to the same key")
 	}
-	// Another process has nothing but the secret.
+	// Another process knows only the secret.
 	opened, ok := keyring(t, secret).Open(got.Username)
 	if !ok || opened.Identity != id {
 		t.Fatalf("Open = %+v, %v", opened.Identity, ok)
@@ -69,7 +69,7 @@ func TestKeyringRefusesInsecureSecrets(t *testing.T) {
 	}
 }
 
-// TestRotation: the first secret signs, all verify, and one that is gone does not.
+// TestRotation: the first secret signs, all verify, and a removed one does not.
 func TestRotation(t *testing.T) {
 	first, second := []byte("the first of the secrets"), []byte("the second of the secrets")
 	keys := keyring(t, string(first))
@@ -87,21 +87,22 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := mint(t, keys, id)
-	if !verifies(old) || !verifies(fresh) || old.Username == fresh.Username || old.Password == fresh.Password {
+	if !verifies(old) || !verifies(fresh) || old.Username == fresh.Username ||
+		old.Password == fresh.Password {
 		t.Error("two secrets: want both to verify and the new one to sign")
 	}
 	if err := keys.Replace(second, []byte("short")); err == nil || !verifies(old) {
-		t.Error("a replacement that is refused changes the keyring")
+		t.Error("a refused replacement changes the keyring")
 	}
 	if err := keys.Replace(second); err != nil {
 		t.Fatal(err)
 	}
 	if verifies(old) || !verifies(fresh) {
-		t.Error("want the secret that is gone to verify nothing, and the other all of its own")
+		t.Error("want the removed secret to verify nothing, and the other all of its own")
 	}
-	// It says whose credential that is, until many others have come and gone.
+	// It still shows whose credential that is, until many others have come and gone.
 	if opened, ok := keys.Open(old.Username); !ok || opened.Appointment != id.Appointment {
-		t.Errorf("the name under the secret that is gone: %+v, %v", opened.Identity, ok)
+		t.Errorf("the name under the removed secret: %+v, %v", opened.Identity, ok)
 	}
 	for i := range 10 {
 		if err := keys.Replace(fmt.Appendf(nil, "secret number %d of many", i)); err != nil || verifies(old) {
@@ -112,7 +113,7 @@ func TestRotation(t *testing.T) {
 		t.Errorf("%d secrets are kept", len(*keys.secrets.Load()))
 	}
 	if err := keys.Replace(first); err != nil || !verifies(old) {
-		t.Errorf("a secret that is back does not verify: %v", err)
+		t.Errorf("a restored secret does not verify: %v", err)
 	}
 }
 

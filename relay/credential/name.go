@@ -17,22 +17,22 @@ import (
 
 // A sealed name is one block of AES-256 in base64url:
 //
-//	8 bytes   the appointment, but for the first of its 65 bits
+//	8 bytes   the appointment, except the first of its 65 bits
 //	4 bytes   the expiry
 //	1 byte    that bit, and the seat's number
 //	3 bytes   the generation
 //
-// Credentials that differ in anything have different blocks, and without the key these
-// have nothing in common once they are enciphered. The expiry authenticates the name: it
-// must be the one in the clear, which a made-up or altered name gets right once in 2^32.
-// No more is needed, as the password covers the whole user name. So 22 letters do, which
-// is no more than a readable name takes; a nonce and a tag would need 38 others.
+// Credentials that differ in anything have different blocks, which once encrypted have nothing in
+// common to anybody without the key. The expiry authenticates the name: it must match the one in
+// the clear, which a made-up or altered name does once in 2^32. That is enough, since the password
+// covers the whole username. So 22 letters suffice, no more than a readable name takes; a nonce and
+// a tag would need another 38.
 
 // MaxGeneration bounds the generations of a seat.
 const MaxGeneration = 1 << 24
 
-// seats have the numbers that sealed names hold, from 1. Only add to them: other nodes
-// with the same secret may run another version.
+// seats are numbered from 1 in sealed names. Only append to the list: other nodes with the same
+// secret may run another version.
 var seats = []string{"doctor", "patient", Test}
 
 const (
@@ -45,18 +45,18 @@ const (
 var encoding = base64.RawURLEncoding.Strict()
 
 type secret struct {
-	key   []byte // of passwords; nil: this is a former secret
+	key   []byte // for passwords; nil: this is a former secret
 	names cipher.Block
 }
 
 func newSecret(key []byte) *secret {
 	derived, err := hkdf.Key(sha256.New, key, nil, "praxisrelay name v1", 32)
 	if err != nil {
-		panic(err) // 32 bytes can be had
+		panic(err) // HKDF yields 32 bytes
 	}
 	names, err := aes.NewCipher(derived)
 	if err != nil {
-		panic(err) // and are a key
+		panic(err) // 32 bytes are an AES key
 	}
 	return &secret{key, names}
 }
@@ -72,11 +72,13 @@ func (s *secret) seal(id Identity) (username string, err error) {
 		return "", fmt.Errorf("a TURN credential is for one of the seats %s", strings.Join(seats, ", "))
 	}
 	if id.Generation < 0 || id.Generation >= MaxGeneration {
-		return "", fmt.Errorf("the seat was given another code more than %d times: make another appointment", MaxGeneration)
+		return "", fmt.Errorf(
+			"the seat was given a new code more than %d times: make another appointment", MaxGeneration)
 	}
 	expiry := id.Expires.Unix()
 	if expiry <= 0 || expiry > math.MaxUint32 {
-		return "", fmt.Errorf("a TURN credential cannot expire in the year %d: is the clock right?", id.Expires.Year())
+		return "", fmt.Errorf("a TURN credential cannot expire in the year %d: is the clock right?",
+			id.Expires.Year())
 	}
 	binary.BigEndian.PutUint64(block[:], appointment)
 	binary.BigEndian.PutUint32(block[12:], uint32(id.Generation))
@@ -88,7 +90,7 @@ func (s *secret) seal(id Identity) (username string, err error) {
 	return string(encoding.AppendEncode(name, block[:])), nil
 }
 
-// parse reads the form of a user name: its expiry, and the block that is to be opened.
+// parse splits a username into its expiry and the sealed block.
 func parse(username string) (expiry uint32, block [aes.BlockSize]byte, ok bool) {
 	digits := len(username) - 1 - sealedLen
 	if digits < 1 || username[digits] != ':' || username[0] < '1' || username[0] > '9' {

@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// TestNames: each identity is read back as it was made, whatever its bits.
+// TestNames: each identity is read back unchanged, whatever its bits.
 func TestNames(t *testing.T) {
 	keys := keyring(t, "a secret of some length, really")
-	for _, appointment := range []string{appointment, "aaaaaaaaaaaaa", "7777777777777", "qaaaaaaaaaaaa", "baaaaaaaaaaab", "ponmlkjihgfed"} {
+	for _, appointment := range []string{appointment, "aaaaaaaaaaaaa", "7777777777777",
+		"qaaaaaaaaaaaa", "baaaaaaaaaaab", "ponmlkjihgfed"} {
 		for _, seat := range seats {
 			for _, generation := range []int{0, 1, 255, 256, MaxGeneration - 1} {
 				for _, expiry := range []int64{1, 1_700_000_000, math.MaxUint32} {
@@ -31,7 +32,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestTheFormOfNames is what nodes of other versions with the same secret rely on.
+// TestTheFormOfNames: nodes of other versions with the same secret rely on it.
 func TestTheFormOfNames(t *testing.T) {
 	const secret = "a secret of some length, really"
 	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "praxisrelay name v1", 32)
@@ -55,16 +56,16 @@ func TestTheFormOfNames(t *testing.T) {
 	}
 }
 
-// TestNamesTellNothing: not whose they are, nor which belong together.
-func TestNamesTellNothing(t *testing.T) {
+// TestNamesRevealNothing: neither their owners, nor which belong together.
+func TestNamesRevealNothing(t *testing.T) {
 	keys := keyring(t, "a secret of some length, really")
 	now := time.Unix(1_700_000_000, 0)
 	raw, err := base64.RawURLEncoding.DecodeString(mint(t, keys, doctor(now)).Username[11:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Half of the bits differ, for the least difference in any part: 64 of 128, and
-	// fewer than 24 once in 10^13.
+	// The smallest difference in any part changes half of the bits: 64 of 128, and fewer than 24
+	// once in 10^13.
 	for i := range 64 {
 		for what, id := range map[string]Identity{
 			"another second":      doctor(now.Add(time.Duration(1+i) * time.Second)),
@@ -73,7 +74,8 @@ func TestNamesTellNothing(t *testing.T) {
 			"another appointment": {fmt.Sprintf("jnrgqgsnkz2%c%c", letters[i%32], letters[1+i/32]), "doctor", 0, now},
 		} {
 			username := mint(t, keys, id).Username
-			if len(username) != 33 || strings.Contains(username, id.Appointment) || strings.Contains(username, id.Seat) {
+			if len(username) != 33 || strings.Contains(username, id.Appointment) ||
+				strings.Contains(username, id.Seat) {
 				t.Fatalf("%s is the name of %+v", username, id)
 			}
 			other, err := base64.RawURLEncoding.DecodeString(username[11:])
@@ -93,18 +95,21 @@ func TestNamesTellNothing(t *testing.T) {
 	}
 }
 
-// TestOpenRefuses whatever was not minted.
+// TestOpenRefuses anything that was not minted.
 func TestOpenRefuses(t *testing.T) {
 	keys := keyring(t, "a secret of some length, really", "and a second one for good measure")
 	good := mint(t, keys, doctor(time.Unix(1_700_000_000, 0))).Username
 	expiry, name, _ := strings.Cut(good, ":")
 	refused := []string{
-		"", ":", expiry, expiry + ":", ":" + name, name, good + ":", good + "A", good[:len(good)-1], " " + good, "0" + good, "+" + good,
-		"1700000001:" + name, "99999999999:" + name, "4294967296:" + name, "-1:" + name, "x:" + name, "1_7:" + name,
-		expiry + "::" + name[1:], expiry + ":" + name[:21] + "\n", expiry + ":" + name[:20] + "==", expiry + ":" + strings.Repeat("A", 22),
+		"", ":", expiry, expiry + ":", ":" + name, name, good + ":", good + "A", good[:len(good)-1],
+		" " + good, "0" + good, "+" + good,
+		"1700000001:" + name, "99999999999:" + name, "4294967296:" + name, "-1:" + name, "x:" + name,
+		"1_7:" + name,
+		expiry + "::" + name[1:], expiry + ":" + name[:21] + "\n", expiry + ":" + name[:20] + "==",
+		expiry + ":" + strings.Repeat("A", 22),
 		expiry + ":" + appointment + ".doctor", expiry + ":" + name[1:] + name[:1], strings.Repeat("1", 508),
 	}
-	for i := range good { // one letter is another
+	for i := range good { // change one letter
 		for _, other := range "A1-:" {
 			if altered := good[:i] + string(other) + good[i+1:]; altered != good {
 				refused = append(refused, altered)
@@ -121,7 +126,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// BenchmarkOpen is what a name costs that somebody made up, where two secrets are in use.
+// BenchmarkOpen measures a made-up name, with two secrets in use.
 func BenchmarkOpen(b *testing.B) {
 	keys := keyring(b, "a secret of some length, really", "and a second one for good measure")
 	for name, username := range map[string]string{
@@ -138,7 +143,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// FuzzOpen: whatever a user name is, only what was minted opens, and as it was minted.
+// FuzzOpen: only minted usernames open, and to what was minted.
 func FuzzOpen(f *testing.F) {
 	keys := keyring(f, "a secret of some length, really")
 	for _, id := range []Identity{doctor(time.Unix(1, 0)), {appointment, Test, MaxGeneration - 1, time.Unix(math.MaxUint32, 0)}} {

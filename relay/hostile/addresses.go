@@ -2,9 +2,8 @@ package hostile
 
 import "net/netip"
 
-// Forbidden are addresses that no relay may reach unless its operator allows it, in
-// every spelling. The paired relay reaches none at all. Tests of the policy hold it
-// against the same list.
+// Forbidden are addresses that no relay may reach unless its operator allows it, in every spelling.
+// The paired relay reaches none at all. The policy's tests use the same list.
 var Forbidden = []string{
 	// IPv4
 	"0.0.0.0", "0.0.0.1", "0.255.255.255",
@@ -37,15 +36,18 @@ var Forbidden = []string{
 	// IPv4-compatible
 	"::127.0.0.1", "::10.0.0.1", "::169.254.169.254", "::192.168.1.1", "::1.2.3.4", "::9.9.9.9", "::2",
 	// IPv4-translated
-	"::ffff:0:127.0.0.1", "::ffff:0:10.0.0.1", "::ffff:0:169.254.169.254", "::ffff:0:1.2.3.4", "::ffff:0:9.9.9.9",
+	"::ffff:0:127.0.0.1", "::ffff:0:10.0.0.1", "::ffff:0:169.254.169.254", "::ffff:0:1.2.3.4",
+	"::ffff:0:9.9.9.9",
 	// NAT64
 	"64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::169.254.169.254", "64:ff9b::192.168.1.1",
 	"64:ff9b::1.2.3.4", "64:ff9b::9.9.9.9",
 	"64:ff9b:1:7f00:0:100::", "64:ff9b:1:a00:0:100::", "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:102:3:400::",
 	"64:ff9b:1:a9:fe:a9fe::", "64:ff9b:1:ff:a9:fea9:fe00:0",
-	"64:ff9b:1::127.0.0.1", "64:ff9b:1::169.254.169.254", "64:ff9b:1:fffe::1.2.3.4", "64:ff9b:1:909:9:909:909:909",
+	"64:ff9b:1::127.0.0.1", "64:ff9b:1::169.254.169.254", "64:ff9b:1:fffe::1.2.3.4",
+	"64:ff9b:1:909:9:909:909:909",
 	// 6to4
-	"2002:7f00:1::1", "2002:a00:1::1", "2002:a9fe:a9fe::1", "2002:c0a8:101::1", "2002:6440:1::", "2002:102:304::1",
+	"2002:7f00:1::1", "2002:a00:1::1", "2002:a9fe:a9fe::1", "2002:c0a8:101::1", "2002:6440:1::",
+	"2002:102:304::1",
 	"2002:909:909::1",
 	// Teredo: by the server, by the client, both public
 	"2001:0:7f00:1::f6f6:f6f6", "2001:0:a9fe:a9fe:0:1234:f6f6:f6f6", "2001:0:102:304:0:1234:f6f6:f6f6",
@@ -58,9 +60,9 @@ var Forbidden = []string{
 	"2606:4700::200:5efe:224.0.0.1", "2606:4700::200:5efe:255.255.255.255", "fe80::5efe:9.9.9.9",
 }
 
-// Spellings are the ways to write an IPv4 address into an IPv6 one that something on the
-// way may turn back: mapped, compatible, translated, NAT64 with every length of RFC 6052
-// (section 2.2), 6to4, Teredo by its server and by its client, and ISATAP.
+// Spellings returns every IPv6 spelling of an IPv4 address that something on the way may translate
+// back: mapped, compatible, translated, NAT64 with every prefix length of RFC 6052 (section 2.2),
+// 6to4, Teredo by server and by client, and ISATAP.
 func Spellings(addr netip.Addr) (list []netip.Addr) {
 	if !addr.Is4() {
 		return nil
@@ -75,7 +77,10 @@ func Spellings(addr netip.Addr) (list []netip.Addr) {
 	}
 	at := func(i, j, k, l int) map[int]byte { return map[int]byte{i: a[0], j: a[1], k: a[2], l: a[3]} }
 	last := at(12, 13, 14, 15)
-	for _, prefix := range []string{"::ffff:0:0", "::", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::", "2606:4700::5efe:0:0", "2606:4700::200:5efe:0:0"} {
+	for _, prefix := range []string{
+		"::ffff:0:0", "::", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::",
+		"2606:4700::5efe:0:0", "2606:4700::200:5efe:0:0",
+	} {
 		spell(prefix, last)
 	}
 	spell("64:ff9b:1::", at(6, 7, 9, 10))

@@ -1,23 +1,22 @@
-// Package hostile attacks an appliance for its own operator and reports what it accepted:
-// the proof that an installation is tight, or the list of where it is not.
+// Package hostile attacks an appliance on behalf of its own operator and reports what it accepted:
+// proof that an installation is tight, or a list of its leaks.
 //
-// It is a client, made of bytes, and knows nothing of the server but what RFC 8656 and
-// docs/relay.md promise: the server's own code never judges itself. Who calls it proves
-// first that the appliance is theirs; a way on which their credential makes no allocation
-// gets nothing else.
+// It is a client that writes raw bytes and knows only what RFC 8656 and docs/relay.md promise, so
+// that the server's code never judges itself. The caller first proves that the appliance is theirs:
+// a way on which their credential makes no allocation is not attacked.
 //
-//	addresses.go    what no relay may reach, and how it is spelled
+//	addresses.go    addresses that no relay may reach, and their spellings
 //	peers.go        forbidden peers, other appointments, and data without a permission
 //	lengths.go      lengths that lie, and frames that do not end
-//	requests.go     requests without a credential, with a wrong one, or for what is not served
-//	web.go          the admin API for somebody without a token
-//	wire.go         a TURN client that can say anything
-//	sink.go         a socket on this host that should get nothing
-//	pace.go         no more than the server's limits allow
+//	requests.go     requests without a credential, with a wrong one, or for unserved features
+//	web.go          the admin API without a token
+//	wire.go         a TURN client that can send anything
+//	sink.go         a socket on this host that should receive nothing
+//	pace.go         a rate within the server's limits
 //	report.go       what was refused, accepted, or could not be tried
 //
-// What a leaky relay would forward is sent to this host's own addresses alone, where
-// somebody listens; of others' addresses only the answers to requests are judged.
+// Data that a leaky relay would forward is only sent to this host's own addresses, where the sink
+// listens. For other addresses only the answers to requests are judged.
 package hostile
 
 import (
@@ -33,45 +32,48 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// Seat is a TURN credential. Its username holds an appointment of its own.
+// Seat is a TURN credential, each for its own appointment.
 type Seat struct{ Username, Password string }
 
-// Target is the appliance of who attacks it.
+// Target is the appliance to attack. It belongs to the caller.
 type Target struct {
-	// Addr is where all of it goes, HTTPS the port of its page.
+	// Addr is the appliance's address, HTTPS the port of its page.
 	Addr  netip.Addr
 	HTTPS uint16
-	// TLS must refuse every certificate but the appliance's own.
+	// TLS must refuse every certificate except the appliance's own.
 	TLS *tls.Config
-	// Ways are attacked side by side.
+	// Ways are attacked in parallel.
 	Ways []check.Way
-	// Seats are of two appointments, made for this. A way uses one, and the other is
-	// the stranger there.
+	// Seats belong to two appointments made for the attack. Each way uses one; the other is the
+	// stranger there.
 	Seats [2]Seat
-	// Paired says that the relay serves the seats of an appointment alone. Else public
-	// peers may be reached, and relayed addresses of others.
+	// Paired means that the relay connects only the seats of one appointment. Otherwise public
+	// peers, and others' relayed addresses, may be reached.
 	Paired bool
 	// Own are the addresses of this host.
 	Own []netip.Addr
-	// Web is what is asked over HTTP without a token.
+	// Web lists the HTTP requests to make without a token.
 	Web []Page
-	// Revoke ends both appointments; what they opened is tried once more behind it.
+	// Revoke revokes both appointments; afterwards their credentials are tried once more.
 	Revoke func(context.Context) error
-	// Event, if there is one, is told what begins, and on which way; one call at a time.
+	// Event, if set, is called with what begins, and on which way; one call at a time.
 	Event func(Group, *check.Way)
 
-	times times // none: patient
+	times times // zero: patient
 }
 
-// Run attacks. An error says that it came to no end; nothing can be said then.
+// Run attacks. After an error the attack is incomplete and the report proves nothing.
 func (t *Target) Run(ctx context.Context) (Report, error) {
-	a := &attack{Target: t, strangers: newPace(unauthenticatedRate), users: [2]*pace{newPace(requestRate), newPace(requestRate)}, gone: map[check.Way]int{}}
+	a := &attack{
+		Target: t, strangers: newPace(unauthenticatedRate),
+		users: [2]*pace{newPace(requestRate), newPace(requestRate)}, gone: map[check.Way]int{},
+	}
 	if t.times.answer == 0 {
 		t.times = patient
 	}
 	sink, err := newSink(t.Own)
 	if err != nil {
-		return Report{}, fmt.Errorf("nothing can listen on this host: %w", err)
+		return Report{}, fmt.Errorf("no socket can be opened on this host: %w", err)
 	}
 	defer sink.close()
 	a.sink = sink
@@ -87,16 +89,16 @@ func (t *Target) Run(ctx context.Context) (Report, error) {
 	return a.report(), ctx.Err()
 }
 
-// attack is one under way.
+// attack is the state of a running attack.
 type attack struct {
 	*Target
 	sink      *sink
-	strangers *pace    // what is asked over UDP without a credential
-	users     [2]*pace // what each seat asks
+	strangers *pace    // of requests over UDP without a credential
+	users     [2]*pace // of requests of each seat
 
 	mu    sync.Mutex
 	tries []Try
-	open  []check.Way // on which the credential makes allocations
+	open  []check.Way // ways on which the credential makes allocations
 	gone  map[check.Way]int
 }
 
@@ -108,12 +110,12 @@ func (a *attack) event(group Group, w *check.Way) {
 	}
 }
 
-// way attacks one, once an honest client of the appointment is served there.
+// way attacks one way, if it serves an honest client of the appointment.
 func (a *attack) way(ctx context.Context, w check.Way, seat int) {
 	honest, err := a.allocate(ctx, w, seat)
 	if err != nil {
 		for _, group := range []Group{Peers, Lengths, Requests} {
-			a.untried(group, &w, "all of it", fmt.Errorf("no allocation is made for an honest client: %w", err))
+			a.untried(group, &w, "all of it", fmt.Errorf("an honest client gets no allocation: %w", err))
 		}
 		return
 	}
@@ -127,7 +129,7 @@ func (a *attack) way(ctx context.Context, w check.Way, seat int) {
 	slow.Wait()
 }
 
-// dial connects to the way's port. Over TLS the appliance's own certificate is shown.
+// dial connects to the way's port. Over TLS it requires the appliance's own certificate.
 func (a *attack) dial(ctx context.Context, w check.Way) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.times.answer)
 	defer cancel()
@@ -142,7 +144,7 @@ func (a *attack) dial(ctx context.Context, w check.Way) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-// revoked asks once more with credentials whose appointments are over.
+// revoked tries the credentials again after their appointments were revoked.
 func (a *attack) revoked(ctx context.Context) {
 	if len(a.open) == 0 {
 		return

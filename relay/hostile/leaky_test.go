@@ -26,8 +26,8 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// asLeaky makes the test binary be a leaky server: pion's, which permits every peer. It
-// is a process of its own because some of what is tried spins a core of it for ever.
+// asLeaky makes the test binary a leaky server: pion's, with every peer permitted. It is its own
+// process because some attacks make it spin forever.
 const asLeaky = "PRAXISRELAY_TEST_AS_LEAKY"
 
 func TestMain(m *testing.M) {
@@ -41,12 +41,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// leakyPorts are where the leaky server serves.
+// leakyPorts are the ports of the leaky server.
 type leakyPorts struct{ UDP, TCP uint16 }
 
-var testSeats = [2]Seat{{"4000000000:one.test", "the password of one"}, {"4000000000:two.test", "the password of two"}}
+var testSeats = [2]Seat{
+	{"4000000000:one.test", "the password of one"}, {"4000000000:two.test", "the password of two"},
+}
 
-// leak serves until standard input ends.
+// leak serves until its standard input is closed.
 func leak() error {
 	packets, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
@@ -70,9 +72,13 @@ func leak() error {
 			}
 			return nil, false
 		},
-		LoggerFactory:     quiet,
-		PacketConnConfigs: []turn.PacketConnConfig{{PacketConn: packets, RelayAddressGenerator: relayed, PermissionHandler: everybody}},
-		ListenerConfigs:   []turn.ListenerConfig{{Listener: streams, RelayAddressGenerator: relayed, PermissionHandler: everybody}},
+		LoggerFactory: quiet,
+		PacketConnConfigs: []turn.PacketConnConfig{
+			{PacketConn: packets, RelayAddressGenerator: relayed, PermissionHandler: everybody},
+		},
+		ListenerConfigs: []turn.ListenerConfig{
+			{Listener: streams, RelayAddressGenerator: relayed, PermissionHandler: everybody},
+		},
 	})
 	if err != nil {
 		return err
@@ -86,7 +92,7 @@ func leak() error {
 	return err
 }
 
-// startLeaky starts it and kills it when the test is over.
+// startLeaky starts the leaky server and kills it when the test ends.
 func startLeaky(t *testing.T) (ports leakyPorts) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
@@ -113,30 +119,33 @@ func startLeaky(t *testing.T) (ports leakyPorts) {
 	return ports
 }
 
-// TestALeakyServerIsFound: what pion's server accepts although it must not, and what got
-// out of it, is named, and what it refuses is not.
+// TestALeakyServerIsFound: everything that pion's server wrongly accepts or lets out is reported,
+// and nothing that it refuses.
 func TestALeakyServerIsFound(t *testing.T) {
 	ports := startLeaky(t)
 	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/open":
-		case "/judged": // the body, and not who asks
+		case "/judged": // judges the body, not the client
 			http.Error(w, "no JSON", http.StatusBadRequest)
 		default:
 			http.Error(w, "who are you?", http.StatusUnauthorized)
 		}
 	}))
 	defer web.Close()
-	udp, tcp := check.Way{Transport: check.UDP, Port: ports.UDP}, check.Way{Transport: check.TCP, Port: ports.TCP}
+	udp := check.Way{Transport: check.UDP, Port: ports.UDP}
+	tcp := check.Way{Transport: check.TCP, Port: ports.TCP}
 	target := Target{
 		Addr: netip.MustParseAddr("127.0.0.1"), HTTPS: 443, TLS: &tls.Config{InsecureSkipVerify: true},
-		Ways: []check.Way{udp, tcp}, Seats: testSeats, Paired: true, Own: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+		Ways: []check.Way{udp, tcp}, Seats: testSeats, Paired: true,
+		Own: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
 		Web: []Page{{Name: "443/TCP", URL: web.URL, Client: web.Client(), Requests: []Ask{
 			{http.MethodGet, "/open"}, {http.MethodPost, "/judged"}, {http.MethodDelete, "/closed"},
 		}}},
 		Revoke: func(context.Context) error { return nil },
 	}
-	target.times = times{time.Second, []time.Duration{300 * time.Millisecond, 700 * time.Millisecond}, 2 * time.Second}
+	target.times = times{time.Second, []time.Duration{300 * time.Millisecond, 700 * time.Millisecond},
+		2 * time.Second}
 	report, err := target.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -155,21 +164,34 @@ func TestALeakyServerIsFound(t *testing.T) {
 	}
 	for _, transport := range []string{"udp", "tcp"} {
 		for name, want := range map[string]string{
-			"CreatePermission for 10.0.0.0": "success", "ChannelBind to 169.254.169.254": "success", "CreatePermission for 9.9.9.9": "success",
-			"CreatePermission for [::ffff:10.0.0.1]": "success", "CreatePermission for [64:ff9b::7f00:1]": "success",
-			"Send to 127.0.0.1": "it arrived", "ChannelData to [::ffff:127.0.0.1]": "it arrived", "Send to 0.0.0.0": "it arrived",
-			"Send without a permission": "", "Send to another appointment's relayed address": "",
-			"ChannelBind for another appointment's relayed address": "success",
-			"Allocate with a wrong password":                        "", "Allocate with a made-up nonce": "", "CreatePermission without a credential": "",
-			"Allocate with another realm": "success", "another user's Refresh": "success", "another user's CreatePermission": "success",
+			"CreatePermission for 10.0.0.0":          "success",
+			"ChannelBind to 169.254.169.254":         "success",
+			"CreatePermission for 9.9.9.9":           "success",
+			"CreatePermission for [::ffff:10.0.0.1]": "success",
+			"CreatePermission for [64:ff9b::7f00:1]": "success",
+			"Send to 127.0.0.1":                      "it arrived", "ChannelData to [::ffff:127.0.0.1]": "it arrived", "Send to 0.0.0.0": "it arrived",
+			"Send without a permission":                                  "",
+			"Send to another appointment's relayed address":              "",
+			"ChannelBind for another appointment's relayed address":      "success",
+			"Allocate with a wrong password":                             "",
+			"Allocate with a made-up nonce":                              "",
+			"CreatePermission without a credential":                      "",
+			"Allocate with another realm":                                "success",
+			"another user's Refresh":                                     "success",
+			"another user's CreatePermission":                            "success",
 			"an allocation's end by another user's Refresh":              "its Refresh gets no answer",
 			"an allocation's end by another user's ChannelBind":          "",
 			"XOR-PEER-ADDRESS behind MESSAGE-INTEGRITY":                  "success",
 			"an allocation's end by a LIFETIME behind MESSAGE-INTEGRITY": "its Refresh gets no answer",
-			"the channel number 0x0":                                     "success", "the channel number 0x8000": "", "a second Allocate on one 5-tuple": "",
-			"Refresh with an unknown attribute": "success", "Allocate for TCP": "success", "Allocate that reserves a port": "success",
-			"Allocate with a RESERVATION-TOKEN": "success", "Allocate of an unheard-of address family": "success",
-			"Allocate with a revoked credential": "success", // nothing was revoked
+			"the channel number 0x0":                                     "success",
+			"the channel number 0x8000":                                  "",
+			"a second Allocate on one 5-tuple":                           "",
+			"Refresh with an unknown attribute":                          "success",
+			"Allocate for TCP":                                           "success",
+			"Allocate that reserves a port":                              "success",
+			"Allocate with a RESERVATION-TOKEN":                          "success",
+			"Allocate of an unheard-of address family":                   "success",
+			"Allocate with a revoked credential":                         "success", // nothing was revoked
 		} {
 			if got := found[transport+" "+name]; got != want {
 				t.Errorf("%s: %s: accepted with %q, want %q", transport, name, got, want)
@@ -181,7 +203,9 @@ func TestALeakyServerIsFound(t *testing.T) {
 		"tcp a ChannelData length that wraps in 16 bits": held, "tcp a frame of 64 KB": held, "tcp half a message": held,
 		"tcp a message of 2 KB, a byte at a time": held, "tcp a wrong magic cookie": "",
 		"udp amplification by Allocate without a credential": "x1.71",
-		" GET /open at 443/TCP":                              "HTTP 200", " POST /judged at 443/TCP": "HTTP 400", " DELETE /closed at 443/TCP": "",
+		" GET /open at 443/TCP":                              "HTTP 200",
+		" POST /judged at 443/TCP":                           "HTTP 400",
+		" DELETE /closed at 443/TCP":                         "",
 	} {
 		if got := found[name]; got != want {
 			t.Errorf("%s: accepted with %q, want %q", name, got, want)
@@ -194,8 +218,8 @@ func TestALeakyServerIsFound(t *testing.T) {
 	}
 }
 
-// TestAStrangerIsNotAttacked: where the credential makes no allocation nothing else is
-// sent, and nothing is said to be tight.
+// TestAStrangerIsNotAttacked: if the credential makes no allocation, nothing else is sent, and the
+// report claims nothing.
 func TestAStrangerIsNotAttacked(t *testing.T) {
 	stranger, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
@@ -217,7 +241,8 @@ func TestAStrangerIsNotAttacked(t *testing.T) {
 				continue
 			}
 			seen = append(seen, m.Type)
-			answer := stun.MustBuild(m, stun.NewType(m.Type.Method, stun.ClassErrorResponse), stun.CodeUnauthorized, stun.NewRealm("stranger"), stun.NewNonce("nonce"))
+			answer := stun.MustBuild(m, stun.NewType(m.Type.Method, stun.ClassErrorResponse),
+				stun.CodeUnauthorized, stun.NewRealm("stranger"), stun.NewNonce("nonce"))
 			_, _ = stranger.WriteTo(answer.Raw, from)
 		}
 	}()
@@ -236,17 +261,20 @@ func TestAStrangerIsNotAttacked(t *testing.T) {
 	if !slices.Equal(seen, []stun.MessageType{allocate, allocate}) {
 		t.Errorf("it saw %v, want an honest client's challenge and its answer", seen)
 	}
-	if len(report.Untried) != 3 || len(report.Accepted) != 0 || report.Counts[0].Tried != 0 || !strings.Contains(report.Untried[0].Answer, "answered 401") {
+	if len(report.Untried) != 3 || len(report.Accepted) != 0 || report.Counts[0].Tried != 0 ||
+		!strings.Contains(report.Untried[0].Answer, "answered 401") {
 		t.Errorf("%+v", report)
 	}
 }
 
-// TestEverySpellingCarriesTheAddress: no two are the same, and none is empty.
+// TestEverySpellingCarriesTheAddress: no two spellings are the same, and none is missing.
 func TestEverySpellingCarriesTheAddress(t *testing.T) {
 	list := Spellings(netip.MustParseAddr("127.0.0.1"))
 	for _, want := range []string{
-		"::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b:1::127.0.0.1", "64:ff9b:1:7f00:0:100::",
-		"64:ff9b:1:7f:0:1::", "64:ff9b:1:0:7f:0:100:0", "2002:7f00:1::1", "2001:0:7f00:1:0:1234:f6f6:f6f6", "2001:0:909:909:0:1234:80ff:fffe",
+		"::ffff:127.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1",
+		"64:ff9b:1::127.0.0.1", "64:ff9b:1:7f00:0:100::",
+		"64:ff9b:1:7f:0:1::", "64:ff9b:1:0:7f:0:100:0", "2002:7f00:1::1",
+		"2001:0:7f00:1:0:1234:f6f6:f6f6", "2001:0:909:909:0:1234:80ff:fffe",
 		"2606:4700::5efe:127.0.0.1", "2606:4700::200:5efe:127.0.0.1",
 	} {
 		if !slices.Contains(list, netip.MustParseAddr(want)) {

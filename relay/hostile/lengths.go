@@ -16,13 +16,13 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// lie is what no server may make anything of.
+// lie is a message that no server may act on.
 type lie struct {
 	name string
-	// bytes of the lie; the Allocate would be right without it.
+	// bytes makes the lie, usually from a valid Allocate.
 	bytes func(allocate []byte) []byte
-	// unfinished are those that a stream has to be closed for: nothing is said behind
-	// them, or one byte ten times a second.
+	// unfinished messages must make the server close a stream: nothing follows them or, with drips,
+	// one byte ten times a second.
 	unfinished, drips bool
 }
 
@@ -41,7 +41,8 @@ func longer(by int) func([]byte) []byte {
 
 var lies = []lie{
 	{name: "a ChannelData length that wraps in 16 bits", bytes: fixed(0x40, 0, 0xFF, 0xFC, 0, 0, 0, 0, 0), unfinished: true},
-	{name: "a STUN length that wraps in 16 bits", bytes: fixed(0, 1, 0xFF, 0xFC, 0x21, 0x12, 0xA4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), unfinished: true},
+	{name: "a STUN length that wraps in 16 bits", unfinished: true,
+		bytes: fixed(0, 1, 0xFF, 0xFC, 0x21, 0x12, 0xA4, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)},
 	{name: "a frame of 64 KB", bytes: fixed(0x40, 0, 0xFF, 0xF0), unfinished: true},
 	{name: "a frame of 64 KB, a byte at a time", bytes: fixed(0x40, 0, 0xFF, 0xF0), drips: true},
 	{name: "a message of 2 KB, a byte at a time", bytes: fixed(0, 1, 7, 0xE0, 0x21, 0x12, 0xA4, 0x42), drips: true},
@@ -118,7 +119,7 @@ func (a *attack) lie(ctx context.Context, w check.Way, seat int, l lie) {
 	default:
 		a.note(Lengths, &w, l.name, Refused, "silence")
 	}
-	// Whatever became of this client, others are served.
+	// Whatever happened to this client, others must still be served.
 	other, err := a.connect(ctx, w, seat)
 	if err == nil {
 		err = other.barrier(ctx)
@@ -135,11 +136,11 @@ func (a *attack) lie(ctx context.Context, w check.Way, seat int, l lie) {
 	}
 }
 
-// errHeld is what a lie must not bring about.
+// errHeld means that a lie keeps a connection open.
 var errHeld = errors.New("the connection is held, without an answer")
 
-// ended waits for a stream's end or, where a lie leaves the framing as it is, for the
-// answer to a question behind it.
+// ended waits for a stream's end or, if a lie leaves the framing intact, for the answer to a later
+// request.
 func (c *wire) ended(ctx context.Context, l lie) error {
 	until := time.Now().Add(c.times.frame)
 	if l.unfinished || l.drips {

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// What is asked per second: below what docs/relay.md allows, since others may come from
-// this host too, its own watchdog among them.
+// Requests per second, below the limits in docs/relay.md, since this host may have other clients,
+// its own watchdog among them.
 const (
 	unauthenticatedRate = 7  // of 10 per source prefix over UDP
 	requestRate         = 40 // of 50 per credential and address
-	// Of the ten seconds' worth that may be drawn at once, a fifth is.
+	// A fifth of the ten seconds' worth that may be drawn at once.
 	burst = 2 * time.Second
 )
 
-// pace keeps a rate.
+// pace limits a rate.
 type pace struct {
 	interval time.Duration
 	mu       sync.Mutex
@@ -24,7 +24,7 @@ type pace struct {
 
 func newPace(perSecond int) *pace { return &pace{interval: time.Second / time.Duration(perSecond)} }
 
-// wait returns when one more may be sent.
+// wait returns as soon as one more request may be sent.
 func (p *pace) wait(ctx context.Context) error {
 	p.mu.Lock()
 	if earliest := time.Now().Add(-burst); p.next.Before(earliest) {

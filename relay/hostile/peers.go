@@ -15,21 +15,20 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// firstUnprivileged is the least port that a public peer may have.
+// firstUnprivileged is the lowest port that a public peer may have.
 const firstUnprivileged = 1024
 
-// What no public peer's ports may be, and public addresses for those and for the paired
-// relay. Nothing is sent to them.
+// Ports that no public peer may have, and public addresses for these and for the paired relay.
+// Nothing is sent to them.
 var (
 	lowPorts = []uint16{0, 22, 53, 443, 1023}
 	public4  = netip.MustParseAddr("9.9.9.9")
 	public6  = netip.MustParseAddr("2606:4700::1111")
 )
 
-// peers asks for everything that no relay may reach, and sends to what is on this host.
-// It takes over the wire. A permission is for an address (RFC 8656, section 10.1): for one
-// of which only some ports are forbidden it is no leak, and what matters is whether data
-// goes there.
+// peers requests everything that no relay may reach, and sends data to what is on this host. It
+// takes over the wire. A permission covers an address (RFC 8656, section 10.1), so it is not a leak
+// if only some ports of the address are forbidden; what matters is whether data arrives there.
 func (a *attack) peers(ctx context.Context, honest *wire) {
 	w, seat := honest.way, honest.seat
 	a.event(Peers, &w)
@@ -37,7 +36,7 @@ func (a *attack) peers(ctx context.Context, honest *wire) {
 	six := &reach{more: []stun.Setter{family(ipv6)}}
 	var err error
 	if six.wire, err = a.allocate(ctx, w, seat, six.more...); err != nil {
-		six = four // IPv6 is not served: those peers are of another family
+		six = four // IPv6 is not served: those peers have the wrong family
 	}
 	for _, peer := range a.forbidden(honest.relayed, w) {
 		r := six
@@ -60,8 +59,8 @@ func (a *attack) peers(ctx context.Context, honest *wire) {
 // forbidden is a peer that must not be reached.
 type forbidden struct {
 	addr netip.AddrPort
-	here bool // it leads to this host, where the sink listens
-	port bool // only for its port
+	here bool // leads to this host, where the sink listens
+	port bool // forbidden only because of its port
 }
 
 func (a *attack) forbidden(relayed netip.AddrPort, w check.Way) (list []forbidden) {
@@ -72,8 +71,11 @@ func (a *attack) forbidden(relayed netip.AddrPort, w check.Way) (list []forbidde
 			list = append(list, forbidden{peer, here, port < firstUnprivileged})
 		}
 	}
-	// What is sent to the unspecified address arrives at this host too.
-	here := append([]netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback(), netip.IPv4Unspecified(), netip.IPv6Unspecified()}, a.sink.hears...)
+	// Packets to the unspecified address arrive at this host too.
+	here := append([]netip.Addr{
+		netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback(),
+		netip.IPv4Unspecified(), netip.IPv6Unspecified(),
+	}, a.sink.hears...)
 	for _, addr := range here {
 		for _, spelled := range append(Spellings(addr), addr) {
 			add(spelled, a.sink.port, true)
@@ -85,7 +87,7 @@ func (a *attack) forbidden(relayed netip.AddrPort, w check.Way) (list []forbidde
 	for _, text := range Forbidden {
 		add(netip.MustParseAddr(text), a.sink.port, false)
 	}
-	for _, port := range []uint16{w.Port, a.HTTPS} { // the appliance itself, as clients know it
+	for _, port := range []uint16{w.Port, a.HTTPS} { // the appliance itself, at addresses that clients know
 		add(relayed.Addr(), port, false)
 		add(a.Addr, port, false)
 	}
@@ -100,17 +102,17 @@ func (a *attack) forbidden(relayed netip.AddrPort, w check.Way) (list []forbidde
 	return list
 }
 
-// reach is an allocation that peers are tried with. Where they are granted another one
-// takes its place before it holds as many permissions as it may.
+// reach is an allocation for trying peers. If the server grants them, another allocation replaces
+// it before it has used up its permissions.
 type reach struct {
 	*wire
-	more    []stun.Setter // that it was allocated with
+	more    []stun.Setter // for its Allocate
 	granted int
 	bound   uint16 // channels
 	sent    []parcel
 }
 
-// parcel is what was sent and must not arrive.
+// parcel is data that was sent and must not arrive.
 type parcel struct {
 	name    string
 	arrived chan struct{}
@@ -145,14 +147,14 @@ func (r *reach) try(ctx context.Context, f forbidden) {
 		switch {
 		case !f.here:
 		case len(r.sink.hears) == 0:
-			r.untried(Peers, &r.way, name, errors.New("this host does not hear itself"))
+			r.untried(Peers, &r.way, name, errors.New("this host cannot reach itself"))
 		default:
 			data, arrived := r.sink.packet()
-			_ = r.send(packet(data)) // settle finds whether it was taken
+			_ = r.send(packet(data)) // settle finds out whether it arrived
 			r.sent = append(r.sent, parcel{name, arrived})
 		}
 	}
-	if peer.Addr() == r.relayed.Addr() { // what is sent there must stop at the port
+	if peer.Addr() == r.relayed.Addr() { // there the port must be refused
 		_, _ = r.request(ctx, stun.MethodCreatePermission, peerAddr(peer))
 	} else if !f.port {
 		ask(fmt.Sprintf("CreatePermission for %v", peer), stun.MethodCreatePermission)
@@ -162,17 +164,18 @@ func (r *reach) try(ctx context.Context, f forbidden) {
 	if ask(fmt.Sprintf("ChannelBind to %v", peer), stun.MethodChannelBind, number(channel)) {
 		r.bound++
 	}
-	send(fmt.Sprintf("ChannelData to %v", peer), func(data []byte) []byte { return channelData(channel, data) })
+	send(fmt.Sprintf("ChannelData to %v", peer),
+		func(data []byte) []byte { return channelData(channel, data) })
 }
 
-// settle notes what of the parcels has arrived.
+// settle records which parcels have arrived.
 func (r *reach) settle(ctx context.Context) {
 	if len(r.sent) == 0 {
 		return
 	}
 	err := r.barrier(ctx)
 	if err == nil && !r.sink.echo(r.sink.hears[0]) {
-		err = errors.New("this host does not hear itself any more")
+		err = errors.New("this host can no longer reach itself")
 	}
 	for _, p := range r.sent {
 		r.delivered(Peers, p.name, has(p.arrived), err)
@@ -207,19 +210,23 @@ func (a *attack) strangersOf(ctx context.Context, w check.Way, seat int) {
 	}
 	defer stranger.close(ctx)
 	const channel = firstChannel
-	// Appointments share the address, so it is the port that must stop what is sent.
+	// Appointments share the address, so the server must refuse by port.
 	_, _ = own.request(ctx, stun.MethodCreatePermission, peerAddr(stranger.relayed))
 	answer, err := own.request(ctx, stun.MethodChannelBind, peerAddr(stranger.relayed), number(channel))
-	if a.Paired && stranger.relayed != own.relayed { // each appointment has ports of its own
+	if a.Paired && stranger.relayed != own.relayed { // each appointment has its own ports
 		a.judge(Peers, w, "ChannelBind for "+name, answer, err, aside...)
 	}
-	// In the open relay, too, nothing arrives where no permission was given.
-	own.carry(ctx, "Send to "+name, stranger, func(data []byte) []byte { return sendTo(stranger.relayed, data) })
-	own.carry(ctx, "ChannelData to "+name, stranger, func(data []byte) []byte { return channelData(channel, data) })
+	// Even in the open relay nothing may arrive without the receiver's permission.
+	own.carry(ctx, "Send to "+name, stranger, func(data []byte) []byte {
+		return sendTo(stranger.relayed, data)
+	})
+	own.carry(ctx, "ChannelData to "+name, stranger, func(data []byte) []byte {
+		return channelData(channel, data)
+	})
 }
 
-// unpermitted sends what no permission allows, on either side, and at last what both
-// allow: when that has arrived, whatever was sent before has arrived too, or never will.
+// unpermitted sends data that neither side, or only one, permits, and finally data that both
+// permit: once that has arrived, whatever was sent before has arrived too, or never will.
 func (a *attack) unpermitted(ctx context.Context, w check.Way, seat int) {
 	const name = "data without a permission"
 	own, err := a.allocate(ctx, w, seat)
@@ -243,7 +250,7 @@ func (a *attack) unpermitted(ctx context.Context, w check.Way, seat int) {
 	permits := func(c, peer *wire) {
 		answer, failed := c.request(ctx, stun.MethodCreatePermission, peerAddr(peer.relayed))
 		if failed == nil && answer.Type.Class != stun.ClassSuccessResponse {
-			failed = fmt.Errorf("a permission for the partner is answered %d", codeOf(answer))
+			failed = fmt.Errorf("a permission for the partner gets the answer %d", codeOf(answer))
 		}
 		err = cmp.Or(err, failed)
 	}
@@ -271,7 +278,7 @@ func (c *wire) gets(ctx context.Context, data []byte) error {
 	for !c.got(data) {
 		b, err := c.receive(ctx, until)
 		if err != nil {
-			return fmt.Errorf("with permissions nothing arrives either: %w", err)
+			return fmt.Errorf("nothing arrives even with permissions: %w", err)
 		}
 		c.strays = append(c.strays, b)
 	}

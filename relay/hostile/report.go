@@ -18,34 +18,34 @@ type Group string
 const (
 	Peers    Group = "peers"    // forbidden addresses, other appointments, data without a permission
 	Lengths  Group = "lengths"  // lengths that lie
-	Requests Group = "requests" // without a right credential, or for what is not served
+	Requests Group = "requests" // without a valid credential, or for unserved features
 	Web      Group = "web"      // the admin API without a token
 )
 
-// Groups are all of them.
+// Groups lists all groups.
 var Groups = []Group{Peers, Lengths, Requests, Web}
 
-// Outcome is what became of a try.
+// Outcome is the outcome of a try.
 type Outcome string
 
 // The outcomes.
 const (
 	Refused  Outcome = "refused"
 	Accepted Outcome = "accepted"
-	Untried  Outcome = "untried" // it could not be told: never a proof
+	Untried  Outcome = "untried" // no result, so no proof
 )
 
-// Try is one thing that was tried.
+// Try is one attempt.
 type Try struct {
 	Group Group      `json:"group"`
 	Way   *check.Way `json:"way,omitempty"`
 	Name  string     `json:"attack"`
-	// Answer is what came back or, where it could not be tried, why.
+	// Answer is what came back or, if there is no result, why.
 	Answer  string  `json:"answer"`
 	Outcome Outcome `json:"-"`
 }
 
-// Count is what became of a group.
+// Count is the result of a group.
 type Count struct {
 	Group    Group `json:"group"`
 	Tried    int   `json:"tried"` // refused or accepted
@@ -54,7 +54,7 @@ type Count struct {
 	Untried  int   `json:"untried"`
 }
 
-// Report is what became of an attack.
+// Report is the result of an attack.
 type Report struct {
 	Counts   []Count
 	Accepted []Try
@@ -84,7 +84,7 @@ func (a *attack) report() (r Report) {
 		count.Tried = count.Refused + count.Accepted
 		r.Counts = append(r.Counts, count)
 	}
-	for _, list := range [][]Try{r.Accepted, r.Untried} { // ways run side by side
+	for _, list := range [][]Try{r.Accepted, r.Untried} { // ways run in parallel
 		slices.SortStableFunc(list, func(a, b Try) int {
 			if order := slices.Index(Groups, a.Group) - slices.Index(Groups, b.Group); order != 0 {
 				return order
@@ -112,9 +112,11 @@ func (a *attack) untried(group Group, w *check.Way, name string, why error) {
 	a.note(group, w, name, Untried, why.Error())
 }
 
-// judge notes what a request that must be refused was answered. Codes that say nothing
-// about it, but that a limit was met or the credential is none, prove nothing.
-func (a *attack) judge(group Group, w check.Way, name string, answer *stun.Message, err error, beside ...stun.ErrorCode) (accepted bool) {
+// judge records the answer to a request that must be refused. Codes in unrelated prove nothing,
+// since they mean that a limit was hit or the credential was not accepted.
+func (a *attack) judge(
+	group Group, w check.Way, name string, answer *stun.Message, err error, unrelated ...stun.ErrorCode,
+) (accepted bool) {
 	switch {
 	case errors.Is(err, errIgnored):
 		a.note(group, &w, name, Refused, "silence")
@@ -123,7 +125,7 @@ func (a *attack) judge(group Group, w check.Way, name string, answer *stun.Messa
 	case answer.Type.Class == stun.ClassSuccessResponse:
 		a.note(group, &w, name, Accepted, "success")
 		return true
-	case slices.Contains(beside, codeOf(answer)):
+	case slices.Contains(unrelated, codeOf(answer)):
 		a.untried(group, &w, name, fmt.Errorf("answered %d", codeOf(answer)))
 	default:
 		a.note(group, &w, name, Refused, fmt.Sprint(int(codeOf(answer))))
@@ -139,12 +141,15 @@ func codeOf(answer *stun.Message) stun.ErrorCode {
 	return code.Code
 }
 
-// What has nothing to do with what a right credential asks for.
-var aside = []stun.ErrorCode{stun.CodeUnauthorized, stun.CodeStaleNonce, stun.CodeAllocMismatch, stun.CodeAllocQuotaReached, stun.CodeInsufficientCapacity}
+// aside are codes unrelated to what an authenticated request asks for.
+var aside = []stun.ErrorCode{
+	stun.CodeUnauthorized, stun.CodeStaleNonce, stun.CodeAllocMismatch,
+	stun.CodeAllocQuotaReached, stun.CodeInsufficientCapacity,
+}
 
 var (
 	errSilent  = errors.New("no answer")
 	errIgnored = errors.New("no answer, although others get one")
-	errGone    = errors.New("nothing is answered any more")
+	errGone    = errors.New("the server no longer answers")
 	errClosed  = errors.New("the connection was closed")
 )

@@ -13,8 +13,8 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// maxAmplified is what an answer to nobody in particular may be of its request over
-// UDP, in bytes of IP: its source may be forged.
+// maxAmplified is the largest answer over UDP to an unauthenticated request, relative to the
+// request in IP bytes: its source may be forged.
 const maxAmplified = 1.65
 
 func (a *attack) requests(ctx context.Context, w check.Way, seat int) {
@@ -26,12 +26,12 @@ func (a *attack) requests(ctx context.Context, w check.Way, seat int) {
 	a.unserved(ctx, w, seat)
 }
 
-// peer is one that a request may name when it must be refused for another reason.
+// peer is a peer for requests that must be refused for another reason.
 func (a *attack) peer() peerAddr {
 	return peerAddr(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), a.sink.port))
 }
 
-// methods are those of TURN with what each needs.
+// methods returns TURN's methods with the attributes that each needs.
 func (a *attack) methods() []struct {
 	method  stun.Method
 	setters []stun.Setter
@@ -75,7 +75,7 @@ func (a *attack) unauthenticated(ctx context.Context, w check.Way, seat int) {
 		}
 		a.note(Requests, &w, "amplification by "+name, outcome, fmt.Sprintf("x%.2f", factor))
 	}
-	// Nobody is told of an indication.
+	// Indications get no answer.
 	relayed := a.peer()
 	for name, packet := range map[string]func(data []byte) []byte{
 		"Send without an allocation":        func(data []byte) []byte { return sendTo(netip.AddrPort(relayed), data) },
@@ -87,14 +87,14 @@ func (a *attack) unauthenticated(ctx context.Context, w check.Way, seat int) {
 			err = c.barrier(ctx)
 		}
 		if err == nil && (len(a.sink.hears) == 0 || !a.sink.echo(a.sink.hears[0])) {
-			err = fmt.Errorf("this host does not hear itself")
+			err = errors.New("this host cannot reach itself")
 		}
 		c.delivered(Requests, name, has(arrived), err)
 	}
 }
 
-// wronglyAuthenticated shows credentials that are none. Each that the relay counts as a
-// wrong one stands for itself: docs/monitoring.md's alert is some way off.
+// wronglyAuthenticated tries invalid credentials, once each: few enough not to fire the alert in
+// docs/monitoring.md.
 func (a *attack) wronglyAuthenticated(ctx context.Context, w check.Way, seat int) {
 	own, stranger := a.Seats[seat], a.Seats[1-seat]
 	_, identity, _ := strings.Cut(own.Username, ":")
@@ -144,14 +144,17 @@ func (a *attack) wronglyAuthenticated(ctx context.Context, w check.Way, seat int
 		a.untried(Requests, &w, name, err)
 		return
 	}
-	m := stun.MustBuild(slices.Concat([]stun.Setter{stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), udpTransport}, c.credential(own)[1:])...)
+	allocate := []stun.Setter{
+		stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), udpTransport,
+	}
+	m := stun.MustBuild(slices.Concat(allocate, c.credential(own)[1:])...)
 	answer, err := c.asked(ctx, seat, m)
 	c.holds = a.judge(Requests, w, name, answer, err)
 	c.close(ctx)
 }
 
-// asked asks what a credential is in, within the pace of its seat. Over UDP a refusal
-// draws on the budget of strangers, too.
+// asked sends a request with a credential, within the pace of its seat. Over UDP it also keeps the
+// pace of strangers, since a refusal draws on their budget.
 func (c *wire) asked(ctx context.Context, seat int, m *stun.Message) (*stun.Message, error) {
 	err := c.users[seat].wait(ctx)
 	if err == nil && c.way.Transport == check.UDP {
@@ -172,12 +175,13 @@ func (a *attack) withoutAllocation(ctx context.Context, w check.Way, seat int) {
 	defer c.close(ctx)
 	for _, m := range a.methods()[1:] {
 		answer, err := c.request(ctx, m.method, m.setters...)
-		a.judge(Requests, w, fmt.Sprintf("%v without an allocation", m.method), answer, err, stun.CodeUnauthorized, stun.CodeStaleNonce)
+		a.judge(Requests, w, fmt.Sprintf("%v without an allocation", m.method), answer, err,
+			stun.CodeUnauthorized, stun.CodeStaleNonce)
 	}
 }
 
-// onAnothers asks for what concerns an allocation in the name of somebody else, or with
-// what stands behind MESSAGE-INTEGRITY. The allocation has to stay.
+// onAnothers sends requests about an allocation as another user, or with attributes after
+// MESSAGE-INTEGRITY. The allocation must survive.
 func (a *attack) onAnothers(ctx context.Context, w check.Way, seat int) {
 	c, err := a.allocate(ctx, w, seat)
 	if err != nil {
@@ -185,7 +189,7 @@ func (a *attack) onAnothers(ctx context.Context, w check.Way, seat int) {
 		return
 	}
 	defer func() { c.close(ctx) }()
-	// stays makes another allocation where this one is gone.
+	// stays checks that the allocation lives, and otherwise makes another.
 	stays := func(name string) {
 		answer, err := c.request(ctx, stun.MethodRefresh)
 		name = "an allocation's end by " + name
@@ -208,11 +212,13 @@ func (a *attack) onAnothers(ctx context.Context, w check.Way, seat int) {
 	for _, m := range a.methods()[1:] {
 		name := fmt.Sprintf("another user's %v", m.method)
 		answer, err := c.requestAs(ctx, 1-seat, m.method, m.setters...)
-		a.judge(Requests, w, name, answer, err, stun.CodeUnauthorized, stun.CodeStaleNonce, stun.CodeAllocMismatch)
+		a.judge(Requests, w, name, answer, err, stun.CodeUnauthorized, stun.CodeStaleNonce,
+			stun.CodeAllocMismatch)
 		stays(name)
 	}
 	answer, err := c.request(ctx, stun.MethodAllocate, udpTransport)
-	a.judge(Requests, w, "a second Allocate on one 5-tuple", answer, err, stun.CodeUnauthorized, stun.CodeStaleNonce, stun.CodeAllocQuotaReached)
+	a.judge(Requests, w, "a second Allocate on one 5-tuple", answer, err, stun.CodeUnauthorized,
+		stun.CodeStaleNonce, stun.CodeAllocQuotaReached)
 
 	behind := func(m *stun.Message, s stun.Setter) *stun.Message {
 		if s.AddTo(m) == nil {
@@ -220,8 +226,9 @@ func (a *attack) onAnothers(ctx context.Context, w check.Way, seat int) {
 		}
 		return m
 	}
-	// The allocation's own address is a peer that is allowed, where it counts.
-	answer, err = c.asked(ctx, seat, behind(c.signed(a.Seats[seat], stun.MethodCreatePermission), peerAddr(c.relayed)))
+	// The allocation's own address would be an allowed peer if the attribute counted.
+	answer, err = c.asked(ctx, seat, behind(c.signed(a.Seats[seat], stun.MethodCreatePermission),
+		peerAddr(c.relayed)))
 	a.judge(Requests, w, "XOR-PEER-ADDRESS behind MESSAGE-INTEGRITY", answer, err, aside...)
 	if _, err = c.asked(ctx, seat, behind(c.signed(a.Seats[seat], stun.MethodRefresh), lifetime(0))); err != nil {
 		a.untried(Requests, &w, "LIFETIME behind MESSAGE-INTEGRITY", err)
@@ -236,7 +243,7 @@ func (a *attack) onAnothers(ctx context.Context, w check.Way, seat int) {
 	a.judge(Requests, w, "Refresh with an unknown attribute", answer, err, aside...)
 }
 
-// unserved asks for allocations that a relay of UDP does not make.
+// unserved requests allocations that a UDP relay does not make.
 func (a *attack) unserved(ctx context.Context, w check.Way, seat int) {
 	for _, test := range []struct {
 		name    string
@@ -249,18 +256,20 @@ func (a *attack) unserved(ctx context.Context, w check.Way, seat int) {
 		{"with a RESERVATION-TOKEN", []stun.Setter{udpTransport, attr{stun.AttrReservationToken, make([]byte, 8)}}},
 		{"with an unknown attribute", []stun.Setter{udpTransport, attr{0x7FF0, []byte{1, 2, 3, 4}}}},
 	} {
-		a.allocateAnyway(ctx, w, seat, "Allocate "+test.name, []stun.ErrorCode{stun.CodeUnauthorized, stun.CodeStaleNonce, stun.CodeAllocQuotaReached}, test.setters...)
+		unrelated := []stun.ErrorCode{stun.CodeUnauthorized, stun.CodeStaleNonce, stun.CodeAllocQuotaReached}
+		a.allocateAnyway(ctx, w, seat, "Allocate "+test.name, unrelated, test.setters...)
 	}
 }
 
-// allocateAnyway asks for what must be refused.
-func (a *attack) allocateAnyway(ctx context.Context, w check.Way, seat int, name string, beside []stun.ErrorCode, setters ...stun.Setter) {
+// allocateAnyway sends an Allocate that must be refused.
+func (a *attack) allocateAnyway(ctx context.Context, w check.Way, seat int, name string,
+	unrelated []stun.ErrorCode, setters ...stun.Setter) {
 	c, err := a.challenged(ctx, w, seat)
 	if err != nil {
 		a.untried(Requests, &w, name, err)
 		return
 	}
 	answer, err := c.request(ctx, stun.MethodAllocate, setters...)
-	c.holds = a.judge(Requests, w, name, answer, err, beside...)
+	c.holds = a.judge(Requests, w, name, answer, err, unrelated...)
 	c.close(ctx)
 }

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// sink is a UDP socket on all addresses of this host. What is sent to them through the
-// relay says what it is, and must not arrive.
+// sink is a UDP socket on all addresses of this host. Packets to it through the relay are marked,
+// and must not arrive.
 type sink struct {
 	conn   *net.UDPConn
 	port   uint16
 	marker string
-	hears  []netip.Addr // this host's addresses at which it does
+	hears  []netip.Addr // this host's addresses that reach it
 
 	mu      sync.Mutex
 	sent    int
-	waiting map[int]chan struct{} // by the number of what was sent; closed when it arrives
+	waiting map[int]chan struct{} // by packet number; closed when the packet arrives
 	done    chan struct{}
 }
 
-// sinkTime is how long what this host sends to itself may take.
+// sinkTime is how long a packet from this host to itself may take.
 const sinkTime = 2 * time.Second
 
 func newSink(own []netip.Addr) (*sink, error) {
@@ -42,7 +42,7 @@ func newSink(own []netip.Addr) (*sink, error) {
 	}
 	go s.receive()
 	for _, addr := range own {
-		// A link-local address needs a zone, which no peer address has.
+		// A link-local address needs a zone, which a peer address cannot have.
 		if !addr.IsLinkLocalUnicast() && s.echo(addr) {
 			s.hears = append(s.hears, addr)
 		}
@@ -50,7 +50,7 @@ func newSink(own []netip.Addr) (*sink, error) {
 	return s, nil
 }
 
-// firstRelayed begins the ports of relayed addresses: none of them may be the sink's.
+// firstRelayed is the first port of relayed addresses: the sink's must be below.
 const firstRelayed = 49152
 
 func listenBelow(port uint16) (conn *net.UDPConn, err error) {
@@ -58,7 +58,7 @@ func listenBelow(port uint16) (conn *net.UDPConn, err error) {
 		if conn, err = net.ListenUDP("udp", nil); err != nil || portOf(conn) < port {
 			return conn, err
 		}
-		defer conn.Close() // or it is given again
+		defer conn.Close() // keep it until then, or the system picks it again
 	}
 	return nil, fmt.Errorf("no port below %d was free", port)
 }
@@ -85,7 +85,7 @@ func (s *sink) receive() {
 	}
 }
 
-// packet returns data that is recognised when it arrives anywhere.
+// packet returns data that is recognized wherever it arrives.
 func (s *sink) packet() (data []byte, arrived chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +95,8 @@ func (s *sink) packet() (data []byte, arrived chan struct{}) {
 	return fmt.Append(nil, s.marker, s.sent), arrived
 }
 
-// echo sends from this host to itself and reports whether it arrives. What was sent to the
-// same address before has arrived then too.
+// echo sends a packet from this host to itself and reports whether it arrives. Earlier packets to
+// the same address have arrived by then.
 func (s *sink) echo(addr netip.Addr) bool {
 	data, arrived := s.packet()
 	if _, err := s.conn.WriteToUDPAddrPort(data, netip.AddrPortFrom(addr, s.port)); err != nil {

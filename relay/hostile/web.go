@@ -10,20 +10,23 @@ import (
 	"time"
 )
 
-// Page is what is asked over HTTP, at one port.
+// Page lists the HTTP requests to one port.
 type Page struct {
-	Name     string // of the port
+	Name     string // name of the port
 	URL      string // without a path
 	Client   *http.Client
 	Requests []Ask
 }
 
-// Ask is one request. It is made without a token, and with a body that nothing can be
-// made of: whoever were let in would be told so, and nothing would happen.
+// Ask is one request. It has no token, and an invalid body: if the server let it in, it would
+// report that, and nothing would happen.
 type Ask struct{ Method, Path string }
 
-// What is said to somebody who is not let in. Whoever judges the body has let them in.
-var notLetIn = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusTooManyRequests}
+// Statuses for requests that are not let in. A server that judges the body has let the request in.
+var notLetIn = []int{
+	http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+	http.StatusMethodNotAllowed, http.StatusTooManyRequests,
+}
 
 func (a *attack) web(ctx context.Context) {
 	a.event(Web, nil)

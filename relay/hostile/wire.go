@@ -18,23 +18,23 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// times are how long is waited.
+// times are how long to wait.
 type times struct {
 	answer time.Duration   // for an answer on a stream
 	pauses []time.Duration // between repetitions over UDP (RFC 8489, section 6.2.1)
-	frame  time.Duration   // for the end of a stream whose message does not end
+	frame  time.Duration   // for the server to close a stream whose message does not end
 }
 
-// patient are those for a busy machine. docs/relay.md: a message that began on a stream
-// has ten seconds to its last byte.
+// patient times are for a busy machine. According to docs/relay.md, a message on a stream must be
+// complete ten seconds after it began.
 var patient = times{
 	answer: 5 * time.Second,
 	pauses: []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 2 * time.Second},
 	frame:  15 * time.Second,
 }
 
-// wire is a TURN client that can say what no honest one would. It is not for more than
-// one goroutine.
+// wire is a TURN client that can send what no honest client would. It is not safe for concurrent
+// use.
 type wire struct {
 	*attack
 	way          check.Way
@@ -44,7 +44,7 @@ type wire struct {
 	realm, nonce string
 	holds        bool // an allocation
 	relayed      netip.AddrPort
-	strays       [][]byte // what came that was no answer
+	strays       [][]byte // received messages that were no answer
 }
 
 func (a *attack) connect(ctx context.Context, w check.Way, seat int) (*wire, error) {
@@ -55,7 +55,7 @@ func (a *attack) connect(ctx context.Context, w check.Way, seat int) (*wire, err
 	return &wire{attack: a, way: w, seat: seat, conn: conn, reader: bufio.NewReaderSize(conn, 4096)}, nil
 }
 
-// challenged connects and takes the realm and a nonce for later.
+// challenged connects and gets the realm and a nonce.
 func (a *attack) challenged(ctx context.Context, w check.Way, seat int) (*wire, error) {
 	c, err := a.connect(ctx, w, seat)
 	if err != nil {
@@ -72,7 +72,7 @@ func (a *attack) challenged(ctx context.Context, w check.Way, seat int) (*wire, 
 	return c, nil
 }
 
-// allocate does what an honest client does.
+// allocate makes an allocation as an honest client does.
 func (a *attack) allocate(ctx context.Context, w check.Way, seat int, more ...stun.Setter) (*wire, error) {
 	c, err := a.challenged(ctx, w, seat)
 	if err != nil {
@@ -93,7 +93,7 @@ func (a *attack) allocate(ctx context.Context, w check.Way, seat int, more ...st
 	return c, nil
 }
 
-// close gives up what it holds.
+// close releases the allocation, if any, and closes the connection.
 func (c *wire) close(ctx context.Context) {
 	if c.holds {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.times.answer)
@@ -103,7 +103,7 @@ func (c *wire) close(ctx context.Context) {
 	c.conn.Close()
 }
 
-// heed takes realm and nonce from an answer.
+// heed takes the realm and nonce from an answer.
 func (c *wire) heed(answer *stun.Message) bool {
 	realm, err := answer.Get(stun.AttrRealm)
 	if err == nil {
@@ -116,12 +116,14 @@ func (c *wire) heed(answer *stun.Message) bool {
 	return c.realm != "" && c.nonce != ""
 }
 
-// request asks with the credential of the wire's seat, again where the nonce is stale.
+// request sends a request with the credential of the wire's seat, again if the nonce is stale.
 func (c *wire) request(ctx context.Context, method stun.Method, setters ...stun.Setter) (*stun.Message, error) {
 	return c.requestAs(ctx, c.seat, method, setters...)
 }
 
-func (c *wire) requestAs(ctx context.Context, seat int, method stun.Method, setters ...stun.Setter) (answer *stun.Message, err error) {
+func (c *wire) requestAs(
+	ctx context.Context, seat int, method stun.Method, setters ...stun.Setter,
+) (answer *stun.Message, err error) {
 	for range 2 {
 		if err := c.users[seat].wait(ctx); err != nil {
 			return nil, err
@@ -136,8 +138,8 @@ func (c *wire) requestAs(ctx context.Context, seat int, method stun.Method, sett
 
 // signed builds a request with a seat's credential.
 func (c *wire) signed(s Seat, method stun.Method, setters ...stun.Setter) *stun.Message {
-	all := slices.Concat([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters, c.credential(s))
-	return stun.MustBuild(all...)
+	kind := []stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}
+	return stun.MustBuild(slices.Concat(kind, setters, c.credential(s))...)
 }
 
 func (c *wire) credential(s Seat) []stun.Setter {
@@ -149,15 +151,16 @@ func (c *wire) credential(s Seat) []stun.Setter {
 
 // plainly builds a request without a credential.
 func plainly(method stun.Method, setters ...stun.Setter) *stun.Message {
-	return stun.MustBuild(append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters...)...)
+	kind := []stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}
+	return stun.MustBuild(append(kind, setters...)...)
 }
 
-// maxGone is how many questions in a row that every server answers may get no answer
-// before nothing more is asked on a way.
+// maxGone is how many consecutive requests that every server answers may get no answer before a way
+// is given up.
 const maxGone = 3
 
-// ask sends a request and returns the answer. errIgnored says that there is none, although
-// a Binding request behind it is answered.
+// ask sends a request and returns the answer. errIgnored means that there is none, although a later
+// Binding request is answered.
 func (c *wire) ask(ctx context.Context, m *stun.Message) (*stun.Message, error) {
 	if c.silences(0) >= maxGone {
 		return nil, errGone
@@ -176,7 +179,7 @@ func (c *wire) ask(ctx context.Context, m *stun.Message) (*stun.Message, error) 
 	return answer, err
 }
 
-// silences counts those of the way: it adds, and returns how many there are in a row.
+// silences adds to the way's count of consecutive silences and returns it.
 func (c *wire) silences(add int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -184,7 +187,7 @@ func (c *wire) silences(add int) int {
 	return c.gone[c.way]
 }
 
-// askAgain repeats a request over UDP. What is not authenticated keeps the pace for that.
+// askAgain repeats a request over UDP. Unauthenticated ones keep the pace of strangers.
 func (c *wire) askAgain(ctx context.Context, m *stun.Message) (*stun.Message, error) {
 	stranger := c.way.Transport == check.UDP && !m.Contains(stun.AttrMessageIntegrity)
 	waits := []time.Duration{c.times.answer}
@@ -208,7 +211,8 @@ func (c *wire) askAgain(ctx context.Context, m *stun.Message) (*stun.Message, er
 	return nil, errSilent
 }
 
-// barrier asks what every server answers. What was sent before has been looked at then.
+// barrier sends a Binding request, which every server answers. By then the server has handled
+// everything sent before.
 func (c *wire) barrier(ctx context.Context) error {
 	answer, err := c.ask(ctx, plainly(stun.MethodBinding))
 	if err == nil && answer.Type != stun.BindingSuccess {
@@ -225,7 +229,9 @@ func (c *wire) send(b []byte) error {
 	return nil
 }
 
-func (c *wire) answer(ctx context.Context, id [stun.TransactionIDSize]byte, until time.Time) (*stun.Message, error) {
+func (c *wire) answer(
+	ctx context.Context, id [stun.TransactionIDSize]byte, until time.Time,
+) (*stun.Message, error) {
 	for {
 		b, err := c.receive(ctx, until)
 		if err != nil {
@@ -277,7 +283,7 @@ func readFrame(r *bufio.Reader) ([]byte, error) {
 	return b, err
 }
 
-// attr is an attribute as it is, or as it must not be.
+// attr is an attribute, valid or not.
 type attr struct {
 	kind  stun.AttrType
 	value []byte
@@ -306,8 +312,8 @@ func number(channel uint16) stun.Setter {
 	return attr{stun.AttrChannelNumber, append(binary.BigEndian.AppendUint16(nil, channel), 0, 0)}
 }
 
-// peerAddr is an XOR-PEER-ADDRESS of the family in which the address is spelled: the
-// library makes an IPv4 address of a mapped one.
+// peerAddr is an XOR-PEER-ADDRESS in the family of the spelling: the library turns a mapped address
+// into IPv4.
 type peerAddr netip.AddrPort
 
 func (p peerAddr) AddTo(m *stun.Message) error {
@@ -339,10 +345,11 @@ func relayedOf(answer *stun.Message) (netip.AddrPort, error) {
 }
 
 func sendTo(peer netip.AddrPort, data []byte) []byte {
-	return stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodSend, stun.ClassIndication), peerAddr(peer), attr{stun.AttrData, data}).Raw
+	return stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodSend, stun.ClassIndication),
+		peerAddr(peer), attr{stun.AttrData, data}).Raw
 }
 
-// channelData is padded, as streams need it.
+// channelData returns ChannelData with the padding that streams need.
 func channelData(channel uint16, data []byte) []byte {
 	b := binary.BigEndian.AppendUint16(nil, channel)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))

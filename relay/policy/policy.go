@@ -1,9 +1,8 @@
 // Package policy decides which addresses a client of the open relay may reach.
 //
-// Every authenticated client can make a TURN server send from inside its network.
-// Filters in front of that have been passed again and again by other spellings of
-// the same address (CVE-2020-26262, CVE-2026-27624), so each address is judged
-// together with every IPv4 address that it carries.
+// Every authenticated client can make a TURN server send from inside its network. Filters against
+// that have been bypassed repeatedly with other spellings of the same address (CVE-2020-26262,
+// CVE-2026-27624), so each address is judged together with every IPv4 address that it carries.
 package policy
 
 import (
@@ -11,13 +10,13 @@ import (
 	"slices"
 )
 
-// MinPort is the least port of a peer: below are the services, never a client's media.
+// MinPort is the lowest port of a peer: below are services, never a client's media.
 const MinPort = 1024
 
-// Policy decides which peers the open relay reaches. Without Allow these are the
-// public addresses of the internet but for Own, the addresses of this host: what
-// listens here may trust whoever comes from here. An operator's own NAT64 prefix
-// (RFC 6052, section 2.1) looks like any other address and belongs in Deny.
+// Policy decides which peers the open relay reaches. Without Allow these are the public addresses
+// of the internet except Own, the addresses of this host: what listens here may trust connections
+// from here. An operator's own NAT64 prefix (RFC 6052, section 2.1) looks like any other address
+// and belongs in Deny.
 type Policy struct {
 	Allow, Deny []netip.Prefix
 	Own         []netip.Addr
@@ -39,15 +38,17 @@ func (p *Policy) Permits(addr netip.Addr) bool {
 	return true
 }
 
-// guards reports whether addr is one of Own, or loopback, that Allow does not name. A
-// wider prefix does not do: whoever allows a network hardly means this host in it.
+// guards reports whether addr is loopback or one of Own, and not named by Allow. A wider prefix in
+// Allow is not enough: an operator who allows a network hardly means this host in it.
 func (p *Policy) guards(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	own := addr.IsLoopback() || slices.ContainsFunc(p.Own, func(own netip.Addr) bool { return own.Unmap().WithZone("") == addr })
+	own := addr.IsLoopback() || slices.ContainsFunc(p.Own, func(own netip.Addr) bool {
+		return own.Unmap().WithZone("") == addr
+	})
 	return own && !slices.Contains(p.Allow, netip.PrefixFrom(addr, addr.BitLen()))
 }
 
-// maxLayers is what an address of nat64Local comes to: itself, four lengths, ISATAP.
+// maxLayers is the count for an address of nat64Local: itself, four lengths, ISATAP.
 const maxLayers = 6
 
 var (
@@ -71,12 +72,12 @@ func appendLayers(layers []netip.Addr, addr netip.Addr) []netip.Addr {
 		layers = append(layers, netip.AddrFrom4([4]byte{b[i], b[j], b[k], b[l]}))
 	}
 	switch {
-	case addr.IsLoopback(): // in ::/96, yet no IPv4 address
+	case addr.IsLoopback(): // in ::/96, but not an IPv4 address
 	case mapped.Contains(addr), compatible.Contains(addr), translated.Contains(addr), nat64.Contains(addr):
 		take(12, 13, 14, 15)
 	case nat64Local.Contains(addr):
-		// How long a prefix the translator uses inside is not to be seen, hence
-		// each length of RFC 6052, section 2.2. Octet 8 is never part of the address.
+		// The length of the translator's prefix is unknown, hence each length of RFC 6052, section
+		// 2.2. Octet 8 is never part of the address.
 		take(6, 7, 9, 10)
 		take(7, 9, 10, 11)
 		take(9, 10, 11, 12)
@@ -87,8 +88,8 @@ func appendLayers(layers []netip.Addr, addr netip.Addr) []netip.Addr {
 		take(4, 5, 6, 7) // the server
 		layers = append(layers, netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]}))
 	}
-	// ISATAP works in any prefix; the bit 0x02 tells a global IPv4 address, so it
-	// says (RFC 5214, section 6.1).
+	// ISATAP works in any prefix; the bit 0x02 marks a global IPv4 address, or claims to (RFC 5214,
+	// section 6.1).
 	if b[8]&^0x02 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe {
 		take(12, 13, 14, 15)
 	}
@@ -104,7 +105,7 @@ func public(addr netip.Addr) bool {
 	return global6.Contains(addr) && !within(special6, addr)
 }
 
-// within takes care of the families too: no IPv4 prefix contains a mapped address.
+// within respects address families: no IPv4 prefix contains a mapped address.
 func within(prefixes []netip.Prefix, addr netip.Addr) bool {
 	for _, prefix := range prefixes {
 		if prefix.Contains(addr) {
@@ -114,9 +115,9 @@ func within(prefixes []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// special4 is the IANA IPv4 Special-Purpose Address Registry (RFC 6890, section
-// 2.2.2) and multicast. What the registry calls globally reachable is in it as
-// well: that is anycast to infrastructure, where no peer lives.
+// special4 is the IANA IPv4 Special-Purpose Address Registry (RFC 6890, section 2.2.2), and
+// multicast. It includes what the registry calls globally reachable: that is anycast to
+// infrastructure, never a peer.
 var special4 = prefixes(
 	"0.0.0.0/8",       // this network
 	"10.0.0.0/8",      // private
@@ -127,7 +128,7 @@ var special4 = prefixes(
 	"192.0.0.0/24",    // protocol assignments: DS-Lite, PCP and TURN anycast, NAT64 discovery
 	"192.0.2.0/24",    // documentation
 	"192.31.196.0/24", // AS112
-	"192.52.193.0/24", // multicast tunnelling (AMT)
+	"192.52.193.0/24", // multicast tunneling (AMT)
 	"192.88.99.0/24",  // 6to4 relays
 	"192.168.0.0/16",  // private
 	"192.175.48.0/24", // AS112, delegated directly
@@ -138,7 +139,7 @@ var special4 = prefixes(
 	"240.0.0.0/4",     // reserved, broadcast
 )
 
-// global6 is all that IANA assigns unicast addresses from (RFC 4291, section 2.4).
+// global6 is the space from which IANA assigns unicast addresses (RFC 4291, section 2.4).
 var global6 = netip.MustParsePrefix("2000::/3")
 
 // special6 is the part of the IANA IPv6 Special-Purpose Address Registry (RFC

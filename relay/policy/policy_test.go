@@ -10,11 +10,12 @@ import (
 	"praxisrelay/relay/policy/policytest"
 )
 
-// permitted are addresses of the internet, next to a forbidden one where there is one.
+// permitted are internet addresses, where possible adjacent to a forbidden one.
 var permitted = []string{
 	"1.1.1.1", "9.9.9.9", "8.8.8.8", "1.0.0.0", "1.2.3.3", "1.2.3.5", "9.255.255.255", "11.0.0.0",
 	"100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0", "169.253.255.255", "169.255.0.0",
-	"172.15.255.255", "172.32.0.0", "191.255.255.255", "192.0.1.0", "192.0.3.0", "192.31.195.255", "192.31.197.0",
+	"172.15.255.255", "172.32.0.0", "191.255.255.255", "192.0.1.0", "192.0.3.0", "192.31.195.255",
+	"192.31.197.0",
 	"192.52.192.255", "192.52.194.0", "192.88.98.255", "192.88.100.0", "192.167.255.255", "192.169.0.0",
 	"192.175.47.255", "192.175.49.0", "198.17.255.255", "198.20.0.0", "198.51.99.255", "198.51.101.0",
 	"203.0.112.255", "203.0.114.0", "223.255.255.255",
@@ -73,7 +74,7 @@ func TestAllowDenyOwn(t *testing.T) {
 		{"::1/128", "", "::2", false},
 		{"fc00::/7", "", "fd00::1", true},
 
-		// An encoding needs both, the outer address and the one it carries.
+		// An encoding must be allowed twice: the outer address and the one it carries.
 		{"::ffff:0:0/96", "", "::ffff:9.9.9.9", true},
 		{"::ffff:0:0/96", "", "::ffff:10.0.0.1", false},
 		{lan, "", "::ffff:10.0.0.1", false},
@@ -95,7 +96,7 @@ func TestAllowDenyOwn(t *testing.T) {
 		{"2001::/32", "", "2001:0:909:909:0:1234:f5ff:fffe", false},
 		{"2001::/32", "", "2001:0:909:909::5efe:9.9.9.9", false}, // the client is 246.246.246.246
 
-		// Only its exact name lets a client reach this host.
+		// Only its exact address lets a client reach this host.
 		{"1.2.3.0/24", "", "1.2.3.4", false},
 		{"1.2.3.0/24", "", "1.2.3.5", true},
 		{host, "", "1.2.3.4", true},
@@ -107,7 +108,7 @@ func TestAllowDenyOwn(t *testing.T) {
 		{"2606:4700::/32", "", "2606:4700::5", false},
 		{host6, "", "2606:4700::5", true},
 		{host6, "", "1.2.3.4", false},
-		{"127.0.0.0/8", "", "127.0.0.2", false}, // though no interface has it
+		{"127.0.0.0/8", "", "127.0.0.2", false}, // although no interface has it
 		{"127.0.0.2/32", "", "127.0.0.2", true},
 		{"127.0.0.2/32", "", "127.0.0.3", false},
 	} {
@@ -154,8 +155,8 @@ func TestPermitsDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// FuzzPermits holds Permits against an oracle that finds the IPv4 addresses in the
-// hexadecimal digits and knows only what netip says of them.
+// FuzzPermits compares Permits with an oracle that finds IPv4 addresses in the hexadecimal digits
+// and knows only what netip reports about them.
 func FuzzPermits(f *testing.F) {
 	for _, text := range append(permitted, policytest.Forbidden...) {
 		f.Add(at(text).AsSlice())
@@ -163,7 +164,7 @@ func FuzzPermits(f *testing.F) {
 	f.Fuzz(func(t *testing.T, ip []byte) {
 		peer, ok := netip.AddrFromSlice(ip)
 		if !ok {
-			return // no address, so nothing to judge
+			return // not an address, so nothing to judge
 		}
 		if (&Policy{}).Permits(peer) {
 			if peer.Is4In6() {
@@ -188,7 +189,7 @@ func FuzzPermits(f *testing.F) {
 		inner := netip.AddrFrom4(v4)
 		for _, outer := range encodings(v4, peer.As16()) {
 			if outer.IsLoopback() {
-				continue // ::1 is no spelling of 0.0.0.1
+				continue // ::1 is not a spelling of 0.0.0.1
 			}
 			if internal(inner) && (&Policy{}).Permits(outer) {
 				t.Fatalf("%v is reached and carries %v", outer, inner)
@@ -200,7 +201,7 @@ func FuzzPermits(f *testing.F) {
 	})
 }
 
-// internal is an independent, incomplete notion of what must never be reached.
+// internal is an independent, incomplete definition of what must never be reached.
 func internal(addr netip.Addr) bool {
 	return addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() ||
 		addr.IsUnspecified() || !addr.IsGlobalUnicast()
@@ -229,7 +230,7 @@ func carried(addr netip.Addr) []netip.Addr {
 	}
 	var found []netip.Addr
 	digits := strings.ReplaceAll(netip.AddrFrom16(addr.As16()).StringExpanded(), ":", "")
-	if addr.Is4In6() { // which is written in another way
+	if addr.Is4In6() { // netip writes it in another form
 		b := addr.As16()
 		digits = hex.EncodeToString(b[:])
 	}
@@ -253,7 +254,7 @@ func fromHex(digits string) netip.Addr {
 	return netip.AddrFrom4([4]byte(b))
 }
 
-// encodings returns every IPv6 address that carries v4, with fill where it is free.
+// encodings returns every IPv6 address that carries v4, with fill in the unused bits.
 func encodings(v4 [4]byte, fill [16]byte) []netip.Addr {
 	write := hex.EncodeToString
 	a := write(v4[:])

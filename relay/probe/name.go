@@ -13,13 +13,13 @@ import (
 // LookupTime is how long a name may take to resolve.
 const LookupTime = 5 * time.Second
 
-// Resolver is what CheckName asks; net.Resolver is one.
+// Resolver looks up names; net.Resolver is one.
 type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// CheckName compares what a name resolves to with the addresses that the appliance
-// is reached at. The error says what to do.
+// CheckName compares the addresses of a name with those at which the appliance is reached. The
+// error includes a remedy.
 func CheckName(ctx context.Context, resolver Resolver, name string, reached []netip.Addr) error {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return nil
@@ -37,12 +37,13 @@ func CheckName(ctx context.Context, resolver Resolver, name string, reached []ne
 	if len(elsewhere) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s resolves to %s, which is no address of this host: if a NAT translates it, set relay.public_address; else correct the DNS",
+	return fmt.Errorf("%s resolves to %s, which is no address of this host: "+
+		"if a NAT translates it, set relay.public_address; else correct the DNS",
 		name, strings.Join(elsewhere, ", "))
 }
 
-// LeadsHere is an error unless a name resolves to addresses of this host, or to the public
-// one that a NAT translates to it. It gives up after ten seconds.
+// LeadsHere returns an error unless a name resolves to addresses of this host, or to the public one
+// that a NAT translates to it. It gives up after ten seconds.
 func LeadsHere(ctx context.Context, name string, public netip.Addr) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

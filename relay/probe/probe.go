@@ -1,4 +1,4 @@
-// Package probe finds out how the appliance is seen from outside.
+// Package probe examines how the appliance appears from outside.
 package probe
 
 import (
@@ -11,16 +11,16 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// A question is repeated while it is unanswered, as RFC 8489 (section 6.2.1) has it.
+// An unanswered request is repeated as RFC 8489 (section 6.2.1) prescribes.
 const (
 	firstRetransmission = 500 * time.Millisecond
 	attempts            = 5
 )
 
-// PublicAddress asks a STUN server, "host:port", over UDP from which address this
-// host reaches it, over IPv4 where that is possible. It gives up after 15 seconds, or when ctx is done.
+// PublicAddress asks a STUN server, "host:port", over UDP from which address this host reaches it,
+// over IPv4 if possible. It gives up after 15 seconds, or when ctx is done.
 func PublicAddress(ctx context.Context, server string) (netip.Addr, error) {
-	// It is IPv4 that is translated, if any is.
+	// If a NAT translates anything, it is IPv4.
 	conn, err := new(net.Dialer).DialContext(ctx, "udp4", server)
 	if err != nil {
 		conn, err = new(net.Dialer).DialContext(ctx, "udp", server)
@@ -50,7 +50,8 @@ func PublicAddress(ctx context.Context, server string) (netip.Addr, error) {
 			}
 			var mapped stun.XORMappedAddress
 			if err := mapped.GetFrom(answer); err != nil {
-				return netip.Addr{}, fmt.Errorf("the STUN server %s answers without an address: %w", server, err)
+				return netip.Addr{}, fmt.Errorf("the STUN server %s answers without an address: %w",
+					server, err)
 			}
 			addr, _ := netip.AddrFromSlice(mapped.IP)
 			return addr.Unmap(), nil

@@ -11,8 +11,8 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// TestPublicAddress asks a server that loses the first question, answers another
-// one's, and then this one.
+// TestPublicAddress asks a server that loses the first request, answers another one, and then this
+// one.
 func TestPublicAddress(t *testing.T) {
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
@@ -49,7 +49,7 @@ func TestPublicAddress(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := PublicAddress(ctx, deaf.LocalAddr().String()); !errors.Is(err, context.Canceled) {
-		t.Errorf("nobody answers: %v", err)
+		t.Errorf("no server: %v", err)
 	}
 }
 
@@ -65,7 +65,8 @@ func (r resolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, 
 func TestCheckName(t *testing.T) {
 	four, six := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::9")
 	names := resolver{
-		"right.example.org": {netip.AddrFrom16(four.As16()), six}, "half.example.org": {four, netip.MustParseAddr("198.51.100.1")},
+		"right.example.org": {netip.AddrFrom16(four.As16()), six},
+		"half.example.org":  {four, netip.MustParseAddr("198.51.100.1")},
 	}
 	for name, want := range map[string]string{
 		"right.example.org": "", "203.0.113.9": "", "198.51.100.1": "",

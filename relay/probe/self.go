@@ -18,29 +18,28 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// Self asks the own listeners, as clients do, whether anything answers there.
+// Self checks, as clients would, that the appliance's own listeners answer.
 //
-// A busy server is not a dead one. What is lost in a flood is asked again, and a
-// connection that is refused (too many are open, there is no certificate yet) was
-// answered all the same. Dead is what says nothing.
+// A busy server is not a dead one. Requests lost in a flood are repeated, and a refused connection
+// (too many are open, there is no certificate yet) counts as an answer. Only silence counts as
+// dead.
 type Self struct {
-	UDP   []netip.AddrPort // each is asked a STUN Binding request
+	UDP   []netip.AddrPort // each gets a STUN Binding request
 	TCP   []netip.AddrPort // likewise
-	HTTPS netip.AddrPort   // is asked for /healthz
-	// Proxies are the networks whose connections must begin with a PROXY header. Where
-	// the own address is in them, one is sent that says so.
+	HTTPS netip.AddrPort   // gets a request for /healthz
+	// Proxies are the networks whose connections must begin with a PROXY header. If this host's own
+	// address is in one, a header is sent that says so.
 	Proxies []netip.Prefix
-	// ID is the transaction ID of the questions over UDP, for which the relay has an
-	// answer left when somebody on this host, or in the /64 of its IPv6 address, has used
-	// up those for its own addresses. Zero: a random one.
+	// ID is the transaction ID of the requests over UDP. The relay answers it even when others on
+	// this host, or in the /64 of its IPv6 address, have used up the budget. Zero: a random one.
 	ID [stun.TransactionIDSize]byte
 }
 
-// selfRetransmission is how soon a lost question is asked again.
+// selfRetransmission is how soon a lost request is repeated.
 const selfRetransmission = 100 * time.Millisecond
 
-// Check asks until all have answered or ctx is done. The error names the listeners that
-// did not.
+// Check repeats requests until all listeners have answered or ctx is done. The error names the
+// silent ones.
 func (s Self) Check(ctx context.Context) error {
 	var asking sync.WaitGroup
 	var mu sync.Mutex
@@ -65,7 +64,7 @@ func (s Self) Check(ctx context.Context) error {
 	return errors.Join(silent...)
 }
 
-// reachable is where a listener on all addresses is reached from this host.
+// reachable is the address at which this host reaches a listener, which may be on all addresses.
 func reachable(address netip.AddrPort) netip.AddrPort {
 	if address.Addr().IsUnspecified() {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), address.Port())
@@ -95,11 +94,12 @@ func (s Self) askUDP(ctx context.Context, address netip.AddrPort) error {
 		}
 		n, err := conn.Read(buffer)
 		answer := new(stun.Message)
-		if err == nil && stun.Decode(buffer[:n], answer) == nil && answer.TransactionID == request.TransactionID {
+		if err == nil && stun.Decode(buffer[:n], answer) == nil &&
+			answer.TransactionID == request.TransactionID {
 			return nil
 		}
 		if errors.Is(err, syscall.ECONNREFUSED) {
-			return err // nobody has the port
+			return err // nothing listens on the port
 		}
 	}
 	return errSilent
@@ -127,10 +127,11 @@ func (s Self) askHTTPS(ctx context.Context, address netip.AddrPort) error {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return s.dial(ctx, address)
 		},
-		// Whether anybody is there, not who: the certificate may be on its way.
+		// This checks that something answers, not what: there may be no certificate yet.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address.String()+"/healthz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		"https://"+address.String()+"/healthz", nil)
 	if err != nil {
 		return err
 	}
@@ -146,20 +147,21 @@ func (s Self) askHTTPS(ctx context.Context, address netip.AddrPort) error {
 	return nil
 }
 
-// spoken tells a refusal, which somebody has made, from silence.
+// spoken returns nil for a refusal, which is an answer, and an error for silence.
 func spoken(ctx context.Context, err error) error {
 	_, alert := errors.AsType[tls.AlertError](err)
 	remote, failed := errors.AsType[*net.OpError](err)
 	switch {
 	case ctx.Err() != nil:
 		return errSilent
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), alert, failed && remote.Op == "remote error":
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		alert, failed && remote.Op == "remote error":
 		return nil
 	}
 	return err
 }
 
-// dial connects, with a header where the own address is a proxy's.
+// dial connects, and sends a PROXY header if the local address is a proxy's.
 func (s Self) dial(ctx context.Context, address netip.AddrPort) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address.String())
 	if err != nil {

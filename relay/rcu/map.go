@@ -1,6 +1,5 @@
-// Package rcu holds a hash map whose readers take no lock: the data plane reads
-// it for every packet, while the few writes (a channel bound, an allocation
-// ended) are already serialised by whoever owns the map.
+// Package rcu has a hash map whose readers take no lock: the data plane reads it for every packet,
+// and its owner already serializes the few writes (a channel bound, an allocation ended).
 package rcu
 
 import (
@@ -8,31 +7,31 @@ import (
 	"sync/atomic"
 )
 
-// Map may be read by any number of goroutines at once. Store and Delete must
-// not run at the same time as each other. The zero Map is not usable; see New.
+// Map may be read by any number of goroutines at once. Calls of Store and Delete must not overlap.
+// The zero Map is not usable; see New.
 type Map[K comparable, V any] struct {
 	seed  maphash.Seed
 	table atomic.Pointer[[]bucket[K, V]]
-	count int // the writer's
+	count int // used only by the writer
 }
 
 type bucket[K comparable, V any] struct {
 	head atomic.Pointer[node[K, V]]
 }
 
-// A node never changes but for its link, so a reader that holds one sees it whole.
+// A node never changes except for its link, so a reader always sees a whole one.
 type node[K comparable, V any] struct {
 	key   K
 	value V
 	next  atomic.Pointer[node[K, V]]
 }
 
-const smallest = 16 // buckets; a power of two
+const minBuckets = 16 // a power of two
 
 // New returns an empty map.
 func New[K comparable, V any]() *Map[K, V] {
 	m := &Map[K, V]{seed: maphash.MakeSeed()}
-	table := make([]bucket[K, V], smallest)
+	table := make([]bucket[K, V], minBuckets)
 	m.table.Store(&table)
 	return m
 }
@@ -73,12 +72,12 @@ func (m *Map[K, V]) Delete(key K) {
 	}
 	link.Store(old.next.Load())
 	m.count--
-	if len(table) > smallest && m.count < len(table)/4 {
+	if len(table) > minBuckets && m.count < len(table)/4 {
 		m.resize(len(table) / 2)
 	}
 }
 
-// Len returns the number of keys. It is the writer's to call.
+// Len returns the number of keys. Only the writer may call it.
 func (m *Map[K, V]) Len() int { return m.count }
 
 func (m *Map[K, V]) bucket(table []bucket[K, V], key K) *bucket[K, V] {

@@ -31,7 +31,7 @@ func TestMapBehavesLikeAGoMap(t *testing.T) {
 }
 
 // A key that is never touched must be found at every moment, whatever the
-// writer does to its neighbours.
+// writer does to its neighbors.
 func TestMapReadersSeeUntouchedKeysThroughEveryChange(t *testing.T) {
 	m := New[int, int]()
 	for key := range 100 {

@@ -1,10 +1,10 @@
-// Package synthetic places small calls to the appliance through its own public name,
-// on each way and in each family of addresses that clients use. So somebody learns of
-// it before they do when a firewall before the host closes a port, a NAT forwards it no
-// more, the name leads elsewhere, or another machine answers there.
+// Package synthetic places small calls to the appliance through its own public name, on each way
+// and in each address family that clients use. So the operator learns before clients do that a
+// firewall in front of the host closed a port, a NAT stopped forwarding it, the name leads
+// elsewhere, or another machine answers there.
 //
-// A call is an allocation and two seconds of sound through the relay and back, with the
-// credential of a test: it needs no appointment and disturbs none.
+// A call is an allocation and two seconds of sound through the relay and back, with a test's
+// credential: it needs no appointment and disturbs none.
 package synthetic
 
 import (
@@ -21,78 +21,77 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// remembered is how long a family is called in which the name has no address any more: an
-// address that was lost is to be told of, and one that was given up not for ever.
+// remembered is how long a family is still called after the name lost its address in it: a loss
+// must be noticed, but an address that was given up must not alarm forever.
 const remembered = 15 * time.Minute
 
 // load is two seconds of sound.
 var load = check.Load{Packets: 100, Size: 160, Interval: 20 * time.Millisecond}
 
-// Options say whom to call, and how.
+// Options configure a caller.
 type Options struct {
-	Name string      // the appliance's, public
-	Ways []check.Way // that clients are given
-	// Key returns the SHA-256 of the public key that clients are shown a certificate
-	// for: whoever shows another one is somebody else. Empty: there is none yet.
+	Name string      // the appliance's public name
+	Ways []check.Way // the ways that clients are given
+	// Key returns the SHA-256 of the public key in the certificate that clients are shown: anything
+	// that shows another one is not the appliance. Empty: there is none yet.
 	Key func() []byte
-	// Credential makes one of a test.
+	// Credential makes a test's credential.
 	Credential func() (username, password string, err error)
-	// Paused reports whether no calls are placed: the relay is to refuse them.
+	// Paused reports whether to place no calls, because the relay refuses them.
 	Paused func() bool
 	Now    func() time.Time
 	Log    *slog.Logger
 }
 
-// Call is the last one on a way, in a family.
+// Call is the last call on a way, in a family.
 type Call struct {
 	Way    check.Way
 	Family check.Family
 	At     time.Time
-	// Reason says why it failed, for programs, and Detail for people; empty: it did not.
+	// Reason is why it failed, for programs, and Detail is for people; empty: it succeeded.
 	Reason check.Reason
 	Detail string
-	RTT    time.Duration // the median; zero where it failed
-	// Sent and Received are packets, since calls began on this way, or began again.
+	RTT    time.Duration // the median; zero if it failed
+	// Sent and Received count packets since calls on this way began, or resumed.
 	Sent, Received uint64
 }
 
-// Caller places calls. Any goroutine may use it.
+// Caller places calls. It is safe for concurrent use.
 type Caller struct {
 	options  Options
 	interval atomic.Int64
-	changed  chan struct{}              // the interval was
-	found    map[check.Family]time.Time // when the name last had an address, for Run alone
+	changed  chan struct{}              // signals a changed interval
+	found    map[check.Family]time.Time // when the name last had an address; used only by Run
 
 	mu    sync.Mutex
 	calls []Call
 }
 
-// New makes a caller that places none yet.
+// New makes a caller that does not place calls yet.
 func New(o Options) *Caller {
 	return &Caller{options: o, changed: make(chan struct{}, 1), found: map[check.Family]time.Time{}}
 }
 
-// SetInterval says how often calls are placed, and has the next be placed at once; 0:
-// never.
+// SetInterval sets how often calls are placed, the next one at once; 0: never.
 func (c *Caller) SetInterval(interval time.Duration) {
 	if c.interval.Swap(int64(interval)) == int64(interval) {
 		return
 	}
 	select {
 	case c.changed <- struct{}{}:
-	default: // it will look at it anyway
+	default: // a signal is already pending
 	}
 }
 
-// Calls returns the last call on each way. There are none before the first round, and
-// while none are placed.
+// Calls returns the last call on each way. There are none before the first round, or while calls
+// are off or paused.
 func (c *Caller) Calls() []Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.calls)
 }
 
-// Run places calls on all ways, at the interval that is set, until ctx is done.
+// Run places calls on all ways, at the current interval, until ctx is done.
 func (c *Caller) Run(ctx context.Context) {
 	var next <-chan time.Time // never
 	for {
@@ -113,15 +112,15 @@ func (c *Caller) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if c.options.Paused() { // since a moment ago, perhaps: what failed then did for that
+		if c.options.Paused() { // perhaps only just now, and calls failed for that reason
 			calls = nil
 		}
 		c.note(calls)
 	}
 }
 
-// round places a call on each way, in each family in which the name has an address, or had
-// one lately.
+// round places a call on each way, in each family in which the name has, or recently had, an
+// address.
 func (c *Caller) round(ctx context.Context) (calls []Call) {
 	key := c.options.Key()
 	username, password, err := c.options.Credential()
@@ -150,16 +149,16 @@ func (c *Caller) round(ctx context.Context) (calls []Call) {
 	return calls
 }
 
-// hasNone tells that a name has no address of a family, from that nobody knows.
+// hasNone reports whether a name is known to have no address of a family.
 func hasNone(err error) bool {
 	if missing, ok := errors.AsType[*net.DNSError](err); ok {
 		return missing.IsNotFound
 	}
-	_, ok := errors.AsType[*net.AddrError](err) // it is an address, of the other family
+	_, ok := errors.AsType[*net.AddrError](err) // the name is an address of the other family
 	return ok
 }
 
-// place places a call on each way at once, unless there is an error already.
+// place places a call on each way, in parallel, or fails them all with a prior error.
 func (c *Caller) place(ctx context.Context, target *check.Target, err error) []Call {
 	calls := make([]Call, len(c.options.Ways))
 	var placed sync.WaitGroup
@@ -184,7 +183,7 @@ func (c *Caller) place(ctx context.Context, target *check.Target, err error) []C
 	return calls
 }
 
-// note takes the calls of a round in place of those before, and says what has changed.
+// note replaces the calls by those of a new round, and logs what has changed.
 func (c *Caller) note(calls []Call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,7 +199,8 @@ func (c *Caller) note(calls []Call) {
 		switch {
 		case call.Reason == before.Reason:
 		case call.Reason != "":
-			c.options.Log.Warn("a call through the public name fails", append(where, "reason", string(call.Reason), "error", call.Detail)...)
+			c.options.Log.Warn("a call through the public name fails",
+				append(where, "reason", string(call.Reason), "error", call.Detail)...)
 		default:
 			c.options.Log.Info("calls through the public name arrive again", where...)
 		}

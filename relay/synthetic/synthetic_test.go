@@ -14,7 +14,7 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// nobody is a port of loopback on which nobody listens.
+// nobody returns a loopback port on which nothing listens.
 func nobody(t *testing.T) uint16 {
 	t.Helper()
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -28,7 +28,8 @@ func nobody(t *testing.T) uint16 {
 func options(t *testing.T) (o Options, log *bytes.Buffer) {
 	log = new(bytes.Buffer)
 	return Options{
-		Name: "127.0.0.1", Ways: []check.Way{{Transport: check.TCP, Port: nobody(t)}, {Transport: check.TLS, Port: nobody(t)}},
+		Name: "127.0.0.1", Ways: []check.Way{{Transport: check.TCP, Port: nobody(t)},
+			{Transport: check.TLS, Port: nobody(t)}},
 		Key:        func() []byte { return make([]byte, 32) },
 		Credential: func() (string, string, error) { return "user", "password", nil },
 		Paused:     func() bool { return false },
@@ -37,19 +38,21 @@ func options(t *testing.T) (o Options, log *bytes.Buffer) {
 	}, log
 }
 
-// TestWhyACallFails: each way and family that is to be called has a reason, also where
-// nothing could be called.
+// TestWhyACallFails: each way and family that should be called has a reason, even if nothing could
+// be called.
 func TestWhyACallFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*Options)
 		want   check.Reason
 		family check.Family
 	}{
-		"nobody listens":       {nil, check.Refused, check.IPv4},
-		"nobody, by IPv6":      {func(o *Options) { o.Name = "::1" }, check.Refused, check.IPv6},
-		"the name is gone":     {func(o *Options) { o.Name = "relay.invalid" }, check.NoAddress, check.IPv4},
-		"no certificate yet":   {func(o *Options) { o.Key = func() []byte { return nil } }, check.NoReference, check.IPv4},
-		"no credential at all": {func(o *Options) { o.Credential = func() (string, string, error) { return "", "", fmt.Errorf("none") } }, check.Other, check.IPv4},
+		"nobody listens":     {nil, check.Refused, check.IPv4},
+		"nobody, by IPv6":    {func(o *Options) { o.Name = "::1" }, check.Refused, check.IPv6},
+		"the name is gone":   {func(o *Options) { o.Name = "relay.invalid" }, check.NoAddress, check.IPv4},
+		"no certificate yet": {func(o *Options) { o.Key = func() []byte { return nil } }, check.NoReference, check.IPv4},
+		"no credential at all": {func(o *Options) {
+			o.Credential = func() (string, string, error) { return "", "", fmt.Errorf("none") }
+		}, check.Other, check.IPv4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, _ := options(t)
@@ -61,7 +64,8 @@ func TestWhyACallFails(t *testing.T) {
 				t.Fatalf("%d calls, want %d", len(calls), len(o.Ways))
 			}
 			for i, call := range calls {
-				if call.Way != o.Ways[i] || call.Family != test.family || call.Reason != test.want || call.Detail == "" || call.RTT != 0 {
+				if call.Way != o.Ways[i] || call.Family != test.family || call.Reason != test.want ||
+					call.Detail == "" || call.RTT != 0 {
 					t.Errorf("%+v, want %s over %s", call, test.want, test.family)
 				}
 			}
@@ -69,9 +73,8 @@ func TestWhyACallFails(t *testing.T) {
 	}
 }
 
-// TestAnAddressThatIsLostIsTold: for a while its family is called as before, and then the
-// others alone.
-func TestAnAddressThatIsLostIsTold(t *testing.T) {
+// TestALostAddressIsReported: for a while its family is still called, and then only the others.
+func TestALostAddressIsReported(t *testing.T) {
 	o, _ := options(t)
 	now := time.Now()
 	o.Now = func() time.Time { return now }
@@ -92,7 +95,7 @@ func TestAnAddressThatIsLostIsTold(t *testing.T) {
 	}
 }
 
-// TestOnlyChangesAreLogged, and packets are counted over all calls of a way.
+// TestOnlyChangesAreLogged, and packets are summed over all calls on a way.
 func TestOnlyChangesAreLogged(t *testing.T) {
 	o, log := options(t)
 	c := New(o)
@@ -103,7 +106,8 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 			{Way: o.Ways[0], Family: check.IPv6, Sent: 100, Received: 100},
 		})
 		want := map[int]string{2: "level=WARN", 4: "level=WARN", 5: "level=INFO"}[i]
-		if got := log.String(); (got == "") != (want == "") || !strings.Contains(got, want) || strings.Contains(got, "IPv6") {
+		if got := log.String(); (got == "") != (want == "") || !strings.Contains(got, want) ||
+			strings.Contains(got, "IPv6") {
 			t.Errorf("call %d logs %q, want %q", i, got, want)
 		}
 	}
@@ -112,15 +116,17 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 	}
 }
 
-// TestCallsArePlacedWhenTheyAreTo: at the interval, and neither without one nor while
-// they are paused.
-func TestCallsArePlacedWhenTheyAreTo(t *testing.T) {
+// TestCallsArePlacedAtTheInterval, and neither without one nor while they are paused.
+func TestCallsArePlacedAtTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rounds atomic.Int64
 		var paused atomic.Bool
 		o, _ := options(t)
 		o.Ways = o.Ways[:1]
-		o.Credential = func() (string, string, error) { rounds.Add(1); return "", "", fmt.Errorf("no call leaves the bubble") }
+		o.Credential = func() (string, string, error) {
+			rounds.Add(1)
+			return "", "", fmt.Errorf("no call leaves the bubble")
+		}
 		o.Paused = paused.Load
 		c := New(o)
 		go c.Run(t.Context())
@@ -141,8 +147,10 @@ func TestCallsArePlacedWhenTheyAreTo(t *testing.T) {
 			step.do()
 			time.Sleep(time.Hour - time.Second)
 			synctest.Wait()
-			if placed, have := int(rounds.Load()), len(c.Calls()); placed != step.rounds || have != step.have {
-				t.Errorf("%d rounds in an hour and %d calls, want %d and %d", placed, have, step.rounds, step.have)
+			if placed, have := int(rounds.Load()), len(c.Calls()); placed != step.rounds ||
+				have != step.have {
+				t.Errorf("%d rounds in an hour and %d calls, want %d and %d", placed, have,
+					step.rounds, step.have)
 			}
 			time.Sleep(time.Second - time.Millisecond)
 		}

@@ -59,7 +59,7 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 			write("key.pem", string(key), 0o600)(t, folder)
 		}, []string{"tls.certificate:", "renew it"}, 1},
 		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}, apptest.ExConfig},
-		"a taken port":             {replace("https: 127.0.0.1:0", "https: "+taken.Addr().String()), []string{"listen.https:", "stop what has the port"}, 1},
+		"a taken port":             {replace("https: 127.0.0.1:0", "https: "+taken.Addr().String()), []string{"listen.https:", "stop the program that has the port"}, 1},
 		"an address of no one":     {replace("turn_udp: [127.0.0.1:0]", "turn_udp: ['192.0.2.99:3478']"), []string{"listen.turn_udp:", "use an address of this host"}, 1},
 		"a registry that is none":  {write("registry.db", strings.Repeat("not a registry ", 1000), 0o600), []string{"signal.registry: ", "registry.db is none, or damaged", "restore a backup"}, 1},
 		"a folder that is missing": {replace("admin_socket: ", "admin_socket: /nonexistent"), []string{"signal.admin_socket:", "make the folder /nonexistent"}, 1},

@@ -43,7 +43,7 @@ func TestFirewallCommand(t *testing.T) {
 		args   []string
 		stderr string
 	}{
-		{[]string{"--config", file}, "listen.https: port 0 is another one at every start, which no firewall can be told: give it a number"},
+		{[]string{"--config", file}, "listen.https: port 0 changes with every start, so no firewall rule can name it: give it a number"},
 		{[]string{"--config", example, "--address", "relay"}, `--address: ParseAddr("relay"): unable to parse IP: write it like 192.0.2.10 or 2001:db8::10`},
 		{[]string{"--config", example, "--address", "192.0.2.10", "--management", "192.0.2.0"}, `--management: netip.ParsePrefix("192.0.2.0"): no '/': write it like 192.0.2.0/24`},
 		{[]string{"--config", example, "--address", "192.0.2.10", "--lang", "fr"}, `--lang: language "fr" is unknown: use de or en`},

@@ -180,7 +180,7 @@ func TestInitRefuses(t *testing.T) {
 		"a bad name":         {append(files, "--name", "https://relay.example.org/"), nothing, "name: more than a name: write relay.example.org"},
 		"a name of lines":    {append(files, "--name", "relay\nrelay: {peers: open}"), nothing, "is neither a DNS name"},
 		"a bad address":      {append(all, "--public-address", "here"), nothing, "--public-address: \"here\""},
-		"loopback":           {append(all, "--public-address", "127.0.0.1"), nothing, "relay.public_address: 127.0.0.1 is no address that clients could reach"},
+		"loopback":           {append(all, "--public-address", "127.0.0.1"), nothing, "relay.public_address: 127.0.0.1 is not an address that clients could reach"},
 		"no STUN server":     {append(all, "--public-address", "auto", "--stun", "127.0.0.1"), nothing, "--stun: "},
 		"another name's":     {append(name, "--cert", otherCertificate, "--key", otherKey), nothing, "is for other.example.org and not for relay.example.org"},
 		"another key":        {append(name, "--cert", certificate, "--key", otherKey), nothing, "does not match"},

@@ -36,8 +36,8 @@ func TestCertificateWarnings(t *testing.T) {
 	}{
 		"good":                  {noChange, string(between.PEM), roots, ""},
 		"with the root":         {noChange, string(between.PEM) + string(root.PEM), roots, ""},
-		"incomplete":            {noChange, "", roots, `cert.pem: the chain ends at "The leaf", whose issuer "The one between" this host does not know (x509: certificate signed by unknown authority), and clients that do not refuse it: append`},
-		"one that does not fit": {noChange, string(root.Between(t, "The one between", nil).PEM), roots, `cert.pem: "The one between" did not sign "The leaf", another key of that name did: put the chain`},
+		"incomplete":            {noChange, "", roots, `cert.pem: the chain ends at "The leaf", whose issuer "The one between" this host does not know (x509: certificate signed by unknown authority), and clients that do not know it either refuse the chain: append`},
+		"one that does not fit": {noChange, string(root.Between(t, "The one between", nil).PEM), roots, `cert.pem: "The one between" did not sign "The leaf", another key with that name did: put the chain`},
 		"for three years":       {func(c *x509.Certificate) { c.NotAfter = c.NotBefore.AddDate(3, 0, 0) }, string(between.PEM), roots, "cert.pem: it is valid for 1096 days, and iPhones, iPads and Safari refuse more than 825"},
 		"an unknown one":        {noChange, string(between.PEM) + string(root.PEM), "/nonexistent", `cert.pem: this host does not know the authority "an authority"`},
 		"soon over": {func(c *x509.Certificate) {

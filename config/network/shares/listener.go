@@ -5,8 +5,7 @@ import (
 	"net/netip"
 )
 
-// Listen returns a listener's connections, as far as they are admitted. Others are closed
-// at once.
+// Listen returns a listener that passes only admitted connections. Others are closed at once.
 func (s *Shares) Listen(l net.Listener) net.Listener { return listener{l, s} }
 
 type listener struct {
@@ -27,7 +26,7 @@ func (l listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Client is where a connection comes from. It is not valid for one of a unix socket.
+// Client returns a connection's remote address. It is invalid for a unix socket.
 func Client(conn net.Conn) netip.Addr {
 	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
 		return tcp.AddrPort().Addr().Unmap()
@@ -41,7 +40,7 @@ type Counted struct {
 	Release func()
 }
 
-// Close closes the connection and gives its share back.
+// Close closes the connection and returns its share.
 func (c Counted) Close() error {
 	c.Release()
 	return c.Conn.Close()

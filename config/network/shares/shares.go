@@ -1,5 +1,4 @@
-// Package shares gives each network no more than its share of something that there is
-// only so much of, such as connections.
+// Package shares limits each network to its share of something scarce, such as connections.
 package shares
 
 import (
@@ -9,11 +8,11 @@ import (
 	"praxisrelay/config/network"
 )
 
-// Shares counts what is open, in all, per network and per site. It holds an entry for
-// every one of these with something open, so it is bounded by what it bounds.
+// Shares counts what is open: in total, per network and per site. It has an entry for each network
+// and site with something open, so its own limits bound its size.
 //
-// Neither a network nor a site gets more than what is still free for others: those who
-// open as many as they can leave room for one who wants a few.
+// Neither a network nor a site gets more than is still free for others, so that those who open as
+// many as they can leave room for those who want a few.
 type Shares struct {
 	mu                 sync.Mutex
 	max, maxPerNetwork int
@@ -22,34 +21,34 @@ type Shares struct {
 	refused            Refused
 }
 
-// Refused counts what was not admitted, since there was too much in all or of one network
-// or site.
+// Refused counts refusals because of the total, or because of one network or site.
 type Refused struct {
 	All, Network uint64
-	Last         netip.Addr // that was refused
+	Last         netip.Addr // last refused
 }
 
-// New returns Shares of which nothing is taken.
+// New returns Shares with nothing open.
 func New(max, maxPerNetwork int) *Shares {
 	return &Shares{max: max, maxPerNetwork: maxPerNetwork, held: map[netip.Prefix]int{}}
 }
 
-// Limit takes other limits for what comes from now on.
+// Limit changes the limits for later calls of Admit.
 func (s *Shares) Limit(max, maxPerNetwork int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.max, s.maxPerNetwork = max, maxPerNetwork
 }
 
-// Admit counts one more from an address, unless there are too many. The function that it
-// returns takes that one back, once.
+// Admit counts one more from an address, unless there are too many. release takes it back; later
+// calls of release have no effect.
 func (s *Shares) Admit(client netip.Addr) (release func(), ok bool) {
 	own, site := network.Of(client), network.Site(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	held, ofSite, free := s.held[own], s.held[site], s.max-s.open
 	switch {
-	case held >= s.maxPerNetwork, ofSite >= network.SiteFactor*s.maxPerNetwork, held < free && ofSite >= free:
+	case held >= s.maxPerNetwork, ofSite >= network.SiteFactor*s.maxPerNetwork,
+		held < free && ofSite >= free:
 		s.refused.Network++
 		s.refused.Last = client
 		return nil, false
@@ -80,14 +79,14 @@ func (s *Shares) count(prefix netip.Prefix, n int) {
 	}
 }
 
-// Refused returns what was refused since the start.
+// Refused returns the refusals since the start.
 func (s *Shares) Refused() Refused {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refused
 }
 
-// Use returns how many are open, and how many may be.
+// Use returns how many are open, and the limit.
 func (s *Shares) Use() (open, max int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestAnIPv6SiteLeavesRoom: one /48, or a /56 in it, gets no more with all its networks
-// than is free for the others, and nothing is remembered of what was given back.
+// TestAnIPv6SiteLeavesRoom: all networks of one /48, or of a /56 in it, together get no more than
+// is free for others, and no trace is left once all is released.
 func TestAnIPv6SiteLeavesRoom(t *testing.T) {
 	s := New(20_000, 6_000)
 	var releases []func()
@@ -36,7 +36,8 @@ func TestAnIPv6SiteLeavesRoom(t *testing.T) {
 			t.Errorf("networks like %s get %d, want %d", step.networks, got, step.want)
 		}
 	}
-	if refused := s.Refused(); refused.Network == 0 || refused.All == 0 || refused.Last != netip.MustParseAddr("2001:db8:3::3f") {
+	if refused := s.Refused(); refused.Network == 0 || refused.All == 0 ||
+		refused.Last != netip.MustParseAddr("2001:db8:3::3f") {
 		t.Errorf("refused: %+v", refused)
 	}
 	for _, release := range releases {
@@ -47,7 +48,7 @@ func TestAnIPv6SiteLeavesRoom(t *testing.T) {
 	}
 }
 
-// TestASiteHasTenNetworks' worth, where there is enough for all.
+// TestASiteHasTenNetworks' worth, if there is enough for all.
 func TestASiteHasTenNetworks(t *testing.T) {
 	s := New(1000, 8)
 	got := 0
@@ -61,8 +62,8 @@ func TestASiteHasTenNetworks(t *testing.T) {
 	}
 }
 
-// TestSomeNetworksDoNotKeepTheOthersOut: whoever opens as many connections or handshakes
-// as they can leaves room for others.
+// TestSomeNetworksDoNotKeepTheOthersOut: clients that open as many connections or handshakes as
+// they can leave room for others.
 func TestSomeNetworksDoNotKeepTheOthersOut(t *testing.T) {
 	c := New(1000, 250)
 	for greedy := range 8 {

@@ -1,5 +1,5 @@
-// Package certificatetest has authorities for tests: one that issues what it is told to,
-// and pebble, which validates first.
+// Package certificatetest has authorities for tests: one that issues whatever it is asked for, and
+// pebble, which validates first.
 package certificatetest
 
 import (
@@ -16,41 +16,44 @@ import (
 	"time"
 )
 
-// CA issues certificates without asking.
+// CA issues certificates without validation.
 type CA struct {
 	PEM         []byte // its own certificate
 	certificate *x509.Certificate
 	key         crypto.Signer
 }
 
-// NewCA makes an authority for ten years from an hour ago.
+// NewCA makes an authority, valid for ten years from an hour ago.
 func NewCA(t testing.TB) CA {
 	t.Helper()
 	return Named(t, "an authority")
 }
 
-// Named is NewCA with a name of its own.
+// Named is NewCA with a given name.
 func Named(t testing.TB, name string) CA {
 	t.Helper()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0), KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0),
+		KeyUsage: x509.KeyUsageCertSign,
 	}
 	key := Key(t)
 	return newCA(sign(t, template, key, CA{certificate: template, key: key}), key)
 }
 
-// Between makes an authority that this one vouches for, as change says.
+// Between makes an intermediate authority signed by this one, modified by change.
 func (ca CA) Between(t testing.TB, name string, change func(*x509.Certificate)) CA {
 	t.Helper()
 	return ca.BetweenFor(t, Key(t), name, change)
 }
 
-// BetweenFor is Between for a key of the caller's.
+// BetweenFor is Between with the caller's key.
 func (ca CA) BetweenFor(t testing.TB, key crypto.Signer, name string, change func(*x509.Certificate)) CA {
 	t.Helper()
 	template := leaf(t, "", func(c *x509.Certificate) {
-		c.Subject, c.IsCA, c.BasicConstraintsValid, c.KeyUsage = pkix.Name{CommonName: name}, true, true, x509.KeyUsageCertSign
+		c.Subject, c.KeyUsage = pkix.Name{CommonName: name}, x509.KeyUsageCertSign
+		c.IsCA, c.BasicConstraintsValid = true, true
 		c.ExtKeyUsage = nil
 		if change != nil {
 			change(c)
@@ -63,28 +66,30 @@ func newCA(certificate *x509.Certificate, key crypto.Signer) CA {
 	return CA{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}), certificate, key}
 }
 
-// Issue makes a certificate for a name or an address, which lives for 90 days since an
-// hour ago unless change says otherwise. The chain ends with the authority's own.
+// Issue makes a certificate for a name or an address, valid for 90 days from an hour ago unless
+// change says otherwise. The chain ends with the authority's own certificate.
 func (ca CA) Issue(t testing.TB, name string, change func(*x509.Certificate)) (chainPEM, keyPEM []byte) {
 	t.Helper()
 	return ca.IssueFor(t, Key(t), name, change)
 }
 
-// IssueFor is Issue for a key of the caller's.
-func (ca CA) IssueFor(t testing.TB, key crypto.Signer, name string, change func(*x509.Certificate)) (chainPEM, keyPEM []byte) {
+// IssueFor is Issue with the caller's key.
+func (ca CA) IssueFor(
+	t testing.TB, key crypto.Signer, name string, change func(*x509.Certificate),
+) (chainPEM, keyPEM []byte) {
 	t.Helper()
 	chainPEM, keyPEM = encode(t, sign(t, leaf(t, name, change), key, ca), key)
 	return append(chainPEM, ca.PEM...), keyPEM
 }
 
-// SelfSigned makes a certificate that nobody vouches for, as Issue does else.
+// SelfSigned is Issue for a self-signed certificate.
 func SelfSigned(t testing.TB, name string, change func(*x509.Certificate)) (certificatePEM, keyPEM []byte) {
 	t.Helper()
 	template, key := leaf(t, name, change), Key(t)
 	return encode(t, sign(t, template, key, CA{certificate: template, key: key}), key)
 }
 
-// Pool trusts the authority alone.
+// Pool trusts only this authority.
 func (ca CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.certificate)
@@ -113,7 +118,7 @@ func leaf(t testing.TB, name string, change func(*x509.Certificate)) *x509.Certi
 	return template
 }
 
-// Key makes one that every browser takes.
+// Key makes a key of a kind that every browser accepts.
 func Key(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

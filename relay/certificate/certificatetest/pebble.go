@@ -20,25 +20,25 @@ import (
 
 const version = "v2.10.1"
 
-// Ports of Address that the authority validates at, in place of 443 and 80.
+// Ports of Address that the authority validates on, instead of 443 and 80.
 const (
 	TLSPort  = 15443
 	HTTPPort = 15080
 )
 
-// Options are how an authority behaves.
+// Options configure an authority.
 type Options struct {
 	Lifetime time.Duration     // of certificates, whole seconds; 0: 90 days
-	EAB      map[string]string // key identifiers and keys, base64url; empty: none is needed
+	EAB      map[string]string // key identifiers and base64url keys; empty: no binding required
 }
 
-// Pebble is Let's Encrypt's authority for tests. It validates for real, over the network
-// of this host alone, with an address and a DNS of its own. It may be started and
-// stopped, and forgets everything in between.
+// Pebble is Let's Encrypt's authority for tests. It really validates, but only on this host's
+// network, at its own address and with its own DNS. It can be stopped and started again, and then
+// has forgotten everything.
 type Pebble struct {
 	Address   string // of 127.0.0.0/8; every name resolves to it
 	Directory string
-	CAFile    string // vouches for the directory
+	CAFile    string // authority for the directory's certificate
 	folder    string
 	roots     []byte
 	client    *http.Client
@@ -46,7 +46,7 @@ type Pebble struct {
 	log       *journal
 }
 
-// journal is what pebble prints.
+// journal collects pebble's output.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -58,11 +58,11 @@ func (j *journal) Write(b []byte) (int, error) {
 	return j.text.Write(b)
 }
 
-// NewPebble makes one that is not started.
+// NewPebble makes an authority that is not started yet.
 func NewPebble(t testing.TB, o Options) *Pebble {
 	t.Helper()
 	p := &Pebble{folder: t.TempDir(), log: new(journal)}
-	// An address of its own keeps its fixed ports apart from whatever else runs here.
+	// Its own address keeps its fixed ports apart from everything else on this host.
 	p.Address = fmt.Sprintf("127.%d.%d.%d", 1+rand.N(254), rand.N(256), 1+rand.N(254))
 	p.Directory = "https://" + p.at(14000) + "/dir"
 	p.CAFile = filepath.Join(p.folder, "ca.pem")
@@ -79,32 +79,38 @@ func NewPebble(t testing.TB, o Options) *Pebble {
 		"externalAccountBindingRequired": len(o.EAB) > 0, "externalAccountMACKeys": o.EAB,
 		"retryAfter":   map[string]int{"authz": 1, "order": 1},
 		"keyAlgorithm": "ecdsa",
-		"profiles":     map[string]any{"default": map[string]any{"description": "the only one", "validityPeriod": int(lifetime.Seconds())}},
+		"profiles": map[string]any{"default": map[string]any{"description": "the only one",
+			"validityPeriod": int(lifetime.Seconds())}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{"ca.pem": authority.PEM, "directory.pem": chain, "directory.key": key, "pebble.json": settings} {
+	for name, text := range map[string][]byte{"ca.pem": authority.PEM, "directory.pem": chain,
+		"directory.key": key, "pebble.json": settings} {
 		if err := os.WriteFile(filepath.Join(p.folder, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority.Pool()}, DisableKeepAlives: true}}
+	p.client = &http.Client{Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: authority.Pool()}, DisableKeepAlives: true,
+	}}
 	return p
 }
 
 func (p *Pebble) at(port int) string { return fmt.Sprintf("%s:%d", p.Address, port) }
 
-// Start starts it, and stops it when the test ends.
+// Start starts the authority and stops it when the test ends.
 func (p *Pebble) Start(t testing.TB) {
 	t.Helper()
 	programs, err := install()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.run(t, filepath.Join(programs, "pebble-challtestsrv"), "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "",
+	p.run(t, filepath.Join(programs, "pebble-challtestsrv"), "-http01", "", "-https01", "",
+		"-tlsalpn01", "", "-doh", "",
 		"-dnsserver", p.at(8053), "-management", p.at(8055), "-defaultIPv4", p.Address, "-defaultIPv6", "")
-	p.run(t, filepath.Join(programs, "pebble"), "-config", filepath.Join(p.folder, "pebble.json"), "-dnsserver", p.at(8053))
+	p.run(t, filepath.Join(programs, "pebble"), "-config", filepath.Join(p.folder, "pebble.json"),
+		"-dnsserver", p.at(8053))
 	t.Cleanup(p.Stop)
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
@@ -131,7 +137,7 @@ func (p *Pebble) Start(t testing.TB) {
 func (p *Pebble) run(t testing.TB, program string, args ...string) {
 	t.Helper()
 	c := exec.Command(program, args...)
-	// Without pauses before validations, and without its refusals of good nonces.
+	// No pauses before validations, and no random refusals of good nonces.
 	c.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0")
 	c.Stdout, c.Stderr = p.log, p.log
 	if err := c.Start(); err != nil {
@@ -140,7 +146,7 @@ func (p *Pebble) run(t testing.TB, program string, args ...string) {
 	p.programs = append(p.programs, c)
 }
 
-// Stop stops it.
+// Stop stops the authority.
 func (p *Pebble) Stop() {
 	for _, c := range p.programs {
 		_ = c.Process.Kill()
@@ -149,26 +155,26 @@ func (p *Pebble) Stop() {
 	p.programs = nil
 }
 
-// Roots vouch for the certificates that were issued since the start.
+// Roots are the root certificates of what was issued since the start.
 func (p *Pebble) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(p.roots)
 	return pool
 }
 
-// Log is what it printed.
+// Log returns the authority's output.
 func (p *Pebble) Log() string {
 	p.log.mu.Lock()
 	defer p.log.mu.Unlock()
 	return p.log.text.String()
 }
 
-// Orders is how many certificates it was asked for.
+// Orders returns how many certificates were requested.
 func (p *Pebble) Orders() int { return strings.Count(p.Log(), "POST /order-plz") }
 
 // install builds pebble and its DNS, once per run of tests.
 var install = sync.OnceValues(func() (folder string, err error) {
-	// In the user's cache, so that it is built once per version.
+	// Kept in the user's cache, so that each version is built only once.
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
