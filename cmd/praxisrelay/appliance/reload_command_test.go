@@ -223,7 +223,7 @@ func TestOnlyFilesAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		path("fifo"): "is no regular file", "/dev/null": "is no regular file", folder: "is no regular file",
+		path("fifo"): "is not a regular file", "/dev/null": "is not a regular file", folder: "is not a regular file",
 		path("huge"): "more than", path("loop"): "symbolic links",
 	} {
 		refused := make(chan error, 1)

@@ -50,7 +50,7 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 		"one secret twice": {func(t *testing.T, folder string) {
 			write("turn.secret", "one and the same secret", 0o600)(t, folder)
 			write("pepper.secret", "one and the same secret", 0o600)(t, folder)
-		}, []string{"signal.pepper_file: holds the same as relay.secret_files[0]"}, apptest.ExConfig},
+		}, []string{"signal.pepper_file: holds the same secret as relay.secret_files[0]"}, apptest.ExConfig},
 		"no certificate":        {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls.certificate:", "cert.pem"}, apptest.ExConfig},
 		"another's certificate": {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}, apptest.ExConfig},
 		"a certificate that is over": {func(t *testing.T, folder string) {

@@ -54,7 +54,7 @@ func TestConfigCheckNamesEveryMistake(t *testing.T) {
 		"one secret": {func() {
 			write("turn.secret", canary, 0o600)()
 			write("pepper.secret", canary, 0o600)()
-		}, []string{":10: signal.pepper_file: holds the same as relay.secret_files[0]", "1 mistake in "}},
+		}, []string{":10: signal.pepper_file: holds the same secret as relay.secret_files[0]", "1 mistake in "}},
 		"nothing there":                          {func() { os.Remove(filepath.Join(folder, "key.pem")) }, []string{":8: tls.key: ", "key.pem", "    8 | tls: {certificate: "}},
 		"another name":                           {func() { write("cert.pem", another.Certificate, 0o600)(); write("key.pem", another.Key, 0o600)() }, []string{":8: tls.certificate: ", "is for relay.example.org and not for 127.0.0.1"}},
 		"another key":                            {write("key.pem", another.Key, 0o600), []string{":8: tls.certificate: ", "does not match"}},
