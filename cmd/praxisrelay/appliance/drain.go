@@ -75,7 +75,7 @@ func (a *Appliance) endDrain() (ended bool) {
 // state is for systemctl status.
 func (a *Appliance) state() string {
 	if a.draining() {
-		return "draining: " + CountCalls(a.relay.Calls())
+		return "draining: " + Count(a.relay.Calls(), "call")
 	}
 	return "serving"
 }
@@ -149,7 +149,7 @@ func (a *Appliance) finishCalls(impatient <-chan os.Signal) {
 	defer last.Stop()
 	for ; calls > 0; calls = a.relay.Calls() {
 		_ = systemd.ExtendTimeout(15 * time.Second)
-		_ = systemd.Status("stops when the last call is over: " + CountCalls(calls))
+		_ = systemd.Status("stops when the last call is over: " + Count(calls, "call"))
 		select {
 		case <-second.C:
 		case <-impatient:
@@ -162,13 +162,10 @@ func (a *Appliance) finishCalls(impatient <-chan os.Signal) {
 	}
 }
 
-// CountCalls is how a number of calls is said.
-func CountCalls(n int) string {
-	switch n {
-	case 0:
-		return "no call"
-	case 1:
-		return "1 call"
+// Count returns, for example, "1 call" or "2 calls".
+func Count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
 	}
-	return fmt.Sprintf("%d calls", n)
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -86,7 +86,7 @@ func TestDrainCommand(t *testing.T) {
 	}
 	s.Join(t, created.Seats[:1]) // the page is loaded again
 	end()
-	if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket); err != nil || !strings.HasPrefix(stdout, "no call, next appointment at ") {
+	if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket); err != nil || !strings.HasPrefix(stdout, "0 calls, next appointment at ") {
 		t.Errorf("without calls: %v, %q, %q", err, stdout, stderr)
 	}
 	if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket, "--cancel"); err != nil || stdout != "consultations begin again\n" {
