@@ -78,7 +78,7 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 		"a folder that is missing": {replace("admin_socket: ", "admin_socket: /nonexistent"),
 			[]string{"signal.admin_socket:", "make the folder /nonexistent"}, 1},
 		"a device as the folder": {replace("registry: ", "registry: /dev/null"),
-			[]string{"signal.registry:", "/dev/null", "is no folder"}, 1},
+			[]string{"signal.registry:", "/dev/null", "is not a folder"}, 1},
 		"a long path": {replace("admin_socket: ", "admin_socket: /"+strings.Repeat("long/", 30)),
 			[]string{"praxisrelay.yaml:10: signal.admin_socket:", "the path of a unix socket at most "},
 			apptest.ExConfig},
