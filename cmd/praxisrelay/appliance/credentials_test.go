@@ -23,7 +23,7 @@ func TestCredentialsEndInTime(t *testing.T) {
 		{"test", 48 * time.Hour, credential.TestLifetime}, {"test", time.Minute, time.Minute},
 	} {
 		now := time.Now()
-		c, err := a.Mint(signal.Holder{Appointment: apptest.IDOf("x"), Seat: test.seat,
+		c, err := a.Mint(signal.Holder{Appointment: apptest.AppointmentID("x"), Seat: test.seat,
 			Until: now.Add(test.until)})
 		if late := c.Expires.Sub(now.Add(test.want)); err != nil || late < -time.Second ||
 			late > 10*time.Second {

@@ -142,17 +142,17 @@ func TestStopFinishesCalls(t *testing.T) {
 			apptest.WriteFile(t, file,
 				regexp.MustCompile("(?m)^drain_timeout.*$").ReplaceAllString(string(text),
 					test.timeout), 0o600)
-			manager := apptest.NewManager(t)
+			manager := apptest.NewServiceManager(t)
 			s := apptest.NewServed(folder)
 			c := apptest.Program("serve", "--config", file)
 			c.Env = append(c.Env, "NOTIFY_SOCKET="+manager.Path)
 			s.Daemon = apptest.Start(t, c, true, s.Serving)
 			created, servers, end := call(t, s)
-			manager.Hears(t, "STATUS=serving")
+			manager.Expect(t, "STATUS=serving")
 			if err := s.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
-			manager.Hears(t, "STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000",
+			manager.Expect(t, "STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000",
 				"STATUS=stops when the last call is over: 1 call")
 			if test.timeout == "" {
 				if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket,

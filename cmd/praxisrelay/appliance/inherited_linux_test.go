@@ -55,15 +55,15 @@ func TestInheritedSockets(t *testing.T) {
 	}
 	var addresses apptest.Listening
 	d := apptest.Start(t, c, true, addresses.Read)
-	if addresses.HTTPS[0] != https.Addr().String() || addresses.Udp[1] != udp.LocalAddr().String() {
-		t.Errorf("served are %v and %v", addresses.HTTPS, addresses.Udp)
+	if addresses.HTTPS[0] != https.Addr().String() || addresses.UDP[1] != udp.LocalAddr().String() {
+		t.Errorf("served are %v and %v", addresses.HTTPS, addresses.UDP)
 	}
 	conn, err := tls.Dial("tcp", https.Addr().String(), &tls.Config{InsecureSkipVerify: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn.Close()
-	for _, address := range addresses.Udp {
+	for _, address := range addresses.UDP {
 		if _, err := probe.PublicAddress(t.Context(), address); err != nil {
 			t.Error(err)
 		}

@@ -44,7 +44,7 @@ func TestLimitsAreLogged(t *testing.T) {
 	before := map[string]uint64{}
 	a.logLimits(before)
 	for i, wanted := range []string{"", "508", "508"} {
-		ice, _, err := a.ICEServers(signal.Holder{Appointment: apptest.IDOf("x"), Seat: "doctor",
+		ice, _, err := a.ICEServers(signal.Holder{Appointment: apptest.AppointmentID("x"), Seat: "doctor",
 			Until: time.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)

@@ -37,12 +37,12 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 // with ten thousand sessions as with none.
 func TestSeriesDoNotGrow(t *testing.T) {
 	const count = 10_000
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	file, folder := apptest.WriteConfig(t)
-	keys := apptest.Strangers(t, folder, count)
+	keys := apptest.FillRegistry(t, folder, count)
 	s := apptest.NewServed(folder)
 	c := exec.Command(binary, "serve", "--config", file)
 	c.Env = append(os.Environ(), apptest.AsProgram+"=1")

@@ -32,8 +32,8 @@ func TestCodesOfAnotherPepperAreForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	apptest.PastAppointment(t, registry, was, now)
-	apptest.PastAppointment(t, registry, was, now.Add(2*time.Hour))
+	apptest.AddPastAppointment(t, registry, was, now)
+	apptest.AddPastAppointment(t, registry, was, now.Add(2*time.Hour))
 	is, err := appointment.NewPepper(fresh)
 	if err != nil {
 		t.Fatal(err)

@@ -18,9 +18,9 @@ func TestPublicAddressIsAskedFor(t *testing.T) {
 		apptest.STUNServer(t, "203.0.113.9")+"', ")
 	var where apptest.Listening
 	d := apptest.Start(t, apptest.Program("serve", "--config", file), true, where.Read)
-	c := apptest.Minted(t, folder, "a")
+	c := apptest.DoctorCredential(t, folder, "a")
 	client, _ := apptest.TURNClient(t, protocol.ICEServer{
-		URLs: []string{"turn:" + where.Udp[0] + "?transport=udp"}, Username: c.Username,
+		URLs: []string{"turn:" + where.UDP[0] + "?transport=udp"}, Username: c.Username,
 		Credential: c.Password,
 	}, "udp")
 	relayed, err := client.Allocate()

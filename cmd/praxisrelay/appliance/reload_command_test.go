@@ -162,7 +162,7 @@ func TestOperationsAreReadStrictly(t *testing.T) {
 		{http.MethodPost, "/v1/pepper", `{"peppers":[],"more":1}`},
 		{http.MethodPost, "/v1/credentials", `{"COUNT":1}`},
 	} {
-		if status := s.Ask(t, request[0], request[1], []byte(request[2])); status != http.StatusBadRequest {
+		if status := s.Request(t, request[0], request[1], []byte(request[2])); status != http.StatusBadRequest {
 			t.Errorf("%s: %d", request, status)
 		}
 	}
@@ -218,7 +218,7 @@ func TestSecretsAreHandedOver(t *testing.T) {
 	if !signedBy(filepath.Join(folder, "turn.secret")) {
 		t.Error("the new secret is not in effect")
 	}
-	s.HangUp(t)
+	s.ReloadBySignal(t)
 	if !signedBy(filepath.Join(folder, "turn.secret")) {
 		t.Error("SIGHUP went back to the first secret")
 	}

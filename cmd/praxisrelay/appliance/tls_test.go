@@ -94,7 +94,7 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 		cache := tls.NewLRUClientSessionCache(1)
 		ask := func(port int) bool {
 			t.Helper()
-			state, err := apptest.AskOverTLS(ports[port],
+			state, err := apptest.BindOverTLS(ports[port],
 				&tls.Config{MaxVersion: version, ClientSessionCache: cache})
 			if err != nil {
 				t.Fatal(err)
@@ -122,7 +122,7 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 		}
 		at(0)
 	}
-	if state, err := apptest.AskOverTLS(listenRelay(t, settings).TLS[0], &tls.Config{}); err != nil ||
+	if state, err := apptest.BindOverTLS(listenRelay(t, settings).TLS[0], &tls.Config{}); err != nil ||
 		state.CurveID != tls.X25519MLKEM768 {
 		t.Errorf("a client with the library's defaults: %v, %v; want the hybrid key exchange",
 			state.CurveID, err)

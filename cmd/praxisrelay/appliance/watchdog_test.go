@@ -34,15 +34,15 @@ func (l logged) Write(b []byte) (int, error) {
 // TestWatchdogIsFedByWhatWorks checks that the real program feeds the watchdog, and that it stops
 // when the UDP readers or the holder of the relay's lock are stuck.
 func TestWatchdogIsFedByWhatWorks(t *testing.T) {
-	manager := apptest.NewManager(t)
+	manager := apptest.NewServiceManager(t)
 	file, folder := apptest.WriteConfig(t)
 	s := apptest.NewServed(folder)
 	c := apptest.Program("serve", "--config", file)
 	c.Env = append(c.Env, "NOTIFY_SOCKET="+manager.Path, "WATCHDOG_USEC=3000000")
 	s.Daemon = apptest.Start(t, c, true, s.Serving)
-	manager.Hears(t, "READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
+	manager.Expect(t, "READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
 	s.Stop(t)
-	manager = apptest.NewManager(t)
+	manager = apptest.NewServiceManager(t)
 
 	t.Setenv("NOTIFY_SOCKET", manager.Path)
 	// While the mutex is held, everything that needs the time blocks: the readers, and the sweep,
@@ -79,7 +79,7 @@ func TestWatchdogIsFedByWhatWorks(t *testing.T) {
 		cancel()
 		running.Wait()
 	}()
-	manager.Hears(t, "WATCHDOG=1", "WATCHDOG=1")
+	manager.Expect(t, "WATCHDOG=1", "WATCHDOG=1")
 	held.Lock()
 	for range 3 { // the first probe may have been answered earlier
 		if line := <-log; !strings.Contains(line, "STUN over UDP at") ||
@@ -99,7 +99,7 @@ func TestWatchdogIsFedByWhatWorks(t *testing.T) {
 		}
 	}
 	held.Unlock()
-	manager.Hears(t, "WATCHDOG=1", "STATUS=serving", "WATCHDOG=1")
+	manager.Expect(t, "WATCHDOG=1", "STATUS=serving", "WATCHDOG=1")
 }
 
 // answering listens and closes each connection at once, which counts as an answer.

@@ -33,7 +33,7 @@ func TestConfigCheckNamesEveryMistake(t *testing.T) {
 	write := func(name, text string, mode os.FileMode) func() {
 		return func() { apptest.WriteFile(t, filepath.Join(folder, name), text, mode) }
 	}
-	another := apptest.SignedFor(t, "relay.example.org")
+	another := apptest.SelfSigned(t, "relay.example.org")
 	for name, test := range map[string]struct {
 		spoil func()
 		want  []string

@@ -35,7 +35,7 @@ func TestCredentialCommand(t *testing.T) {
 		return protocol.ICEServer{URLs: made.URLs, Username: c.Username, Credential: c.Credential}
 	}
 	for _, of := range made.Appointments {
-		apptest.Relays(t, "udp", server(of.Doctor), server(of.Patient))
+		apptest.CheckRelayed(t, "udp", server(of.Doctor), server(of.Patient))
 	}
 	// As a table: two columns after the seat's name.
 	out, stderr, err = apptest.Run(t, "credential", "--socket", s.Socket)
@@ -46,8 +46,8 @@ func TestCredentialCommand(t *testing.T) {
 	for line := range strings.Lines(out) {
 		if words := strings.Fields(line); words[0] == "doctor" || words[0] == "patient" {
 			seats++
-			said := apptest.CoturnsClient(credential.Credential{Username: words[1], Password: words[2]},
-				where.Udp[0], "-y", "-c")
+			said := apptest.CoturnClient(credential.Credential{Username: words[1], Password: words[2]},
+				where.UDP[0], "-y", "-c")
 			if !apptest.EverythingArrived(said) {
 				t.Errorf("coturn's client with the %s's credential: %s", words[0], said)
 			}

@@ -307,7 +307,7 @@ func TestCheckExitsByCause(t *testing.T) {
 	reload := func(secretText string) {
 		t.Helper()
 		apptest.WriteFile(t, secret, secretText, 0o600)
-		s.HangUp(t)
+		s.ReloadBySignal(t)
 	}
 	reload("short")
 	expect("after a mistake", s.Socket, checkWarning, "WARNING - the last reload failed: relay.secret_files")

@@ -43,7 +43,7 @@ func TestInitLooksAround(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		certificate, key := apptest.SignedFor(t, ascii).Write(t)
+		certificate, key := apptest.SelfSigned(t, ascii).Write(t)
 		c := h.On(0, apptest.Program(append([]string{"init", "--non-interactive", "--config", file,
 			"--name", name, "--cert", certificate, "--key", key}, args...)...))
 		out, err := c.CombinedOutput()
@@ -121,7 +121,7 @@ func TestInitSaysWhetherTheClockIsKept(t *testing.T) {
 	if _, err := unix.Adjtimex(&kernel); err != nil {
 		t.Fatal(err)
 	}
-	certificate, key := apptest.SignedFor(t, "127.0.0.1").Write(t)
+	certificate, key := apptest.SelfSigned(t, "127.0.0.1").Write(t)
 	stdout, stderr, err := initialize(t, "--config", filepath.Join(t.TempDir(), "c.yaml"),
 		"--name", "127.0.0.1", "--cert", certificate, "--key", key)
 	if err != nil {
@@ -221,8 +221,8 @@ func TestInitAsks(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "praxisrelay.yaml")
-	certificate, key := apptest.SignedFor(t, "relay.invalid").Write(t)
-	_, otherKey := apptest.SignedFor(t, "relay.invalid").Write(t)
+	certificate, key := apptest.SelfSigned(t, "relay.invalid").Write(t)
+	_, otherKey := apptest.SelfSigned(t, "relay.invalid").Write(t)
 	stun := apptest.STUNServer(t, "203.0.113.9")
 	c := apptest.Program("init", "--config", file, "--stun", stun)
 	term := atTerminal(t, c)
@@ -275,7 +275,7 @@ func TestInitAsks(t *testing.T) {
 // partial file, or the configuration and all files that it names. The next run completes it.
 func TestInitKilled(t *testing.T) {
 	t.Parallel()
-	certificate, key := apptest.SignedFor(t, "127.0.0.1").Write(t)
+	certificate, key := apptest.SelfSigned(t, "127.0.0.1").Write(t)
 	left := map[int]bool{} // how many files a killed run left
 	kill := func(call, at string, nth int) (killed bool) {
 		t.Helper()
@@ -353,7 +353,7 @@ func disturbed(t *testing.T, inject, at string, args ...string) *exec.Cmd {
 // TestInitTakesBack checks that init removes its files when the disk fails.
 func TestInitTakesBack(t *testing.T) {
 	t.Parallel()
-	certificate, key := apptest.SignedFor(t, "127.0.0.1").Write(t)
+	certificate, key := apptest.SelfSigned(t, "127.0.0.1").Write(t)
 	for _, test := range []struct{ inject, at string }{
 		{"linkat:error=ENOSPC", "etc/praxisrelay.yaml"},
 		{"linkat:error=ENOSPC", "etc/pepper.secret"},

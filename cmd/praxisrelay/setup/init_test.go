@@ -88,7 +88,7 @@ func TestInitIsWhatADaemonStartsFrom(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "etc", "praxisrelay")
 	file := filepath.Join(folder, "praxisrelay.yaml")
-	certificate, key := apptest.SignedFor(t, "127.0.0.1").Write(t)
+	certificate, key := apptest.SelfSigned(t, "127.0.0.1").Write(t)
 	args := []string{"--config", file, "--name", "127.0.0.1", "--cert", certificate, "--key", key}
 	stdout, stderr, err := initialize(t, args...)
 	if err != nil {
@@ -162,11 +162,11 @@ func TestInitIsWhatADaemonStartsFrom(t *testing.T) {
 // TestInitRefuses checks that init refuses what cannot work, with a remedy, and changes nothing.
 func TestInitRefuses(t *testing.T) {
 	t.Parallel()
-	good := apptest.SignedFor(t, "relay.example.org")
-	other := apptest.SignedFor(t, "other.example.org")
+	good := apptest.SelfSigned(t, "relay.example.org")
+	other := apptest.SelfSigned(t, "other.example.org")
 	certificate, key := good.Write(t)
 	otherCertificate, otherKey := other.Write(t)
-	over, overKey := apptest.SignedFor(t, "relay.example.org", func(c *x509.Certificate) {
+	over, overKey := apptest.SelfSigned(t, "relay.example.org", func(c *x509.Certificate) {
 		c.NotAfter = time.Now().Add(-time.Minute)
 	}).Write(t)
 	name, files := []string{"--name", "relay.example.org"}, []string{"--cert", certificate, "--key", key}
@@ -259,8 +259,8 @@ func TestInitNamesWhatDiffers(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "praxisrelay.yaml")
-	certificate, key := apptest.SignedFor(t, "127.0.0.1").Write(t)
-	other, otherKey := apptest.SignedFor(t, "127.0.0.1").Write(t)
+	certificate, key := apptest.SelfSigned(t, "127.0.0.1").Write(t)
+	other, otherKey := apptest.SelfSigned(t, "127.0.0.1").Write(t)
 	given := []string{"--config", file, "--name", "127.0.0.1", "--cert", certificate, "--key", key,
 		"--public-address", "203.0.113.10"}
 	if _, stderr, err := initialize(t, given...); err != nil {

@@ -59,8 +59,8 @@ func newCheckLab(t *testing.T) *checkLab {
 table ip divert {
   chain in { type nat hook prerouting priority -100; }
 }`)
-	authority, own := apptest.IssueBy(t, "Example Authority")
-	interceptor, forged := apptest.IssueBy(t, "Example Inspection")
+	authority, own := apptest.IssueFrom(t, "Example Authority")
+	interceptor, forged := apptest.IssueFrom(t, "Example Inspection")
 	l.own, l.forged = own, forged
 	l.bundle = filepath.Join(t.TempDir(), "authorities.pem")
 	apptest.WriteFile(t, l.bundle, authority+interceptor, 0o600)
@@ -68,7 +68,7 @@ table ip divert {
 	file, folder := apptest.WriteConfig(t)
 	apptest.WriteFile(t, filepath.Join(folder, "cert.pem"), own.Certificate, 0o600)
 	apptest.WriteFile(t, filepath.Join(folder, "key.pem"), own.Key, 0o600)
-	apptest.Edit(t, file, "name: 127.0.0.1", "name: "+apptest.CheckedName, "https: 127.0.0.1:0",
+	apptest.Edit(t, file, "name: 127.0.0.1", "name: "+apptest.ApplianceName, "https: 127.0.0.1:0",
 		"https: ':443'",
 		"turn_udp: [127.0.0.1:0]", "turn_udp: [':3478', ':3479']", "turn_tcp: [127.0.0.1:0]",
 		"turn_tcp: [':3478', ':3479']",
@@ -76,9 +76,7 @@ table ip divert {
 		"admin_listen: ''")
 	l.socket = filepath.Join(folder, "admin.sock")
 	h := apptest.Hosts{l.server}
-	apptest.Start(t, h.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool {
-		return strings.Contains(line, "msg=serving")
-	})
+	apptest.Start(t, h.On(0, apptest.Program("serve", "--config", file)), true, apptest.IsServing)
 	return l
 }
 
@@ -125,10 +123,10 @@ func (l *checkLab) client(n int, s site) string {
 	l.run("-n", name, "link", "set", "cable", "up")
 	ip4, ip6 := fmt.Sprintf("10.77.0.%d", n), fmt.Sprintf("fd00:77::%d", n)
 	l.run("-n", name, "address", "add", ip6+"/64", "dev", "cable", "nodad")
-	names := "fd00:77::1 " + apptest.CheckedName + "\n"
+	names := "fd00:77::1 " + apptest.ApplianceName + "\n"
 	if !s.only6 {
 		l.run("-n", name, "address", "add", ip4+"/24", "dev", "cable")
-		names = "10.77.0.1 " + apptest.CheckedName + "\n"
+		names = "10.77.0.1 " + apptest.ApplianceName + "\n"
 	}
 	if s.noName {
 		names = "127.0.0.1 localhost\n"
@@ -166,7 +164,7 @@ func (l *checkLab) check(name string, s site, args ...string) (report sitecheck.
 		return report, -1
 	}
 	h := apptest.Hosts{name}
-	c := h.On(0, apptest.Program(append([]string{"check", "https://" + apptest.CheckedName + "/",
+	c := h.On(0, apptest.Program(append([]string{"check", "https://" + apptest.ApplianceName + "/",
 		"--code", "-", "--json", "--quick"}, args...)...))
 	c.Env = append(slices.DeleteFunc(c.Env, func(v string) bool {
 		return strings.Contains(strings.ToLower(v), "_proxy=")
@@ -354,7 +352,7 @@ func (l *checkLab) secureBackend() (net.Conn, error) {
 func (l *checkLab) serveProxy(address string) {
 	listener := l.listenOn(address)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect || r.Host != apptest.CheckedName+":443" {
+		if r.Method != http.MethodConnect || r.Host != apptest.ApplianceName+":443" {
 			http.Error(w, "not allowed", http.StatusForbidden)
 			return
 		}
@@ -397,7 +395,7 @@ func (l *checkLab) serveFront(address string, certificate apptest.Issued, turn, 
 	web := &oneByOne{conns: make(chan net.Conn), closed: make(chan struct{}), addr: listener.Addr()}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: apptest.CheckedName})
+			r.SetURL(&url.URL{Scheme: "http", Host: apptest.ApplianceName})
 		},
 		Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return l.secureBackend()

@@ -59,8 +59,8 @@ func TestCheckProgress(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &screen{columns: max(columns, 20)}
 				p := startCheckProgress(terminal.NewLine(s, func() int { return columns }), firewall.German)
-				page, udp := check.Way{Transport: check.TLS, Port: 443}, check.Way{Transport: check.UDP,
-					Port: 3478}
+				page := check.Way{Transport: check.TLS, Port: 443}
+				udp := check.Way{Transport: check.UDP, Port: 3478}
 				p.event(check.Result{ID: "own-tls-443", Way: &page})
 				p.event(check.Result{ID: "connect-udp-3478", Way: &udp})
 				p.event(check.Result{ID: "websocket", Way: &page})

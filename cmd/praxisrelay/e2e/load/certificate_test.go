@@ -32,7 +32,7 @@ import (
 // certificate is seen, and nothing grows.
 func TestCertificatesRotateUnderLoad(t *testing.T) {
 	const rotations, warmUp = 1000, 100
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestCertificatesRotateUnderLoad(t *testing.T) {
 		serial := rotation.next(t)
 		for _, address := range []string{https, turnTLS} {
 			for deadline := time.Now().Add(20 * time.Second); ; {
-				state, err := apptest.AskOverTLS(netip.MustParseAddrPort(address), trusting())
+				state, err := apptest.BindOverTLS(netip.MustParseAddrPort(address), trusting())
 				if err != nil {
 					t.Fatalf("rotation %d, at %s: %v", i, address, err)
 				}

@@ -38,7 +38,7 @@ func TestWhatAStrangersConnectionCosts(t *testing.T) {
 	file, folder := apptest.WriteConfig(t)
 	plainHTTP := apptest.FreeTCP(t)
 	apptest.Edit(t, file, "listen:\n", "listen:\n  http: "+plainHTTP+"\n")
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +95,8 @@ func TestWhatAStrangersConnectionCosts(t *testing.T) {
 			{name: "unread answers", first: strings.Repeat("GET "+path+head+"\r\n", 2000), max: maxUnread},
 		}
 	}
-	over("turn_tcp", where.Tcp[0], false, attack{name: "half a frame", first: allocate})
-	over("turn_tls", where.Tls[0], true, attack{name: "half a frame", first: allocate})
+	over("turn_tcp", where.TCP[0], false, attack{name: "half a frame", first: allocate})
+	over("turn_tls", where.TLS[0], true, attack{name: "half a frame", first: allocate})
 	over("https", where.HTTPS[0], true, append(http("/app.js"),
 		attack{name: "half a frame", first: allocate},
 		attack{name: "a WebSocket", first: upgrade + "\r\n"},

@@ -37,7 +37,7 @@ type loaded struct {
 // startLoaded starts it with the settings of the relay that are given.
 func startLoaded(t *testing.T, settings string) *loaded {
 	t.Helper()
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +55,8 @@ func startLoaded(t *testing.T, settings string) *loaded {
 	c.Env = append(os.Environ(), apptest.AsProgram+"=1", apptest.MemoryFile+"="+l.memoryFile)
 	var where apptest.Listening
 	l.Daemon = apptest.Start(t, c, true, where.Read)
-	l.udp, l.tcp = netip.MustParseAddrPort(where.Udp[0]), netip.MustParseAddrPort(where.Tcp[0])
-	l.streams = []string{where.Tcp[0], where.Tls[0], where.HTTPS[0]}
+	l.udp, l.tcp = netip.MustParseAddrPort(where.UDP[0]), netip.MustParseAddrPort(where.TCP[0])
+	l.streams = []string{where.TCP[0], where.TLS[0], where.HTTPS[0]}
 	return l
 }
 
@@ -79,7 +79,7 @@ func (l *loaded) member(network, appointment, seat string) *member {
 	if udp, ok := conn.(*net.UDPConn); ok {
 		_ = udp.SetReadBuffer(4 << 20)
 	}
-	c, err := l.keys.Mint(credential.Identity{Appointment: apptest.IDOf(appointment), Seat: seat, Expires: time.Now().Add(time.Hour)})
+	c, err := l.keys.Mint(credential.Identity{Appointment: apptest.AppointmentID(appointment), Seat: seat, Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		l.Fatal(err)
 	}

@@ -28,7 +28,7 @@ import (
 // is lost, no session ends, nothing grows.
 func TestReloadsUnderLoad(t *testing.T) {
 	const reloads = 1000
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,12 +31,12 @@ func joinStorm(t testing.TB, count int) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max < uint64(count)+200 {
 		apptest.Skip(t, fmt.Sprintf("only %d files may be open: ulimit -n %d", limit.Max, count+200))
 	}
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	file, folder := apptest.WriteConfig(t)
-	keys := apptest.Strangers(t, folder, count)
+	keys := apptest.FillRegistry(t, folder, count)
 	s := &apptest.Served{CA: filepath.Join(folder, "cert.pem")}
 	c := exec.Command(binary, "serve", "--config", file)
 	memoryAt := filepath.Join(folder, "memory")
@@ -56,7 +56,7 @@ func joinStorm(t testing.TB, count int) {
 			for i := range queue {
 				began := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				session, err := s.From(t, i).JoinWithKeys(ctx, keys[i])
+				session, err := s.DialerFrom(t, i).JoinWithKeys(ctx, keys[i])
 				cancel()
 				mu.Lock()
 				if err != nil {

@@ -28,7 +28,7 @@ func TestCanaries(t *testing.T) {
 	t.Parallel()
 	var over client.CreatedSeat
 	s := apptest.StartServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
-		over = apptest.PastAppointment(t, registry, pepper, time.Now())
+		over = apptest.AddPastAppointment(t, registry, pepper, time.Now())
 	})
 	created, err := s.Admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {

@@ -133,7 +133,7 @@ func callOver(t *testing.T, h apptest.Hosts, c credential.Credential, server str
 	t.Helper()
 	apptest.Tool(t, "turnutils_uclient", "coturn")
 	client := func(c *exec.Cmd) *exec.Cmd { return h.On(1, c) }
-	if said := apptest.Uclient(client, c, server, append([]string{"-y", "-c"}, flags...)...); !apptest.EverythingArrived(said) {
+	if said := apptest.CoturnClientOn(client, c, server, append([]string{"-y", "-c"}, flags...)...); !apptest.EverythingArrived(said) {
 		t.Errorf("a call over %v to %s: %s", flags, server, said)
 	}
 }
@@ -179,7 +179,7 @@ func TestRuleSetsLetCallsThrough(t *testing.T) {
 			}
 			for i, server := range apptest.Guarded {
 				for j := range callFlags {
-					credential := apptest.Minted(t, folder, fmt.Sprintf("a-%d-%d", i, j))
+					credential := apptest.DoctorCredential(t, folder, fmt.Sprintf("a-%d-%d", i, j))
 					running.Go(func() { callOver(t, h, credential, server, callFlags[j]) })
 				}
 			}
@@ -206,7 +206,7 @@ func TestRuleSetsOfTheOpenRelay(t *testing.T) {
 	for format := range loaders {
 		t.Run(format, func(t *testing.T) {
 			h, folder, plan := apptest.Guard(t, "relay: {", "relay: {peers: open, allow: ["+apptest.Outside[0]+"/32], addresses: ["+apptest.Guarded[0]+"], ")
-			credential := apptest.Minted(t, folder, "a")
+			credential := apptest.DoctorCredential(t, folder, "a")
 			for without, want := range map[string]struct{ out, in bool }{
 				"": {true, true}, "in-relayed": {true, false}, "out-relayed": {false, true},
 			} {

@@ -141,7 +141,7 @@ func TestFirewalldLetsCallsThrough(t *testing.T) {
 	for i, server := range apptest.Guarded {
 		check("tcp", net.JoinHostPort(server, "8080"), false)
 		for j := range callFlags {
-			credential := apptest.Minted(t, folder, fmt.Sprintf("a-%d-%d", i, j))
+			credential := apptest.DoctorCredential(t, folder, fmt.Sprintf("a-%d-%d", i, j))
 			running.Go(func() { callOver(t, h, credential, server, callFlags[j]) })
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -49,8 +48,8 @@ func TestCandidatesThatShareTheRelaysAddress(t *testing.T) {
 			apptest.Edit(t, file, "name: 127.0.0.1", "name: "+place.address, "https: 127.0.0.1:0", "https: 10.78.0.2:443",
 				"turn_udp: [127.0.0.1:0]", "turn_udp: [10.78.0.2:3478]", "turn_tcp: [127.0.0.1:0]", "turn_tcp: [10.78.0.2:3478]",
 				"turn_tls: [127.0.0.1:0]", "turn_tls: [10.78.0.2:5349]", "relay: {", "relay: {public_address: "+place.address+", ")
-			apptest.Certify(t, folder, place.address)
-			apptest.Start(t, g.hosts.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+			apptest.ReplaceCertificate(t, folder, place.address)
+			apptest.Start(t, g.hosts.On(0, apptest.Program("serve", "--config", file)), true, apptest.IsServing)
 			admin := client.NewAdmin(filepath.Join(folder, "admin.sock"))
 			firefox, chromium := apptest.NewFirefox(t, server, "firefox"), apptest.NewChromium(t, server, "chromium")
 			anotherFirefox := apptest.NewFirefox(t, server, "another firefox")
@@ -67,7 +66,7 @@ func TestCandidatesThatShareTheRelaysAddress(t *testing.T) {
 				}
 				apptest.Meet(t, pages[0], pages[1])
 				for _, page := range pages {
-					page.Arriving(t, 30)
+					page.WaitForFrames(t, 30)
 					page.Wait(t, fmt.Sprintf(`candidates.some((c) => c.includes(' %s ') && !c.includes('typ relay'))`, place.address))
 					if m := page.Media(t); m.Local != "relay" {
 						t.Errorf("%s to %s: the call of %s goes another way: %+v", pages[0].Name, pages[1].Name, page.Name, m)

@@ -42,7 +42,7 @@ func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched
 	t.Helper()
 	file, folder := apptest.WriteConfig(t)
 	apptest.Edit(t, file, changes...)
-	made := apptest.SignedFor(t, apptest.Loopback, func(c *x509.Certificate) {
+	made := apptest.SelfSigned(t, apptest.Loopback, func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -90), time.Now().Add(lasts)
 	})
 	for name, text := range map[string]string{"cert.pem": made.Certificate, "key.pem": made.Key} {
@@ -126,9 +126,9 @@ func (w *watched) call() (from net.PacketConn, to net.Addr) {
 // allocate makes an allocation over TCP in an appointment of its own.
 func (w *watched) allocate(appointment string) (net.Conn, error) {
 	w.t.Helper()
-	c := apptest.Minted(w.t, filepath.Dir(w.file), appointment)
+	c := apptest.DoctorCredential(w.t, filepath.Dir(w.file), appointment)
 	turn, stream := apptest.TURNClient(w.t, protocol.ICEServer{
-		URLs: []string{"turn:" + w.where.Tcp[0] + "?transport=tcp"}, Username: c.Username, Credential: c.Password,
+		URLs: []string{"turn:" + w.where.TCP[0] + "?transport=tcp"}, Username: c.Username, Credential: c.Password,
 	}, "tcp")
 	_, err := turn.Allocate()
 	return stream, err
@@ -189,7 +189,7 @@ func TestPrometheus(t *testing.T) {
 	}, "PraxisrelayPacketsDropped warning")
 	cause(busy, sync.OnceFunc(func() {
 		for i := range 40 { // from networks enough that none is limited
-			if session, err := busy.From(t, i).JoinWithKeys(t.Context(), code.Keys{JoinToken: [32]byte{byte(i)}}); err == nil {
+			if session, err := busy.DialerFrom(t, i).JoinWithKeys(t.Context(), code.Keys{JoinToken: [32]byte{byte(i)}}); err == nil {
 				session.Close()
 				t.Error("a wrong code was right")
 			}
@@ -332,7 +332,7 @@ func (w *watched) showWrongTokens(count int) {
 // ask sends Allocate requests over UDP, without credentials or with wrong ones.
 func (w *watched) ask(count int, wrong bool) {
 	w.t.Helper()
-	conn, err := net.Dial("udp", w.where.Udp[0])
+	conn, err := net.Dial("udp", w.where.UDP[0])
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -354,7 +354,7 @@ func (w *watched) ask(count int, wrong bool) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		username := apptest.Minted(w.t, filepath.Dir(w.file), "guessed").Username
+		username := apptest.DoctorCredential(w.t, filepath.Dir(w.file), "guessed").Username
 		request = append(request, stun.NewUsername(username), stun.NewRealm(core.Realm), *nonce,
 			stun.NewLongTermIntegrity(username, core.Realm, "guessed"))
 	}

@@ -49,7 +49,7 @@ func newGateway(t *testing.T) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	apptest.WriteFile(t, filepath.Join(folder, "hosts"), "203.0.113.1 "+apptest.CheckedName+"\nfd00:78::2 "+apptest.CheckedName+"\n", 0o644)
+	apptest.WriteFile(t, filepath.Join(folder, "hosts"), "203.0.113.1 "+apptest.ApplianceName+"\nfd00:78::2 "+apptest.ApplianceName+"\n", 0o644)
 	g.rules("", "")
 	return g
 }
@@ -112,20 +112,20 @@ func (g *gateway) until(want string) {
 func TestSyntheticCalls(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	_, own := apptest.IssueBy(t, "Example Authority") // which this host need not trust
+	_, own := apptest.IssueFrom(t, "Example Authority") // which this host need not trust
 	file, folder := apptest.WriteConfig(t)
 	apptest.WriteFile(t, filepath.Join(folder, "cert.pem"), own.Certificate, 0o600)
 	apptest.WriteFile(t, filepath.Join(folder, "key.pem"), own.Key, 0o600)
-	apptest.Edit(t, file, "name: 127.0.0.1", "name: "+apptest.CheckedName, "https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478']",
+	apptest.Edit(t, file, "name: 127.0.0.1", "name: "+apptest.ApplianceName, "https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478']",
 		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: []",
 		"relay: {", "relay: {public_address: 203.0.113.1, ", "{listen: 127.0.0.1:0}", "{listen: 127.0.0.1:9478, synthetic_calls: 10s}")
-	d := apptest.Start(t, g.hosts.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+	d := apptest.Start(t, g.hosts.On(0, apptest.Program("serve", "--config", file)), true, apptest.IsServing)
 	socket := filepath.Join(folder, "admin.sock")
 	g.admin = client.NewAdmin(socket)
 	const six = `; IPv6 3478/udp ""; IPv6 3478/tcp ""; IPv6 443/tls ""`
 	g.until(`IPv4 3478/udp ""; IPv4 3478/tcp ""; IPv4 443/tls ""` + six)
 
-	_, forged := apptest.IssueBy(t, "Somebody Else")
+	_, forged := apptest.IssueFrom(t, "Somebody Else")
 	g.serveTLS(":9443", forged)
 	g.rules("ip daddr 203.0.113.1 tcp dport 443 redirect to :9443", "udp dport 3478 drop")
 	g.until(`IPv4 3478/udp "[^"]*(timeout|deadline)[^"]*"; IPv4 3478/tcp ""; IPv4 443/tls "[^"]*issued by CN=Somebody Else[^"]*"` + six)

@@ -46,7 +46,7 @@ func TestTheWireDoesNotSayWhoseCallItIs(t *testing.T) {
 			}
 			tapped[i] = c
 		}
-		apptest.Relays(t, transport, tapped[0], tapped[1])
+		apptest.CheckRelayed(t, transport, tapped[0], tapped[1])
 		seen := packets.bytes()
 		for what, canary := range canaries {
 			if bytes.Contains(bytes.ToLower(seen), bytes.ToLower([]byte(canary))) {

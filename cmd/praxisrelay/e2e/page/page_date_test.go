@@ -32,7 +32,7 @@ func TestClockOfADeviceIsWrong(t *testing.T) {
 			apptest.Meet(t, doctor, patient)
 			for _, b := range []*apptest.Browser{doctor, patient} {
 				b.Eval(t, `void dispatchEvent(new Event('online'))`, nil) // it looks for another way
-				b.Arriving(t, 60)
+				b.WaitForFrames(t, 60)
 				var heard []string
 				b.Eval(t, `heard.slice(heard.lastIndexOf('welcome'))`, &heard)
 				if made := strings.Count(strings.Join(heard, " "), "ice"); made != 1 {

@@ -39,10 +39,10 @@ func TestEnterLetsInOnly(t *testing.T) {
 	doctor.Press(t, "\r\r")
 	doctor.Is(t, `document.activeElement.id === 'status'`)
 	for _, b := range []*apptest.Browser{doctor, patient} {
-		b.Talks(t)
+		b.WaitForCall(t)
 	}
 	doctor.Press(t, "\r")
-	doctor.Arriving(t, 15)
+	doctor.WaitForFrames(t, 15)
 }
 
 // TestReloadLosesNothing: neither code nor admission, on either side, until the person
@@ -69,7 +69,7 @@ func reloadLosesNothing(t *testing.T, info apptest.Demo, doctor, patient *apptes
 	doctor.Wait(t, `document.activeElement.id === 'status'`)
 	both := []*apptest.Browser{doctor, patient}
 	for _, b := range both {
-		b.Talks(t)
+		b.WaitForCall(t)
 		b.Is(t, asksBeforeLeaving)
 	}
 	for _, again := range []struct {
@@ -86,7 +86,7 @@ func reloadLosesNothing(t *testing.T, info apptest.Demo, doctor, patient *apptes
 	} {
 		again.do()
 		for _, b := range both {
-			b.Talks(t)
+			b.WaitForCall(t)
 		}
 		doctor.Wait(t, visible("#status", "Connected with Ada L."))
 		t.Log(again.name)
@@ -102,7 +102,7 @@ func reloadLosesNothing(t *testing.T, info apptest.Demo, doctor, patient *apptes
 	}
 	patient.Click(t, "#again")
 	doctor.LetIn(t) // who hung up is asked for again
-	patient.Talks(t)
+	patient.WaitForCall(t)
 	patient.Click(t, "#leave")
 	patient.Click(t, "#done")
 	patient.Is(t, visible("#message", "deleted"))
@@ -134,7 +134,7 @@ func TestAnotherDeviceWithTheCodeWaits(t *testing.T) {
 	patient.Is(t, `!heard.includes('welcome')`)
 	patient.Join(t)
 	for _, b := range []*apptest.Browser{doctor, patient} {
-		b.Talks(t)
+		b.WaitForCall(t)
 	}
 	other.Wait(t, visible("#message", "another device"))
 }
@@ -200,10 +200,10 @@ func TestDuplicatedWindow(t *testing.T) {
 	second := &apptest.Browser{Engine: &apptest.Chromium{Tab: duplicate}, Name: "duplicate"}
 	second.Wait(t, visible("#message", "open in another window"))
 	second.Is(t, `document.querySelector('#code').value === '`+info.Patient.Code+`'`)
-	patient.Arriving(t, 30)
+	patient.WaitForFrames(t, 30)
 	second.Eval(t, `document.querySelector('#join').requestSubmit()`, nil) // it may be behind the first
 	patient.Wait(t, visible("#message", "another device or in another window"))
-	doctor.Talks(t)
+	doctor.WaitForCall(t)
 	doctor.Wait(t, visible("#status", "Connected")) // the window has what the device was given
 }
 
@@ -236,8 +236,8 @@ func TestLinksAsTheyCome(t *testing.T) {
 	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
 	patient.Eval(t, `void (location.hash = '#`+another+`')`, nil)
 	patient.Wait(t, `!location.href.includes('#')`)
-	patient.Arriving(t, 15)
-	doctor.Arriving(t, 15)
+	patient.WaitForFrames(t, 15)
+	doctor.WaitForFrames(t, 15)
 	patient.Is(t, `!sessionStorage.getItem('praxisrelay').includes('`+strings.ReplaceAll(another, "-", "")+`')`)
 }
 
@@ -288,7 +288,7 @@ func TestCameraQuestionNobodyAnswers(t *testing.T) {
 	patient.Is(t, `questions.length === 1 && !document.querySelector('#self').srcObject`)
 	doctor.LetIn(t)
 	doctor.Wait(t, apptest.IsConnected)
-	patient.Talks(t)
+	patient.WaitForCall(t)
 }
 
 // TestNoCameraForAWrongCode: it is asked for once the code is known to be right.
@@ -381,7 +381,7 @@ func TestHangUpIsInTheWindow(t *testing.T) {
 	doctor.Wait(t, visible("#admit", "Let in"))
 	inside(doctor)
 	doctor.LetIn(t)
-	doctor.Talks(t)
+	doctor.WaitForCall(t)
 	doctor.Click(t, "#microphone")
 	doctor.Click(t, "#camera")
 	inside(doctor)

@@ -95,7 +95,7 @@ func TestSecondWindowTakesTheSeat(t *testing.T) {
 	doctor.LetIn(t)
 	second.Wait(t, apptest.IsConnected)
 	second.Wait(t, apptest.Flowing)
-	second.Arriving(t, 60)
+	second.WaitForFrames(t, 60)
 	if urls := asked(); len(urls) > 0 {
 		t.Errorf("the page that was replaced asked %v", urls)
 	}
@@ -168,7 +168,7 @@ func TestDaemonRestartsInACall(t *testing.T) {
 			doctor, patient := apptest.Consult(t, seats, created.Seats[0].Link, created.Seats[1].Link, "policy="+policy, "policy="+policy)
 			s.Kill()
 			if policy == "all" {
-				doctor.Arriving(t, 60)
+				doctor.WaitForFrames(t, 60)
 			}
 			s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
 			doctor.Wait(t, apptest.Heard("welcome", 2))
@@ -177,7 +177,7 @@ func TestDaemonRestartsInACall(t *testing.T) {
 			connections, failures := 0, 0
 			for _, b := range []*apptest.Browser{doctor, patient} {
 				b.Wait(t, apptest.IsConnected)
-				b.Arriving(t, 30)
+				b.WaitForFrames(t, 30)
 				b.Eval(t, `({Connections: connections.length, Failures: failures})`, &made)
 				connections, failures = max(connections, made.Connections), failures+made.Failures
 			}

@@ -20,7 +20,7 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	var over client.CreatedSeat
 	s := apptest.StartServe(t, func(registry appointment.Registry, pepper *appointment.Pepper) {
-		over = apptest.PastAppointment(t, registry, pepper, now)
+		over = apptest.AddPastAppointment(t, registry, pepper, now)
 	})
 	create := func(opens, closes time.Time) client.Created {
 		t.Helper()

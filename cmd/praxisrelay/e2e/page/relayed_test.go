@@ -14,7 +14,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 	file, folder := apptest.WriteConfig(t)
 	// Firefox uses TURN over TLS only by name.
 	apptest.Edit(t, file, "name: 127.0.0.1", "name: localhost")
-	apptest.Certify(t, folder, "localhost")
+	apptest.ReplaceCertificate(t, folder, "localhost")
 	s := apptest.NewServed(folder)
 	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
 	chromium, firefox := apptest.NewChromium(t, "", "chromium"), apptest.NewFirefox(t, "", "firefox")
@@ -60,8 +60,8 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 				t.Errorf("the video that arrives is not the other's: %+v, %+v", d, p)
 			}
 			for range 3 {
-				doctor.Arriving(t, 15)
-				patient.Arriving(t, 15)
+				doctor.WaitForFrames(t, 15)
+				patient.WaitForFrames(t, 15)
 			}
 			doctor.Wait(t, `document.querySelector('#status').textContent === 'Connected with Ada L.'`)
 

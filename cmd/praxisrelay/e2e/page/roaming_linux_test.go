@@ -78,8 +78,8 @@ func changeNetworks(t *testing.T, mover int, query string, seats [2]apptest.Star
 	apptest.Edit(t, file, "name: 127.0.0.1", "name: 10.77.0.1", "https: 127.0.0.1:0", "https: 10.77.0.1:443",
 		"turn_udp: [127.0.0.1:0]", "turn_udp: [10.77.0.1:3478]", "turn_tcp: [127.0.0.1:0]", "turn_tcp: [10.77.0.1:3478]",
 		"turn_tls: [127.0.0.1:0]", "turn_tls: [10.77.0.1:5349]")
-	apptest.Certify(t, folder, "10.77.0.1")
-	apptest.Start(t, apptest.Hosts{server}.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+	apptest.ReplaceCertificate(t, folder, "10.77.0.1")
+	apptest.Start(t, apptest.Hosts{server}.On(0, apptest.Program("serve", "--config", file)), true, apptest.IsServing)
 	created, err := client.NewAdmin(filepath.Join(folder, "admin.sock")).Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ func changeNetworks(t *testing.T, mover int, query string, seats [2]apptest.Star
 	for i := range 3 {
 		for _, page := range pages {
 			page.Eval(t, watchFreezes, nil)
-			page.Arriving(t, 15)
+			page.WaitForFrames(t, 15)
 		}
 		gone, there, network := "wifi", "mobile", 3
 		if i%2 == 1 {
@@ -108,7 +108,7 @@ func changeNetworks(t *testing.T, mover int, query string, seats [2]apptest.Star
 		run("-netns %s link set %s down", places[mover], gone)
 		var longest float64
 		for _, page := range pages {
-			page.Arriving(t, 30) // more than was under way
+			page.WaitForFrames(t, 30) // more than was under way
 			var freeze float64
 			page.Eval(t, `window.freeze`, &freeze)
 			longest = max(longest, freeze)

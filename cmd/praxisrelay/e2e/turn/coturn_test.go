@@ -55,9 +55,9 @@ func TestCoturnsClients(t *testing.T) {
 		address func(l *apptest.Listening, family int) string
 		flags   []string
 	}{
-		{"udp", func(l *apptest.Listening, family int) string { return l.Udp[family] }, nil},
-		{"tcp", func(l *apptest.Listening, family int) string { return l.Tcp[family] }, []string{"-t"}},
-		{"tls", func(l *apptest.Listening, family int) string { return l.Tls[family] }, tls},
+		{"udp", func(l *apptest.Listening, family int) string { return l.UDP[family] }, nil},
+		{"tcp", func(l *apptest.Listening, family int) string { return l.TCP[family] }, []string{"-t"}},
+		{"tls", func(l *apptest.Listening, family int) string { return l.TLS[family] }, tls},
 		{"tls on the HTTPS port", func(l *apptest.Listening, _ int) string { return l.HTTPS[0] }, tls},
 	}
 	rows := []struct {
@@ -95,11 +95,11 @@ func TestCoturnsClients(t *testing.T) {
 				case transport.name == "udp" && slices.Contains(row.flags, "-T"):
 					continue // it asks for these over TCP alone
 				}
-				c := apptest.Minted(t, folders[row.relay], fmt.Sprintf("appointment-%d-%d-%d", i, j, family))
+				c := apptest.DoctorCredential(t, folders[row.relay], fmt.Sprintf("appointment-%d-%d-%d", i, j, family))
 				running.Go(func() {
 					slots <- struct{}{}
 					defer func() { <-slots }()
-					out := apptest.CoturnsClient(c, transport.address(relays[row.relay], family), append(row.flags, transport.flags...)...)
+					out := apptest.CoturnClient(c, transport.address(relays[row.relay], family), append(row.flags, transport.flags...)...)
 					result := "ok"
 					switch {
 					case row.refused != "" && strings.Contains(out, row.refused) && !apptest.EverythingArrived(out):

@@ -151,8 +151,8 @@ func TestFirewallsAreExplained(t *testing.T) {
 		c, doctor, patient := call(t)
 		ways := both(doctor, patient)
 		firewall(t, "out udp dport 3478 drop")
-		apptest.Says(t, ways[0], ways[1].LocalAddr(), apptest.ConnectivityCheck)
-		apptest.Says(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
+		apptest.KeepSending(t, ways[0], ways[1].LocalAddr(), apptest.ConnectivityCheck)
+		apptest.KeepSending(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
 		c.explained(failure{"mute", "patient", "patient", "drops what follows", "verwirft, was folgt", nil})
 	})
 	t.Run("out alone", func(t *testing.T) {
@@ -162,8 +162,8 @@ func TestFirewallsAreExplained(t *testing.T) {
 			t.Fatal(err)
 		}
 		firewall(t, "in udp sport 3478 drop")
-		apptest.Says(t, ways[0], ways[1].LocalAddr(), apptest.ConnectivityCheck)
-		apptest.Says(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
+		apptest.KeepSending(t, ways[0], ways[1].LocalAddr(), apptest.ConnectivityCheck)
+		apptest.KeepSending(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
 		for i, other := range ways {
 			go answerChecks(ways[1-i], other.LocalAddr())
 		}
@@ -172,8 +172,8 @@ func TestFirewallsAreExplained(t *testing.T) {
 	t.Run("nothing any more", func(t *testing.T) {
 		c, doctor, patient := call(t)
 		ways := both(doctor, patient)
-		apptest.Says(t, ways[0], ways[1].LocalAddr(), apptest.Voice)
-		apptest.Says(t, ways[1], ways[0].LocalAddr(), apptest.Voice)
+		apptest.KeepSending(t, ways[0], ways[1].LocalAddr(), apptest.Voice)
+		apptest.KeepSending(t, ways[1], ways[0].LocalAddr(), apptest.Voice)
 		c.explained(failure{"healthy", "nobody", "", "The call works", "Das Gespräch läuft", nil})
 		firewall(t, "out udp dport 3478 drop")
 		c.explained(failure{"stopped", "patient", "patient", "nothing comes from the patient any more", "kommt von der Patientenseite nichts mehr", nil})

@@ -85,7 +85,7 @@ func (c *staged) permitted() (doctor, patient net.PacketConn) {
 
 // says sends something until the test ends, several times a second.
 func (c *staged) says(from, to net.PacketConn, what []byte) {
-	apptest.Says(c.T, from, to.LocalAddr(), what)
+	apptest.KeepSending(c.T, from, to.LocalAddr(), what)
 }
 
 // ask sends a TURN request of a seat over UDP from a local address, with a nonce that
@@ -285,7 +285,7 @@ func TestFailuresAreExplained(t *testing.T) {
 			c.both()
 			c.place(0, "udp")
 			old := c.servers[1]
-			expired := apptest.MintedFor(c.T, c.folder, credential.Identity{Appointment: c.id, Seat: "patient", Expires: time.Now().Add(-time.Minute)})
+			expired := apptest.MintCredential(c.T, c.folder, credential.Identity{Appointment: c.id, Seat: "patient", Expires: time.Now().Add(-time.Minute)})
 			old.Username, old.Credential = expired.Username, expired.Password
 			client, _ := apptest.TURNClient(c.T, old, "tcp")
 			if _, err := client.Allocate(); err == nil {

@@ -2,7 +2,6 @@ package turn
 
 import (
 	"os/exec"
-	"strings"
 	"testing"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
@@ -18,7 +17,7 @@ func TestIPv6OnlyHost(t *testing.T) {
 	// The certificate is for another name, which coturn's client does not mind.
 	apptest.Edit(t, file, "https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478', ':443']",
 		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']")
-	apptest.Start(t, h.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+	apptest.Start(t, h.On(0, apptest.Program("serve", "--config", file)), true, apptest.IsServing)
 
 	for i, address := range []string{"fe80::7/64", "fe80::8/64"} { // the kernel's own need a second to settle
 		c := h.On(i, exec.Command("ip", "address", "add", address, "dev", "cable", "nodad"))
@@ -26,7 +25,7 @@ func TestIPv6OnlyHost(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
-	c := apptest.Minted(t, folder, "a")
+	c := apptest.DoctorCredential(t, folder, "a")
 	for name, flags := range map[string][]string{
 		"udp": {"-p", "3478", "fd00:7::1"}, "udp on 443": {"-p", "443", "fd00:7::1"}, "tcp": {"-p", "3478", "-t", "fd00:7::1"},
 		"tls": {"-p", "5349", "-t", "-S", "-z", "100", "fd00:7::1"}, "tls on 443": {"-p", "443", "-t", "-S", "-z", "100", "fd00:7::1"},
@@ -36,7 +35,7 @@ func TestIPv6OnlyHost(t *testing.T) {
 			t.Parallel()
 			client := func(c *exec.Cmd) *exec.Cmd { return h.On(1, c) }
 			host := flags[len(flags)-1]
-			if said := apptest.Uclient(client, c, host, append([]string{"-y", "-c"}, flags[:len(flags)-1]...)...); !apptest.EverythingArrived(said) {
+			if said := apptest.CoturnClientOn(client, c, host, append([]string{"-y", "-c"}, flags[:len(flags)-1]...)...); !apptest.EverythingArrived(said) {
 				t.Error(said)
 			}
 		})

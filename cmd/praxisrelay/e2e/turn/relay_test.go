@@ -200,7 +200,7 @@ func TestCallComesBackWhenTheNATForgets(t *testing.T) {
 	for range 2 {
 		nat.forget() // whatever comes from here on comes from another port
 		for _, b := range []*apptest.Browser{doctor, patient} {
-			b.Arriving(t, 60) // more than was under way
+			b.WaitForFrames(t, 60) // more than was under way
 			b.Wait(t, apptest.IsConnected)
 		}
 	}

@@ -72,7 +72,7 @@ func TestRevokedStaysRevoked(t *testing.T) {
 // allocates asks a relay over UDP for an allocation with somebody's credential.
 func allocates(t *testing.T, l *apptest.Listening, c protocol.ICEServer) error {
 	t.Helper()
-	c.URLs = []string{"turn:" + l.Udp[0] + "?transport=udp"}
+	c.URLs = []string{"turn:" + l.UDP[0] + "?transport=udp"}
 	client, _ := apptest.TURNClient(t, c, "udp")
 	conn, err := client.Allocate()
 	if err == nil {
@@ -105,9 +105,9 @@ func TestANodeWithTheSecretKnowsCredentials(t *testing.T) {
 	created := first.Appoint(t, time.Now(), time.Now().Add(time.Hour))
 	_, servers := first.Join(t, created.Seats)
 	for i := range servers {
-		servers[i].URLs = []string{"turn:" + second.Udp[0] + "?transport=udp"}
+		servers[i].URLs = []string{"turn:" + second.UDP[0] + "?transport=udp"}
 	}
-	apptest.Relays(t, "udp", servers[0], servers[1])
+	apptest.CheckRelayed(t, "udp", servers[0], servers[1])
 	if err := allocates(t, stranger, servers[0]); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a node with another secret: %v, want 401", err)
 	}
