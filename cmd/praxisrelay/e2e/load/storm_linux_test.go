@@ -16,14 +16,14 @@ import (
 	"praxisrelay/signal/client"
 )
 
-// BenchmarkJoinStorm: everybody comes at once, over TLS, and stays. None may be refused.
+// BenchmarkJoinStorm has everybody join at once, over TLS, and stay. None may be refused.
 func BenchmarkJoinStorm(b *testing.B) {
 	for b.Loop() {
 		joinStorm(b, 10_000)
 	}
 }
 
-// TestJoinStorm is the benchmark with as many as a test has time for.
+// TestJoinStorm is the benchmark with as many clients as a test has time for.
 func TestJoinStorm(t *testing.T) { joinStorm(t, 400) }
 
 func joinStorm(t testing.TB, count int) {
@@ -89,7 +89,7 @@ func joinStorm(t testing.TB, count int) {
 		}
 	}
 	if present != count {
-		t.Errorf("%d of %d are there in the end", present, count)
+		t.Errorf("%d of %d are present in the end", present, count)
 	}
 	for _, session := range sessions {
 		joining.Go(func() { session.Close() })

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestImportDirections keeps the house as it was drawn. Each rule names packages by
-// prefix, what they must not import, and why.
+// TestImportDirections keeps the architecture as designed. Each rule names packages by prefix, what
+// they must not import, and why.
 func TestImportDirections(t *testing.T) {
 	rules := []struct{ from, not, why string }{
 		{"config", "praxisrelay/cmd", "types and their validation are everybody's ground"},
@@ -57,7 +57,7 @@ func TestImportDirections(t *testing.T) {
 		{"relay/hostile", "praxisrelay/relay/policy", "the server does not judge itself"},
 	}
 	const client = "praxisrelay/relay/check"
-	const shared = "praxisrelay/config/network" // one rule for both, and no configuration
+	const shared = "praxisrelay/config/network" // one rule for both, without the configuration
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "praxisrelay/...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +74,8 @@ func TestImportDirections(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, rule := range rules {
-			if !within(p.ImportPath, "praxisrelay/"+rule.from) || p.ImportPath == client && rule.not == "github.com/pion/turn/v4" {
+			if !within(p.ImportPath, "praxisrelay/"+rule.from) ||
+				p.ImportPath == client && rule.not == "github.com/pion/turn/v4" {
 				continue
 			}
 			seen[rule.from] = true
@@ -82,7 +83,8 @@ func TestImportDirections(t *testing.T) {
 				if within(imported, shared) && rule.not == "praxisrelay/config" {
 					continue
 				}
-				if imported == rule.not || strings.HasSuffix(rule.not, "/") && strings.HasPrefix(imported, rule.not) ||
+				if imported == rule.not ||
+					strings.HasSuffix(rule.not, "/") && strings.HasPrefix(imported, rule.not) ||
 					strings.HasPrefix(imported, rule.not+"/") && strings.HasPrefix(rule.not, "praxisrelay/") {
 					t.Errorf("%s imports %s: %s (rule %d)", p.ImportPath, imported, rule.why, i)
 				}
@@ -91,7 +93,7 @@ func TestImportDirections(t *testing.T) {
 	}
 	for _, rule := range rules {
 		if !seen[rule.from] {
-			t.Errorf("no package is within %q: the rule is stale", rule.from)
+			t.Errorf("no package is below %q: the rule is stale", rule.from)
 		}
 	}
 }

@@ -127,7 +127,8 @@ func TestPatientLeavesAndComesBack(t *testing.T) {
 	}
 }
 
-// TestLeavingNeedsNoRequest: browsers may drop a request that a page makes while it is left.
+// TestLeavingNeedsNoRequest checks that leaving is noticed without a request from the page:
+// browsers may drop one that is made while the page is left.
 func TestLeavingNeedsNoRequest(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
