@@ -265,7 +265,7 @@ func TestCodeCreateRefuses(t *testing.T) {
 		"a language": {[]string{"--start", "now", "--invite", "fr"}, `language "fr" is unknown: use de or en`},
 		"a format": {[]string{"--start", "now", "--out", t.TempDir(), "--format", "txt,pdf"},
 			`format "pdf" is unknown: use some of txt,ics,svg,html`},
-		"formats alone":     {[]string{"--start", "now", "--format", "txt"}, "say with --out where"},
+		"only formats":      {[]string{"--start", "now", "--format", "txt"}, "say with --out where"},
 		"texts in a CSV":    {[]string{"--start", "now", "--count", "2", "--invite", "de"}, "say with --out where"},
 		"texts in JSON":     {[]string{"--start", "now", "--json", "--invite", "de"}, "say with --out where"},
 		"QR codes in a CSV": {[]string{"--start", "now", "--count", "2", "--qr"}, "--out FOLDER --format svg"},

@@ -28,8 +28,8 @@ type repeat struct {
 	networks map[string]bool // every network seen; true if it was written
 }
 
-// note reports whether to write an event, and counts it if not. An event that arrives with a count
-// of its own is written once.
+// note reports whether to write an event, and counts it if not. An event that arrives with a
+// count is written once.
 func (r repeats) note(now time.Time, e event, network string, times uint64) bool {
 	if r[e] == nil && len(r) >= maxEvents {
 		e.details = ""

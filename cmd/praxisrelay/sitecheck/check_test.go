@@ -114,7 +114,7 @@ func TestCheckRefusesMistakes(t *testing.T) {
 			"https://b.example.org/"}, "at most 1 arg"},
 		"an attack without a socket": {[]string{"check", "--hostile", "--socket", "/nowhere"}, "nobody serves /nowhere"},
 		"a long test":                {[]string{"code", "create", "--test", "--minutes", "121"}, "use 1 to 120"},
-		"minutes alone":              {[]string{"code", "create", "--start", "now", "--minutes", "5"}, "use it with --test"},
+		"only minutes":               {[]string{"code", "create", "--start", "now", "--minutes", "5"}, "use it with --test"},
 		"a test of a day":            {[]string{"code", "create", "--test", "--count", "2"}, "[count test]"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -103,7 +103,7 @@ var checkTexts = struct {
 	openTitle: checkText{"In der Firewall nach außen zu öffnen (praxisrelay firewall):",
 		"To open in the firewall, outwards (praxisrelay firewall):"},
 	certificateTitle: checkText{"Am Zertifikat des Servers (praxisrelay config check dort sagt mehr):",
-		"About the appliance's certificate (praxisrelay config check on the appliance tells more):"},
+		"About the appliance's certificate (praxisrelay config check on the appliance has details):"},
 	exemptTitle: checkText{"Von der TLS-Prüfung (Inspektion) auszunehmen:", "To exempt from TLS inspection:"},
 
 	values: []checkValue{

@@ -427,7 +427,7 @@ func TestAHostileMemberHurtsOnlyItself(t *testing.T) {
 	if sent < 200_000 {
 		t.Errorf("the hostile member sent only %d packets", sent)
 	}
-	l.checkLoss("beside a hostile member", c)
+	l.checkLoss("next to a hostile member", c)
 	hostile.Close()
 	deaf.Close()
 	l.checkMemory(before, 4<<20)

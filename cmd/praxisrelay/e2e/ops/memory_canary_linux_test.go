@@ -23,7 +23,7 @@ func TestWhatSealsIsNotInMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	sessions, _ := s.Join(t, created.Seats)
-	const name = "a name that the doctor alone may read"
+	const name = "a name that only the doctor may read"
 	sessions[1].Send(protocol.Present{Seat: "doctor", Epoch: sessions[0].Epoch()}, []byte(name))
 	for {
 		e, err := sessions[0].Receive(t.Context())

@@ -200,7 +200,7 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 		root.Between(t, "ended", dated(-2*aDay, -aDay)))
 	by("an issuer that has not begun", "chain", certificate.All, refuses,
 		root.Between(t, "not begun", dated(aDay, 2*aDay)))
-	by("an issuer that is no authority", "chain", certificate.All, refuses,
+	by("an issuer that is not an authority", "chain", certificate.All, refuses,
 		root.Between(t, "none", func(c *x509.Certificate) { c.IsCA = false }))
 	by("an issuer for clients", "chain", certificate.All, refuses,
 		root.Between(t, "for clients", usage(x509.ExtKeyUsageClientAuth)))

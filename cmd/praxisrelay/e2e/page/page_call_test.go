@@ -226,7 +226,7 @@ func TestPageReplacesWhatFailed(t *testing.T) {
 			flows = () => now % 2500 === 0 ? ['path'] : [];
 			await live(30000);
 			notes.push(states());`, []string{"connected, connected"}},
-		{"one side has a microphone alone", `
+		{"one side only has a microphone", `
 			await meet(device('audio', 'video'), device('audio'));
 			flows = (side) => side === 'doctor' ? ['path', 'audio'] : ['path', 'audio', 'video'];
 			await live(30000);

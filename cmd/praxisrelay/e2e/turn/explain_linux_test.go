@@ -142,7 +142,7 @@ func TestFirewallsAreExplained(t *testing.T) {
 		return ways
 	}
 
-	t.Run("the web alone", func(t *testing.T) {
+	t.Run("only the web", func(t *testing.T) {
 		c, doctor, patient := call(t)
 		if _, _, err := doctor.place("tls"); err != nil {
 			t.Fatal(err)
@@ -157,7 +157,7 @@ func TestFirewallsAreExplained(t *testing.T) {
 		c.explained(failure{"blocked", "patient", "patient", "lets nothing through to the relay",
 			"lässt nichts zum Relay durch", nil})
 	})
-	t.Run("the handshake alone", func(t *testing.T) {
+	t.Run("only the handshake", func(t *testing.T) {
 		c, doctor, patient := call(t)
 		ways := both(doctor, patient)
 		firewall(t, "out udp dport 3478 drop")
@@ -165,7 +165,7 @@ func TestFirewallsAreExplained(t *testing.T) {
 		apptest.KeepSending(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
 		c.explained(failure{"mute", "patient", "patient", "drops what follows", "verwirft, was folgt", nil})
 	})
-	t.Run("out alone", func(t *testing.T) {
+	t.Run("only outgoing", func(t *testing.T) {
 		c, doctor, patient := call(t)
 		ways := both(doctor, patient)
 		// pion requests a permission by itself

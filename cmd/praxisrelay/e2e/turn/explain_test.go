@@ -324,7 +324,7 @@ func TestFailuresAreExplained(t *testing.T) {
 					stun.RawAttribute{Type: stun.AttrRequestedAddressFamily, Value: []byte{2, 0, 0, 0}})
 				c.refusedWith(440, code)
 			}},
-		"strangers alone": {"no-peer", "patient", "patient", "but never asked for the practice",
+		"only strangers": {"no-peer", "patient", "patient", "but never asked for the practice",
 			"nie nach der Gegenseite gefragt", func(c *staged) {
 				c.both()
 				doctor, _ := c.place(0, "udp")
