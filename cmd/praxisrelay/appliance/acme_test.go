@@ -26,13 +26,13 @@ const (
 	eabKey   = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 )
 
-// acmeDaemon is a daemon whose certificate an authority issues.
+// acmeDaemon is a daemon whose certificate comes from an authority.
 type acmeDaemon struct {
 	*apptest.Daemon
 	turnTLS string // its address
 }
 
-// configureACME writes a configuration for an authority, with further lines of listen.
+// configureACME writes a configuration for an authority. lines are added to its section listen.
 func configureACME(t *testing.T, p *certificatetest.Pebble, lines string) (file string) {
 	t.Helper()
 	file, folder := apptest.WriteConfig(t)
@@ -46,7 +46,8 @@ func configureACME(t *testing.T, p *certificatetest.Pebble, lines string) (file 
 	}
 	changed := strings.NewReplacer(
 		"name: 127.0.0.1", "name: "+acmeName,
-		"https: 127.0.0.1:0", "https: "+net.JoinHostPort(p.Address, strconv.Itoa(certificatetest.TLSPort))+lines,
+		"https: 127.0.0.1:0", "https: "+
+			net.JoinHostPort(p.Address, strconv.Itoa(certificatetest.TLSPort))+lines,
 		"tls: {certificate: "+folder+"/cert.pem, key: "+folder+"/key.pem}",
 		fmt.Sprintf("tls: {acme: {directory: %q, ca_file: %s, eab_key_id: kid-1, eab_key_file: %s, cache: %s/acme}}", p.Directory, p.CAFile, eab, folder),
 	).Replace(string(text))
@@ -69,7 +70,7 @@ func startACME(t *testing.T, file string) (d acmeDaemon) {
 	return d
 }
 
-// visit makes a connection that trusts the authority, and sends its name or not.
+// visit connects as a client that trusts the authority, with or without sending the name.
 func visit(address string, roots *x509.CertPool, sni bool) (tls.ConnectionState, error) {
 	c := &tls.Config{RootCAs: roots, ServerName: acmeName}
 	if !sni {
@@ -78,7 +79,8 @@ func visit(address string, roots *x509.CertPool, sni bool) (tls.ConnectionState,
 			for _, issuer := range s.PeerCertificates[1:] {
 				between.AddCert(issuer)
 			}
-			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: acmeName, Roots: roots, Intermediates: between})
+			_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: acmeName, Roots: roots,
+				Intermediates: between})
 			return err
 		}}
 	}
@@ -90,7 +92,7 @@ func visit(address string, roots *x509.CertPool, sni bool) (tls.ConnectionState,
 	return conn.ConnectionState(), nil
 }
 
-// waitForCertificate returns the first certificate that is served other than one.
+// waitForCertificate returns the first certificate served that is not other.
 func waitForCertificate(t *testing.T, address string, p *certificatetest.Pebble, other string) string {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
@@ -108,11 +110,12 @@ func waitForCertificate(t *testing.T, address string, p *certificatetest.Pebble,
 	}
 }
 
-// TestServeWithACME: a daemon gets its certificate on the port that everybody uses, has it
-// renewed, and serves it at once after a restart, without its authority.
+// TestServeWithACME checks that a daemon gets its certificate on the HTTPS port, has it renewed,
+// and serves it immediately after a restart while the authority is down.
 func TestServeWithACME(t *testing.T) {
 	t.Parallel()
-	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}, Lifetime: 48 * time.Second})
+	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey},
+		Lifetime: 48 * time.Second})
 	p.Start(t)
 	https := net.JoinHostPort(p.Address, strconv.Itoa(certificatetest.TLSPort))
 	file := configureACME(t, p, "")
@@ -122,10 +125,11 @@ func TestServeWithACME(t *testing.T) {
 		if _, err := visit(address, p.Roots(), false); err != nil {
 			t.Errorf("a client that sends no name, at %s: %v", address, err)
 		}
-		conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: p.Roots(), ServerName: acmeName, NextProtos: []string{"acme-tls/1"}})
+		conn, err := tls.Dial("tcp", address,
+			&tls.Config{RootCAs: p.Roots(), ServerName: acmeName, NextProtos: []string{"acme-tls/1"}})
 		if err == nil {
 			conn.Close()
-			t.Errorf("a validation is answered at %s while there is none", address)
+			t.Errorf("a validation is answered at %s although none is running", address)
 		}
 	}
 	page := http.Client{Transport: &http.Transport{
@@ -150,14 +154,15 @@ func TestServeWithACME(t *testing.T) {
 	}
 	p.Stop()
 	again := startACME(t, file)
-	if state, err := visit(https, p.Roots(), true); err != nil || state.PeerCertificates[0].SerialNumber.String() != renewed {
+	if state, err := visit(https, p.Roots(), true); err != nil ||
+		state.PeerCertificates[0].SerialNumber.String() != renewed {
 		t.Errorf("after a restart, with the authority down: %v", err)
 	}
 	again.Stop(t)
 }
 
-// TestServeWithHTTP01: the port without TLS answers the authority, and sends everybody
-// else to the page alone.
+// TestServeWithHTTP01 checks that the plain HTTP port answers the authority, and redirects everyone
+// else to the page and nowhere else.
 func TestServeWithHTTP01(t *testing.T) {
 	t.Parallel()
 	p := certificatetest.NewPebble(t, certificatetest.Options{EAB: map[string]string{"kid-1": eabKey}})

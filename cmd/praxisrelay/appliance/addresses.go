@@ -10,9 +10,9 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// iceURLs are what a browser is given: one way of each kind, since it makes an
-// allocation or two for every one of them, and UDP 443 as well where it is served:
-// some firewalls let through nothing else, for HTTP/3.
+// iceURLs are the ICE servers for a browser: one URL per transport, since it makes an allocation or
+// two for each of them. UDP 443 is added if it is served, because some firewalls let through no
+// other UDP (for HTTP/3).
 func iceURLs(name string, a relay.Addresses) (urls []string) {
 	for i, addr := range a.UDP {
 		if i == 0 || addr.Port() == 443 {
@@ -25,7 +25,7 @@ func iceURLs(name string, a relay.Addresses) (urls []string) {
 	return append(urls, "turns:"+hostPort(name, a.HTTPS.Port())+"?transport=tcp")
 }
 
-// turnPorts are where TURN is served, for those who check the ways to it.
+// turnPorts are the ports at which TURN is served, for checks of the ways to it.
 func turnPorts(a relay.Addresses) protocol.Ports {
 	ports := func(addrs ...netip.AddrPort) []uint16 {
 		list := []uint16{}
@@ -36,7 +36,8 @@ func turnPorts(a relay.Addresses) protocol.Ports {
 		}
 		return list
 	}
-	return protocol.Ports{UDP: ports(a.UDP...), TCP: ports(a.TCP...), TLS: ports(append(slices.Clone(a.TLS), a.HTTPS)...)}
+	return protocol.Ports{UDP: ports(a.UDP...), TCP: ports(a.TCP...),
+		TLS: ports(append(slices.Clone(a.TLS), a.HTTPS)...)}
 }
 
 func hostPort(name string, port uint16) string {

@@ -17,7 +17,7 @@ import (
 	"praxisrelay/systemd"
 )
 
-// bound returns an appliance that has bound its sockets and does not serve.
+// bound returns an appliance that has bound its sockets but does not serve.
 func bound(t *testing.T) *Appliance {
 	t.Helper()
 	file, _ := apptest.WriteConfig(t)
@@ -25,7 +25,8 @@ func bound(t *testing.T) *Appliance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := Listen(t.Context(), Options{Config: settings, Secrets: s, Sockets: new(systemd.Sockets), Now: time.Now, Log: logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now)})
+	a, err := Listen(t.Context(), Options{Config: settings, Secrets: s, Sockets: new(systemd.Sockets),
+		Now: time.Now, Log: logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,14 +34,14 @@ func bound(t *testing.T) *Appliance {
 	return a
 }
 
-// TestTheAdminSocketTakesNoFilesPlace: its path may be mistyped.
+// TestTheAdminSocketTakesNoFilesPlace checks that a mistyped path does not overwrite a file.
 func TestTheAdminSocketTakesNoFilesPlace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "registry.db")
 	apptest.WriteFile(t, path, "the appointments", 0o600)
 	if listener, err := listenAdmin(path); err == nil {
 		listener.Close()
 		t.Error("served")
-	} else if !strings.Contains(err.Error(), "is no socket") {
+	} else if !strings.Contains(err.Error(), "is not a socket") {
 		t.Error(err)
 	}
 	if text, err := os.ReadFile(path); string(text) != "the appointments" {
@@ -48,7 +49,7 @@ func TestTheAdminSocketTakesNoFilesPlace(t *testing.T) {
 	}
 }
 
-// TestADeadDaemonsSocketIsReplaced, a living one's is not.
+// TestADeadDaemonsSocketIsReplaced also checks that a running daemon's socket is not.
 func TestADeadDaemonsSocketIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "admin.sock")
 	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -64,6 +65,6 @@ func TestADeadDaemonsSocketIsReplaced(t *testing.T) {
 	defer living.Close()
 	if second, err := listenAdmin(path); err == nil {
 		second.Close()
-		t.Error("two serve one socket")
+		t.Error("two appliances serve one socket")
 	}
 }

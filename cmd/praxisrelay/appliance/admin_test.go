@@ -21,8 +21,8 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// TestReissuedSeatChangesHands: the old code and its TURN credential open nothing, the
-// new ones work at once.
+// TestReissuedSeatChangesHands checks that the old code and its TURN credential stop working, and
+// that the new ones work at once.
 func TestReissuedSeatChangesHands(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -40,7 +40,7 @@ func TestReissuedSeatChangesHands(t *testing.T) {
 	if err := allocate(before); err != nil {
 		t.Fatal(err)
 	}
-	// The code of the other seat comes on standard input.
+	// The other seat's code comes on standard input.
 	command := apptest.Program("code", "reissue", created.ID, "--seat", "doctor", "--socket", s.Socket)
 	command.Stdin = strings.NewReader(strings.ToLower(patient.Code.Format()) + "\n")
 	out, err := command.Output()
@@ -70,7 +70,8 @@ func TestReissuedSeatChangesHands(t *testing.T) {
 		t.Errorf("the new credential: %v", err)
 	}
 	listed, _, err := apptest.Run(t, "code", "list", "--socket", s.Socket)
-	if err != nil || !regexp.MustCompile(created.ID+` .* open +(used|there now) +not used`).MatchString(listed) {
+	if err != nil || !regexp.MustCompile(created.ID+
+		` .* open +(used|there now) +not used`).MatchString(listed) {
 		t.Errorf("listed %q, %v", listed, err)
 	}
 
@@ -81,7 +82,9 @@ func TestReissuedSeatChangesHands(t *testing.T) {
 	} {
 		command := apptest.Program("code", "reissue", created.ID, "--seat", "doctor", "--socket", s.Socket)
 		command.Stdin = strings.NewReader(test.in)
-		if out, err := command.CombinedOutput(); err == nil || !strings.Contains(string(out), test.want) || test.in != "" && strings.Contains(string(out), test.in) {
+		if out, err := command.CombinedOutput(); err == nil ||
+			!strings.Contains(string(out), test.want) ||
+			test.in != "" && strings.Contains(string(out), test.in) {
 			t.Errorf("%s: said %q, want something with %q", name, out, test.want)
 		}
 	}
@@ -90,7 +93,8 @@ func TestReissuedSeatChangesHands(t *testing.T) {
 func TestTokenCommands(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
-	made, stderr, err := apptest.Run(t, "token", "create", "--socket", s.Socket, "--scope", "appointments:read", "--name", "a display", "--expires", "90d")
+	made, stderr, err := apptest.Run(t, "token", "create", "--socket", s.Socket,
+		"--scope", "appointments:read", "--name", "a display", "--expires", "90d")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -113,10 +117,12 @@ func TestTokenCommands(t *testing.T) {
 		t.Errorf("with a token: %d", status)
 	}
 	listed, _, err := apptest.Run(t, "token", "list", "--socket", s.Socket)
-	if err != nil || !regexp.MustCompile(id+` +a display +appointments:read +`).MatchString(listed) || strings.Contains(listed, strings.Split(secret, "_")[2]) {
+	if err != nil || !regexp.MustCompile(id+` +a display +appointments:read +`).MatchString(listed) ||
+		strings.Contains(listed, strings.Split(secret, "_")[2]) {
 		t.Errorf("listed %q, %v", listed, err)
 	}
-	if out, stderr, err := apptest.Run(t, "token", "revoke", id, "--socket", s.Socket); err != nil || out != id+" is revoked\n" {
+	if out, stderr, err := apptest.Run(t, "token", "revoke", id, "--socket", s.Socket); err != nil ||
+		out != id+" is revoked\n" {
 		t.Errorf("%q %q", out, stderr)
 	}
 	if status := get(); status != http.StatusUnauthorized {
@@ -131,11 +137,13 @@ func TestTokenCommands(t *testing.T) {
 		"a bad end":        {[]string{"--scope", "appointments", "--expires", "soon"}, "write it like 90d or 12h"},
 		"an end before":    {[]string{"--scope", "appointments", "--expires", "-1h"}, "write it like 90d or 12h"},
 	} {
-		if _, stderr, err := apptest.Run(t, append([]string{"token", "create", "--socket", s.Socket}, test.args...)...); err == nil || !strings.Contains(stderr, test.want) {
+		if _, stderr, err := apptest.Run(t, append([]string{"token", "create", "--socket", s.Socket},
+			test.args...)...); err == nil || !strings.Contains(stderr, test.want) {
 			t.Errorf("%s: said %q, want something with %q", name, stderr, test.want)
 		}
 	}
-	if _, stderr, err := apptest.Run(t, "token", "revoke", id, "--socket", s.Socket); err == nil || !strings.Contains(stderr, "see praxisrelay token list") {
+	if _, stderr, err := apptest.Run(t, "token", "revoke", id, "--socket", s.Socket); err == nil ||
+		!strings.Contains(stderr, "see praxisrelay token list") {
 		t.Errorf("revoked twice: %q", stderr)
 	}
 }
@@ -155,7 +163,8 @@ func TestBackupIsWholeAndItsOwnersAlone(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if _, stderr, err := apptest.Run(t, "code", "backup", file, "--socket", s.Socket); err == nil || !strings.Contains(stderr, "is not overwritten") {
+	if _, stderr, err := apptest.Run(t, "code", "backup", file, "--socket", s.Socket); err == nil ||
+		!strings.Contains(stderr, "is not overwritten") {
 		t.Errorf("over another file: %q", stderr)
 	}
 	nowhere := filepath.Join(t.TempDir(), "backup.db")
@@ -175,7 +184,7 @@ func TestBackupIsWholeAndItsOwnersAlone(t *testing.T) {
 	}
 }
 
-// TestAdminAPIDocumentRuns every command of docs/admin-api.md, in their order.
+// TestAdminAPIDocumentRuns runs every command in docs/admin-api.md, in order.
 func TestAdminAPIDocumentRuns(t *testing.T) {
 	t.Parallel()
 	bash, _ := apptest.Tool(t, "bash", "bash"), apptest.Tool(t, "curl", "curl")
@@ -190,11 +199,13 @@ func TestAdminAPIDocumentRuns(t *testing.T) {
 	}
 	s := apptest.StartServe(t, nil)
 	folder := t.TempDir()
-	apptest.WriteFile(t, filepath.Join(folder, "praxisrelay"), fmt.Sprintf("#!/bin/sh\n%s=1 exec %q \"$@\" --socket %q\n", apptest.AsProgram, os.Args[0], s.Socket), 0o700)
+	apptest.WriteFile(t, filepath.Join(folder, "praxisrelay"),
+		fmt.Sprintf("#!/bin/sh\n%s=1 exec %q \"$@\" --socket %q\n", apptest.AsProgram, os.Args[0],
+			s.Socket), 0o700)
 	c := exec.CommandContext(t.Context(), bash, "-euxc", "set -o pipefail\n"+strings.NewReplacer(
 		"sudo ", "",
 		"https://relay.example.org:8444", s.API,
-		"2026-12-0", apptest.NextYear("YEAR-12-0"), // the document's day will be over
+		"2026-12-0", apptest.NextYear("YEAR-12-0"), // the document's day will be in the past
 	).Replace(script.String()))
 	c.Dir = folder
 	c.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "CURL_CA_BUNDLE="+s.CA)
@@ -208,17 +219,20 @@ func TestAdminAPIDocumentRuns(t *testing.T) {
 		t.Errorf("%d blocks, %d calls:\n%s", len(blocks), calls, &trace)
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if len(lines) != 4 || !strings.Contains(lines[1], `"ref":"2026-0815"`) || !strings.Contains(lines[3], `"revoked":true`) {
+	if len(lines) != 4 || !strings.Contains(lines[1], `"ref":"2026-0815"`) ||
+		!strings.Contains(lines[3], `"revoked":true`) {
 		t.Errorf("printed %q", lines)
 	}
-	for file, want := range map[string]string{"created.json": `"sealed_by":"server"`, "reissued.json": `"name":"patient","sealed_by":"server","code":"`} {
-		if got, err := os.ReadFile(filepath.Join(folder, file)); err != nil || !strings.Contains(string(got), want) {
+	for file, want := range map[string]string{"created.json": `"sealed_by":"server"`,
+		"reissued.json": `"name":"patient","sealed_by":"server","code":"`} {
+		if got, err := os.ReadFile(filepath.Join(folder, file)); err != nil ||
+			!strings.Contains(string(got), want) {
 			t.Errorf("%s: %s, %v", file, got, err)
 		}
 	}
 }
 
-// TestAdminAPINeedsTLS: nothing answers in the clear.
+// TestAdminAPINeedsTLS checks that nothing answers without TLS.
 func TestAdminAPINeedsTLS(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	response, err := http.Get(strings.Replace(s.API, "https:", "http:", 1) + "/v1/info")

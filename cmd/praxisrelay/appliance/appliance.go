@@ -1,5 +1,5 @@
-// Package appliance is the daemon, wired: it binds everything or nothing, serves, reloads
-// and drains.
+// Package appliance is the complete daemon: it binds everything or nothing, serves, reloads and
+// drains.
 package appliance
 
 import (
@@ -34,21 +34,22 @@ import (
 	"praxisrelay/systemd"
 )
 
-// maxBeside is how many connections the admin API's listener and the metrics' have open
-// at once, each, a quarter of them of one network: they take no descriptors from the
-// clients', and nobody who has no token keeps the others out.
-const maxBeside = 200
+// maxSideConnections limits the open connections of the admin API's and of the metrics' listener,
+// each. A network gets at most a quarter. So these listeners take no descriptors away from clients,
+// and nobody without a token can keep others out.
+const maxSideConnections = 200
 
-// besides returns the connections of such a listener.
-func besides(l net.Listener) net.Listener { return shares.New(maxBeside, maxBeside/4).Listen(l) }
+// limitSide applies the limit to one of these listeners.
+func limitSide(l net.Listener) net.Listener {
+	return shares.New(maxSideConnections, maxSideConnections/4).Listen(l)
+}
 
-// Appliance is everything that serves, wired: the one place where the relay and the
-// signaling meet.
+// Appliance is all servers of the daemon. Only here do the relay and the signaling meet.
 type Appliance struct {
 	relay      *relay.Relay
 	keys       *credential.Keyring
 	pepper     *appointment.Pepper
-	fitted     fitted // the pepper, to the registry
+	pepperFit  pepperFit
 	pair       *certificate.Store
 	acme       *certificate.ACME // nil: the certificate is in files
 	signal     *signal.Server
@@ -57,42 +58,42 @@ type Appliance struct {
 	registry   registry.Registry
 	journal    *journal.Journal
 	admin      net.Listener
-	api        net.Listener // nil: the admin API is on the socket alone
+	api        net.Listener // nil: the admin API is only on the socket
 	monitoring net.Listener // nil: there are no metrics
 	synthetic  *synthetic.Caller
 	sockets    *systemd.Sockets
 	addresses  relay.Addresses
 	url        string
-	urls       []string     // of the ICE servers
-	lifetime   atomic.Int64 // of credentials, a time.Duration
+	urls       []string     // of the ICE servers, as clients get them
+	lifetime   atomic.Int64 // of credentials; a time.Duration
 	drain      drain
-	public     netip.Addr // that a NAT translates to this host; invalid: none
+	public     netip.Addr // which a NAT translates to this host; invalid if there is none
 	version    string
-	now        func() time.Time // of appointments and credentials
+	now        func() time.Time // the clock of appointments and credentials
 	log        *logs.Log
-	since      time.Time                        // when it began to serve
-	reloaded   atomic.Pointer[api.ReloadStatus] // nil: never
+	since      time.Time                        // the start of serving
+	reloaded   atomic.Pointer[api.ReloadStatus] // nil before the first reload
 
 	reloads *reloads
-	handed  atomic.Pointer[map[string][]byte] // by praxisrelay reload, the last that was taken; nil: never
-	health  health.Checks                     // filled before anything is served
+	handed  atomic.Pointer[map[string][]byte] // files of the last successful praxisrelay reload; nil if none
+	health  health.Checks                     // complete before anything is served
 
-	reloading sync.Mutex    // guards what is below
-	settings  config.Config // that are in effect
-	secrets   secrets.Set   // likewise
+	reloading sync.Mutex    // guards the fields below
+	settings  config.Config // in effect
+	secrets   secrets.Set   // in effect
 }
 
-// Options are what an appliance is made of.
+// Options are the parts and settings of an appliance.
 type Options struct {
 	Config  config.Config
 	Secrets secrets.Set
-	Sockets *systemd.Sockets // of the service manager
+	Sockets *systemd.Sockets // from the service manager
 	Version string
-	Now     func() time.Time // of appointments and credentials
+	Now     func() time.Time // the clock of appointments and credentials
 	Log     *logs.Log
 }
 
-// Listen binds everything that the configuration says, or nothing.
+// Listen binds all configured addresses, or none.
 func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
 	c, s, sockets, log := o.Config, o.Secrets, o.Sockets, o.Log
 	a := &Appliance{
@@ -148,7 +149,7 @@ func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
 	a.url = config.PageURL(c.Name, a.addresses.HTTPS.Port())
 	a.urls = iceURLs(c.Name, a.addresses)
 	if a.registry, err = registry.Open(c.Signal.Registry); err != nil {
-		return nil, placing(err, c.Signal.Registry)
+		return nil, withRemedy(err, c.Signal.Registry)
 	}
 	fit, err := a.fit(a.pepper)
 	if err == nil {
@@ -166,7 +167,7 @@ func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
 		if err != nil {
 			return nil, systemd.Remedy(fmt.Errorf("signal.admin_listen: %w", err))
 		}
-		a.api = tls.NewListener(besides(listener), tlsConfig(a.pair))
+		a.api = tls.NewListener(limitSide(listener), tlsConfig(a.pair))
 	}
 	if a.monitoring, err = listenMetrics(sockets, c.Metrics.Listen); err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w", err)
@@ -207,10 +208,10 @@ func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
 	return a, nil
 }
 
-// URL is where the page is served.
+// URL is the address of the page.
 func (a *Appliance) URL() string { return a.url }
 
-// Addresses are those that clients use, as they are bound.
+// Addresses are the bound addresses that clients use.
 func (a *Appliance) Addresses() relay.Addresses { return a.addresses }
 
 // Serve serves until ctx is done or a part fails, and closes everything.

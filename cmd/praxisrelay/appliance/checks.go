@@ -6,7 +6,7 @@ import (
 	"praxisrelay/signal/health"
 )
 
-// checks are what /healthz and /readyz ask.
+// checks are the checks behind /healthz and /readyz.
 func (a *Appliance) checks() health.Checks {
 	return health.Checks{
 		Alive: []health.Check{
@@ -37,7 +37,8 @@ func (a *Appliance) checkCapacity() error {
 
 func (a *Appliance) checkDrain() error {
 	if a.draining() {
-		return errors.New("draining, so no consultation begins: praxisrelay drain --cancel or a restart ends that")
+		return errors.New("draining, so no consultation begins: praxisrelay drain --cancel or a " +
+			"restart ends that")
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// Mint makes a holder's credential, which lives for as long as the configuration says and
-// the holder may. A zero time bounds nothing.
+// Mint makes a credential for a holder. It expires after the configured lifetime or with the
+// holder's right to it, whichever is first. A zero time is no limit.
 func (a *Appliance) Mint(h signal.Holder) (credential.Credential, error) {
 	lifetime := time.Duration(a.lifetime.Load())
 	if h.Seat == credential.Test {
@@ -24,16 +24,16 @@ func (a *Appliance) Mint(h signal.Holder) (credential.Credential, error) {
 	})
 }
 
-// ICEServers is signaling's view of the relay.
+// ICEServers implements signal.Relay.
 func (a *Appliance) ICEServers(h signal.Holder) ([]protocol.ICEServer, time.Time, error) {
 	c, err := a.Mint(h)
 	return []protocol.ICEServer{{URLs: a.urls, Username: c.Username, Credential: c.Password}}, c.Expires, err
 }
 
-// Revoke is signaling's view of the relay.
+// Revoke implements signal.Relay.
 func (a *Appliance) Revoke(appointment, seat string, generation int) {
 	a.relay.Revoke(appointment, seat, generation)
 }
 
-// Forget is signaling's view of the relay.
+// Forget implements signal.Relay.
 func (a *Appliance) Forget(appointment string) { a.relay.Forget(appointment) }

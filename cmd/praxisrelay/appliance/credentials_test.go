@@ -9,8 +9,8 @@ import (
 	"praxisrelay/signal"
 )
 
-// TestCredentialsEndInTime: none outlives its holder, whose revocation nobody remembers
-// then, whatever the configuration says.
+// TestCredentialsEndInTime checks that no credential outlives its holder's right to it, whatever
+// the configuration says: after that time, revocations are forgotten.
 func TestCredentialsEndInTime(t *testing.T) {
 	t.Parallel()
 	a := bound(t)
@@ -23,9 +23,12 @@ func TestCredentialsEndInTime(t *testing.T) {
 		{"test", 48 * time.Hour, credential.TestLifetime}, {"test", time.Minute, time.Minute},
 	} {
 		now := time.Now()
-		c, err := a.Mint(signal.Holder{Appointment: apptest.IDOf("x"), Seat: test.seat, Until: now.Add(test.until)})
-		if late := c.Expires.Sub(now.Add(test.want)); err != nil || late < -time.Second || late > 10*time.Second {
-			t.Errorf("the %s's, who may have it for %v: it expires %v later than wanted, %v", test.seat, test.until, late, err)
+		c, err := a.Mint(signal.Holder{Appointment: apptest.AppointmentID("x"), Seat: test.seat,
+			Until: now.Add(test.until)})
+		if late := c.Expires.Sub(now.Add(test.want)); err != nil || late < -time.Second ||
+			late > 10*time.Second {
+			t.Errorf("the %s's, who may have it for %v: it expires %v later than wanted, %v", test.seat,
+				test.until, late, err)
 		}
 	}
 }

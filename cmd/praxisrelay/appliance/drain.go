@@ -14,15 +14,15 @@ import (
 	"praxisrelay/systemd"
 )
 
-// drain is whether no consultation may begin, so that the appliance can be stopped
-// once those that run are over.
+// drain is the state in which no consultation may begin, so that the appliance can be stopped when
+// the running ones are over.
 type drain struct {
-	changing sync.Mutex // held until the relay was told too
-	stopping bool       // under changing: it ends with the process
+	changing sync.Mutex // held until the relay has the same state
+	stopping bool       // guarded by changing: this drain ends with the process
 
 	mu    sync.Mutex
 	on    bool
-	until time.Time // when it will be over; zero: not known
+	until time.Time // the expected end; zero if unknown
 }
 
 func (d *drain) set(on bool, until time.Time) {
@@ -31,7 +31,8 @@ func (d *drain) set(on bool, until time.Time) {
 	d.on, d.until = on, until
 }
 
-// get forgets an end that has passed: drains end by a command or a restart.
+// get forgets an expected end that has passed. The drain itself only ends by a command or a
+// restart.
 func (d *drain) get(now time.Time) (on bool, until time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -47,7 +48,7 @@ func (a *Appliance) draining() bool {
 	return on
 }
 
-// startDrain lets no consultation begin, and sends away who waits for one.
+// startDrain lets no consultation begin, and sends away everybody who is waiting for one.
 func (a *Appliance) startDrain(until time.Time) {
 	a.drain.changing.Lock()
 	defer a.drain.changing.Unlock()
@@ -58,8 +59,8 @@ func (a *Appliance) startDrain(until time.Time) {
 	a.log.Info("draining", "calls", a.relay.Calls())
 }
 
-// endDrain lets consultations begin again, unless the daemon is stopping: they would be
-// cut, and hold up the stop. It tells which.
+// endDrain lets consultations begin again, and reports whether it did. It does not while the daemon
+// is stopping: new consultations would be cut off, and would delay the stop.
 func (a *Appliance) endDrain() (ended bool) {
 	a.drain.changing.Lock()
 	defer a.drain.changing.Unlock()
@@ -73,15 +74,15 @@ func (a *Appliance) endDrain() (ended bool) {
 	return true
 }
 
-// state is for systemctl status.
+// state is the text for systemctl status.
 func (a *Appliance) state() string {
 	if a.draining() {
-		return "draining: " + CountCalls(a.relay.Calls())
+		return "draining: " + Count(a.relay.Calls(), "call")
 	}
 	return "serving"
 }
 
-// maintenance is signaling's view of the drain.
+// maintenance is signaling's view of a drain.
 func (a *Appliance) maintenance(appointment string) (until time.Time, closed bool) {
 	on, until := a.drain.get(time.Now())
 	return until, on && !a.relay.Admits(appointment)
@@ -113,12 +114,13 @@ func (a *Appliance) serveEndDrain(w http.ResponseWriter, r *http.Request) {
 func (a *Appliance) serveDrain(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	on, until := a.drain.get(now)
-	answerOperation(w, api.Drained{Draining: on, Until: until, Calls: a.relay.Calls(), Next: a.nextOpening(r.Context(), now)})
+	answerOperation(w, api.Drained{Draining: on, Until: until, Calls: a.relay.Calls(),
+		Next: a.nextOpening(r.Context(), now)})
 }
 
-// nextOpening is when the next appointment opens; zero: there is none.
+// nextOpening is when the next appointment opens; zero if there is none.
 func (a *Appliance) nextOpening(ctx context.Context, now time.Time) time.Time {
-	list, err := a.registry.List(ctx) // in the order in which they open; what cannot be read is left out
+	list, err := a.registry.List(ctx) // ordered by opening, without appointments that cannot be read
 	if err != nil {
 		a.log.Error("appointments cannot be read", "error", err)
 	}
@@ -130,8 +132,8 @@ func (a *Appliance) nextOpening(ctx context.Context, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// finishCalls drains for as long as drain_timeout says, or until nobody talks any more or
-// somebody is impatient. The service manager is told, so that it waits too.
+// finishCalls drains for up to drain_timeout, until no call is left or until a second signal. It
+// keeps the service manager informed, so that this waits too.
 func (a *Appliance) finishCalls(impatient <-chan os.Signal) {
 	a.drain.changing.Lock()
 	a.drain.stopping = true
@@ -150,7 +152,7 @@ func (a *Appliance) finishCalls(impatient <-chan os.Signal) {
 	defer last.Stop()
 	for ; calls > 0; calls = a.relay.Calls() {
 		_ = systemd.ExtendTimeout(15 * time.Second)
-		_ = systemd.Status("stops when the last call is over: " + CountCalls(calls))
+		_ = systemd.Status("stops when the last call is over: " + Count(calls, "call"))
 		select {
 		case <-second.C:
 		case <-impatient:
@@ -163,13 +165,10 @@ func (a *Appliance) finishCalls(impatient <-chan os.Signal) {
 	}
 }
 
-// CountCalls is how a number of calls is said.
-func CountCalls(n int) string {
-	switch n {
-	case 0:
-		return "no call"
-	case 1:
-		return "1 call"
+// Count returns, for example, "1 call" or "2 calls".
+func Count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
 	}
-	return fmt.Sprintf("%d calls", n)
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -16,8 +16,9 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// call makes both seats of an appointment hold an allocation; end gives them back.
-func call(t *testing.T, s *apptest.Served) (created adminclient.Created, servers []protocol.ICEServer, end func()) {
+// call makes both seats of an appointment hold an allocation; end releases them.
+func call(t *testing.T, s *apptest.Served) (created adminclient.Created, servers []protocol.ICEServer,
+	end func()) {
 	t.Helper()
 	created = s.Appoint(t, time.Now(), time.Now().Add(time.Hour))
 	_, servers = s.Join(t, created.Seats)
@@ -39,7 +40,8 @@ func call(t *testing.T, s *apptest.Served) (created adminclient.Created, servers
 	}
 }
 
-// TestDrainCommand: it counts calls, tells the next appointment, refuses others and waits.
+// TestDrainCommand checks that drain counts calls, reports the next appointment, keeps new
+// consultations out, and waits.
 func TestDrainCommand(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -55,10 +57,11 @@ func TestDrainCommand(t *testing.T) {
 	sessions, idle := s.Join(t, waiting.Seats)
 
 	stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket, "--until", "2s")
-	if want := "1 call, next appointment at " + opens.In(berlin).Format("Mon 2006-01-02 15:04 MST") + "\n"; stdout != want {
+	if want := "1 call, next appointment at " + opens.In(berlin).Format("Mon 2006-01-02 15:04 MST") +
+		"\n"; stdout != want {
 		t.Errorf("said %q, want %q", stdout, want)
 	}
-	if err == nil || !strings.Contains(stderr, "still 1 call; the appliance goes on draining") {
+	if err == nil || !strings.Contains(stderr, "still 1 call; the appliance keeps draining") {
 		t.Errorf("%v, %q", err, stderr)
 	}
 	for i, session := range sessions {
@@ -70,8 +73,9 @@ func TestDrainCommand(t *testing.T) {
 	if _, err := s.Admin.StartDrain(t.Context(), until); err != nil {
 		t.Fatal(err)
 	}
-	if e := s.Refusal(t, waiting.Seats[1].Keys); e.Code != protocol.Maintenance || e.Until == nil || !e.Until.Equal(until) {
-		t.Errorf("who joins is told %+v", e)
+	if e := s.Refusal(t, waiting.Seats[1].Keys); e.Code != protocol.Maintenance || e.Until == nil ||
+		!e.Until.Equal(until) {
+		t.Errorf("a client that joins gets %+v", e)
 	}
 	stranger, _ := apptest.TURNClient(t, idle[0], "udp")
 	if _, err := stranger.Allocate(); err == nil || !strings.Contains(err.Error(), "508") {
@@ -86,10 +90,12 @@ func TestDrainCommand(t *testing.T) {
 	}
 	s.Join(t, created.Seats[:1]) // the page is loaded again
 	end()
-	if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket); err != nil || !strings.HasPrefix(stdout, "no call, next appointment at ") {
+	if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket); err != nil ||
+		!strings.HasPrefix(stdout, "0 calls, next appointment at ") {
 		t.Errorf("without calls: %v, %q, %q", err, stdout, stderr)
 	}
-	if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket, "--cancel"); err != nil || stdout != "consultations begin again\n" {
+	if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket, "--cancel"); err != nil ||
+		stdout != "consultations begin again\n" {
 		t.Errorf("cancelled: %v, %q, %q", err, stdout, stderr)
 	}
 	if _, err := stranger.Allocate(); err != nil {
@@ -97,7 +103,7 @@ func TestDrainCommand(t *testing.T) {
 	}
 }
 
-// present tells which seats of an appointment are held.
+// present reports which seats of an appointment are taken.
 func present(t *testing.T, s *apptest.Served, id string) (present []bool) {
 	t.Helper()
 	a, err := s.Admin.Get(t.Context(), id)
@@ -110,8 +116,8 @@ func present(t *testing.T, s *apptest.Served, id string) (present []bool) {
 	return present
 }
 
-// TestStopFinishesCalls: SIGTERM waits for the call that runs, and for nothing else; the
-// service manager learns why.
+// TestStopFinishesCalls checks that SIGTERM waits for a running call, and for nothing else, and
+// that the service manager learns why.
 func TestStopFinishesCalls(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -133,20 +139,26 @@ func TestStopFinishesCalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			apptest.WriteFile(t, file, regexp.MustCompile("(?m)^drain_timeout.*$").ReplaceAllString(string(text), test.timeout), 0o600)
-			manager := apptest.NewManager(t)
+			apptest.WriteFile(t, file,
+				regexp.MustCompile("(?m)^drain_timeout.*$").ReplaceAllString(string(text),
+					test.timeout), 0o600)
+			manager := apptest.NewServiceManager(t)
 			s := apptest.NewServed(folder)
 			c := apptest.Program("serve", "--config", file)
 			c.Env = append(c.Env, "NOTIFY_SOCKET="+manager.Path)
 			s.Daemon = apptest.Start(t, c, true, s.Serving)
 			created, servers, end := call(t, s)
-			manager.Hears(t, "STATUS=serving")
+			manager.Expect(t, "STATUS=serving")
 			if err := s.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
-			manager.Hears(t, "STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000", "STATUS=stops when the last call is over: 1 call")
+			manager.Expect(t, "STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000",
+				"STATUS=stops when the last call is over: 1 call")
 			if test.timeout == "" {
-				if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket, "--cancel"); err == nil || !strings.Contains(stderr, "the daemon is stopping: consultations begin again once it has started again") {
+				if stdout, stderr, err := apptest.Run(t, "drain", "--socket", s.Socket,
+					"--cancel"); err == nil ||
+					!strings.Contains(stderr,
+						"the daemon is stopping: consultations begin again once it has started again") {
 					t.Errorf("a cancel while it stops: %v, %q, %q", err, stdout, stderr)
 				}
 				moved, _ := apptest.TURNClient(t, servers[0], "tcp")
@@ -162,17 +174,19 @@ func TestStopFinishesCalls(t *testing.T) {
 			case err := <-s.Ended:
 				s.Ended <- err
 			case <-time.After(20 * time.Second):
-				t.Error("it goes on")
+				t.Error("it is still running")
 			}
 			s.Stop(t)
-			if log := s.Stderr.String(); !strings.Contains(log, test.log) || !strings.Contains(log, "msg=stopped") {
+			if log := s.Stderr.String(); !strings.Contains(log, test.log) ||
+				!strings.Contains(log, "msg=stopped") {
 				t.Errorf("the log: %s", log)
 			}
 		})
 	}
 }
 
-// TestStopWithoutCallsIsAtOnce, whatever drain_timeout allows.
+// TestStopWithoutCallsIsAtOnce checks that a stop without calls is immediate, whatever
+// drain_timeout allows.
 func TestStopWithoutCallsIsAtOnce(t *testing.T) {
 	t.Parallel()
 	file, folder := apptest.WriteConfig(t)
@@ -180,7 +194,8 @@ func TestStopWithoutCallsIsAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apptest.WriteFile(t, file, strings.Replace(string(text), "drain_timeout: 0s", "drain_timeout: 24h", 1), 0o600)
+	apptest.WriteFile(t, file, strings.Replace(string(text), "drain_timeout: 0s", "drain_timeout: 24h",
+		1), 0o600)
 	s := apptest.NewServed(folder)
 	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
 	created := s.Appoint(t, time.Now(), time.Now().Add(time.Hour))
@@ -192,8 +207,9 @@ func TestStopWithoutCallsIsAtOnce(t *testing.T) {
 	s.Stop(t) // within the 30 seconds that it allows
 }
 
-// TestPageUnderMaintenance: who waits is told, in the reader's language, and goes on when
-// it is over; a call that runs goes on meanwhile, also when a page is loaded again.
+// TestPageUnderMaintenance checks that waiting people are informed in their language and continue
+// when the maintenance is over, and that a running call continues meanwhile, even if a page is
+// reloaded.
 func TestPageUnderMaintenance(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -205,7 +221,8 @@ func TestPageUnderMaintenance(t *testing.T) {
 		}
 		created = append(created, one)
 	}
-	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, created[0].Seats[0].Link, created[0].Seats[1].Link, "policy=relay", "policy=relay")
+	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium},
+		created[0].Seats[0].Link, created[0].Seats[1].Link, "policy=relay", "policy=relay")
 	waiting, late := apptest.NewBrowser(t, "waiting"), apptest.NewBrowser(t, "late")
 	waiting.Open(t, created[1].Seats[1].Link, "")
 	waiting.Join(t)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestDrainsThatCrossAreOneOrTheOther: what is said of a drain, and what the relay does,
-// are the same after two administrators have begun and ended drains at once.
+// TestDrainsThatCrossAreOneOrTheOther checks that the reported state and the relay's state agree
+// after two administrators start and end drains at the same time.
 func TestDrainsThatCrossAreOneOrTheOther(t *testing.T) {
 	a := bound(t)
 	for range 2000 {

@@ -16,13 +16,14 @@ import (
 	"praxisrelay/relay/probe"
 )
 
-// renewPage is how old the page's view of the DNS may be, so that whoever asks for the
-// page does not make the appliance ask as often.
+// renewPage is the maximum age of the page's DNS answers, so that requests for the page do not
+// cause as many DNS queries.
 const renewPage = 10 * time.Minute
 
-// firewallPage serves what clients need of this appliance, as it listens now, and the key
-// of the certificate that it shows now.
-func firewallPage(c config.Config, bound relay.Addresses, now func() time.Time, leaf func() *x509.Certificate) http.Handler {
+// firewallPage serves what this appliance needs from firewalls, as it listens now, with the key of
+// its present certificate.
+func firewallPage(c config.Config, bound relay.Addresses,
+	now func() time.Time, leaf func() *x509.Certificate) http.Handler {
 	p := &pagePlan{config: asBound(c, bound), resolver: net.DefaultResolver, now: now, leaf: leaf}
 	return firewall.Handler(p.plan)
 }
@@ -32,14 +33,14 @@ type pagePlan struct {
 	config   config.Config
 	resolver probe.Resolver
 	now      func() time.Time
-	leaf     func() *x509.Certificate // nil: there is none yet
+	leaf     func() *x509.Certificate // returns nil before the first certificate
 
-	mu    sync.Mutex // held while the name is looked up: others wait for the same answer
+	mu    sync.Mutex // held during a look-up, so that others wait for the same answer
 	shown firewall.Plan
 	until time.Time
 }
 
-// plan is about the certificate of now, whatever was looked up before.
+// plan always contains the present certificate, however old the look-up is.
 func (p *pagePlan) plan(ctx context.Context) firewall.Plan {
 	plan := p.lookedUp(ctx)
 	if leaf := p.leaf(); leaf != nil {
@@ -55,17 +56,18 @@ func (p *pagePlan) lookedUp(ctx context.Context) firewall.Plan {
 	if now.Before(p.until) {
 		return p.shown
 	}
-	// Whoever asks first may leave: the answer is for the others too. Without one the
-	// page names no addresses.
-	addresses, _ := probe.ClientAddresses(context.WithoutCancel(ctx), p.resolver, p.config.Name, p.config.Relay.PublicAddress)
-	// It cannot fail, since every listener is bound to a port.
+	// The first reader may leave, but the answer is for the others too. Without an answer the page
+	// names no addresses.
+	addresses, _ := probe.ClientAddresses(context.WithoutCancel(ctx), p.resolver, p.config.Name,
+		p.config.Relay.PublicAddress)
+	// This cannot fail, since every listener is bound to a port.
 	p.shown, _ = firewall.New(p.config, firewall.Site{Addresses: addresses, AsOf: now})
 	p.until = now.Add(renewPage)
 	return p.shown
 }
 
-// asBound is the configuration with the addresses that are bound, whose ports the
-// file may leave to the system.
+// asBound is the configuration with the bound addresses, since the file may leave ports to the
+// system.
 func asBound(c config.Config, bound relay.Addresses) config.Config {
 	text := func(list []netip.AddrPort) (texts []string) {
 		for _, address := range list {
@@ -75,7 +77,7 @@ func asBound(c config.Config, bound relay.Addresses) config.Config {
 	}
 	c.Listen.HTTPS = bound.HTTPS.String()
 	c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = text(bound.UDP), text(bound.TCP), text(bound.TLS)
-	// What is not for clients is not on the page.
+	// The page leaves out what is not for clients.
 	c.Listen.HTTP, c.Signal.AdminListen, c.Metrics.Listen = "", "", ""
 	return c
 }

@@ -14,7 +14,7 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// names answers look-ups.
+// names is a resolver that counts look-ups.
 type names struct {
 	found []string
 	asked int
@@ -34,13 +34,14 @@ func (n *names) LookupNetIP(ctx context.Context, _, _ string) (addresses []netip
 	return addresses, err
 }
 
-// TestFirewallPageLooksUpRarely: whoever asks for the page again and again does not
-// make the appliance ask the DNS, nor does who leaves spoil the answer for others.
+// TestFirewallPageLooksUpRarely checks that repeated requests for the page do not repeat DNS
+// queries, and that a reader who leaves does not spoil the answer for others.
 func TestFirewallPageLooksUpRarely(t *testing.T) {
 	c := config.Default()
 	c.Name = "relay.example.org"
 	resolver, now := &names{found: []string{"192.0.2.10"}}, time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	bound := relay.Addresses{HTTPS: netip.MustParseAddrPort("[::]:443"), UDP: []netip.AddrPort{netip.MustParseAddrPort("[::]:3478")}}
+	bound := relay.Addresses{HTTPS: netip.MustParseAddrPort("[::]:443"),
+		UDP: []netip.AddrPort{netip.MustParseAddrPort("[::]:3478")}}
 	var leaf *x509.Certificate // none yet
 	p := &pagePlan{
 		config: asBound(c, bound), resolver: resolver,
@@ -56,10 +57,11 @@ func TestFirewallPageLooksUpRarely(t *testing.T) {
 	if resolver.asked != 1 {
 		t.Errorf("the name was looked up %d times", resolver.asked)
 	}
-	// A renewed certificate is shown at once.
+	// A renewed certificate appears at once.
 	for _, key := range []string{"one", "another"} {
 		leaf = &x509.Certificate{RawSubjectPublicKeyInfo: []byte(key), NotAfter: now}
-		if got := p.plan(gone); !bytes.Equal(got.Key.SHA256, check.Fingerprint(leaf)) || !got.Key.Ends.Equal(now) || resolver.asked != 1 {
+		if got := p.plan(gone); !bytes.Equal(got.Key.SHA256, check.Fingerprint(leaf)) ||
+			!got.Key.Ends.Equal(now) || resolver.asked != 1 {
 			t.Errorf("the key is %+v", got.Key)
 		}
 	}

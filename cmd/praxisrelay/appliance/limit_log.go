@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// watchLimits says, every few seconds, which limits were reached, and whose PROXY headers
-// were refused. The packet path only counts.
+// watchLimits logs, every few seconds, which limits were reached and whose PROXY headers were
+// refused. The packet path itself only counts.
 func (a *Appliance) watchLimits(ctx context.Context) {
 	ticker := time.NewTicker(10 * time.Second)
 	defer ticker.Stop()
@@ -21,7 +21,7 @@ func (a *Appliance) watchLimits(ctx context.Context) {
 	}
 }
 
-// logLimits logs what was refused or dropped since before, and brings that up to date.
+// logLimits logs what was refused or dropped since before, and updates before.
 func (a *Appliance) logLimits(before map[string]uint64) {
 	for _, limit := range a.relay.LimitHits() {
 		more := limit.Hits - before[limit.Limit]
@@ -38,12 +38,13 @@ func (a *Appliance) logLimits(before map[string]uint64) {
 		more := refused.Times - before[refused.Reason]
 		before[refused.Reason] = refused.Times
 		if more > 0 {
-			a.log.Warn("connections are refused for their PROXY header", "header", refused.Reason, "times", more, "network", refused.Last)
+			a.log.Warn("connections are refused for their PROXY header", "header", refused.Reason,
+				"times", more, "network", refused.Last)
 		}
 	}
 }
 
-// watchPorts warns once when the open relay's ports run out, and again after they were free.
+// watchPorts warns when the open relay runs out of ports, and again only after ports were free.
 func (a *Appliance) watchPorts(ctx context.Context) {
 	ticker := time.NewTicker(10 * time.Second)
 	defer ticker.Stop()

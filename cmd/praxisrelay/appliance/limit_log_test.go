@@ -18,7 +18,8 @@ import (
 	"praxisrelay/systemd"
 )
 
-// TestLimitsAreLogged with how often and, of a network's, whose pseudonym.
+// TestLimitsAreLogged checks that the log has the number of hits and, for a limit per network, the
+// network's pseudonym.
 func TestLimitsAreLogged(t *testing.T) {
 	file, _ := apptest.WriteConfig(t)
 	settings, err := config.Load(file)
@@ -31,7 +32,9 @@ func TestLimitsAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text bytes.Buffer
-	a, err := Listen(t.Context(), Options{Config: settings, Secrets: held, Sockets: new(systemd.Sockets), Now: time.Now, Log: logs.New(&text, slog.LevelInfo, config.Pseudonym, time.Now)})
+	a, err := Listen(t.Context(), Options{Config: settings, Secrets: held,
+		Sockets: new(systemd.Sockets), Now: time.Now, Log: logs.New(&text, slog.LevelInfo,
+			config.Pseudonym, time.Now)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,12 +44,14 @@ func TestLimitsAreLogged(t *testing.T) {
 	before := map[string]uint64{}
 	a.logLimits(before)
 	for i, wanted := range []string{"", "508", "508"} {
-		ice, _, err := a.ICEServers(signal.Holder{Appointment: apptest.IDOf("x"), Seat: "doctor", Until: time.Now().Add(time.Hour)})
+		ice, _, err := a.ICEServers(signal.Holder{Appointment: apptest.AppointmentID("x"), Seat: "doctor",
+			Until: time.Now().Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		client, _ := apptest.TURNClient(t, ice[0], "udp")
-		if _, err := client.Allocate(); (err == nil) != (wanted == "") || err != nil && !strings.Contains(err.Error(), wanted) {
+		if _, err := client.Allocate(); (err == nil) != (wanted == "") ||
+			err != nil && !strings.Contains(err.Error(), wanted) {
 			t.Errorf("allocation %d: %v, want %q", i, err, wanted)
 		}
 	}
@@ -58,7 +63,7 @@ func TestLimitsAreLogged(t *testing.T) {
 		if _, err := conn.Write([]byte("PROXY TCP4 203.0.113.7 192.0.2.1 40000 443\r\n")); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = conn.Read(make([]byte, 1)) // until it is cut
+		_, _ = conn.Read(make([]byte, 1)) // until the connection is closed
 		conn.Close()
 	}
 	a.logLimits(before)

@@ -14,8 +14,8 @@ import (
 	"praxisrelay/signal/token"
 )
 
-// TestALostLogEndsNothing: whoever reads the log may go, also where SIGPIPE was ignored
-// when the daemon was started; the daemon serves on, and stops in good order.
+// TestALostLogEndsNothing checks that the daemon keeps serving and stops cleanly when the reader of
+// its log goes away, even if SIGPIPE was ignored at its start.
 func TestALostLogEndsNothing(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -32,7 +32,8 @@ func TestALostLogEndsNothing(t *testing.T) {
 			file, folder := apptest.WriteConfig(t)
 			args := []string{"serve", "--config", file}
 			if row.demo {
-				args = []string{"demo", "--json", "--https-port", "0", "--turn-udp-port", "0", "--turn-tcp-port", "0", "--turn-tls-port", "0"}
+				args = []string{"demo", "--json", "--https-port", "0", "--turn-udp-port", "0",
+					"--turn-tcp-port", "0", "--turn-tls-port", "0"}
 			}
 			c := apptest.Program(args...)
 			if row.wrap != nil {
@@ -61,7 +62,7 @@ func TestALostLogEndsNothing(t *testing.T) {
 			}
 			reader.Close()
 			if !ready {
-				t.Fatalf("it did not start: %s", said)
+				t.Fatalf("the daemon did not start: %s", said)
 			}
 			if row.demo {
 				sockets, err := filepath.Glob(filepath.Join(folder, "praxisrelay-demo-*", "admin.sock"))
@@ -70,8 +71,9 @@ func TestALostLogEndsNothing(t *testing.T) {
 				}
 				s.Admin = adminclient.New(sockets[0])
 			}
-			for range 3 { // each is a line of the log
-				if _, err := s.Admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments}, nil); err != nil {
+			for range 3 { // each writes a line to the log
+				if _, err := s.Admin.CreateToken(t.Context(), "", []token.Scope{token.Appointments},
+					nil); err != nil {
 					t.Fatalf("with its log lost: %v", err)
 				}
 			}
@@ -79,7 +81,7 @@ func TestALostLogEndsNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := <-ended; err != nil {
-				t.Errorf("it ended with %v", err)
+				t.Errorf("the daemon ended with %v", err)
 			}
 		})
 	}

@@ -19,7 +19,7 @@ import (
 	"praxisrelay/systemd"
 )
 
-// metrics returns everything that Prometheus is told.
+// metrics returns all metrics of the appliance.
 func (a *Appliance) metrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
@@ -29,15 +29,21 @@ func (a *Appliance) metrics() *prometheus.Registry {
 		checksCollector{&a.health},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "praxisrelay_certificate_expiry_timestamp_seconds",
-			Help: "When the certificate ends that clients are shown, in Unix seconds; 0 while there is none yet. It should be renewed weeks before: look at what does that, then systemctl reload praxisrelay.",
+			Help: "When the certificate in use expires, in Unix seconds; 0 while there is none. " +
+				"It should be renewed weeks before: check the renewal, then run systemctl reload " +
+				"praxisrelay.",
 		}, a.certificateEnds),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "praxisrelay_certificate_not_before_timestamp_seconds",
-			Help: "When that certificate began, in Unix seconds; 0 while there is none yet. The alerts go by its life: one that lives for less than 90 days is renewed later, and warned of later.",
+			Help: "When that certificate became valid, in Unix seconds; 0 while there is none. " +
+				"The alerts depend on its lifetime: a certificate valid for less than 90 days is " +
+				"renewed later, so the warning comes later.",
 		}, a.certificateBegins),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "praxisrelay_certificate_problems",
-			Help: "For how many reasons some clients, or all, refuse that certificate: praxisrelay status says them. Where no browser accepts it, praxisrelay_check_ok of certificate is 0 too.",
+			Help: "The number of reasons why some or all clients refuse that certificate: " +
+				"praxisrelay status lists them. If no browser accepts it, praxisrelay_check_ok of " +
+				"certificate is 0 too.",
 		}, a.certificateProblems),
 		a.synthetic,
 		buildInfo(a.version),
@@ -48,7 +54,7 @@ func (a *Appliance) metrics() *prometheus.Registry {
 	return r
 }
 
-// certificateEnds is in Unix seconds; 0 while there is no certificate.
+// certificateEnds is in Unix seconds; 0 without a certificate.
 func (a *Appliance) certificateEnds() float64 {
 	if ends := a.pair.NotAfter(); !ends.IsZero() {
 		return float64(ends.Unix())
@@ -56,7 +62,7 @@ func (a *Appliance) certificateEnds() float64 {
 	return 0
 }
 
-// certificateBegins is in Unix seconds; 0 while there is no certificate.
+// certificateBegins is in Unix seconds; 0 without a certificate.
 func (a *Appliance) certificateBegins() float64 {
 	if leaf := a.pair.Leaf(); leaf != nil {
 		return float64(leaf.NotBefore.Unix())
@@ -64,7 +70,7 @@ func (a *Appliance) certificateBegins() float64 {
 	return 0
 }
 
-// certificateProblems counts what status names.
+// certificateProblems is the number of problems that the status lists.
 func (a *Appliance) certificateProblems() float64 {
 	if leaf := a.pair.Leaf(); leaf != nil {
 		return float64(len(certificateStatus(leaf, a.pair.Findings()).Problems))
@@ -72,10 +78,10 @@ func (a *Appliance) certificateProblems() float64 {
 	return 0
 }
 
-// metricsServer serves the metrics, and the health to whoever may not reach HTTPS.
+// metricsServer serves the metrics, and the health for those who cannot reach HTTPS.
 func (a *Appliance) metricsServer() *http.Server {
 	mux := http.NewServeMux()
-	hostname, _ := os.Hostname() // none, where it is not known
+	hostname, _ := os.Hostname() // empty if it is not known
 	served := promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 	mux.Handle("GET /metrics", ownHosts(served, a.settings.Name, hostname))
 	mux.HandleFunc("OPTIONS /{$}", health.Options)
@@ -84,16 +90,16 @@ func (a *Appliance) metricsServer() *http.Server {
 	}
 	return &http.Server{
 		Handler:           mux,
-		ReadHeaderTimeout: 5 * time.Second, // against who sends a header a day
+		ReadHeaderTimeout: 5 * time.Second, // against clients that send a header a day
 		ReadTimeout:       5 * time.Second,
-		WriteTimeout:      30 * time.Second, // three times what Prometheus waits
-		IdleTimeout:       5 * time.Minute,  // longer than the interval of who asks seldom
-		// It would log addresses.
+		WriteTimeout:      30 * time.Second, // three times Prometheus's time-out
+		IdleTimeout:       5 * time.Minute,  // longer than the interval of rare scrapes
+		// The server's own log would contain addresses.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 }
 
-// serveMetrics serves until ctx is done.
+// serveMetrics serves the metrics until ctx is done.
 func (a *Appliance) serveMetrics(ctx context.Context) error {
 	if a.monitoring == nil {
 		<-ctx.Done()
@@ -101,13 +107,14 @@ func (a *Appliance) serveMetrics(ctx context.Context) error {
 	}
 	server := a.metricsServer()
 	context.AfterFunc(ctx, func() { server.Close() })
-	if err := front.Serve(server, a.monitoring, front.NewPending(maxBeside, func() {})); ctx.Err() == nil {
+	if err := front.Serve(server, a.monitoring,
+		front.NewPending(maxSideConnections, func() {})); ctx.Err() == nil {
 		return err
 	}
 	return nil
 }
 
-// listenMetrics opens metrics' own listener, unless there is to be none.
+// listenMetrics opens the metrics' own listener, if one is configured.
 func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
@@ -116,20 +123,21 @@ func listenMetrics(sockets *systemd.Sockets, address string) (net.Listener, erro
 	if err != nil {
 		return nil, systemd.Remedy(err)
 	}
-	return besides(listener), nil
+	return limitSide(listener), nil
 }
 
 var checkDesc = prometheus.NewDesc("praxisrelay_check_ok",
-	"1 where a check of /readyz passes, 0 where it does not; /readyz says why. drain is somebody's decision, each of the others needs somebody; for pepper no client is sent away.",
+	"1 if a check of /readyz passes, 0 if it does not; /readyz says why. drain is deliberate, the "+
+		"other checks need attention; a failed pepper check turns no client away.",
 	[]string{"check"}, nil)
 
-// checksCollector tells how each check of /readyz ends.
+// checksCollector collects the result of each check of /readyz.
 type checksCollector struct{ checks *health.Checks }
 
-// Describe is of prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (c checksCollector) Describe(descs chan<- *prometheus.Desc) { descs <- checkDesc }
 
-// Collect is of prometheus.Collector.
+// Collect implements prometheus.Collector.
 func (c checksCollector) Collect(out chan<- prometheus.Metric) {
 	for _, list := range [][]health.Check{c.checks.Alive, c.checks.Ready, c.checks.Doubts} {
 		for _, check := range list {
@@ -142,27 +150,28 @@ func (c checksCollector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// reloads counts what came of reloading the configuration. Any goroutine may use it.
+// reloads counts the results of reloading the configuration. It is safe for concurrent use.
 type reloads struct {
 	total      *prometheus.CounterVec // result: ok, failed
 	successful prometheus.Gauge
 	time       prometheus.Gauge
 }
 
-// newReloads begins with the configuration that the process started with.
+// newReloads starts with the configuration with which the process was started.
 func newReloads(now time.Time) *reloads {
 	r := &reloads{
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "praxisrelay_config_reloads_total",
-			Help: "Reloads of the configuration, by result: ok, or failed, when all stays as it was.",
+			Help: "Reloads of the configuration, by result: ok, or failed, which changes nothing.",
 		}, []string{"result"}),
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "praxisrelay_config_last_reload_successful",
-			Help: "1 when the last reload, or the start, took the configuration; 0 when it was refused: praxisrelay config check says why.",
+			Help: "1 if the last reload, or the start, accepted the configuration; 0 if it was " +
+				"refused: praxisrelay config check says why.",
 		}),
 		time: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "praxisrelay_config_last_reload_success_timestamp_seconds",
-			Help: "When the configuration was last taken, in Unix seconds.",
+			Help: "When the configuration was last accepted, in Unix seconds.",
 		}),
 	}
 	r.total.WithLabelValues("ok")
@@ -172,14 +181,14 @@ func newReloads(now time.Time) *reloads {
 	return r
 }
 
-// succeeded notes that the configuration was taken.
+// succeeded records that a configuration was accepted.
 func (r *reloads) succeeded(now time.Time) {
 	r.total.WithLabelValues("ok").Inc()
 	r.successful.Set(1)
 	r.time.Set(float64(now.Unix()))
 }
 
-// failed notes that it was refused.
+// failed records that a configuration was refused.
 func (r *reloads) failed() {
 	r.total.WithLabelValues("failed").Inc()
 	r.successful.Set(0)
@@ -189,7 +198,7 @@ func (r *reloads) collectors() []prometheus.Collector {
 	return []prometheus.Collector{r.total, r.successful, r.time}
 }
 
-// buildInfo says which program this is.
+// buildInfo identifies the running program.
 func buildInfo(version string) prometheus.Collector {
 	revision := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -200,8 +209,10 @@ func buildInfo(version string) prometheus.Collector {
 		}
 	}
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name:        "praxisrelay_build_info",
-		Help:        "Always 1; its labels say which build of praxisrelay runs. Instances that differ were not all updated.",
-		ConstLabels: prometheus.Labels{"version": version, "revision": revision, "goversion": runtime.Version()},
+		Name: "praxisrelay_build_info",
+		Help: "Always 1; its labels say which build of praxisrelay runs. Instances that " +
+			"differ were not all updated.",
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision,
+			"goversion": runtime.Version()},
 	}, func() float64 { return 1 })
 }

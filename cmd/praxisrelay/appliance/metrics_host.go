@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// ownHosts serves requests for names that nobody else can have. A page of the internet may
-// have its own name lead to this host (DNS rebinding), and the browser of a visitor who
-// reaches the metrics would read them to it. Host is the only mark of that: browsers send
-// neither Origin nor Sec-Fetch-Site with such requests.
+// ownHosts only serves requests for names that nobody else can have. Otherwise a page on the
+// internet could point its own name at this host (DNS rebinding) and read the metrics through the
+// browser of a visitor who can reach them. Host is the only sign of that: browsers send neither
+// Origin nor Sec-Fetch-Site with such requests.
 func ownHosts(next http.Handler, names ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !ownHost(r.Host, names) {
-			http.Error(w, "the metrics are not served under this name: ask by IP address, by a name without a dot, "+
+			http.Error(w, "the metrics are not served under this name: ask by IP address, by a "+
+				"name without a dot, "+
 				"or by the name of this host or of the configuration", http.StatusMisdirectedRequest)
 			return
 		}
@@ -23,8 +24,8 @@ func ownHosts(next http.Handler, names ...string) http.Handler {
 	})
 }
 
-// ownHost reports whether a request's Host is an address, one of these names, alone or with
-// a domain behind, or one that no public domain has.
+// ownHost reports whether a request's Host is an address, one of the given names with or without a
+// domain, or a name that no public domain can have.
 func ownHost(host string, names []string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

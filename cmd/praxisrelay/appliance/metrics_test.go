@@ -23,7 +23,7 @@ import (
 	"praxisrelay/signal/code"
 )
 
-// TestMetricsFollowTheConventions of Prometheus, as its own tool has them.
+// TestMetricsFollowTheConventions checks the metrics with Prometheus's own linter.
 func TestMetricsFollowTheConventions(t *testing.T) {
 	promtool := apptest.Tool(t, "promtool", "prometheus")
 	check := exec.Command(promtool, "check", "metrics")
@@ -33,16 +33,16 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	}
 }
 
-// TestSeriesDoNotGrow with what clients do: there are as many with ten thousand sessions
-// as with none.
+// TestSeriesDoNotGrow checks that the number of series does not depend on clients: it is the same
+// with ten thousand sessions as with none.
 func TestSeriesDoNotGrow(t *testing.T) {
 	const count = 10_000
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	file, folder := apptest.WriteConfig(t)
-	keys := apptest.Strangers(t, folder, count)
+	keys := apptest.FillRegistry(t, folder, count)
 	s := apptest.NewServed(folder)
 	c := exec.Command(binary, "serve", "--config", file)
 	c.Env = append(os.Environ(), apptest.AsProgram+"=1")
@@ -77,8 +77,9 @@ func TestSeriesDoNotGrow(t *testing.T) {
 	joining.Wait()
 
 	after := series()
-	if want := fmt.Sprintf("praxisrelay_signal_sessions{transport=\"away\"} %d\n", count); !strings.Contains(s.Scrape(t), want) {
-		t.Errorf("not as many are there: want %s", want)
+	if want := fmt.Sprintf("praxisrelay_signal_sessions{transport=\"away\"} %d\n",
+		count); !strings.Contains(s.Scrape(t), want) {
+		t.Errorf("there are not as many sessions: want %s", want)
 	}
 	if !slices.Equal(before, after) {
 		t.Errorf("%d series have become %d:\n%s", len(before), len(after), strings.Join(after, "\n"))
@@ -86,10 +87,11 @@ func TestSeriesDoNotGrow(t *testing.T) {
 	t.Logf("%d series", len(after))
 }
 
-// pollOnce joins by one poll and goes away.
+// pollOnce joins with one poll and goes away.
 func pollOnce(ctx context.Context, https *http.Client, url string, keys code.Keys) error {
-	epoch := base64.RawURLEncoding.EncodeToString(keys.JoinToken[:16]) // random, as it is here
-	body := fmt.Sprintf(`{"frames":[{"join":{"token":"%s","epoch":"%s"}}]}`, base64.StdEncoding.EncodeToString(keys.JoinToken[:]), epoch)
+	epoch := base64.RawURLEncoding.EncodeToString(keys.JoinToken[:16]) // random, like all keys here
+	body := fmt.Sprintf(`{"frames":[{"join":{"token":"%s","epoch":"%s"}}]}`,
+		base64.StdEncoding.EncodeToString(keys.JoinToken[:]), epoch)
 	request, err := http.NewRequestWithContext(ctx, "POST", url+"v1/signal", strings.NewReader(body))
 	if err != nil {
 		return err
@@ -109,8 +111,8 @@ func pollOnce(ctx context.Context, https *http.Client, url string, keys code.Key
 
 var updateMonitoring = flag.Bool("update-monitoring", false, "write the table of docs/monitoring.md")
 
-// TestMonitoringNamesEveryMetric: the table in docs/monitoring.md is what the daemon
-// exposes; -update-monitoring writes it.
+// TestMonitoringNamesEveryMetric checks that the table in docs/monitoring.md is what the daemon
+// exposes. The flag -update-monitoring rewrites the table.
 func TestMonitoringNamesEveryMetric(t *testing.T) {
 	file := apptest.InTree("docs", "monitoring.md")
 	text, err := os.ReadFile(file)
@@ -128,7 +130,8 @@ func TestMonitoringNamesEveryMetric(t *testing.T) {
 	s := apptest.NewServed(folder)
 	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", configuration), true, s.Serving)
 	scraped := s.Scrape(t)
-	for began := time.Now(); !strings.Contains(scraped, "praxisrelay_synthetic_call_success") && time.Since(began) < time.Minute; {
+	for began := time.Now(); !strings.Contains(scraped, "praxisrelay_synthetic_call_success") &&
+		time.Since(began) < time.Minute; {
 		scraped = s.Scrape(t)
 	}
 	want := head + begin + metricsTable(apptest.Families(t, scraped)) + end + tail
@@ -153,17 +156,19 @@ func metricsTable(families map[string]*dto.MetricFamily) string {
 		var labels []string
 		for _, label := range labelValues(family) {
 			labels = append(labels, label[0])
-			if name != "praxisrelay_build_info" && label[0] != "port" && label[0] != "family" { // their values are the installation's
+			// their values depend on the installation
+			if name != "praxisrelay_build_info" && label[0] != "port" && label[0] != "family" {
 				slices.Sort(label[1:])
 				labels[len(labels)-1] += ": " + strings.Join(label[1:], ", ")
 			}
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, strings.ToLower(family.GetType().String()), strings.Join(labels, "; "), family.GetHelp())
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, strings.ToLower(family.GetType().String()),
+			strings.Join(labels, "; "), family.GetHelp())
 	}
 	return b.String()
 }
 
-// labelValues are the labels of a metric, each with its values behind.
+// labelValues are a metric's labels, each followed by its values.
 func labelValues(family *dto.MetricFamily) (labels [][]string) {
 	for _, m := range family.Metric {
 		for i, pair := range m.Label {

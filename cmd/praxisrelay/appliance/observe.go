@@ -5,7 +5,7 @@ import (
 	"praxisrelay/signal/journal"
 )
 
-// note makes the relay's events the journal's: the two know nothing of each other.
+// note turns the relay's events into journal entries. Neither package knows the other.
 func (a *Appliance) note(e core.Event) {
 	event := journal.Event{
 		Seat: e.Seat, Over: e.Client.Transport.String(), Unproven: !e.Proven,
@@ -24,12 +24,13 @@ func (a *Appliance) note(e core.Event) {
 	a.journal.Note(e.Appointment, event)
 }
 
-// Allocations is signaling's view of the relay.
+// Allocations implements signal.Relay.
 func (a *Appliance) Allocations(appointment string) (list []journal.Allocation) {
 	for _, held := range a.relay.Held(appointment) {
 		list = append(list, journal.Allocation{
-			Seat: held.Seat, Over: held.Client.Transport.String(), Address: a.journal.Shown(held.Client.Client.Addr()),
-			Since: held.Created, Permitted: held.Permitted, Traffic: journalTraffic(held.Traffic),
+			Seat: held.Seat, Over: held.Client.Transport.String(),
+			Address: a.journal.Shown(held.Client.Client.Addr()),
+			Since:   held.Created, Permitted: held.Permitted, Traffic: journalTraffic(held.Traffic),
 		})
 	}
 	return list

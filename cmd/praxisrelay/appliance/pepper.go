@@ -14,10 +14,11 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// A pepper that is not the registry's makes every code unknown and breaks nothing else.
-// So it is tried at the codes themselves: at the start, at a reload, and by config check.
+// A pepper that does not belong to the registry makes every code unknown, and breaks nothing else
+// that somebody would notice. So it is compared with the codes themselves: at the start, at a
+// reload, and by config check.
 
-// pepperMistake is the error where a pepper knows no code of all that there are.
+// pepperMistake returns an error if a pepper fits none of the existing codes.
 func pepperMistake(fit api.PepperFit, c config.Config) error {
 	if err := secrets.PepperMistake(fit, c); err != nil {
 		return Misconfiguration{err}
@@ -25,20 +26,21 @@ func pepperMistake(fit api.PepperFit, c config.Config) error {
 	return nil
 }
 
-// fitted is how the pepper in effect goes with the registry, as of some moment.
-type fitted struct {
+// pepperFit is how well the pepper in effect fits the registry, as of some moment.
+type pepperFit struct {
 	mu  sync.Mutex
 	fit api.PepperFit
 	at  time.Time
 }
 
-func (f *fitted) set(fit api.PepperFit) {
+func (f *pepperFit) set(fit api.PepperFit) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fit, f.at = fit, time.Now()
 }
 
-// fitPepper tries peppers at the registry. A row that is damaged is another matter.
+// fitPepper compares peppers with the registry. It ignores damaged rows, which are reported
+// elsewhere.
 func (a *Appliance) fitPepper(peppers ...[]byte) (fit api.PepperFit, err error) {
 	pepper, err := appointment.NewPepper(peppers...)
 	if err != nil {
@@ -55,18 +57,19 @@ func (a *Appliance) fit(pepper *appointment.Pepper) (fit api.PepperFit, err erro
 	return api.PepperFit(pepper.Fit(list, time.Now())), nil
 }
 
-// takeFit remembers what came of trying the pepper that takes effect.
+// takeFit remembers the fit of the pepper that takes effect.
 func (a *Appliance) takeFit(fit api.PepperFit) {
 	if fit.Unknown > 0 {
-		a.log.Warn("codes are unknown: their pepper is gone", "codes", fit.Unknown, "of", fit.Known+fit.Unknown, "until", fit.Until.UTC())
+		a.log.Warn("codes are unknown: their pepper is gone", "codes", fit.Unknown, "of",
+			fit.Known+fit.Unknown, "until", fit.Until.UTC())
 	}
-	a.fitted.set(fit)
+	a.pepperFit.set(fit)
 }
 
-// checkPepper tells of codes that are unknown until they are over or revoked. It reads the
-// registry at most once a minute, however often it is asked.
+// checkPepper reports codes that are unknown, until they are over or revoked. It reads the registry
+// at most once a minute, however often it is called.
 func (a *Appliance) checkPepper() error {
-	f := &a.fitted
+	f := &a.pepperFit
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fit.Unknown > 0 && time.Since(f.at) > time.Minute {
@@ -78,11 +81,11 @@ func (a *Appliance) checkPepper() error {
 	if f.fit.Unknown == 0 {
 		return nil
 	}
-	return errors.New("some codes are unknown, since their pepper is gone: praxisrelay config check says how many, and what to do")
+	return errors.New("some codes are unknown because their pepper is gone: praxisrelay config " +
+		"check says how many, and what to do")
 }
 
-// servePepper tells config check how peppers would go with the registry, which the daemon
-// keeps to itself.
+// servePepper answers config check, which cannot open the registry while the daemon has it.
 func (a *Appliance) servePepper(w http.ResponseWriter, r *http.Request) {
 	const most = 16 << 10 // bytes
 	var asked api.Peppers

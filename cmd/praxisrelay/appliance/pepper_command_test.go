@@ -14,8 +14,9 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestAnotherPepper: one that knows no code is refused, by each way in which it could come
-// into effect, and one that knows some is warned of wherever somebody may look.
+// TestAnotherPepper checks that a pepper that fits no code is refused in each way in which it could
+// come into effect, and that one that fits only some codes gives a warning wherever an
+// administrator may look.
 func TestAnotherPepper(t *testing.T) {
 	t.Parallel()
 	const none = "signal.pepper_file: %s is not the pepper of the 2 codes in "
@@ -39,7 +40,7 @@ func TestAnotherPepper(t *testing.T) {
 	const all, some = "no mistakes", "2 of 4 codes were made with a pepper that is not in it"
 	first := s.Appoint(t, time.Now(), time.Now().Add(time.Hour))
 
-	// A running daemon has the registry to itself; it is asked.
+	// A running daemon has the registry locked, so it is asked.
 	write(fresh)
 	says("another pepper", true, notThat, "config", "check")
 	says("another pepper", true, notThat, "reload")
@@ -57,14 +58,17 @@ func TestAnotherPepper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(status.Warnings) != 1 || !strings.HasPrefix(status.Warnings[0], "pepper: some codes are unknown") || len(status.NotReady) > 0 {
+	if len(status.Warnings) != 1 ||
+		!strings.HasPrefix(status.Warnings[0], "pepper: some codes are unknown") || len(status.NotReady) > 0 {
 		t.Errorf("the status has the warnings %q, and is not ready for %q", status.Warnings, status.NotReady)
 	}
-	if stdout, _, err := apptest.Run(t, "status", "--check", "--socket", s.Socket); !strings.HasPrefix(stdout, "WARNING - pepper: ") {
+	if stdout, _, err := apptest.Run(t, "status",
+		"--check", "--socket", s.Socket); !strings.HasPrefix(stdout, "WARNING - pepper: ") {
 		t.Errorf("%v: %s", err, stdout)
 	}
 	for path, want := range map[string]string{
-		"/readyz": "ok\nwarning: pepper: some codes are unknown", "/metrics": "\npraxisrelay_check_ok{check=\"pepper\"} 0\n", "/healthz": "ok\n",
+		"/readyz":  "ok\nwarning: pepper: some codes are unknown",
+		"/metrics": "\npraxisrelay_check_ok{check=\"pepper\"} 0\n", "/healthz": "ok\n",
 	} {
 		response, err := http.Get(s.Monitoring + path)
 		if err != nil {
@@ -77,18 +81,20 @@ func TestAnotherPepper(t *testing.T) {
 		}
 	}
 	s.Stop(t)
-	if !strings.Contains(s.Stderr.String(), `level=WARN msg="codes are unknown: their pepper is gone" codes=2 of=4`) {
+	if !strings.Contains(s.Stderr.String(),
+		`level=WARN msg="codes are unknown: their pepper is gone" codes=2 of=4`) {
 		t.Errorf("the log has\n%s", s.Stderr)
 	}
 
-	// Now the registry is nobody's.
+	// Now nothing has the registry open.
 	says("codes of both, without a daemon", false, some, "config", "check")
 	write(string(old))
 	says("the other of both", false, some, "config", "check")
 	write("a pepper of neither\n")
 	says("a pepper of neither", true, "is not the pepper of the 4 codes", "config", "check")
 	_, stderr, err := apptest.Run(t, "serve", "--config", config)
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != apptest.ExConfig || !strings.Contains(stderr, "is not the pepper of the 4 codes") {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != apptest.ExConfig ||
+		!strings.Contains(stderr, "is not the pepper of the 4 codes") {
 		t.Errorf("a daemon with a pepper of neither: %v\n%s", err, stderr)
 	}
 }

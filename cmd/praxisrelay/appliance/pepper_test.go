@@ -18,8 +18,8 @@ import (
 	"praxisrelay/systemd"
 )
 
-// TestCodesOfAnotherPepperAreForgotten when their appointments are revoked; those of what is
-// over are not counted.
+// TestCodesOfAnotherPepperAreForgotten checks that unknown codes no longer count once their
+// appointments are revoked, and that those of past appointments never count.
 func TestCodesOfAnotherPepperAreForgotten(t *testing.T) {
 	t.Parallel()
 	registry, err := registry.Open(filepath.Join(t.TempDir(), "registry.db"))
@@ -33,8 +33,8 @@ func TestCodesOfAnotherPepperAreForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	apptest.PastAppointment(t, registry, was, now)
-	apptest.PastAppointment(t, registry, was, now.Add(2*time.Hour))
+	apptest.AddPastAppointment(t, registry, was, now)
+	apptest.AddPastAppointment(t, registry, was, now.Add(2*time.Hour))
 	is, err := appointment.NewPepper(fresh)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestCodesOfAnotherPepperAreForgotten(t *testing.T) {
 	if fit, err := a.fitPepper(fresh, old); err != nil || fit != (api.PepperFit{Known: 2}) {
 		t.Errorf("with both: %+v, %v", fit, err)
 	}
-	a.fitted.set(fit)
+	a.pepperFit.set(fit)
 	list, err := registry.List(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -60,13 +60,14 @@ func TestCodesOfAnotherPepperAreForgotten(t *testing.T) {
 	if a.checkPepper() == nil {
 		t.Error("the registry was read again at once")
 	}
-	a.fitted.at = now.Add(-2 * time.Minute)
+	a.pepperFit.at = now.Add(-2 * time.Minute)
 	if err := a.checkPepper(); err != nil {
-		t.Errorf("they are revoked, and it says %v", err)
+		t.Errorf("the codes are revoked, but the check says %v", err)
 	}
 }
 
-// TestPepperIsReloaded, whole or not at all, together with the TURN secrets.
+// TestPepperIsReloaded checks that a pepper is reloaded together with the TURN secrets, completely
+// or not at all.
 func TestPepperIsReloaded(t *testing.T) {
 	file, folder := apptest.WriteConfig(t)
 	pepper := filepath.Join(folder, "pepper.secret")
@@ -74,7 +75,9 @@ func TestPepperIsReloaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := Listen(t.Context(), Options{Config: settings, Secrets: before, Sockets: new(systemd.Sockets), Now: time.Now, Log: logs.New(io.Discard, slog.LevelInfo, config.Pseudonym, time.Now)})
+	a, err := Listen(t.Context(), Options{Config: settings, Secrets: before,
+		Sockets: new(systemd.Sockets), Now: time.Now, Log: logs.New(io.Discard, slog.LevelInfo,
+			config.Pseudonym, time.Now)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +87,7 @@ func TestPepperIsReloaded(t *testing.T) {
 	for _, step := range []struct {
 		text  string
 		right bool
-		want  int // lookups; the old pepper is the last
+		want  int // the number of lookups; the old pepper is the last
 	}{
 		{"the new pepper of this appliance\n" + old + "\n", true, 2},
 		{"short\n" + old, false, 2}, // mistakes change nothing
@@ -96,7 +99,9 @@ func TestPepperIsReloaded(t *testing.T) {
 	} {
 		apptest.WriteFile(t, pepper, step.text, 0o600)
 		_, err := a.reload(file, secrets.FromDisk)
-		if (err == nil) != step.right || err != nil && (strings.Contains(err.Error(), "this appliance") || strings.Contains(err.Error(), old)) {
+		if (err == nil) != step.right ||
+			err != nil && (strings.Contains(err.Error(), "this appliance") ||
+				strings.Contains(err.Error(), old)) {
 			t.Errorf("%q: %v", step.text, err)
 		}
 		all := a.pepper.Lookups([32]byte{1})

@@ -13,8 +13,8 @@ import (
 	"praxisrelay/signal/health"
 )
 
-// servePlainHTTP serves listen.http, where that is set, until ctx is done: what ACME
-// needs there, and the way to HTTPS.
+// servePlainHTTP serves listen.http, if set, until ctx is done: ACME's validations, and redirects
+// to HTTPS.
 func (a *Appliance) servePlainHTTP(ctx context.Context) error {
 	listener := a.relay.PlainHTTP()
 	if listener == nil {
@@ -27,21 +27,22 @@ func (a *Appliance) servePlainHTTP(ctx context.Context) error {
 	}
 	server := &http.Server{
 		Handler:      handler,
-		ReadTimeout:  10 * time.Second, // a request is one packet
-		WriteTimeout: 10 * time.Second, // and so is an answer
-		// It would log addresses.
+		ReadTimeout:  10 * time.Second, // a request fits one packet
+		WriteTimeout: 10 * time.Second, // so does an answer
+		// The server's own log would contain addresses.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	server.SetKeepAlivesEnabled(false)
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := front.Serve(server, listener, front.NewPending(maxBeside, func() {})); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	if err := front.Serve(server, listener, front.NewPending(maxSideConnections,
+		func() {})); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
 }
 
-// redirect sends clients to the URL of the page, which ends with a slash, whatever host
-// they ask for, with the path and query that they ask for.
+// redirect sends clients to the page's URL, which ends with a slash. It keeps the requested path
+// and query, but ignores the requested host.
 func redirect(url string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
@@ -54,7 +55,7 @@ func redirect(url string) http.Handler {
 			http.Error(w, "use "+url, http.StatusMethodNotAllowed)
 			return
 		}
-		// Without its slashes none of it can become part of the host.
+		// Without its leading slashes the path cannot become part of the host.
 		http.Redirect(w, r, url+strings.TrimLeft(r.URL.RequestURI(), "/"), http.StatusFound)
 	})
 }

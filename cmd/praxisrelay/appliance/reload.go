@@ -17,8 +17,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// reloadable are the keys that take effect while calls go on, as docs/operation.md says.
-// A restart is needed for all others: what is bound, and what clients were told.
+// reloadable are the keys that take effect during calls, as docs/operation.md says. All others need
+// a restart: they concern bound sockets, or what clients already know.
 var reloadable = []string{
 	"listen.max_connections", "listen.max_connections_per_prefix", "listen.max_handshakes",
 	"tls.certificate", "tls.key",
@@ -30,21 +30,21 @@ var reloadable = []string{
 	"drain_timeout",
 }
 
-// reloadOn reads everything again at every SIGHUP: credentials, which are never
-// refreshed, as they were handed over last.
+// reloadOn reads everything again at every SIGHUP. Credentials from the service manager never
+// change while the daemon runs, so the files of the last praxisrelay reload replace them.
 func (a *Appliance) reloadOn(ctx context.Context, hangup <-chan os.Signal, file string) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			_, _ = a.reload(file, a.newest) // it is logged
+			_, _ = a.reload(file, a.newest) // errors are logged
 		}
 	}
 }
 
-// serveReload takes what praxisrelay reload has read: root may read what the daemon may
-// not.
+// serveReload takes the files that praxisrelay reload has read: it runs as root, which may read
+// more than the daemon.
 func (a *Appliance) serveReload(w http.ResponseWriter, r *http.Request) {
 	const most = 4 << 20 // bytes of all files, in base64
 	var handed api.Reload
@@ -66,8 +66,8 @@ func (a *Appliance) serveReload(w http.ResponseWriter, r *http.Request) {
 	answerOperation(w, done)
 }
 
-// newest is [secrets.FromCredentials], but for credentials that praxisrelay reload has handed over
-// since: going back to those of the start would undo it.
+// newest is [secrets.FromCredentials], except for credentials that praxisrelay reload has replaced
+// since: going back to those of the start would undo that.
 func (a *Appliance) newest(file string, secret bool) ([]byte, error) {
 	if files := a.handed.Load(); files != nil && secrets.InCredentials(file) {
 		if text, ok := (*files)[file]; ok {
@@ -77,7 +77,7 @@ func (a *Appliance) newest(file string, secret bool) ([]byte, error) {
 	return secrets.FromCredentials(file, secret)
 }
 
-// readOperation reads the body of a request that only the program's own commands make.
+// readOperation reads the body of a request that only the program's own commands send.
 func readOperation(w http.ResponseWriter, r *http.Request, most int64, into any) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
@@ -91,7 +91,7 @@ func answerOperation(w http.ResponseWriter, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// reload takes the configuration and all that it names, or leaves everything as it is.
+// reload takes the configuration and all files that it names, or changes nothing.
 func (a *Appliance) reload(file string, read secrets.Source) (done api.Reloaded, err error) {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
@@ -105,26 +105,27 @@ func (a *Appliance) reload(file string, read secrets.Source) (done api.Reloaded,
 	}
 	a.noteReload(nil)
 	a.reloads.succeeded(time.Now())
-	a.log.Info("reloaded", "changed", strings.Join(done.Changed, " "), "after_restart", strings.Join(done.Restart, " "))
+	a.log.Info("reloaded", "changed", strings.Join(done.Changed, " "), "after_restart",
+		strings.Join(done.Restart, " "))
 	return done, nil
 }
 
-// notReloaded tells whoever watches, of a mistake that was found here or by the command.
+// notReloaded reports a mistake, found here or by the command, in the status, metrics and log.
 func (a *Appliance) notReloaded(err error) {
 	a.noteReload(err)
 	a.reloads.failed()
 	a.log.Error("not reloaded: everything is as before", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
-// takeLocked applies what may change under running calls.
+// takeLocked applies what may change during calls.
 func (a *Appliance) takeLocked(c config.Config, s secrets.Set) (done api.Reloaded, err error) {
 	done = api.Reloaded{Changed: []string{}, Restart: []string{}}
 	next := a.settings
-	// A certificate for another name, or in place of ACME or the other way round, is of
-	// use after the restart that this needs.
+	// A certificate for another name only works after a restart, as does a change between ACME and
+	// files.
 	swap := a.acme == nil && s.Pair.Chain != nil && c.Name == a.settings.Name
 	for _, key := range config.Changes(a.settings, c) {
-		if slices.Contains(reloadable, key) && (swap || !ofPair(key)) {
+		if slices.Contains(reloadable, key) && (swap || !isPairKey(key)) {
 			done.Changed = append(done.Changed, key)
 			config.Take(&next, c, key)
 		} else {
@@ -151,7 +152,7 @@ func (a *Appliance) takeLocked(c config.Config, s secrets.Set) (done api.Reloade
 			return done, err
 		}
 	}
-	// All has been checked by now: what follows does not fail.
+	// Everything has been checked by now: the rest does not fail.
 	if err := a.relay.Reconfigure(next.Listen, next.Relay); err != nil {
 		return done, err
 	}
@@ -171,17 +172,17 @@ func (a *Appliance) takeLocked(c config.Config, s secrets.Set) (done api.Reloade
 	return done, nil
 }
 
-// ofPair tells the keys of the certificate's files.
-func ofPair(key string) bool { return key == "tls.certificate" || key == "tls.key" }
+// isPairKey reports whether a configuration key names a file of the certificate.
+func isPairKey(key string) bool { return key == "tls.certificate" || key == "tls.key" }
 
-// inEffect returns the configuration that is in effect.
+// inEffect returns the configuration in effect.
 func (a *Appliance) inEffect() config.Config {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
 	return a.settings
 }
 
-// operations are the requests of the admin socket that are the program's.
+// operations are the requests on the admin socket that only the program's own commands send.
 func (a *Appliance) operations() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"POST /v1/reload":  a.serveReload,

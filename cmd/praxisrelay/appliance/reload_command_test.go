@@ -16,8 +16,8 @@ import (
 	"praxisrelay/signal/token"
 )
 
-// TestReloadCommand: what changed is said, what needs a restart too, and a mistake
-// anywhere changes nothing.
+// TestReloadCommand checks that reload lists what changed and what needs a restart, and that a
+// mistake anywhere changes nothing.
 func TestReloadCommand(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -35,41 +35,49 @@ func TestReloadCommand(t *testing.T) {
 		what  string
 		edit  func()
 		right bool
-		want  []string // what is said
+		want  []string // the output
 	}{
 		{"nothing", func() {}, true, []string{"nothing has changed\n"}},
 		{"limits, and what is bound", func() {
-			edit(relaySection, relaySection+"max_session: 2h, max_per_seat: 8, peers: open, ", "turn_udp: [127.0.0.1:0]", "turn_udp: []")
+			edit(relaySection, relaySection+"max_session: 2h, max_per_seat: 8, peers: open, ",
+				"turn_udp: [127.0.0.1:0]", "turn_udp: []")
 		}, true, []string{
 			"in effect now: relay.max_session, relay.max_per_seat\n",
-			"listen.turn_udp changed: takes effect after a restart\n", "relay.peers changed: takes effect after a restart\n",
+			"listen.turn_udp changed: takes effect after a restart\n",
+			"relay.peers changed: takes effect after a restart\n",
 		}},
 		{"the same again", func() {}, true, []string{"listen.turn_udp changed: takes effect after a restart\n", "relay.peers changed"}},
 		{"three mistakes, and a change", func() {
-			edit(relaySection, relaySection+"max_session: 2s, max_per_seats: 8, allocation_rate: 5, credential_lifetime: 1h, ")
-		}, false, []string{"not reloaded: everything is as before", "relay.max_session: 2s is out of bounds", "relay.max_per_seats: unknown key", "relay.allocation_rate: 5 bytes per second"}},
+			edit(relaySection, relaySection+
+				"max_session: 2s, max_per_seats: 8, allocation_rate: 5, credential_lifetime: 1h, ")
+		}, false, []string{"not reloaded: everything is as before",
+			"relay.max_session: 2s is out of bounds", "relay.max_per_seats: unknown key",
+			"relay.allocation_rate: 5 bytes per second"}},
 		{"a secret that is too short", func() {
 			edit()
 			apptest.WriteFile(t, filepath.Join(folder, "turn.secret"), "short", 0o600)
 		}, false, []string{"not reloaded", "turn.secret holds 5 characters"}},
-		{"one that everybody may read", func() {
-			apptest.WriteFile(t, filepath.Join(folder, "turn.secret"), "another secret of this appliance", 0o600)
+		{"a secret that everybody may read", func() {
+			apptest.WriteFile(t, filepath.Join(folder, "turn.secret"),
+				"another secret of this appliance", 0o600)
 			if err := os.Chmod(filepath.Join(folder, "turn.secret"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}, false, []string{"not reloaded", "everybody on this host may read"}},
-		{"a good one, and all limits as at first", func() {
+		{"a good secret, and the original limits", func() {
 			if err := os.Chmod(filepath.Join(folder, "turn.secret"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, true, []string{"in effect now: relay.max_session, relay.max_per_seat, relay.secret_files\n"}},
-		{"a certificate, and a key that is not its own", func() {
+		{"a certificate with another key", func() {
 			for _, file := range []string{"cert.pem", "key.pem"} {
 				pair, err := secrets.SelfSigned(apptest.Loopback)
 				if err != nil {
 					t.Fatal(err)
 				}
-				apptest.WriteFile(t, filepath.Join(folder, file), map[string]string{"cert.pem": string(pair.Chain), "key.pem": string(pair.Key)}[file], 0o600)
+				apptest.WriteFile(t, filepath.Join(folder, file),
+					map[string]string{"cert.pem": string(pair.Chain),
+						"key.pem": string(pair.Key)}[file], 0o600)
 			}
 		}, false, []string{"not reloaded", "no pair"}},
 		{"a certificate with its key", func() {
@@ -84,11 +92,16 @@ func TestReloadCommand(t *testing.T) {
 			chain, key := certificatetest.SelfSigned(t, "relay.example.org", nil)
 			apptest.WriteFile(t, filepath.Join(folder, "other.pem"), string(chain), 0o600)
 			apptest.WriteFile(t, filepath.Join(folder, "other.key"), string(key), 0o600)
-			edit("name: 127.0.0.1", "name: relay.example.org", folder+"/cert.pem", folder+"/other.pem", folder+"/key.pem", folder+"/other.key")
-		}, true, []string{"name changed: takes effect after a restart\n", "tls.certificate changed: takes effect after a restart\n", "tls.key changed: takes effect"}},
+			edit("name: 127.0.0.1", "name: relay.example.org", folder+"/cert.pem", folder+"/other.pem",
+				folder+"/key.pem", folder+"/other.key")
+		}, true, []string{"name changed: takes effect after a restart\n",
+			"tls.certificate changed: takes effect after a restart\n", "tls.key changed: takes effect"}},
 		{"an authority in place of the files", func() {
-			edit("name: 127.0.0.1", "name: relay.example.org", "tls: {certificate: "+folder+"/cert.pem, key: "+folder+"/key.pem}", "tls: {acme: {directory: 'https://acme.example.org/'}}")
-		}, true, []string{"tls.acme.directory changed: takes effect after a restart\n", "tls.certificate changed: takes effect after a restart\n"}},
+			edit("name: 127.0.0.1", "name: relay.example.org",
+				"tls: {certificate: "+folder+"/cert.pem, key: "+folder+"/key.pem}",
+				"tls: {acme: {directory: 'https://acme.example.org/'}}")
+		}, true, []string{"tls.acme.directory changed: takes effect after a restart\n",
+			"tls.certificate changed: takes effect after a restart\n"}},
 		{"all as before", func() { edit() }, true, []string{"nothing has changed\n"}},
 		{"no syntax", func() { apptest.WriteFile(t, file, "a: [", 0o600) }, false, []string{"not reloaded"}},
 	} {
@@ -102,10 +115,10 @@ func TestReloadCommand(t *testing.T) {
 		if (err == nil) != step.right {
 			t.Errorf("%s: %v", step.what, err)
 		}
-		// Who watches the daemon sees it too, whoever found the mistake.
+		// The failure is visible to monitoring too, wherever the mistake was found.
 		status, err := s.Admin.Status(t.Context())
 		if err != nil || (status.Reload.Error == "") != step.right {
-			t.Errorf("%s: the status says %+v, %v", step.what, status.Reload, err)
+			t.Errorf("%s: the status is %+v, %v", step.what, status.Reload, err)
 		}
 	}
 	if text, want := s.Scrape(t), "praxisrelay_config_last_reload_successful 0\n"; !strings.Contains(text, want) {
@@ -113,7 +126,7 @@ func TestReloadCommand(t *testing.T) {
 	}
 }
 
-// TestOnlyTheSocketReloads: no token allows it.
+// TestOnlyTheSocketReloads checks that no token allows a reload.
 func TestOnlyTheSocketReloads(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -121,7 +134,8 @@ func TestOnlyTheSocketReloads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.API+"/v1/reload", strings.NewReader("{}"))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.API+"/v1/reload",
+		strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +150,8 @@ func TestOnlyTheSocketReloads(t *testing.T) {
 	}
 }
 
-// TestOperationsAreReadStrictly: what only the program's own commands send is as they send it.
+// TestOperationsAreReadStrictly checks that requests of the program's own commands must be exactly
+// as these send them.
 func TestOperationsAreReadStrictly(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	for _, request := range [][3]string{
@@ -147,7 +162,7 @@ func TestOperationsAreReadStrictly(t *testing.T) {
 		{http.MethodPost, "/v1/pepper", `{"peppers":[],"more":1}`},
 		{http.MethodPost, "/v1/credentials", `{"COUNT":1}`},
 	} {
-		if status := s.Ask(t, request[0], request[1], []byte(request[2])); status != http.StatusBadRequest {
+		if status := s.Request(t, request[0], request[1], []byte(request[2])); status != http.StatusBadRequest {
 			t.Errorf("%s: %d", request, status)
 		}
 	}
@@ -156,8 +171,8 @@ func TestOperationsAreReadStrictly(t *testing.T) {
 	}
 }
 
-// TestSecretsAreHandedOver: the daemon has credentials of its service manager, which do
-// not change; the command reads what lies at the paths.
+// TestSecretsAreHandedOver checks that reload works with a service manager's credentials, which
+// never change while the daemon runs: the command reads the files at their paths.
 func TestSecretsAreHandedOver(t *testing.T) {
 	t.Parallel()
 	file, folder := apptest.WriteConfig(t)
@@ -167,7 +182,8 @@ func TestSecretsAreHandedOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		apptest.WriteFile(t, filepath.Join(credentials, name), string(text), 0o444) // nobody else gets into the folder
+		// the folder keeps others out
+		apptest.WriteFile(t, filepath.Join(credentials, name), string(text), 0o444)
 		if err := os.Rename(filepath.Join(folder, name), filepath.Join(folder, "first."+name)); err != nil {
 			t.Fatal(err)
 		}
@@ -182,9 +198,10 @@ func TestSecretsAreHandedOver(t *testing.T) {
 		return ice.Credential == apptest.PasswordOf(t, secret, ice.Username)
 	}
 	if !signedBy(filepath.Join(folder, "first.turn.secret")) {
-		t.Error("the credential did not serve at the start")
+		t.Error("the credential did not work after the start")
 	}
-	if _, stderr, err := apptest.Run(t, "reload", "--config", file); err == nil || !strings.Contains(stderr, "does not exist") {
+	if _, stderr, err := apptest.Run(t, "reload", "--config", file); err == nil ||
+		!strings.Contains(stderr, "does not exist") {
 		t.Errorf("without files at the paths: %q", stderr)
 	}
 	apptest.WriteFile(t, filepath.Join(folder, "turn.secret"), "the new secret of this appliance\n", 0o600)
@@ -194,21 +211,21 @@ func TestSecretsAreHandedOver(t *testing.T) {
 	}
 	apptest.WriteFile(t, filepath.Join(folder, "pepper.secret"), string(text), 0o600)
 	c = apptest.Program("reload", "--config", file)
-	c.Env = append(c.Env, "CREDENTIALS_DIRECTORY="+credentials) // as a unit's commands may have it
+	c.Env = append(c.Env, "CREDENTIALS_DIRECTORY="+credentials) // as for commands of a unit
 	if out, err := c.CombinedOutput(); err != nil || string(out) != "in effect now: relay.secret_files\n" {
 		t.Fatalf("%s, %v", out, err)
 	}
 	if !signedBy(filepath.Join(folder, "turn.secret")) {
-		t.Error("the new secret was not handed over")
+		t.Error("the new secret is not in effect")
 	}
-	s.HangUp(t)
+	s.ReloadBySignal(t)
 	if !signedBy(filepath.Join(folder, "turn.secret")) {
-		t.Error("SIGHUP went back to the secret of the start")
+		t.Error("SIGHUP went back to the first secret")
 	}
 }
 
-// TestOnlyFilesAreRead, and those that end: a reload waits for nobody, and takes no more
-// memory than a certificate is worth.
+// TestOnlyFilesAreRead checks that only regular files of a reasonable size are read: a reload
+// blocks on nothing, and takes no more memory than a certificate needs.
 func TestOnlyFilesAreRead(t *testing.T) {
 	folder := t.TempDir()
 	path := func(name string) string { return filepath.Join(folder, name) }
@@ -223,8 +240,9 @@ func TestOnlyFilesAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		path("fifo"): "is no regular file", "/dev/null": "is no regular file", folder: "is no regular file",
-		path("huge"): "more than", path("loop"): "symbolic links",
+		path("fifo"): "is not a regular file", "/dev/null": "is not a regular file",
+		folder:       "is not a regular file",
+		path("huge"): "larger than", path("loop"): "symbolic links",
 	} {
 		refused := make(chan error, 1)
 		go func() {
@@ -237,12 +255,12 @@ func TestOnlyFilesAreRead(t *testing.T) {
 				t.Errorf("%s: %v, want something with %q", file, err, want)
 			}
 		case <-time.After(10 * time.Second):
-			t.Errorf("%s: it is still read", file)
+			t.Errorf("reading %s does not end", file)
 		}
 	}
 }
 
-// TestAHangupAtTheStartIsNoEnd: before it serves, the daemon takes it as after.
+// TestAHangupAtTheStartIsNoEnd checks that SIGHUP before the daemon serves is handled as usual.
 func TestAHangupAtTheStartIsNoEnd(t *testing.T) {
 	t.Parallel()
 	server, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -258,14 +276,15 @@ func TestAHangupAtTheStartIsNoEnd(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := server.ReadFrom(make([]byte, 1500)); err != nil { // it is asked for the public address
+	// the daemon asks for its public address
+	if _, _, err := server.ReadFrom(make([]byte, 1500)); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := server.ReadFrom(make([]byte, 1500)); err != nil {
-		t.Errorf("it does not ask again: %v", err)
+		t.Errorf("the daemon does not ask again: %v", err)
 	}
 	server.Close()
 	_ = c.Wait()

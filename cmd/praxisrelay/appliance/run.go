@@ -14,15 +14,15 @@ import (
 	"praxisrelay/systemd"
 )
 
-// Misconfiguration is an error that only another configuration, or another of the files
-// that it names, mends.
+// Misconfiguration is an error that only a change of the configuration, or of a file that it names,
+// can fix.
 type Misconfiguration struct{ error }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the mistake itself.
 func (m Misconfiguration) Unwrap() error { return m.error }
 
-// misconfigured marks what secrets.Load returned, unless time may heal it: a host without a
-// clock of its own often learns the date only after the start.
+// misconfigured marks an error of secrets.Load, unless time may fix it: a host without a hardware
+// clock often learns the date only after the start.
 func misconfigured(err error) error {
 	if errors.As(err, new(secrets.Untimely)) {
 		return err
@@ -30,20 +30,20 @@ func misconfigured(err error) error {
 	return Misconfiguration{err}
 }
 
-// Process is what the daemon takes from the program that it is in.
+// Process holds what the daemon needs from the program that runs it.
 type Process struct {
 	Version         string
-	Now             func() time.Time // of appointments and credentials
-	CertificatePoll time.Duration    // how often the certificate's files are looked at
+	Now             func() time.Time // the clock of appointments and credentials
+	CertificatePoll time.Duration    // the interval between looks at the certificate's files
 	Log             io.Writer
 }
 
-// Run is the daemon: it serves what a configuration file says until ctx is done and, as
-// drain_timeout has it, the calls are over. SIGHUP reloads; the service manager is told how
-// it goes. The error is a [Misconfiguration] where starting it again would be no use.
+// Run is the daemon. It serves what a configuration file says until ctx is done and the calls are
+// over, or drain_timeout is. SIGHUP reloads. It keeps the service manager informed. The error is a
+// [Misconfiguration] if another start would fail too.
 func Run(ctx context.Context, file string, p Process) error {
 	hangup := make(chan os.Signal, 1)
-	ossignal.Notify(hangup, syscall.SIGHUP) // now: one that comes sooner ends the process
+	ossignal.Notify(hangup, syscall.SIGHUP) // first of all: an earlier SIGHUP ends the process
 	settings, held, err := secrets.Load(file, secrets.FromCredentials, time.Now())
 	if err != nil {
 		return misconfigured(err)
@@ -52,7 +52,8 @@ func Run(ctx context.Context, file string, p Process) error {
 	defer log.Close()
 	go log.Run(ctx)
 	sockets := systemd.Inherit()
-	a, err := Listen(ctx, Options{Config: settings, Secrets: held, Sockets: sockets, Version: p.Version, Now: p.Now, Log: log})
+	a, err := Listen(ctx, Options{Config: settings, Secrets: held, Sockets: sockets, Version: p.Version,
+		Now: p.Now, Log: log})
 	for _, name := range sockets.CloseUnused() {
 		log.Warn("no listener of the configuration wants this socket of the service manager", "socket", name)
 	}
@@ -86,9 +87,10 @@ func Run(ctx context.Context, file string, p Process) error {
 	return err
 }
 
-// where is what the log says of the listeners.
+// where describes the listeners in the log.
 func (a *Appliance) where() []any {
-	where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls", a.addresses.TLS, "version", a.version}
+	where := []any{"url", a.url, "turn_udp", a.addresses.UDP, "turn_tcp", a.addresses.TCP, "turn_tls",
+		a.addresses.TLS, "version", a.version}
 	if http := a.addresses.HTTP; http.IsValid() {
 		where = append(where, "http", http)
 	}
@@ -101,8 +103,8 @@ func (a *Appliance) where() []any {
 	return where
 }
 
-// watch looks after what changes by itself until ctx is done: ports and limits that run
-// out, the certificate, and whether clients arrive.
+// watch starts what runs in the background until ctx is done: it watches ports, limits and the
+// certificate, and checks whether clients arrive.
 func (a *Appliance) watch(ctx context.Context, poll time.Duration) {
 	go a.checkName(ctx)
 	go a.watchPorts(ctx)
@@ -113,5 +115,7 @@ func (a *Appliance) watch(ctx context.Context, poll time.Duration) {
 		go a.acme.Run(ctx)
 		return
 	}
-	go a.pair.Watch(ctx, poll, func() ([]byte, []byte, error) { return secrets.ReadPair(a.inEffect(), a.newest) })
+	go a.pair.Watch(ctx, poll, func() ([]byte, []byte, error) {
+		return secrets.ReadPair(a.inEffect(), a.newest)
+	})
 }

@@ -9,23 +9,26 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// spareLifetime bounds what belongs to no appointment, so nothing can revoke it.
+// spareLifetime is short because nothing can revoke a credential that belongs to no appointment.
 const spareLifetime = time.Hour
 
-// serveCredentials makes credentials. The command does not make them itself: which
-// secrets there are only the daemon knows, since the service manager and praxisrelay
-// reload hand them over, and so it is with the addresses.
+// serveCredentials makes credentials for the command, which cannot: only the daemon knows the
+// secrets in effect (from the service manager or the last praxisrelay reload) and the bound
+// addresses.
 func (a *Appliance) serveCredentials(w http.ResponseWriter, r *http.Request) {
 	var wanted api.NewCredentials
-	if err := readOperation(w, r, 1<<10, &wanted); err != nil || wanted.Count < 1 || wanted.Count > api.MaxCredentials {
+	if err := readOperation(w, r, 1<<10, &wanted); err != nil || wanted.Count < 1 ||
+		wanted.Count > api.MaxCredentials {
 		http.Error(w, "the body is not what praxisrelay credential sends", http.StatusBadRequest)
 		return
 	}
-	made := api.MadeCredentials{URLs: a.urls, Appointments: make([]api.AppointmentCredentials, wanted.Count)}
+	made := api.MadeCredentials{URLs: a.urls,
+		Appointments: make([]api.AppointmentCredentials, wanted.Count)}
 	until := a.now().Add(spareLifetime)
 	for i := range made.Appointments {
 		id, of := appointment.NewID(), &made.Appointments[i]
-		for seat, into := range map[string]*api.TURNCredential{appointment.Doctor: &of.Doctor, appointment.Patient: &of.Patient} {
+		for seat, into := range map[string]*api.TURNCredential{appointment.Doctor: &of.Doctor,
+			appointment.Patient: &of.Patient} {
 			c, err := a.Mint(signal.Holder{Appointment: id, Seat: seat, Until: until})
 			if err != nil {
 				a.log.Error("no TURN credential can be made", "error", err)

@@ -13,7 +13,7 @@ import (
 	"praxisrelay/signal/admin/api"
 )
 
-// status is what the program says of itself and of the relay.
+// status describes the program and the relay.
 func (a *Appliance) status() api.Status {
 	s := api.Status{
 		Version:      a.version,
@@ -47,7 +47,7 @@ func (a *Appliance) status() api.Status {
 		{Name: "listen.max_handshakes", Used: now.Handshakes, Most: now.MaxHandshakes},
 		{Name: "relay.ports", Used: now.Ports, Most: now.MaxPorts},
 	} {
-		if limit.Most > 0 { // the paired relay has no ports
+		if limit.Most > 0 { // the paired relay uses no ports
 			s.Limits = append(s.Limits, limit)
 		}
 	}
@@ -82,7 +82,8 @@ func (a *Appliance) noteReload(err error) {
 func (a *Appliance) listeners() (list []api.Listener) {
 	add := func(name, transport, address string) {
 		inherited := a.sockets.Inherited(transport, address)
-		list = append(list, api.Listener{Name: name, Transport: transport, Address: address, Inherited: inherited})
+		list = append(list, api.Listener{Name: name, Transport: transport, Address: address,
+			Inherited: inherited})
 	}
 	each := func(name, transport string, addresses ...netip.AddrPort) {
 		for _, address := range addresses {
@@ -117,7 +118,7 @@ func certificateStatus(leaf *x509.Certificate, found []certificate.Finding) api.
 	}
 	problems := []string{}
 	for _, f := range found {
-		if f.By != certificate.Strangers { // this host may well be the only one
+		if f.By != certificate.Strangers { // only this host may be affected
 			problems = append(problems, f.Text)
 		}
 	}

@@ -10,10 +10,10 @@ import (
 	"praxisrelay/signal/admin/api"
 )
 
-// syntheticAppointment is whose relayed addresses the calls use. A real one is random.
+// syntheticAppointment owns the calls' relayed addresses. The name of a real appointment is random.
 const syntheticAppointment = "syntheticcall"
 
-// syntheticCaller calls the appliance as those do who are given its ICE servers.
+// syntheticCaller calls the appliance like a client with its ICE servers.
 func (a *Appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
 	var ways []check.Way
 	servers, err := check.ParseServers(a.urls, "", "")
@@ -37,7 +37,7 @@ func (a *Appliance) syntheticCaller(name string) (*synthetic.Caller, error) {
 	}), nil
 }
 
-// syntheticCall describes a call in the status.
+// syntheticCall describes a call for the status.
 func syntheticCall(c synthetic.Call) api.SyntheticCall {
 	return api.SyntheticCall{
 		Transport: string(c.Way.Transport), Port: c.Way.Port, Family: c.Family.String(), At: c.At.UTC(),

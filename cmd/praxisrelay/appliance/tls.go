@@ -6,8 +6,8 @@ import (
 	"praxisrelay/relay/certificate"
 )
 
-// tlsConfig is BSI TR-02102-2's choice: TLS 1.3, and 1.2 with forward secrecy and
-// AEAD alone. The key exchange is the library's, post-quantum hybrid first.
+// tlsConfig follows BSI TR-02102-2: TLS 1.3, and 1.2 only with forward secrecy and AEAD. The key
+// exchange is the library's default, with the post-quantum hybrid first.
 func tlsConfig(pair *certificate.Store) *tls.Config {
 	return &tls.Config{
 		GetCertificate: pair.GetCertificate,

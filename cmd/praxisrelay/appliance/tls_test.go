@@ -19,8 +19,8 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// TestTLSIsWhatItShouldBe: TR-02102-2's versions and ciphers, the hybrid key exchange,
-// and tickets that do not outlive their keys.
+// TestTLSIsWhatItShouldBe checks TR-02102-2's versions and ciphers, the hybrid key exchange, and
+// that tickets do not outlive their keys.
 func TestTLSIsWhatItShouldBe(t *testing.T) {
 	held, err := secrets.New(apptest.Loopback)
 	if err != nil {
@@ -51,13 +51,13 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 	}()
 	dial := func(c *tls.Config) (tls.ConnectionState, error) {
 		c.InsecureSkipVerify = true
-		c.ServerName = "demo" // sessions are remembered by it
+		c.ServerName = "demo" // the session cache's key
 		conn, err := tls.Dial("tcp", listener.Addr().String(), c)
 		if err != nil {
 			return tls.ConnectionState{}, err
 		}
 		defer conn.Close()
-		// A ticket comes with the first bytes.
+		// The ticket arrives with the first bytes.
 		if _, err := conn.Write([]byte("x")); err != nil {
 			return tls.ConnectionState{}, err
 		}
@@ -73,14 +73,15 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 			t.Errorf("%s was accepted: %s", name, tls.CipherSuiteName(state.CipherSuite))
 		}
 	}
-	if state, err := dial(&tls.Config{MaxVersion: tls.VersionTLS12}); err != nil || !strings.Contains(tls.CipherSuiteName(state.CipherSuite), "ECDHE_ECDSA_WITH_AES_128_GCM") {
+	if state, err := dial(&tls.Config{MaxVersion: tls.VersionTLS12}); err != nil ||
+		!strings.Contains(tls.CipherSuiteName(state.CipherSuite), "ECDHE_ECDSA_WITH_AES_128_GCM") {
 		t.Errorf("TLS 1.2: %s, %v", tls.CipherSuiteName(state.CipherSuite), err)
 	}
 	state, err := dial(&tls.Config{CurvePreferences: []tls.CurveID{tls.X25519MLKEM768}})
 	if err != nil || state.Version != tls.VersionTLS13 || state.CurveID != tls.X25519MLKEM768 {
-		t.Errorf("a client with the hybrid key exchange alone: %v, %v", state.CurveID, err)
+		t.Errorf("a client with only the hybrid key exchange: %v, %v", state.CurveID, err)
 	}
-	// Both ports of a relay begin with the keys that these settings have made by now.
+	// Both ports of the relay start with the keys that these settings have by now.
 	at := func(after time.Duration) { later := start.Add(after); now.Store(&later) }
 	at(0)
 	if _, err := dial(&tls.Config{}); err != nil {
@@ -93,7 +94,8 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 		cache := tls.NewLRUClientSessionCache(1)
 		ask := func(port int) bool {
 			t.Helper()
-			state, err := apptest.AskOverTLS(ports[port], &tls.Config{MaxVersion: version, ClientSessionCache: cache})
+			state, err := apptest.BindOverTLS(ports[port],
+				&tls.Config{MaxVersion: version, ClientSessionCache: cache})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,17 +116,20 @@ func TestTLSIsWhatItShouldBe(t *testing.T) {
 		} {
 			at(step.after)
 			if got := ask(step.port); got != step.resumes {
-				t.Errorf("%s: %s: resumed %v, want %v", tls.VersionName(version), step.what, got, step.resumes)
+				t.Errorf("%s: %s: resumed %v, want %v", tls.VersionName(version), step.what, got,
+					step.resumes)
 			}
 		}
 		at(0)
 	}
-	if state, err := apptest.AskOverTLS(listenRelay(t, settings).TLS[0], &tls.Config{}); err != nil || state.CurveID != tls.X25519MLKEM768 {
-		t.Errorf("a client with the library's defaults: %v, %v; want the hybrid key exchange", state.CurveID, err)
+	if state, err := apptest.BindOverTLS(listenRelay(t, settings).TLS[0], &tls.Config{}); err != nil ||
+		state.CurveID != tls.X25519MLKEM768 {
+		t.Errorf("a client with the library's defaults: %v, %v; want the hybrid key exchange",
+			state.CurveID, err)
 	}
 }
 
-// listenRelay runs a relay with the given settings of TLS.
+// listenRelay runs a relay with the given TLS settings.
 func listenRelay(t *testing.T, settings *tls.Config) relay.Addresses {
 	t.Helper()
 	keys, err := credential.NewKeyring([]byte("the secret of this test"))
@@ -133,7 +138,8 @@ func listenRelay(t *testing.T, settings *tls.Config) relay.Addresses {
 	}
 	c := config.Default()
 	c.Listen.HTTPS, c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = "127.0.0.1:0", []string{"127.0.0.1:0"}, nil, []string{"127.0.0.1:0"}
-	r, err := relay.Listen(relay.Options{Listen: c.Listen, Relay: c.Relay, Keys: keys, TLS: settings, Now: time.Now})
+	r, err := relay.Listen(relay.Options{Listen: c.Listen, Relay: c.Relay, Keys: keys, TLS: settings,
+		Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,23 +10,24 @@ import (
 	"praxisrelay/systemd"
 )
 
-// selfProbe asks the listeners of this appliance.
+// selfProbe returns a probe of this appliance's own listeners.
 func (a *Appliance) selfProbe() func(context.Context) error {
-	self := probe.Self{UDP: a.addresses.UDP, HTTPS: a.addresses.HTTPS, Proxies: a.inEffect().Listen.ProxyProtocolFrom, ID: a.relay.Own()}
+	self := probe.Self{UDP: a.addresses.UDP, HTTPS: a.addresses.HTTPS,
+		Proxies: a.inEffect().Listen.ProxyProtocolFrom, ID: a.relay.Own()}
 	if len(a.addresses.TCP) > 0 {
-		self.TCP = a.addresses.TCP[:1] // the others differ in their port alone
+		self.TCP = a.addresses.TCP[:1] // the others only differ in their port
 	}
 	return self.Check
 }
 
-// feedWatchdog tells the service manager, twice in the time that it allows, that the
-// appliance lives: each time after it was probed, and not otherwise. state is what the
-// appliance does when all is well.
-func feedWatchdog(ctx context.Context, allowed time.Duration, probe func(context.Context) error, state func() string, log *slog.Logger) {
+// feedWatchdog probes the appliance twice per interval that the service manager allows, and reports
+// it alive only if the probe succeeds. state describes the appliance when all is well.
+func feedWatchdog(ctx context.Context, allowed time.Duration,
+	probe func(context.Context) error, state func() string, log *slog.Logger) {
 	half := time.NewTicker(allowed / 2)
 	defer half.Stop()
 	for failing := false; ; {
-		// Later than that it would be fed too late anyway.
+		// A later answer would feed the watchdog too late anyway.
 		probing, cancel := context.WithTimeout(ctx, allowed*2/5)
 		err := probe(probing)
 		cancel()

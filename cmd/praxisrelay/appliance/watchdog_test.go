@@ -20,7 +20,7 @@ import (
 	"praxisrelay/relay/probe"
 )
 
-// logged hands each line of a log on, as far as somebody waits for it.
+// logged passes on each line of a log while somebody is waiting for it.
 type logged chan string
 
 func (l logged) Write(b []byte) (int, error) {
@@ -31,22 +31,22 @@ func (l logged) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestWatchdogIsFedByWhatWorks: by the program as it is run, and not by one whose UDP
-// readers, or the relay's lock, are stuck.
+// TestWatchdogIsFedByWhatWorks checks that the real program feeds the watchdog, and that it stops
+// when the UDP readers or the holder of the relay's lock are stuck.
 func TestWatchdogIsFedByWhatWorks(t *testing.T) {
-	manager := apptest.NewManager(t)
+	manager := apptest.NewServiceManager(t)
 	file, folder := apptest.WriteConfig(t)
 	s := apptest.NewServed(folder)
 	c := apptest.Program("serve", "--config", file)
 	c.Env = append(c.Env, "NOTIFY_SOCKET="+manager.Path, "WATCHDOG_USEC=3000000")
 	s.Daemon = apptest.Start(t, c, true, s.Serving)
-	manager.Hears(t, "READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
+	manager.Expect(t, "READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
 	s.Stop(t)
-	manager = apptest.NewManager(t)
+	manager = apptest.NewServiceManager(t)
 
 	t.Setenv("NOTIFY_SOCKET", manager.Path)
-	// Whoever asks for the time waits while it is held: the readers, and the sweep, which
-	// has the lock.
+	// While the mutex is held, everything that needs the time blocks: the readers, and the sweep,
+	// which holds the relay's lock.
 	var held sync.Mutex
 	keys, err := credential.NewKeyring([]byte("the secret of this test"))
 	if err != nil {
@@ -71,16 +71,19 @@ func TestWatchdogIsFedByWhatWorks(t *testing.T) {
 	log := make(logged, 100)
 	self := probe.Self{UDP: r.Addresses().UDP, TCP: r.Addresses().TCP, HTTPS: answering(t)}
 	running.Go(func() {
-		feedWatchdog(ctx, time.Second, self.Check, func() string { return "serving" }, slog.New(slog.NewTextHandler(log, nil)))
+		feedWatchdog(ctx, time.Second, self.Check, func() string {
+			return "serving"
+		}, slog.New(slog.NewTextHandler(log, nil)))
 	})
 	defer func() {
 		cancel()
 		running.Wait()
 	}()
-	manager.Hears(t, "WATCHDOG=1", "WATCHDOG=1")
+	manager.Expect(t, "WATCHDOG=1", "WATCHDOG=1")
 	held.Lock()
-	for range 3 { // the first probe may have been answered before
-		if line := <-log; !strings.Contains(line, "STUN over UDP at") || !strings.Contains(line, "STUN over TCP at") || !strings.Contains(line, "not fed") {
+	for range 3 { // the first probe may have been answered earlier
+		if line := <-log; !strings.Contains(line, "STUN over UDP at") ||
+			!strings.Contains(line, "STUN over TCP at") || !strings.Contains(line, "not fed") {
 			t.Errorf("said %q", line)
 		}
 	}
@@ -90,29 +93,32 @@ func TestWatchdogIsFedByWhatWorks(t *testing.T) {
 			break
 		}
 		if text == "WATCHDOG=1" {
-			if fed++; fed > 1 { // what was answered before
+			if fed++; fed > 1 { // the first may have been answered earlier
 				t.Error("a stuck relay was fed")
 			}
 		}
 	}
 	held.Unlock()
-	manager.Hears(t, "WATCHDOG=1", "STATUS=serving", "WATCHDOG=1")
+	manager.Expect(t, "WATCHDOG=1", "STATUS=serving", "WATCHDOG=1")
 }
 
-// answering is a listener whose connections are closed at once: that is an answer.
+// answering listens and closes each connection at once, which counts as an answer.
 func answering(t *testing.T) netip.AddrPort {
 	t.Helper()
 	return netip.MustParseAddrPort(apptest.AcceptHere(t, func(conn net.Conn) { conn.Close() }))
 }
 
-// TestAFloodDoesNotStarveTheWatchdog: strangers take every connection and every
-// handshake, and send what UDP takes, and the appliance is found alive.
+// TestAFloodDoesNotStarveTheWatchdog checks that the appliance counts as alive while strangers take
+// every connection and every handshake, and send as much UDP as they can.
 func TestAFloodDoesNotStarveTheWatchdog(t *testing.T) {
 	file, folder := apptest.WriteConfig(t)
 	apptest.Edit(t, file, "listen:\n", "listen:\n  max_connections: 40\n  max_handshakes: 8\n")
 	s := apptest.NewServed(folder)
 	var line string
-	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, func(l string) bool { line = l; return s.Serving(l) })
+	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, func(l string) bool {
+		line = l
+		return s.Serving(l)
+	})
 	where := func(key string) netip.AddrPort {
 		_, rest, _ := strings.Cut(line, " "+key+"=[")
 		text, _, _ := strings.Cut(rest, "]")
@@ -167,16 +173,16 @@ func TestAFloodDoesNotStarveTheWatchdog(t *testing.T) {
 		probing, cancel := context.WithTimeout(ctx, 20*time.Second)
 		began := time.Now()
 		if err := self.Check(probing); err != nil {
-			t.Errorf("a flooded appliance is taken for dead: %v", err)
+			t.Errorf("a flooded appliance counts as dead: %v", err)
 		}
 		cancel()
 		t.Logf("it answered after %v", time.Since(began).Round(time.Millisecond))
 	}
 }
 
-// TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog: any user of it has its addresses,
-// and whoever is in its /64 draws on the same budget as itself.
-func TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog(t *testing.T) {
+// TestAFloodFromThisHostDoesNotStarveTheWatchdog checks the same for a flood from this host,
+// whose users share its addresses, and from its /64, which shares its budget.
+func TestAFloodFromThisHostDoesNotStarveTheWatchdog(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "[::1]"} {
 		settings := config.Default()
 		settings.Listen.HTTPS, settings.Listen.TURNUDP, settings.Listen.TURNTCP, settings.Listen.TURNTLS = host+":0", []string{host + ":0"}, nil, nil
@@ -185,14 +191,16 @@ func TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := relay.Listen(relay.Options{Listen: settings.Listen, Relay: settings.Relay, Keys: keys, TLS: new(tls.Config), Now: time.Now})
+		r, err := relay.Listen(relay.Options{Listen: settings.Listen, Relay: settings.Relay, Keys: keys,
+			TLS: new(tls.Config), Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { _ = r.Serve(ctx) })
-		a := &Appliance{settings: settings, relay: r, addresses: relay.Addresses{UDP: r.Addresses().UDP, HTTPS: answering(t)}}
+		a := &Appliance{settings: settings, relay: r,
+			addresses: relay.Addresses{UDP: r.Addresses().UDP, HTTPS: answering(t)}}
 		conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(a.addresses.UDP[0]))
 		if err != nil {
 			t.Fatal(err)
@@ -202,7 +210,7 @@ func TestWhoFloodsFromThisHostDoesNotStarveTheWatchdog(t *testing.T) {
 		running.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				_, _ = conn.Write(binding)
-				if i == 20_000 { // ten are answered at once
+				if i == 20_000 { // ten requests are answered at once
 					close(drawn)
 				}
 			}

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// AcceptEach hands every connection that is accepted to serve, one after the other,
-// until the test ends.
+// AcceptEach passes every accepted connection to serve, one at a time, until the test ends.
 func AcceptEach(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	t.Cleanup(func() { listener.Close() })
 	go func() {
@@ -20,7 +19,7 @@ func AcceptEach(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	}()
 }
 
-// AcceptHere is acceptEach on a port of loopback, whose address it returns.
+// AcceptHere is AcceptEach on a loopback port, whose address it returns.
 func AcceptHere(t testing.TB, serve func(net.Conn)) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,8 +12,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// StartAdmin serves an admin API that acknowledges good appointments and fails then. Its
-// codes are hardly stretched, so that lists are made at once.
+// StartAdmin serves an admin API that acknowledges the first appointments, as many as good says,
+// and then fails. Its codes are stretched by a single round, so that lists are made quickly.
 func StartAdmin(t *testing.T, good int) (socket string, acknowledged func() []string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "admin.sock")
@@ -25,7 +25,8 @@ func StartAdmin(t *testing.T, good int) (socket string, acknowledged func() []st
 	var ids []string
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/info", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(protocol.Info{Version: 1, URL: "https://relay.example.org/", Salt: make([]byte, 16), Rounds: 1})
+		_ = json.NewEncoder(w).Encode(protocol.Info{Version: 1, URL: "https://relay.example.org/",
+			Salt: make([]byte, 16), Rounds: 1})
 	})
 	mux.HandleFunc("POST /v1/appointments", func(w http.ResponseWriter, r *http.Request) {
 		lock.Lock()
@@ -34,7 +35,8 @@ func StartAdmin(t *testing.T, good int) (socket string, acknowledged func() []st
 		if err := json.NewDecoder(r.Body).Decode(&n); err != nil || len(ids) == good {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusInternalServerError)
-			_ = json.NewEncoder(w).Encode(api.Problem{Status: 500, Detail: "the registry cannot be written", Remedy: "see the server's log"})
+			_ = json.NewEncoder(w).Encode(api.Problem{Status: 500,
+				Detail: "the registry cannot be written", Remedy: "see the server's log"})
 			return
 		}
 		ids = append(ids, n.ID)

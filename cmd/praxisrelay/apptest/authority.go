@@ -17,8 +17,8 @@ import (
 // Issued is a certificate with its key, both in PEM.
 type Issued struct{ Certificate, Key string }
 
-// SignedFor makes a certificate for a name or an address that vouches for itself.
-func SignedFor(t testing.TB, name string, changes ...func(*x509.Certificate)) Issued {
+// SelfSigned makes a self-signed certificate for a name or an address.
+func SelfSigned(t testing.TB, name string, changes ...func(*x509.Certificate)) Issued {
 	t.Helper()
 	certificate, key := certificatetest.SelfSigned(t, name, func(c *x509.Certificate) {
 		for _, change := range changes {
@@ -28,7 +28,7 @@ func SignedFor(t testing.TB, name string, changes ...func(*x509.Certificate)) Is
 	return Issued{string(certificate), string(key)}
 }
 
-// Write puts them into a folder of their own.
+// Write writes the certificate and its key into a new folder.
 func (i Issued) Write(t *testing.T) (certificate, key string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -38,20 +38,22 @@ func (i Issued) Write(t *testing.T) (certificate, key string) {
 	return certificate, key
 }
 
-const CheckedName = "relay.example.org"
+// ApplianceName is the DNS name of appliances that have one.
+const ApplianceName = "relay.example.org"
 
-// IssueBy makes a certificate of the appliance's name by an authority of a name.
-func IssueBy(t *testing.T, name string) (authority string, made Issued) {
+// IssueFrom makes a certificate for ApplianceName, from an authority with the given name.
+func IssueFrom(t *testing.T, name string) (authority string, made Issued) {
 	t.Helper()
 	ca := certificatetest.Named(t, name)
-	chain, key := ca.Issue(t, CheckedName, func(c *x509.Certificate) {
-		c.Subject, c.KeyUsage = pkix.Name{CommonName: CheckedName}, x509.KeyUsageDigitalSignature
+	chain, key := ca.Issue(t, ApplianceName, func(c *x509.Certificate) {
+		c.Subject, c.KeyUsage = pkix.Name{CommonName: ApplianceName}, x509.KeyUsageDigitalSignature
 	})
 	return string(ca.PEM), Issued{string(chain), string(key)}
 }
 
-// AskOverTLS asks a Binding request over a new connection. A ticket comes with the answer.
-func AskOverTLS(address netip.AddrPort, c *tls.Config) (tls.ConnectionState, error) {
+// BindOverTLS sends a Binding request over a new TLS connection. The session ticket arrives with
+// the response.
+func BindOverTLS(address netip.AddrPort, c *tls.Config) (tls.ConnectionState, error) {
 	c.InsecureSkipVerify, c.ServerName = true, "demo" // sessions are remembered by it
 	conn, err := tls.Dial("tcp", address.String(), c)
 	if err != nil {
@@ -64,4 +66,12 @@ func AskOverTLS(address netip.AddrPort, c *tls.Config) (tls.ConnectionState, err
 	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	_, err = conn.Read(make([]byte, 100))
 	return conn.ConnectionState(), err
+}
+
+// ReplaceCertificate gives an appliance a certificate for another name or address.
+func ReplaceCertificate(t *testing.T, folder, name string) {
+	t.Helper()
+	made := SelfSigned(t, name)
+	WriteFile(t, filepath.Join(folder, "cert.pem"), made.Certificate, 0o600)
+	WriteFile(t, filepath.Join(folder, "key.pem"), made.Key, 0o600)
 }

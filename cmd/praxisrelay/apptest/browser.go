@@ -1,18 +1,10 @@
 package apptest
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -23,136 +15,29 @@ type Browser struct {
 	Name string
 }
 
-// Engine is what a make of browser does with its page.
+// Engine drives the page of one make of browser.
 type Engine interface {
-	Load(ctx context.Context, url string) error
-	// evaluate evaluates an expression, awaiting it, to a string.
+	load(ctx context.Context, url string) error
+	// evaluate evaluates an expression, awaits it, and returns a string.
 	evaluate(ctx context.Context, expression string) (string, error)
-	// Prepend runs a script in every document to come, before its own.
-	Prepend(ctx context.Context, script string) error
+	// prepend runs a script before the document's own in every later document.
+	prepend(ctx context.Context, script string) error
 	clickAt(ctx context.Context, x, y float64) error
-	// Press presses keys: \r is Enter, \t is Tab.
-	Press(ctx context.Context, keys string) error
+	// press presses keys: \r is Enter, \t is Tab.
+	press(ctx context.Context, keys string) error
 	picture(ctx context.Context) (png []byte, err error)
 }
 
 // Starter starts a browser of one make in a network namespace; "" is this host's.
 type Starter func(t *testing.T, namespace, name string) *Browser
 
-// NewBrowser starts a browser where one make will do.
+// NewBrowser starts a browser for tests that need no particular make.
 func NewBrowser(t *testing.T, name string) *Browser {
 	t.Helper()
 	return NewChromium(t, "", name)
 }
 
-// instruments let a test see the page's RTCPeerConnections and what the server says,
-// and change that; the page itself has no hooks for it.
-const instruments = `
-	window.connections = [];
-	window.failures = 0; // of these
-	window.RTCPeerConnection = class extends RTCPeerConnection {
-		constructor(...args) {
-			super(...args);
-			window.connections.push(this);
-			this.addEventListener('connectionstatechange', () => { if (this.connectionState === 'failed') window.failures++; });
-		}
-	};
-	// A sixteenth of the picture that the page asks for takes as much less to encode.
-	const ask = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
-	if (ask) navigator.mediaDevices.getUserMedia = (wish) => ask(wish.video ? { ...wish, video: { ...wish.video, width: 320, height: 180 } } : wish);
-	window.heard = []; // the frames' names
-	window.tamper = (text) => text;
-	const hear = (text) => {
-		for (const frame of JSON.parse(text).frames ?? [JSON.parse(text)]) {
-			window.heard.push(...Object.keys(frame).filter((name) => name !== 'n'));
-		}
-		return window.tamper(text);
-	};
-	window.WebSocket = class extends WebSocket {
-		addEventListener(type, listener) {
-			super.addEventListener(type, type === 'message' ? ({ data }) => listener({ data: hear(data) }) : listener);
-		}
-	};
-	const json = Response.prototype.json;
-	Response.prototype.json = async function () {
-		return this.url.endsWith('/v1/signal') ? JSON.parse(hear(await this.text())) : json.call(this);
-	};`
-
-// drive takes a browser that is started, and shows what it shows when the test fails.
-func drive(t *testing.T, name string, e Engine) *Browser {
-	t.Helper()
-	b := &Browser{e, name}
-	t.Cleanup(func() {
-		if t.Failed() {
-			b.screenshot(t, filepath.Join(os.TempDir(), "praxisrelay-"+strings.NewReplacer("/", "-", " ", "-").Replace(t.Name()+"-"+name)+".png"))
-		}
-	})
-	b.Prepend(t, instruments)
-	return b
-}
-
-// launch starts a browser for one test and returns where it can be driven, on its host. A busy
-// machine may be too slow for it, so it is tried twice. command makes the command for an empty
-// profile.
-func launch(t *testing.T, namespace, name string, command func(profile string) *exec.Cmd) *url.URL {
-	t.Helper()
-	for range 2 {
-		c := command(t.TempDir())
-		if namespace != "" {
-			c = Hosts{namespace}.On(0, c)
-		}
-		at, end, err := startBrowser(c)
-		if err == nil {
-			t.Cleanup(end)
-			return at
-		}
-		t.Logf("%s: %v", name, err)
-	}
-	t.Fatalf("%s: the browser did not start twice", name)
-	return nil
-}
-
-// startBrowser returns where a browser can be driven, and what ends it with its children.
-func startBrowser(c *exec.Cmd) (at *url.URL, end func(), err error) {
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	output, err := c.StderrPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := c.Start(); err != nil {
-		return nil, nil, err
-	}
-	address, ended := make(chan string, 1), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for lines := bufio.NewScanner(output); lines.Scan(); {
-			if _, at, ok := strings.Cut(lines.Text(), " listening on ws://"); ok {
-				address <- "ws://" + at
-				break
-			}
-		}
-		_, _ = io.Copy(io.Discard, output) // until its children have ended too
-		_ = c.Wait()
-	}()
-	end = func() {
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
-		<-ended
-	}
-	select {
-	case text := <-address:
-		if at, err = url.Parse(text); err == nil {
-			return at, end, nil
-		}
-	case <-ended:
-		err = errors.New("the browser ended before it could be driven")
-	case <-time.After(time.Minute):
-		err = errors.New("the browser was not ready in a minute")
-	}
-	end()
-	return nil, nil, err
-}
-
-// within does something with the browser that must not take long.
+// within limits how long something in the browser may take.
 func (b *Browser) within(t *testing.T, limit time.Duration, do func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -162,17 +47,19 @@ func (b *Browser) within(t *testing.T, limit time.Duration, do func(context.Cont
 	}
 }
 
+// Prepend runs a script before the page's own in every document that is loaded from now on.
 func (b *Browser) Prepend(t *testing.T, script string) {
 	t.Helper()
-	b.within(t, time.Minute, func(ctx context.Context) error { return b.Engine.Prepend(ctx, script) })
+	b.within(t, time.Minute, func(ctx context.Context) error { return b.Engine.prepend(ctx, script) })
 }
 
+// Load loads a URL and waits until it is loaded.
 func (b *Browser) Load(t *testing.T, url string) {
 	t.Helper()
-	b.within(t, time.Minute, func(ctx context.Context) error { return b.Engine.Load(ctx, url) })
+	b.within(t, time.Minute, func(ctx context.Context) error { return b.Engine.load(ctx, url) })
 }
 
-// Eval evaluates a JavaScript expression, awaiting it, into out.
+// Eval evaluates a JavaScript expression, awaits it, and stores the value in out.
 func (b *Browser) Eval(t *testing.T, expression string, out any) {
 	t.Helper()
 	b.within(t, time.Minute, func(ctx context.Context) error { return b.evaluate(ctx, expression, out) })
@@ -192,7 +79,7 @@ func (b *Browser) Wait(t *testing.T, expression string) {
 	b.until(t, expression, nil)
 }
 
-// until waits until a JavaScript expression has a value that is true, and takes it.
+// until waits until a JavaScript expression has a truthy value, and stores it in out.
 func (b *Browser) until(t *testing.T, expression string, out any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
@@ -204,7 +91,8 @@ func (b *Browser) until(t *testing.T, expression string, out any) {
 			True  bool
 			Value json.RawMessage
 		}
-		err := b.evaluate(ctx, `Promise.resolve(`+expression+`).then((Value) => ({ True: Boolean(Value), Value }))`, &got)
+		err := b.evaluate(ctx, `Promise.resolve(`+expression+
+			`).then((Value) => ({ True: Boolean(Value), Value }))`, &got)
 		if err == nil && got.True {
 			if out != nil {
 				if err := json.Unmarshal(got.Value, out); err != nil {
@@ -214,7 +102,7 @@ func (b *Browser) until(t *testing.T, expression string, out any) {
 			return
 		}
 		select {
-		case <-again.C: // an error may be that of a document which goes
+		case <-again.C: // an error may come from a document that is being left
 		case <-ctx.Done():
 			var text string
 			b.Eval(t, "document.body.innerText", &text)
@@ -223,7 +111,7 @@ func (b *Browser) until(t *testing.T, expression string, out any) {
 	}
 }
 
-// Click clicks on an element as soon as it can be seen and nothing covers it.
+// Click clicks on an element as soon as it is visible and not covered.
 func (b *Browser) Click(t *testing.T, selector string) {
 	t.Helper()
 	var at struct{ X, Y float64 }
@@ -237,13 +125,13 @@ func (b *Browser) Click(t *testing.T, selector string) {
 	b.within(t, time.Minute, func(ctx context.Context) error { return b.clickAt(ctx, at.X, at.Y) })
 }
 
-// Press presses keys wherever the focus is: \r is Enter, \t is Tab.
+// Press presses keys in the focused element: \r is Enter, \t is Tab.
 func (b *Browser) Press(t *testing.T, keys string) {
 	t.Helper()
-	b.within(t, time.Minute, func(ctx context.Context) error { return b.Engine.Press(ctx, keys) })
+	b.within(t, time.Minute, func(ctx context.Context) error { return b.Engine.press(ctx, keys) })
 }
 
-// Write writes into a field, over what is there.
+// Write replaces the text in a field.
 func (b *Browser) Write(t *testing.T, selector, text string) {
 	t.Helper()
 	b.Click(t, selector)
@@ -251,14 +139,14 @@ func (b *Browser) Write(t *testing.T, selector, text string) {
 	b.Press(t, text)
 }
 
-// Text is what an element that can be seen says.
+// Text waits until an element is visible and returns its text.
 func (b *Browser) Text(t *testing.T, selector string) (text string) {
 	t.Helper()
 	b.until(t, fmt.Sprintf(`((element) => element?.checkVisibility() && element.innerText)(document.querySelector(%q))`, selector), &text)
 	return text
 }
 
-// Open opens an invitation's link, with options for the page.
+// Open opens an invitation's link, with options for the page in its query.
 func (b *Browser) Open(t *testing.T, link, query string) {
 	t.Helper()
 	b.Load(t, "about:blank")
@@ -266,65 +154,18 @@ func (b *Browser) Open(t *testing.T, link, query string) {
 	b.Wait(t, `document.querySelector('#code').checkVisibility()`)
 }
 
+// Join presses the page's button for joining.
 func (b *Browser) Join(t *testing.T) {
 	t.Helper()
 	b.Click(t, "#join button")
 }
 
-// LetIn waits until somebody waits, and lets them in.
+// LetIn waits until somebody is waiting, and lets them in.
 func (b *Browser) LetIn(t *testing.T) {
 	t.Helper()
-	b.Wait(t, `!document.querySelector('#admit').disabled`) // it rests where another one waits than before
+	// The button is disabled for a moment when another person starts waiting.
+	b.Wait(t, `!document.querySelector('#admit').disabled`)
 	b.Click(t, "#admit")
-}
-
-func (b *Browser) screenshot(t *testing.T, file string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if png, err := b.picture(ctx); err == nil {
-		if err := os.WriteFile(file, png, 0o600); err == nil {
-			t.Logf("%s: see %s", b.Name, file)
-		}
-	}
-}
-
-// media is what getStats says of the live connection.
-type Media struct {
-	Local, Remote string // candidate types of the nominated pair
-	RelayProtocol string
-	Inbound       uint32 // SSRC of the video that arrives
-	Outbound      uint32 // SSRC of the video that is sent
-	Frames        int    // decoded
-	Sound         int    // packets of it that arrived
-	URL           string // of the TURN server
-}
-
-const ReadStats = `(async () => {
-	const stats = [...(await window.connections.at(-1).getStats()).values()];
-	const byID = (id) => stats.find((s) => s.id === id) ?? {};
-	const pair = byID(stats.find((s) => s.type === 'transport')?.selectedCandidatePairId);
-	const local = byID(pair.localCandidateId), remote = byID(pair.remoteCandidateId);
-	const media = (kind) => (type) => stats.find((s) => s.type === type && s.kind === kind) ?? {};
-	const video = media('video'), audio = media('audio');
-	return {
-		Local: local.candidateType, Remote: remote.candidateType, RelayProtocol: local.relayProtocol, URL: local.url,
-		Inbound: video('inbound-rtp').ssrc, Outbound: video('outbound-rtp').ssrc, Frames: video('inbound-rtp').framesDecoded,
-		Sound: audio('inbound-rtp').packetsReceived,
-	};
-})()`
-
-// Media waits for a nominated pair, which Firefox does not always have, and returns its stats.
-func (b *Browser) Media(t *testing.T) (m Media) {
-	t.Helper()
-	b.until(t, "("+ReadStats+").then((m) => m.Local && m)", &m)
-	return m
-}
-
-// Arriving waits until more frames of the other's video have arrived than before.
-func (b *Browser) Arriving(t *testing.T, more int) {
-	t.Helper()
-	before := b.Media(t).Frames
-	b.Wait(t, fmt.Sprintf(`(%s).then((m) => m.Frames >= %d)`, ReadStats, before+more))
 }
 
 // Is fails the test unless a JavaScript expression is true now.
@@ -338,20 +179,21 @@ func (b *Browser) Is(t *testing.T, expression string) {
 	}
 }
 
-// Talks waits until a call flows.
-func (b *Browser) Talks(t *testing.T) {
+// WaitForCall waits until the call is connected and video arrives.
+func (b *Browser) WaitForCall(t *testing.T) {
 	t.Helper()
 	b.Wait(t, IsConnected)
 	b.Wait(t, Flowing)
 }
 
-// Leave runs a script with which another document begins, and waits for that.
+// Leave runs a script that loads another document, and waits until that is loaded.
 func (b *Browser) Leave(t *testing.T, script string) {
 	t.Helper()
 	b.Eval(t, `(window.leaving = true, void setTimeout(() => { `+script+`; }))`, nil)
 	b.Wait(t, `document.readyState === 'complete' && !window.leaving && location.protocol === 'https:'`)
 }
 
+// Reload reloads the page.
 func (b *Browser) Reload(t *testing.T) {
 	t.Helper()
 	b.Leave(t, "location.reload()")

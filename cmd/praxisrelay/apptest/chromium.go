@@ -18,9 +18,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// Chromium is driven over its own protocol.
+// Chromium is driven over the DevTools protocol.
 type Chromium struct {
-	Tab context.Context // chromedp's
+	Tab context.Context // of chromedp
 }
 
 var chromiumFlags = []string{
@@ -29,8 +29,8 @@ var chromiumFlags = []string{
 	"--disable-dev-shm-usage", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 }
 
-// NewChromium returns one that takes the test's own certificate, for https and turns. On this
-// host it is a window with nothing of other windows in it, in a process that all tests share.
+// NewChromium returns a Chromium that accepts the test's certificates, for https and turns. On this
+// host it is a window with its own profile, in a process that all tests share.
 func NewChromium(t *testing.T, namespace, name string) *Browser {
 	t.Helper()
 	if namespace != "" {
@@ -54,7 +54,8 @@ func NewChromium(t *testing.T, namespace, name string) *Browser {
 	return window(t, browser, name, chromedp.WithTargetID(id))
 }
 
-// StartChromium starts one for this test only.
+// StartChromium starts a Chromium for this test only, with additional environment variables and
+// flags.
 func StartChromium(t *testing.T, namespace, name string, environment []string, flags ...string) *Browser {
 	t.Helper()
 	program := Tool(t, "chromium", "chromium")
@@ -75,10 +76,10 @@ func chromiumCommand(program, profile string, environment []string, flags ...str
 	return c
 }
 
-// endShared ends the browser that tests share, if one was started.
+// endShared ends the browser that tests share, if it was started.
 var endShared = func() {}
 
-// sharedChromium starts the browser that tests share, or returns it.
+// sharedChromium returns the browser that tests share, and starts it first if necessary.
 var sharedChromium = func() func(program string) (context.Context, error) {
 	var once sync.Once
 	var browser context.Context
@@ -94,7 +95,8 @@ var sharedChromium = func() func(program string) (context.Context, error) {
 				os.RemoveAll(profile)
 				return
 			}
-			allocator, stop := chromedp.NewRemoteAllocator(context.Background(), at.String(), chromedp.NoModifyURL)
+			allocator, stop := chromedp.NewRemoteAllocator(context.Background(), at.String(),
+				chromedp.NoModifyURL)
 			browser, _ = chromedp.NewContext(allocator)
 			endShared = func() {
 				stop()
@@ -107,7 +109,7 @@ var sharedChromium = func() func(program string) (context.Context, error) {
 	}
 }()
 
-// window opens one in a browser.
+// window opens a window in a browser.
 func window(t *testing.T, browser context.Context, name string, options ...chromedp.ContextOption) *Browser {
 	t.Helper()
 	tab, closeTab := chromedp.NewContext(browser, options...)
@@ -122,11 +124,11 @@ func window(t *testing.T, browser context.Context, name string, options ...chrom
 			t.Logf("%s console: %s", name, strings.Join(words, " "))
 		case *runtime.EventExceptionThrown:
 			t.Errorf("%s: %s", name, e.ExceptionDetails.Error())
-		case *page.EventJavascriptDialogOpening: // a call asks before it is left
+		case *page.EventJavascriptDialogOpening: // the page asks before a call is left
 			go func() { _ = chromedp.Run(tab, page.HandleJavaScriptDialog(true)) }()
 		}
 	})
-	if err := chromedp.Run(tab); err != nil { // without a deadline, which would end the browser
+	if err := chromedp.Run(tab); err != nil { // no deadline: its end would end the browser
 		t.Fatalf("%s: %v", name, err)
 	}
 	return drive(t, name, &Chromium{tab})
@@ -139,18 +141,19 @@ func (c *Chromium) run(ctx context.Context, actions ...chromedp.Action) error {
 	return chromedp.Run(within, actions...)
 }
 
-func (c *Chromium) Load(ctx context.Context, url string) error {
+func (c *Chromium) load(ctx context.Context, url string) error {
 	return c.run(ctx, chromedp.Navigate(url))
 }
 
 func (c *Chromium) evaluate(ctx context.Context, expression string) (text string, err error) {
-	err = c.run(ctx, chromedp.Evaluate(expression, &text, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
-		return p.WithAwaitPromise(true)
-	}))
+	err = c.run(ctx, chromedp.Evaluate(expression, &text,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+			return p.WithAwaitPromise(true)
+		}))
 	return text, err
 }
 
-func (c *Chromium) Prepend(ctx context.Context, script string) error {
+func (c *Chromium) prepend(ctx context.Context, script string) error {
 	return c.run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
 		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
 		return err
@@ -161,7 +164,7 @@ func (c *Chromium) clickAt(ctx context.Context, x, y float64) error {
 	return c.run(ctx, chromedp.MouseClickXY(x, y))
 }
 
-func (c *Chromium) Press(ctx context.Context, keys string) error {
+func (c *Chromium) press(ctx context.Context, keys string) error {
 	return c.run(ctx, chromedp.KeyEvent(keys))
 }
 
@@ -169,14 +172,16 @@ func (c *Chromium) picture(ctx context.Context) (png []byte, err error) {
 	return png, c.run(ctx, chromedp.CaptureScreenshot(&png))
 }
 
-// Do does what only Chromium can be asked for.
+// Do runs actions that only Chromium supports.
 func (b *Browser) Do(t *testing.T, actions ...chromedp.Action) {
 	t.Helper()
-	b.within(t, time.Minute, func(ctx context.Context) error { return b.Engine.(*Chromium).run(ctx, actions...) })
+	b.within(t, time.Minute, func(ctx context.Context) error {
+		return b.Engine.(*Chromium).run(ctx, actions...)
+	})
 }
 
-// WatchRequests notes the address of every HTTP request and WebSocket of the page
-// from here on. Only Chromium tells.
+// WatchRequests records the URL of every HTTP request and WebSocket of the page from now on. Only
+// Chromium reports them.
 func (b *Browser) WatchRequests(t *testing.T) (seen func() []string) {
 	t.Helper()
 	var mu sync.Mutex

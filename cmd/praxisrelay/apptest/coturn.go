@@ -12,20 +12,23 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// CoturnsClient runs turnutils_uclient and returns what it says.
-func CoturnsClient(c credential.Credential, server string, flags ...string) string {
+// CoturnClient runs turnutils_uclient on this host and returns its output.
+func CoturnClient(c credential.Credential, server string, flags ...string) string {
 	host, port, _ := net.SplitHostPort(server)
-	return Uclient(func(c *exec.Cmd) *exec.Cmd { return c }, c, host, append([]string{"-p", port}, flags...)...)
+	return CoturnClientOn(func(c *exec.Cmd) *exec.Cmd { return c }, c, host,
+		append([]string{"-p", port}, flags...)...)
 }
 
-// Uclient runs turnutils_uclient on a host and returns what it says.
+// CoturnClientOn runs turnutils_uclient on a host and returns its output.
 //
-// Over TLS it runs up to three times until everything arrives: it reads one record whenever
-// its socket has something, so the last of several that came together is never read.
-func Uclient(on func(*exec.Cmd) *exec.Cmd, c credential.Credential, host string, flags ...string) (said string) {
+// Over TLS it is run up to three times until everything arrives: it reads one record whenever its
+// socket has data, so the last of several records that arrive together is never read.
+func CoturnClientOn(on func(*exec.Cmd) *exec.Cmd, c credential.Credential, host string,
+	flags ...string) (said string) {
 	args := append([]string{"-m", "2", "-n", "20", "-l", "200", "-u", c.Username, "-w", c.Password}, flags...)
 	for range 3 {
-		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second) // without an answer it waits for ever
+		// Without an answer it waits forever.
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Second)
 		out, err := on(exec.CommandContext(ctx, "turnutils_uclient", append(args, host)...)).CombinedOutput()
 		cancel()
 		said = fmt.Sprintf("%s\n%v", out, err)
@@ -36,7 +39,9 @@ func Uclient(on func(*exec.Cmd) *exec.Cmd, c credential.Credential, host string,
 	return said
 }
 
-// Its verdict is in what it prints; its exit status says nothing.
+// EverythingArrived reports whether turnutils_uclient got all of its packets back. Its exit status
+// says nothing about that.
 func EverythingArrived(out string) bool {
-	return strings.Contains(out, "Total lost packets 0 (0.000000%)") && strings.Contains(out, "tot_send_msgs=40, tot_recv_msgs=40")
+	return strings.Contains(out, "Total lost packets 0 (0.000000%)") &&
+		strings.Contains(out, "tot_send_msgs=40, tot_recv_msgs=40")
 }

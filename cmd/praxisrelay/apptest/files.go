@@ -2,10 +2,11 @@ package apptest
 
 import (
 	"os"
-	"strings"
+	"path/filepath"
 	"testing"
 )
 
+// WriteFile writes a file with exactly these permissions.
 func WriteFile(t *testing.T, file, text string, mode os.FileMode) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(text), mode); err != nil {
@@ -16,20 +17,11 @@ func WriteFile(t *testing.T, file, text string, mode os.FileMode) {
 	}
 }
 
-// Edit changes a configuration file by replacing texts that it must hold.
-func Edit(t testing.TB, file string, pairs ...string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(pairs); i += 2 {
-		if !strings.Contains(string(text), pairs[i]) {
-			t.Fatalf("%s does not hold %q", file, pairs[i])
+// InTree returns the path of a file of the project, whose root is above the test.
+func InTree(path ...string) string {
+	for root := "."; ; root = filepath.Join("..", root) {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			return filepath.Join(append([]string{root}, path...)...)
 		}
-		text = []byte(strings.Replace(string(text), pairs[i], pairs[i+1], 1))
-	}
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
 	}
 }

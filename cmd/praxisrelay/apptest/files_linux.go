@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SmallDisk is a folder with room for so many bytes.
+// SmallDisk returns a folder on its own file system of the given size.
 func SmallDisk(t *testing.T, size string) string {
 	t.Helper()
 	disk := t.TempDir()

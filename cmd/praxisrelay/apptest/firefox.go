@@ -22,11 +22,11 @@ import (
 type firefox struct {
 	conn    *websocket.Conn
 	context string // the tab, as the protocol calls it
-	Ended   chan struct{}
+	ended   chan struct{}
 
 	mu      sync.Mutex
 	last    int
-	waiting map[int]chan bidiMessage // for the answer to a command
+	waiting map[int]chan bidiMessage // by command
 }
 
 // bidiMessage is an answer to a command, or an event.
@@ -41,14 +41,14 @@ type bidiMessage struct {
 
 type object map[string]any
 
-// firefoxSettings stage camera, microphone and loopback, and keep Firefox from asking its
-// maker for what it does ask for when it is driven.
+// firefoxSettings fake the camera and microphone, allow loopback, and stop Firefox from contacting
+// its maker as far as a driven Firefox still would.
 var firefoxSettings = object{
 	"media.navigator.streams.fake":        true,
 	"media.navigator.permission.disabled": true,
 	"media.autoplay.default":              0,
 	"media.peerconnection.ice.loopback":   true,
-	// As where the person allowed a real camera.
+	// As if the person had allowed a real camera.
 	"media.peerconnection.ice.obfuscate_host_addresses": false,
 
 	"intl.accept_languages":           "en",
@@ -57,10 +57,11 @@ var firefoxSettings = object{
 	"network.trr.mode":                5,
 }
 
-// exception is how Firefox tells of one. Its own remarks, as that a server is gone, are
-// errors to it too.
+// exception matches the text of an exception. Firefox also reports its own remarks as errors, such
+// as a server that went away.
 var exception = regexp.MustCompile(`^(\w*Error|uncaught exception): `)
 
+// NewFirefox starts a Firefox that accepts the test's certificates for https.
 func NewFirefox(t *testing.T, namespace, name string) *Browser {
 	t.Helper()
 	program := Tool(t, "firefox-esr", "firefox-esr")
@@ -70,32 +71,35 @@ func NewFirefox(t *testing.T, namespace, name string) *Browser {
 			text, _ := json.Marshal(value)
 			fmt.Fprintf(&settings, "user_pref(%q, %s);\n", key, text)
 		}
-		if namespace == "" { // other names are nobody's business
+		if namespace == "" { // resolve no other names
 			settings.WriteString(`user_pref("network.dns.native-is-localhost", true);` + "\n")
 		}
 		WriteFile(t, filepath.Join(profile, "user.js"), settings.String(), 0o600)
-		c := exec.Command(program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0")
-		c.Env = append(os.Environ(), "HOME="+profile, "MOZ_REMOTE_SETTINGS_DEVTOOLS=1") // allows another services.settings.server
+		c := exec.Command(program, "--headless", "--no-remote", "--profile", profile,
+			"--remote-debugging-port=0")
+		// allows another services.settings.server
+		c.Env = append(os.Environ(), "HOME="+profile, "MOZ_REMOTE_SETTINGS_DEVTOOLS=1")
 		return c
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	known := at.Host // which Firefox wants to be asked for
+	known := at.Host // Firefox insists on this Host
 	at.Host = tunnel(t, namespace, at.Host)
 	conn, _, err := websocket.Dial(ctx, at.String()+"/session", &websocket.DialOptions{Host: known})
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	conn.SetReadLimit(-1) // pictures are large
-	f := &firefox{conn: conn, Ended: make(chan struct{}), waiting: map[int]chan bidiMessage{}}
-	go f.Read(t, name)
+	f := &firefox{conn: conn, ended: make(chan struct{}), waiting: map[int]chan bidiMessage{}}
+	go f.read(t, name)
 	t.Cleanup(func() {
 		conn.CloseNow()
-		<-f.Ended
+		<-f.ended
 	})
 	var tree struct{ Contexts []struct{ Context string } }
 	for _, err := range []error{
-		f.call(ctx, "session.new", object{"capabilities": object{"alwaysMatch": object{"acceptInsecureCerts": true}}}, nil),
+		f.call(ctx, "session.new",
+			object{"capabilities": object{"alwaysMatch": object{"acceptInsecureCerts": true}}}, nil),
 		f.call(ctx, "session.subscribe", object{"events": []string{"log.entryAdded"}}, nil),
 		f.call(ctx, "browsingContext.getTree", object{}, &tree),
 	} {
@@ -107,9 +111,9 @@ func NewFirefox(t *testing.T, namespace, name string) *Browser {
 	return drive(t, name, f)
 }
 
-// Read takes what the browser says until it ends.
-func (f *firefox) Read(t *testing.T, name string) {
-	defer close(f.Ended)
+// read receives the browser's messages until it ends.
+func (f *firefox) read(t *testing.T, name string) {
+	defer close(f.ended)
 	for {
 		var m bidiMessage
 		if err := wsjson.Read(context.Background(), f.conn, &m); err != nil {
@@ -134,7 +138,7 @@ func (f *firefox) Read(t *testing.T, name string) {
 	}
 }
 
-// call asks for a command and awaits its result.
+// call sends a command and waits for its result.
 func (f *firefox) call(ctx context.Context, method string, params object, result any) error {
 	answer := make(chan bidiMessage, 1)
 	f.mu.Lock()
@@ -142,8 +146,9 @@ func (f *firefox) call(ctx context.Context, method string, params object, result
 	id := f.last
 	f.waiting[id] = answer
 	f.mu.Unlock()
-	// A command that is cut off would end the connection.
-	if err := wsjson.Write(context.Background(), f.conn, object{"id": id, "method": method, "params": params}); err != nil {
+	// A partial write would end the connection.
+	if err := wsjson.Write(context.Background(), f.conn,
+		object{"id": id, "method": method, "params": params}); err != nil {
 		return err
 	}
 	select {
@@ -155,15 +160,16 @@ func (f *firefox) call(ctx context.Context, method string, params object, result
 			return nil
 		}
 		return json.Unmarshal(m.Result, result)
-	case <-f.Ended:
+	case <-f.ended:
 		return errors.New("the browser is gone")
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", method, ctx.Err())
 	}
 }
 
-func (f *firefox) Load(ctx context.Context, url string) error {
-	return f.call(ctx, "browsingContext.navigate", object{"context": f.context, "url": url, "wait": "complete"}, nil)
+func (f *firefox) load(ctx context.Context, url string) error {
+	return f.call(ctx, "browsingContext.navigate",
+		object{"context": f.context, "url": url, "wait": "complete"}, nil)
 }
 
 func (f *firefox) evaluate(ctx context.Context, expression string) (string, error) {
@@ -180,20 +186,23 @@ func (f *firefox) evaluate(ctx context.Context, expression string) (string, erro
 	return answer.Result.Value, err
 }
 
-func (f *firefox) Prepend(ctx context.Context, script string) error {
-	return f.call(ctx, "script.addPreloadScript", object{"functionDeclaration": "() => {" + script + "}"}, nil)
+func (f *firefox) prepend(ctx context.Context, script string) error {
+	return f.call(ctx, "script.addPreloadScript",
+		object{"functionDeclaration": "() => {" + script + "}"}, nil)
 }
 
 func (f *firefox) clickAt(ctx context.Context, x, y float64) error {
 	return f.act(ctx, "pointer", []object{
-		{"type": "pointerMove", "x": int(x), "y": int(y)}, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0},
+		{"type": "pointerMove", "x": int(x), "y": int(y)}, {"type": "pointerDown", "button": 0},
+		{"type": "pointerUp", "button": 0},
 	})
 }
 
-func (f *firefox) Press(ctx context.Context, keys string) error {
+func (f *firefox) press(ctx context.Context, keys string) error {
 	var actions []object
 	for _, key := range strings.NewReplacer("\r", "\uE007", "\t", "\uE004").Replace(keys) {
-		actions = append(actions, object{"type": "keyDown", "value": string(key)}, object{"type": "keyUp", "value": string(key)})
+		actions = append(actions, object{"type": "keyDown", "value": string(key)},
+			object{"type": "keyUp", "value": string(key)})
 	}
 	return f.act(ctx, "key", actions)
 }

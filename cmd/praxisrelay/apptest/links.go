@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// CheckLinks holds every link of a document to a file or a heading against what is there.
+// CheckLinks checks that every link of a document to a file or a heading leads somewhere.
 func CheckLinks(t *testing.T, path, text string) {
 	t.Helper()
 	for _, link := range regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]+))?\)`).FindAllStringSubmatch(text, -1) {
@@ -25,7 +25,7 @@ func CheckLinks(t *testing.T, path, text string) {
 	}
 }
 
-// anchors are what links to a document's headings end with.
+// anchors returns the fragments for links to a document's headings.
 func anchors(t *testing.T, path string) (anchors []string) {
 	t.Helper()
 	text, err := os.ReadFile(path)

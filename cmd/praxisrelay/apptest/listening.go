@@ -1,21 +1,14 @@
 package apptest
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"strings"
-	"testing"
 )
 
-func FreeTCP(t *testing.T) string {
-	t.Helper()
-	return "127.0.0.1:" + FreePort(t)
-}
+// Listening is where a daemon listens.
+type Listening struct{ HTTPS, UDP, TCP, TLS []string }
 
-// Listening reads where a daemon listens from the line that says so.
-type Listening struct{ HTTPS, Udp, Tcp, Tls []string }
-
+// Read reads the addresses from the log line that reports them, and reports whether this is that
+// line.
 func (l *Listening) Read(line string) bool {
 	list := func(key string) []string {
 		_, value, _ := strings.Cut(line, key+"=")
@@ -31,27 +24,9 @@ func (l *Listening) Read(line string) bool {
 		return false
 	}
 	address, _, _ := strings.Cut(rest, "/")
-	l.HTTPS, l.Udp, l.Tcp, l.Tls = []string{address}, list("turn_udp"), list("turn_tcp"), list("turn_tls")
+	l.HTTPS, l.UDP, l.TCP, l.TLS = []string{address}, list("turn_udp"), list("turn_tcp"), list("turn_tls")
 	return true
 }
 
-// FreePort returns a port that is free for UDP and TCP, and that no client's connection is
-// given: it is below the system's range for those.
-func FreePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := fmt.Sprint(10_000 + rand.IntN(20_000))
-		conn, err := net.ListenPacket("udp4", "127.0.0.1:"+port)
-		if err != nil {
-			continue
-		}
-		listener, err := net.Listen("tcp4", "127.0.0.1:"+port)
-		conn.Close()
-		if err == nil {
-			listener.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
+// IsServing reports whether a line of the log says that the daemon serves.
+func IsServing(line string) bool { return strings.Contains(line, "msg=serving") }

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// manager is a service manager that notes what it is told.
-type manager struct {
+// ServiceManager records the notifications of a daemon.
+type ServiceManager struct {
 	Path string
 	conn *net.UnixConn
 }
 
-func NewManager(t *testing.T) *manager {
+// NewServiceManager listens on a new notification socket.
+func NewServiceManager(t *testing.T) *ServiceManager {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -21,11 +22,11 @@ func NewManager(t *testing.T) *manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &manager{path, conn}
+	return &ServiceManager{path, conn}
 }
 
-// Next is the next thing that it is told.
-func (m *manager) Next(t *testing.T, within time.Duration) (string, error) {
+// Next returns the next notification.
+func (m *ServiceManager) Next(t *testing.T, within time.Duration) (string, error) {
 	t.Helper()
 	if err := m.conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 		t.Fatal(err)
@@ -35,8 +36,9 @@ func (m *manager) Next(t *testing.T, within time.Duration) (string, error) {
 	return string(b[:n]), err
 }
 
-// Hears waits until it was told all of that, in this order.
-func (m *manager) Hears(t *testing.T, wants ...string) {
+// Expect waits until these notifications have arrived, in this order, possibly with others in
+// between.
+func (m *ServiceManager) Expect(t *testing.T, wants ...string) {
 	t.Helper()
 	var told []string
 	for len(wants) > 0 {

@@ -15,11 +15,12 @@ import (
 	"time"
 )
 
-// MemoryFile names a file that the program under test writes its memory to, each time
-// it gets SIGUSR1.
+// MemoryFile names the environment variable with the file to which the program under test writes
+// its memory use at each SIGUSR1.
 const MemoryFile = "PRAXISRELAY_TEST_MEMORY"
 
-func tellMemory() {
+// reportMemory answers SIGUSR1 with the program's memory use, if MemoryFile is set.
+func reportMemory() {
 	file := os.Getenv(MemoryFile)
 	if file == "" {
 		return
@@ -39,10 +40,11 @@ func tellMemory() {
 	}()
 }
 
-// Memory is what a program holds: bytes of heap and stacks, goroutines, and bytes that
-// the operating system counts.
+// Memory is what a program holds: bytes of heap and stacks, goroutines, and resident bytes as
+// counted by the operating system.
 type Memory struct{ Held, Goroutines, Resident int }
 
+// Memory asks the daemon for its memory use, which it writes to file.
 func (d *Daemon) Memory(t testing.TB, file string) (m Memory) {
 	t.Helper()
 	_ = os.Remove(file)
@@ -59,7 +61,7 @@ func (d *Daemon) Memory(t testing.TB, file string) (m Memory) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the program does not tell its memory")
+			t.Fatal("the program does not report its memory use")
 		}
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.Process.Pid))
@@ -79,9 +81,9 @@ func (m Memory) String() string {
 		float64(m.Held)/(1<<20), m.Goroutines, float64(m.Resident)/(1<<20))
 }
 
-// Plain is the program without the race detector, which is tens of times slower: for
-// tests of load.
-var Plain = sync.OnceValues(func() (string, error) {
+// PlainBinary builds the program without the race detector, which makes it tens of times slower,
+// for load tests.
+var PlainBinary = sync.OnceValues(func() (string, error) {
 	folder, err := os.MkdirTemp("", "praxisrelay-test-")
 	if err != nil {
 		return "", err

@@ -12,23 +12,25 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// Minted is a doctor's credential under the secret of a configuration's folder.
-func Minted(t *testing.T, folder, appointment string) credential.Credential {
+// DoctorCredential makes a doctor's credential with the secret in a configuration's folder.
+func DoctorCredential(t *testing.T, folder, appointment string) credential.Credential {
 	t.Helper()
-	return MintedFor(t, folder, credential.Identity{
-		Appointment: IDOf(appointment), Seat: "doctor", Expires: time.Now().Add(time.Hour),
+	return MintCredential(t, folder, credential.Identity{
+		Appointment: AppointmentID(appointment), Seat: "doctor", Expires: time.Now().Add(time.Hour),
 	})
 }
 
-// IDOf is the appointment that tests call by a name.
-func IDOf(name string) string {
+// AppointmentID turns a name that tests use for an appointment into an ID.
+func AppointmentID(name string) string {
 	hash := sha256.Sum256([]byte(name))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(hash[:])[:13])
 }
 
-func MintedFor(t *testing.T, folder string, id credential.Identity) credential.Credential {
+// MintCredential makes a credential for any identity with the secret in a configuration's folder.
+func MintCredential(t *testing.T, folder string, id credential.Identity) credential.Credential {
 	t.Helper()
-	secret, err := secrets.ReadSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, secrets.FromDisk)
+	secret, err := secrets.ReadSecret("secret", filepath.Join(folder, "turn.secret"),
+		credential.MinSecret, secrets.FromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}

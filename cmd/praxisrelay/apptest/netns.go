@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// Hosts are network namespaces with one cable between them.
+// Hosts are two network namespaces with a cable between them.
 type Hosts [2]string
 
 var madeHosts atomic.Int64
 
-// NewHosts makes two hosts with the given addresses and lengths, and nothing else.
+// NewHosts creates two hosts with the given addresses and prefix lengths, and nothing else.
 func NewHosts(t *testing.T, addresses [2]string) Hosts {
 	t.Helper()
 	ip := Tool(t, "ip", "iproute2")
@@ -27,7 +27,7 @@ func NewHosts(t *testing.T, addresses [2]string) Hosts {
 			t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
 		}
 	}
-	n := madeHosts.Add(1) // tests run side by side
+	n := madeHosts.Add(1) // tests run in parallel
 	h := Hosts{fmt.Sprintf("praxis%d-%da", os.Getpid(), n), fmt.Sprintf("praxis%d-%db", os.Getpid(), n)}
 	for _, name := range h {
 		run("netns", "add", name)

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Get returns the status and the body of a page of the metrics' listener.
+// Get returns the status and the body of a page on the metrics' listener.
 func (s *Served) Get(t testing.TB, path string) (int, string) {
 	t.Helper()
 	response, err := http.Get(s.Monitoring + path)
@@ -28,7 +28,7 @@ func (s *Served) Get(t testing.TB, path string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// Scrape returns what Prometheus would get.
+// Scrape returns the metrics as Prometheus gets them.
 func (s *Served) Scrape(t testing.TB) string {
 	t.Helper()
 	status, body := s.Get(t, "/metrics")
@@ -38,7 +38,7 @@ func (s *Served) Scrape(t testing.TB) string {
 	return body
 }
 
-// Families are the metrics of a scrape by name.
+// Families parses scraped metrics, by name.
 func Families(t testing.TB, scraped string) map[string]*dto.MetricFamily {
 	t.Helper()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
@@ -49,6 +49,7 @@ func Families(t testing.TB, scraped string) map[string]*dto.MetricFamily {
 	return families
 }
 
+// Descriptors returns the number of a process's open file descriptors.
 func Descriptors(t *testing.T, pid int) int {
 	t.Helper()
 	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))

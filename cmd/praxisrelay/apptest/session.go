@@ -2,20 +2,15 @@ package apptest
 
 import (
 	"errors"
+	"net"
 	"net/http"
-	"reflect"
-	"syscall"
 	"testing"
-	"time"
 
 	"praxisrelay/cmd/praxisrelay/secrets"
 	"praxisrelay/signal/admin/adminclient"
-	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/client"
 	"praxisrelay/signal/code"
 	"praxisrelay/signal/protocol"
-	"praxisrelay/signal/registry"
-	"praxisrelay/signal/seal"
 )
 
 // ICE joins a seat and returns its TURN credential.
@@ -25,7 +20,7 @@ func (s *Served) ICE(t *testing.T, keys code.Keys) protocol.ICEServer {
 	return servers[0]
 }
 
-// HTTPS trusts the served appliance's certificate.
+// HTTPS returns an HTTP client that trusts the appliance's certificate.
 func (s *Served) HTTPS(t testing.TB) *http.Client {
 	t.Helper()
 	c, err := secrets.Trusting(s.CA, false)
@@ -36,20 +31,23 @@ func (s *Served) HTTPS(t testing.TB) *http.Client {
 	return c
 }
 
-// Dialer reaches the appliance.
+// Dialer returns a dialer for the appliance's signaling.
 func (s *Served) Dialer(t testing.TB) client.Dialer {
 	t.Helper()
 	return client.Dialer{HTTP: s.HTTPS(t), Server: s.URL}
 }
 
-// Join takes the seats of an appointment, lets the patient in, and returns their
-// sessions with their ICE servers.
-func (s *Served) Join(t *testing.T, seats []adminclient.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
+// Join takes the seats of an appointment, lets the patient in, and returns the sessions with their
+// ICE servers.
+func (s *Served) Join(t *testing.T, seats []adminclient.CreatedSeat) (sessions []*client.Session,
+	servers []protocol.ICEServer) {
 	t.Helper()
 	return Join(t, s.Dialer(t), seats)
 }
 
-func Join(t *testing.T, dialer client.Dialer, seats []adminclient.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
+// Join is Served.Join for any appliance that dialer reaches.
+func Join(t *testing.T, dialer client.Dialer,
+	seats []adminclient.CreatedSeat) (sessions []*client.Session, servers []protocol.ICEServer) {
 	t.Helper()
 	for _, seat := range seats {
 		session, err := dialer.JoinWithKeys(t.Context(), seat.Keys)
@@ -69,7 +67,7 @@ func Join(t *testing.T, dialer client.Dialer, seats []adminclient.CreatedSeat) (
 	return sessions, servers
 }
 
-// Refusal joins and returns the protocol's error, or "" when the join succeeds.
+// Refusal tries to join and returns the protocol's error, which is zero if the join succeeds.
 func (s *Served) Refusal(t *testing.T, keys code.Keys) (refused protocol.Error) {
 	t.Helper()
 	session, err := s.Dialer(t).JoinWithKeys(t.Context(), keys)
@@ -84,41 +82,16 @@ func (s *Served) Refusal(t *testing.T, keys code.Keys) (refused protocol.Error) 
 	return *p
 }
 
-// PastAppointment keeps an appointment that is over, which the daemon would not
-// make, and returns the patient's seat.
-func PastAppointment(t *testing.T, registry registry.Registry, pepper *appointment.Pepper, now time.Time) (patient adminclient.CreatedSeat) {
-	t.Helper()
-	a := appointment.Appointment{ID: appointment.NewID(), Opens: now.Add(-25 * time.Hour), Closes: now.Add(-time.Hour)}
-	for _, name := range appointment.SeatNames {
-		c := code.New()
-		keys, err := c.Derive(registry.Salt(), code.Rounds)
-		if err != nil {
-			t.Fatal(err)
-		}
-		patient = adminclient.CreatedSeat{Name: name, Code: c, Keys: keys}
-		a.Seats = append(a.Seats, appointment.Seat{
-			Name: name, Lookup: pepper.Lookup(keys.Verifier()), RoomKey: pepper.Hide(a.ID, name, seal.NewRoomKey().Wrap(keys.SealKey, a.ID, name)),
-		})
-	}
-	if err := registry.Create(t.Context(), a); err != nil {
-		t.Fatal(err)
-	}
-	return patient
-}
-
-// HangUp sends SIGHUP and waits until something came of it.
-func (s *Served) HangUp(t *testing.T) {
-	t.Helper()
-	before, err := s.Admin.Status(t.Context())
+// DialerFrom returns a dialer that connects from one of a few loopback addresses, which stand for
+// networks.
+func (s *Served) DialerFrom(t testing.TB, i int) client.Dialer {
+	h, err := secrets.Trusting(s.CA, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	for after, began := before, time.Now(); reflect.DeepEqual(after.Reload, before.Reload); {
-		if after, err = s.Admin.Status(t.Context()); err != nil || time.Since(began) > time.Minute {
-			t.Fatalf("not reloaded in time: %v", err)
-		}
-	}
+	transport := h.Transport.(*http.Transport)
+	transport.DisableKeepAlives = true
+	transport.DialContext = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 1,
+		byte(1+i%8))}}).DialContext
+	return client.Dialer{HTTP: h, Server: s.URL}
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// STUNServer answers every Binding request with the same address.
+// STUNServer answers every Binding request with the address says.
 func STUNServer(t *testing.T, says string) (address string) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -25,7 +25,8 @@ func STUNServer(t *testing.T, says string) (address string) {
 			request := new(stun.Message)
 			if stun.Decode(b[:n], request) == nil {
 				mapped := &stun.XORMappedAddress{IP: net.ParseIP(says), Port: 4000}
-				_, _ = conn.WriteTo(stun.MustBuild(stun.NewTransactionIDSetter(request.TransactionID), stun.BindingSuccess, mapped).Raw, from)
+				_, _ = conn.WriteTo(stun.MustBuild(stun.NewTransactionIDSetter(request.TransactionID),
+					stun.BindingSuccess, mapped).Raw, from)
 			}
 		}
 	}()

@@ -24,7 +24,7 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// PasswordOf is a user name's password under the secret in a file.
+// PasswordOf returns a user name's password under the secret in a file.
 func PasswordOf(t *testing.T, file, username string) string {
 	t.Helper()
 	secret, err := secrets.ReadSecret("secret", file, credential.MinSecret, secrets.FromDisk)
@@ -36,7 +36,7 @@ func PasswordOf(t *testing.T, file, username string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// TURNClient is pion's, with a server's first URL of the wanted transport: udp, tcp or tls.
+// TURNClient connects pion's client to a server's first URL for a transport: udp, tcp or tls.
 func TURNClient(t *testing.T, ice protocol.ICEServer, transport string) (*turn.Client, net.Conn) {
 	t.Helper()
 	var server string
@@ -85,7 +85,7 @@ func TURNClient(t *testing.T, ice protocol.ICEServer, transport string) (*turn.C
 	return c, stream
 }
 
-// EndedConn tells when reading has ended.
+// EndedConn is a connection that closes Ended when reading has ended.
 type EndedConn struct {
 	net.Conn
 	once  sync.Once
@@ -100,8 +100,8 @@ func (c *EndedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Relays sends something from one seat to the other, through the relay.
-func Relays(t *testing.T, transport string, doctor, patient protocol.ICEServer) {
+// CheckRelayed sends a packet from one seat to the other through the relay.
+func CheckRelayed(t *testing.T, transport string, doctor, patient protocol.ICEServer) {
 	t.Helper()
 	var clients [2]*turn.Client
 	var conns [2]net.PacketConn
@@ -117,7 +117,7 @@ func Relays(t *testing.T, transport string, doctor, patient protocol.ICEServer) 
 			t.Fatal(err)
 		}
 	}
-	Says(t, conns[0], conns[1].LocalAddr(), Voice) // a datagram may be lost
+	KeepSending(t, conns[0], conns[1].LocalAddr(), Voice) // a datagram may be lost
 	buf := make([]byte, 2000)
 	_ = conns[1].SetReadDeadline(time.Now().Add(20 * time.Second))
 	if n, _, err := conns[1].ReadFrom(buf); err != nil || !bytes.Equal(buf[:n], Voice) {
@@ -125,7 +125,8 @@ func Relays(t *testing.T, transport string, doctor, patient protocol.ICEServer) 
 	}
 }
 
-func Says(t *testing.T, from net.PacketConn, to net.Addr, what []byte) {
+// KeepSending sends a packet several times a second until the test ends.
+func KeepSending(t *testing.T, from net.PacketConn, to net.Addr, what []byte) {
 	var talking sync.WaitGroup
 	done := make(chan struct{})
 	t.Cleanup(func() { close(done); talking.Wait() })
@@ -143,9 +144,9 @@ func Says(t *testing.T, from net.PacketConn, to net.Addr, what []byte) {
 	})
 }
 
-// What a way is looked for with, and what it is for.
+// These are the first packets of a call: ICE's connectivity check, its answer, and media.
 var (
 	ConnectivityCheck = stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.Fingerprint).Raw
 	CheckAnswer       = stun.MustBuild(stun.TransactionID, stun.BindingSuccess, stun.Fingerprint).Raw
-	Voice             = append([]byte{0x80, 111}, make([]byte, 100)...) // as RTP begins
+	Voice             = append([]byte{0x80, 111}, make([]byte, 100)...) // begins like RTP
 )

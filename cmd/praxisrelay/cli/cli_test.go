@@ -16,8 +16,8 @@ import (
 	"praxisrelay/signal/code"
 )
 
-// TestServeDoesNotStartOnMistakes: each is said with a remedy, and nothing starts on
-// an insecure default.
+// TestServeDoesNotStartOnMistakes checks that every mistake is reported with a remedy, and that
+// nothing starts with an insecure default.
 func TestServeDoesNotStartOnMistakes(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,7 +36,9 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 		}
 	}
 	write := func(name, text string, mode os.FileMode) func(t *testing.T, folder string) {
-		return func(t *testing.T, folder string) { apptest.WriteFile(t, filepath.Join(folder, name), text, mode) }
+		return func(t *testing.T, folder string) {
+			apptest.WriteFile(t, filepath.Join(folder, name), text, mode)
+		}
 	}
 	for name, test := range map[string]struct {
 		spoil  func(t *testing.T, folder string)
@@ -44,27 +46,42 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 		status int
 	}{
 		"no TURN secret": {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "turn.secret")) },
-			[]string{"relay.secret_files[0]:", "does not exist: make one with: (umask 077; openssl rand -base64 32 > "}, apptest.ExConfig},
-		"an empty secret":        {write("turn.secret", "\n", 0o600), []string{"relay.secret_files[0]:", "holds 0 characters, at least 16"}, apptest.ExConfig},
-		"a secret for everybody": {write("pepper.secret", "a pepper of some length", 0o604), []string{"signal.pepper_file:", "chmod o="}, apptest.ExConfig},
+			[]string{"relay.secret_files[0]:",
+				"does not exist: make one with: (umask 077; openssl rand -base64 32 > "}, apptest.ExConfig},
+		"an empty secret": {write("turn.secret", "\n", 0o600),
+			[]string{"relay.secret_files[0]:", "holds 0 characters, at least 16"}, apptest.ExConfig},
+		"a secret for everybody": {write("pepper.secret", "a pepper of some length", 0o604),
+			[]string{"signal.pepper_file:", "chmod o="}, apptest.ExConfig},
 		"one secret twice": {func(t *testing.T, folder string) {
 			write("turn.secret", "one and the same secret", 0o600)(t, folder)
 			write("pepper.secret", "one and the same secret", 0o600)(t, folder)
-		}, []string{"signal.pepper_file: holds the same as relay.secret_files[0]"}, apptest.ExConfig},
-		"no certificate":        {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) }, []string{"tls.certificate:", "cert.pem"}, apptest.ExConfig},
-		"another's certificate": {replace("name: 127.0.0.1", "name: relay.example.org"), []string{"tls.certificate:", "not for relay.example.org"}, apptest.ExConfig},
-		"a certificate that is over": {func(t *testing.T, folder string) {
-			chain, key := certificatetest.NewCA(t).Issue(t, "127.0.0.1", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) })
+		}, []string{"signal.pepper_file: holds the same secret as relay.secret_files[0]"}, apptest.ExConfig},
+		"no certificate": {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "cert.pem")) },
+			[]string{"tls.certificate:", "cert.pem"}, apptest.ExConfig},
+		"another's certificate": {replace("name: 127.0.0.1", "name: relay.example.org"),
+			[]string{"tls.certificate:", "not for relay.example.org"}, apptest.ExConfig},
+		"an expired certificate": {func(t *testing.T, folder string) {
+			chain, key := certificatetest.NewCA(t).Issue(t, "127.0.0.1", func(c *x509.Certificate) {
+				c.NotAfter = time.Now().Add(-time.Hour)
+			})
 			write("cert.pem", string(chain), 0o600)(t, folder)
 			write("key.pem", string(key), 0o600)(t, folder)
 		}, []string{"tls.certificate:", "renew it"}, 1},
-		"an unknown key":           {replace("relay: {", "relay: {no_auth: true, "), []string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}, apptest.ExConfig},
-		"a taken port":             {replace("https: 127.0.0.1:0", "https: "+taken.Addr().String()), []string{"listen.https:", "stop the program that has the port"}, 1},
-		"an address of no one":     {replace("turn_udp: [127.0.0.1:0]", "turn_udp: ['192.0.2.99:3478']"), []string{"listen.turn_udp:", "use an address of this host"}, 1},
-		"a registry that is none":  {write("registry.db", strings.Repeat("not a registry ", 1000), 0o600), []string{"signal.registry: ", "registry.db is none, or damaged", "restore a backup"}, 1},
-		"a folder that is missing": {replace("admin_socket: ", "admin_socket: /nonexistent"), []string{"signal.admin_socket:", "make the folder /nonexistent"}, 1},
-		"a folder that is none":    {replace("registry: ", "registry: /dev/null"), []string{"signal.registry:", "/dev/null", "is no folder"}, 1},
-		"a path that is too long":  {replace("admin_socket: ", "admin_socket: /"+strings.Repeat("long/", 30)), []string{"praxisrelay.yaml:10: signal.admin_socket:", "the path of a unix socket at most "}, apptest.ExConfig},
+		"an unknown key": {replace("relay: {", "relay: {no_auth: true, "),
+			[]string{"praxisrelay.yaml:9: relay.no_auth: unknown key"}, apptest.ExConfig},
+		"a taken port": {replace("https: 127.0.0.1:0",
+			"https: "+taken.Addr().String()), []string{"listen.https:", "stop the program that has the port"}, 1},
+		"another host's address": {replace("turn_udp: [127.0.0.1:0]",
+			"turn_udp: ['192.0.2.99:3478']"), []string{"listen.turn_udp:", "use an address of this host"}, 1},
+		"a file that is not a registry": {write("registry.db", strings.Repeat("not a registry ", 1000),
+			0o600), []string{"signal.registry: ", "registry.db is none, or damaged", "restore a backup"}, 1},
+		"a folder that is missing": {replace("admin_socket: ", "admin_socket: /nonexistent"),
+			[]string{"signal.admin_socket:", "make the folder /nonexistent"}, 1},
+		"a device as the folder": {replace("registry: ", "registry: /dev/null"),
+			[]string{"signal.registry:", "/dev/null", "is not a folder"}, 1},
+		"a long path": {replace("admin_socket: ", "admin_socket: /"+strings.Repeat("long/", 30)),
+			[]string{"praxisrelay.yaml:10: signal.admin_socket:", "the path of a unix socket at most "},
+			apptest.ExConfig},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, folder := apptest.WriteConfig(t)
@@ -85,7 +102,8 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 					t.Errorf("said %q, want something with %q", stderr, want)
 				}
 			}
-			if strings.Contains(stderr, strings.TrimSpace(string(secret))) || strings.Contains(stderr, "panic") {
+			if strings.Contains(stderr, strings.TrimSpace(string(secret))) ||
+				strings.Contains(stderr, "panic") {
 				t.Errorf("said %q", stderr)
 			}
 		})
@@ -95,19 +113,22 @@ func TestServeDoesNotStartOnMistakes(t *testing.T) {
 func TestCodeCommands(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
-	_, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket, "--start", "2026-12-01 10:00", "--zone", "Europe/Berlin")
-	// The window may be over by the time this runs, and is then refused.
+	_, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket,
+		"--start", "2026-12-01 10:00", "--zone", "Europe/Berlin")
+	// The window may be over by the time this test runs; then it is refused.
 	if err != nil && !strings.Contains(stderr, "over already") {
 		t.Fatal(stderr)
 	}
-	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket, "--start", apptest.NextYear("YEAR-07-01 10:00"))
+	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00"))
 	if err != nil {
 		t.Fatal(stderr)
 	}
 	lines := strings.Split(stdout, "\n")
 	id := strings.Fields(lines[0])[1]
-	opens := time.Date(time.Now().Year()+1, 7, 1, 10, 0, 0, 0, time.UTC) // as clocks show it
-	for _, want := range []string{opens.Format("opens         Mon 2006-01-02 15:04 CEST"), opens.AddDate(0, 0, 1).Format("closes        Mon 2006-01-02 15:04 CEST")} {
+	opens := time.Date(time.Now().Year()+1, 7, 1, 10, 0, 0, 0, time.UTC) // the clock's reading in any zone
+	for _, want := range []string{opens.Format("opens         Mon 2006-01-02 15:04 CEST"),
+		opens.AddDate(0, 0, 1).Format("closes        Mon 2006-01-02 15:04 CEST")} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("printed %q, want %q in it", stdout, want)
 		}
@@ -119,31 +140,38 @@ func TestCodeCommands(t *testing.T) {
 		}
 	}
 	listed, _, err := apptest.Run(t, "code", "list", "--socket", s.Socket)
-	if err != nil || !strings.Contains(listed, id) || !strings.Contains(listed, "to come") || strings.Contains(listed, strings.Fields(lines[4])[1]) {
+	if err != nil || !strings.Contains(listed, id) || !strings.Contains(listed, "to come") ||
+		strings.Contains(listed, strings.Fields(lines[4])[1]) {
 		t.Errorf("listed %q, %v", listed, err)
 	}
-	if revoked, stderr, err := apptest.Run(t, "code", "revoke", id, "--socket", s.Socket); err != nil || revoked != id+" is revoked\n" {
+	if revoked, stderr, err := apptest.Run(t, "code", "revoke", id, "--socket", s.Socket); err != nil ||
+		revoked != id+" is revoked\n" {
 		t.Errorf("%q %q", revoked, stderr)
 	}
-	if listed, _, _ := apptest.Run(t, "code", "list", "--socket", s.Socket); !strings.Contains(listed, "revoked") {
+	if listed, _, _ := apptest.Run(t, "code", "list", "--socket", s.Socket); !strings.Contains(listed,
+		"revoked") {
 		t.Errorf("listed %q", listed)
 	}
 	for name, test := range map[string]struct {
 		args []string
 		want string
 	}{
-		"no start":     {[]string{"code", "create", "--socket", s.Socket}, "[start from test] is required"},
-		"a bad start":  {[]string{"code", "create", "--socket", s.Socket, "--start", "soon"}, `write it like "2026-12-01 10:00"`},
-		"a bad zone":   {[]string{"code", "create", "--socket", s.Socket, "--start", apptest.NextYear("YEAR-01-01"), "--zone", "Mars"}, "use a name like Europe/Berlin"},
+		"no start":    {[]string{"code", "create", "--socket", s.Socket}, "[start from test] is required"},
+		"a bad start": {[]string{"code", "create", "--socket", s.Socket, "--start", "soon"}, `write it like "2026-12-01 10:00"`},
+		"a bad zone": {[]string{"code", "create", "--socket", s.Socket,
+			"--start", apptest.NextYear("YEAR-01-01"), "--zone", "Mars"}, "use a name like Europe/Berlin"},
 		"over already": {[]string{"code", "create", "--socket", s.Socket, "--start", "2020-01-01"}, "over already"},
-		"no daemon":    {[]string{"code", "list", "--socket", "/nonexistent.sock"}, "start the daemon, or name its signal.admin_socket"},
-		"a long path":  {[]string{"code", "list", "--socket", "/" + strings.Repeat("long/", 30)}, "is too long for the path of a unix socket"},
-		"no such id":   {[]string{"code", "revoke", "nobody", "--socket", s.Socket}, "see praxisrelay code list"},
-		"a typo":       {[]string{"ice", "KTRW-BZMF-QHDG", "--server", s.URL}, "check what was typed"},
-		"no server":    {[]string{"ice", "KTRW-BZMF-QHDF", "--server", "relay"}, "write https:// and its name"},
-		"wrong code":   {[]string{"ice", "KTRW-BZMF-QHDF", "--server", s.URL, "--ca", s.CA}, "no appointment has this code"},
+		"no daemon": {[]string{"code", "list", "--socket", "/nonexistent.sock"},
+			"start the daemon, or name its signal.admin_socket"},
+		"a long path": {[]string{"code", "list", "--socket", "/" + strings.Repeat("long/", 30)},
+			"is too long for the path of a unix socket"},
+		"no such id": {[]string{"code", "revoke", "nobody", "--socket", s.Socket}, "see praxisrelay code list"},
+		"a typo":     {[]string{"ice", "KTRW-BZMF-QHDG", "--server", s.URL}, "check what was typed"},
+		"no server":  {[]string{"ice", "KTRW-BZMF-QHDF", "--server", "relay"}, "write https:// and its name"},
+		"wrong code": {[]string{"ice", "KTRW-BZMF-QHDF", "--server", s.URL, "--ca", s.CA}, "no appointment has this code"},
 	} {
-		if _, stderr, err := apptest.Run(t, test.args...); err == nil || !strings.Contains(stderr, test.want) {
+		if _, stderr, err := apptest.Run(t, test.args...); err == nil ||
+			!strings.Contains(stderr, test.want) {
 			t.Errorf("%s: said %q, want something with %q", name, stderr, test.want)
 		}
 	}

@@ -21,7 +21,8 @@ func codeCommand() *cobra.Command {
 		Use:   "code",
 		Short: "Make, list, reissue and revoke appointments and their codes, and back them up",
 	}
-	socket := c.PersistentFlags().String("socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`")
+	socket := c.PersistentFlags().String("socket", config.Default().Signal.AdminSocket,
+		"the daemon's admin `socket`")
 	c.AddCommand(codeCreateCommand(socket), codeListCommand(socket), codeRevokeCommand(socket),
 		codeReissueCommand(socket), codeBackupCommand(socket))
 	return c
@@ -32,7 +33,7 @@ func codeListCommand(socket *string) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List appointments; their codes are not known to the daemon",
+		Short: "List appointments, without their codes, which the daemon does not know",
 		Args:  cobra.NoArgs,
 	}
 	c.Flags().StringVar(&zone, "zone", appointment.DefaultZone, "the time `zone` to show")
@@ -51,9 +52,11 @@ func codeListCommand(socket *string) *cobra.Command {
 		}
 		now := time.Now()
 		w := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 3, ' ', 0)
-		fmt.Fprintf(w, "APPOINTMENT\tREF\tOPENS\tCLOSES\tSTATE\t%s\n", strings.ToUpper(strings.Join(appointment.SeatNames, "\t")))
+		fmt.Fprintf(w, "APPOINTMENT\tREF\tOPENS\tCLOSES\tSTATE\t%s\n",
+			strings.ToUpper(strings.Join(appointment.SeatNames, "\t")))
 		for _, a := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", a.ID, terminal.Printable(a.Ref), forPeople(a.Opens, where), forPeople(a.Closes, where), stateOf(a, now))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s", a.ID, terminal.Printable(a.Ref),
+				forPeople(a.Opens, where), forPeople(a.Closes, where), stateOf(a, now))
 			for _, seat := range a.Seats {
 				fmt.Fprintf(w, "\t%s", seatState(seat))
 			}

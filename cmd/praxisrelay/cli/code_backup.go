@@ -15,19 +15,19 @@ import (
 func codeBackupCommand(socket *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "backup FILE",
-		Short: "Copy the registry of the running daemon, whole and as of one moment",
+		Short: "Write a consistent copy of the running daemon's registry",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := backup(c.Context(), adminclient.New(*socket), args[0]); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is written; keep the pepper in another place\n", args[0])
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s is written; keep the pepper somewhere else\n", args[0])
 			return err
 		},
 	}
 }
 
-// backup writes a file of its own, or leaves none.
+// backup writes a new file, and removes it if the copy fails.
 func backup(ctx context.Context, admin *adminclient.Client, name string) (err error) {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {

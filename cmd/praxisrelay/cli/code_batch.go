@@ -6,10 +6,11 @@ import (
 	"sync"
 )
 
-// makeAll calls create for 0 to n-1, so many at a time, and hands what was made to each, in
-// order. After a failure it begins nothing more; what was made by then is handed over
-// all the same. It returns the first failure and what was not made.
-func makeAll[T any](n, workers int, create func(i int) (T, error), each func(i int, made T) error) (missing []int, err error) {
+// makeAll calls create for 0 to n-1, at most workers at a time, and passes the results to each in
+// order. After a failure it starts no more, but still passes on what was already created. It
+// returns the first failure and the numbers that are missing.
+func makeAll[T any](n, workers int,
+	create func(i int) (T, error), each func(i int, made T) error) (missing []int, err error) {
 	next := 0
 	for next < n && err == nil {
 		first := next
@@ -37,7 +38,7 @@ func makeAll[T any](n, workers int, create func(i int) (T, error), each func(i i
 	return missing, err
 }
 
-// ranges writes rising numbers: 3, 5-20.
+// ranges shortens ascending numbers: 3, 5-20.
 func ranges(numbers []int) string {
 	var parts []string
 	for i := 0; i < len(numbers); {

@@ -18,8 +18,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestMakeAll: whatever fails, what was made is handed over in order, and the rest is
-// named.
+// TestMakeAll checks that whatever fails, the results are passed on in order and the missing
+// numbers are reported.
 func TestMakeAll(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -40,7 +40,7 @@ func TestMakeAll(t *testing.T) {
 					return i * i, nil
 				}, func(i, square int) error {
 					if square != i*i {
-						t.Errorf("%d was handed over with %d", i, square)
+						t.Errorf("%d was passed on with %d", i, square)
 					}
 					handed = append(handed, i)
 					if i == refusing {
@@ -52,8 +52,9 @@ func TestMakeAll(t *testing.T) {
 				all := slices.Sorted(slices.Values(append(slices.Clone(handed), missing...)))
 				failed := failing >= 0 || refusing >= 0
 				name := fmt.Sprintf("%d workers, %d fails, %d is refused", workers, failing, refusing)
-				if !slices.Equal(made, handed) || len(all) != n || !slices.IsSorted(missing) || failed != (err == broken) || !failed && err != nil {
-					t.Errorf("%s: made %v, handed %v, missing %v, %v", name, made, handed, missing, err)
+				if !slices.Equal(made, handed) || len(all) != n || !slices.IsSorted(missing) ||
+					failed != (err == broken) || !failed && err != nil {
+					t.Errorf("%s: made %v, passed on %v, missing %v, %v", name, made, handed, missing, err)
 				}
 				if workers == 1 && failing >= 0 && refusing < 0 && len(begun) != failing+1 {
 					t.Errorf("%s: began %v", name, begun)
@@ -64,7 +65,8 @@ func TestMakeAll(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
-	for want, numbers := range map[string][]int{"": nil, "3": {3}, "3-4": {3, 4}, "3, 5-20, 22": append(append([]int{3}, upTo(5, 20)...), 22)} {
+	for want, numbers := range map[string][]int{"": nil, "3": {3}, "3-4": {3, 4},
+		"3, 5-20, 22": append(append([]int{3}, upTo(5, 20)...), 22)} {
 		if got := ranges(numbers); got != want {
 			t.Errorf("%v are %q, want %q", numbers, got, want)
 		}
@@ -78,8 +80,8 @@ func upTo(first, last int) (numbers []int) {
 	return numbers
 }
 
-// TestLostAnswersAreTakenBack: an appointment of which nobody knows whether it was made is
-// revoked, and named where even that gets no answer.
+// TestLostAnswersAreTakenBack checks that an appointment is revoked if the answer to its creation
+// was lost, and named in the error if revoking it gets no answer either.
 func TestLostAnswersAreTakenBack(t *testing.T) {
 	t.Parallel()
 	for _, revokes := range []bool{true, false} {
@@ -91,7 +93,8 @@ func TestLostAnswersAreTakenBack(t *testing.T) {
 		made, revoked := make(chan string, 1), make(chan string, 1)
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /v1/info", func(w http.ResponseWriter, _ *http.Request) {
-			_ = json.NewEncoder(w).Encode(protocol.Info{Version: 1, URL: "https://relay.example.org/", Salt: make([]byte, 16), Rounds: 1})
+			_ = json.NewEncoder(w).Encode(protocol.Info{Version: 1, URL: "https://relay.example.org/",
+				Salt: make([]byte, 16), Rounds: 1})
 		})
 		mux.HandleFunc("POST /v1/appointments", func(_ http.ResponseWriter, r *http.Request) {
 			var n api.NewAppointment
@@ -109,7 +112,8 @@ func TestLostAnswersAreTakenBack(t *testing.T) {
 		server := &http.Server{Handler: mux}
 		go func() { _ = server.Serve(listener) }()
 		defer server.Close()
-		stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01 10:00"))
+		stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", socket,
+			"--start", apptest.NextYear("YEAR-07-01 10:00"))
 		if err == nil || stdout != "" {
 			t.Errorf("%v, printed %q", err, stdout)
 		}
@@ -117,21 +121,22 @@ func TestLostAnswersAreTakenBack(t *testing.T) {
 		if got := <-revoked; got != id {
 			t.Errorf("%s was revoked, want %s", got, id)
 		}
-		if named := strings.HasSuffix(stderr, "; "+id+" may have been made, and nobody has its codes: revoke it\n"); named == revokes {
+		if named := strings.HasSuffix(stderr,
+			"; "+id+" may have been made, and nobody has its codes: revoke it\n"); named == revokes {
 			t.Errorf("said %q", stderr)
 		}
 	}
 }
 
-// TestCodeListsWhenTheDaemonFails: what was acknowledged is printed, and the error says
-// what remains to be done.
+// TestCodeListsWhenTheDaemonFails checks that acknowledged appointments are printed, and that the
+// error says how to make the rest.
 func TestCodeListsWhenTheDaemonFails(t *testing.T) {
 	t.Parallel()
 	socket, acknowledged := apptest.StartAdmin(t, 5)
 	list := "start,ref\n" + strings.Repeat(apptest.NextYear("YEAR-07-01 10:00,a\n"), 20)
 	stdout, stderr, err := createFrom(t, socket, list)
 	if err == nil {
-		t.Fatal("it was no failure")
+		t.Fatal("it did not fail")
 	}
 	ids := acknowledged()
 	if len(ids) != 5 {
@@ -142,18 +147,22 @@ func TestCodeListsWhenTheDaemonFails(t *testing.T) {
 			t.Errorf("%s is lost:\n%s", id, stdout)
 		}
 	}
-	if !regexp.MustCompile(`^praxisrelay: the registry cannot be written: see the server's log; 5 of 20 are made and printed: go on with a list of the column names and the lines [0-9, ]*\d+-21\n$`).MatchString(stderr) {
+	if !regexp.MustCompile(`^praxisrelay: the registry cannot be written: see the server's log; 5 of 20 are made and printed: to make the rest, use a list of the column names and the lines [0-9, ]*\d+-21\n$`).MatchString(stderr) {
 		t.Errorf("said %q", stderr)
 	}
 
 	socket, _ = apptest.StartAdmin(t, 1)
-	stdout, stderr, err = apptest.Run(t, "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01 10:00"), "--count", "4")
-	if err == nil || strings.Count(stdout, "\n") != 2 || !strings.HasSuffix(stderr, "1 of 4 are made and printed: make the others with --count 3\n") {
+	stdout, stderr, err = apptest.Run(t, "code", "create", "--socket", socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00"), "--count", "4")
+	if err == nil || strings.Count(stdout, "\n") != 2 ||
+		!strings.HasSuffix(stderr, "1 of 4 are made and printed: make the rest with --count 3\n") {
 		t.Errorf("%q %q", stdout, stderr)
 	}
 	socket, _ = apptest.StartAdmin(t, 0)
-	stdout, stderr, err = apptest.Run(t, "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01 10:00"))
-	if err == nil || stdout != "" || stderr != "praxisrelay: the registry cannot be written: see the server's log\n" {
+	stdout, stderr, err = apptest.Run(t, "code", "create", "--socket", socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00"))
+	if err == nil || stdout != "" ||
+		stderr != "praxisrelay: the registry cannot be written: see the server's log\n" {
 		t.Errorf("%q %q", stdout, stderr)
 	}
 }

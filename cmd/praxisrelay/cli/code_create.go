@@ -18,12 +18,12 @@ import (
 	"praxisrelay/signal/invitation"
 )
 
-// createFlags are what code create is asked for.
+// createFlags are the flags of code create.
 type createFlags struct {
 	start, zone, from string
 	ref               string
 	count             int
-	list              bool // several are asked for, be it one
+	list              bool // a list was asked for, even if it holds one appointment
 	asJSON, qr        bool
 	invite, out       string
 	formats           []string
@@ -41,10 +41,10 @@ func codeCreateCommand(socket *string) *cobra.Command {
 			"cannot be printed again.\n\n" +
 			"--invite prints a text to copy for each seat; --out writes each seat's text,\n" +
 			"calendar entry, QR code and page to print into a folder.\n\n" +
-			"--count and --from make several and print CSV. A list has the columns start and,\n" +
-			"if wanted, ref: a short reference of your own without data about patients.\n\n" +
-			"--test makes no appointment but one code to check a network with, by praxisrelay\n" +
-			"check: it opens no consultation, and works for some minutes.",
+			"--count and --from make several and print CSV. The list has the columns start and,\n" +
+			"optionally, ref: a short reference of your own that says nothing about a patient.\n\n" +
+			"--test makes a code to check a network with, using praxisrelay check. The code opens\n" +
+			"no consultation, and is valid for a few minutes.",
 		Example: `  praxisrelay code create --start "2026-12-01 10:00" --invite de
   praxisrelay code create --start "2026-12-01 10:00" --out invitations --format html,ics
   praxisrelay code create --from day.csv > codes.csv
@@ -52,18 +52,24 @@ func codeCreateCommand(socket *string) *cobra.Command {
   praxisrelay code create --test --minutes 60`,
 		Args: cobra.NoArgs,
 	}
-	c.Flags().StringVar(&f.start, "start", "", `when it opens: "2026-12-01 10:00", an RFC 3339 time, or now`)
-	c.Flags().StringVar(&f.zone, "zone", appointment.DefaultZone, "the time `zone` that starts are in and times are shown in")
-	c.Flags().IntVar(&f.count, "count", 1, "make `N` appointments of the same start")
-	c.Flags().StringVar(&f.from, "from", "", "make the appointments of a CSV `file`; -: standard input")
-	c.Flags().StringVar(&f.ref, "ref", "", "your own `name` for it, 64 of A-Z a-z 0-9 . _ - at most; nothing that says something about a person")
-	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON, an appointment a line")
+	c.Flags().StringVar(&f.start, "start", "",
+		`when the appointment opens: "2026-12-01 10:00", an RFC 3339 time, or now`)
+	c.Flags().StringVar(&f.zone, "zone", appointment.DefaultZone,
+		"the time `zone` of --start and of the times shown")
+	c.Flags().IntVar(&f.count, "count", 1, "make `N` appointments with the same start")
+	c.Flags().StringVar(&f.from, "from", "",
+		"make the appointments listed in a CSV `file`; - reads standard input")
+	c.Flags().StringVar(&f.ref, "ref", "",
+		"your own `name` for it: at most 64 of A-Z a-z 0-9 . _ -, and nothing about a person")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON, one appointment per line")
 	c.Flags().StringVar(&f.invite, "invite", "", "print invitations in this `language`: de or en")
 	c.Flags().BoolVar(&f.qr, "qr", false, "print each link as a QR code for a terminal")
-	c.Flags().StringVar(&f.out, "out", "", "write invitations into this `folder`, in German unless --invite says otherwise")
+	c.Flags().StringVar(&f.out, "out", "",
+		"write invitations into this `folder`, in German unless --invite says otherwise")
 	c.Flags().StringSliceVar(&f.formats, "format", invitation.Formats, "what --out writes")
 	c.Flags().BoolVar(&f.test, "test", false, "make a code to check a network with")
-	c.Flags().IntVar(&f.minutes, "minutes", int(appointment.TestLength.Minutes()), "how long a --test works")
+	c.Flags().IntVar(&f.minutes, "minutes", int(appointment.TestLength.Minutes()),
+		"how many minutes a --test code is valid")
 	c.MarkFlagsOneRequired("start", "from", "test")
 	c.MarkFlagsMutuallyExclusive("start", "from", "test")
 	for _, other := range []string{"count", "ref", "invite", "qr", "out", "format"} {
@@ -74,13 +80,13 @@ func codeCreateCommand(socket *string) *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		f.list = c.Flags().Changed("count") || f.from != ""
 		if c.Flags().Changed("format") && f.out == "" {
-			return errors.New("--format is about files: say with --out where to write them")
+			return errors.New("--format is for files: say with --out where to write them")
 		}
 		switch {
 		case f.test:
 			return f.createTest(c, adminclient.New(*socket), time.Now())
 		case c.Flags().Changed("minutes"):
-			return errors.New("--minutes is about tests: use it with --test")
+			return errors.New("--minutes is for test codes: use it with --test")
 		}
 		return f.run(c, adminclient.New(*socket), time.Now())
 	}
@@ -98,7 +104,7 @@ func (f *createFlags) run(c *cobra.Command, admin *adminclient.Client, now time.
 	}
 	defer p.close()
 	shown := &progress{of: len(list.Rows)}
-	if f.list && f.out == "" { // what is said of files is progress enough
+	if f.list && f.out == "" { // with files, the notes about them show the progress
 		shown = newProgress(c.OutOrStdout(), c.ErrOrStderr(), len(list.Rows))
 	}
 	var unprinted []int // indexes
@@ -122,18 +128,20 @@ func (f *createFlags) run(c *cobra.Command, admin *adminclient.Client, now time.
 	case err == nil || !f.list && len(missing) > 0:
 		return err
 	case len(missing) == 0:
-		return fmt.Errorf("%w; what was asked for is made, and its codes are printed", err)
+		return fmt.Errorf("%w; the appointments are made, and their codes are printed", err)
 	case f.from == "":
-		return fmt.Errorf("%w; %d of %d are made and printed: make the others with --count %d", err, f.count-len(missing), f.count, len(missing))
+		return fmt.Errorf("%w; %d of %d are made and printed: make the rest with --count %d", err,
+			f.count-len(missing), f.count, len(missing))
 	}
 	for i := range missing {
 		missing[i] = list.Rows[missing[i]].Line
 	}
-	return fmt.Errorf("%w; %d of %d are made and printed: go on with a list of the column names and the lines %s",
+	return fmt.Errorf("%w; %d of %d are made and printed: to make the rest, use a list of the "+
+		"column names and the lines %s",
 		err, len(list.Rows)-len(missing), len(list.Rows), ranges(missing))
 }
 
-// revokeCode is how an appointment is revoked by hand.
+// revokeCode is the command that revokes an appointment by hand.
 const revokeCode = "praxisrelay code revoke"
 
 // createTest makes a code to check a network with.
@@ -156,8 +164,9 @@ func (f *createFlags) createTest(c *cobra.Command, admin *adminclient.Client, no
 	if f.asJSON {
 		return nil
 	}
-	url, _, _ := strings.Cut(made.Seats[0].Link, "#") // process lists show arguments
-	_, err = fmt.Fprintf(c.OutOrStdout(), "\nTo check a network from within: praxisrelay check %s (it asks for the code)\n", url)
+	url, _, _ := strings.Cut(made.Seats[0].Link, "#") // the code must not end up in a process list
+	_, err = fmt.Fprintf(c.OutOrStdout(),
+		"\nTo check a network from within: praxisrelay check %s (it asks for the code)\n", url)
 	return err
 }
 
@@ -165,14 +174,14 @@ func create(ctx context.Context, admin *adminclient.Client, row invitation.Row) 
 	return admin.Create(ctx, row.Opens, row.Opens.Add(appointment.Length), row.Ref)
 }
 
-// stretchers is how many appointments are made side by side: each stretches the codes
-// of its seats side by side already, and together they take all cores.
+// stretchers is how many appointments are made in parallel. Each already stretches its seats' codes
+// in parallel, so together they occupy all cores.
 func stretchers() int {
 	seats := len(appointment.SeatNames)
 	return (runtime.GOMAXPROCS(0) + seats - 1) / seats
 }
 
-// rows returns what is to be made.
+// rows returns the appointments to make.
 func (f *createFlags) rows(stdin io.Reader, now time.Time) (invitation.List, error) {
 	if _, err := appointment.LoadZone(f.zone); err != nil {
 		return invitation.List{}, err

@@ -17,13 +17,16 @@ import (
 	"praxisrelay/signal/code"
 )
 
-// TestInvitationsTellLocalTimes: on a server in another zone, on both switches of next
-// year, which are always to come.
+// TestInvitationsTellLocalTimes runs on a server in another zone, and uses both clock changes of
+// next year, which are always in the future.
 func TestInvitationsTellLocalTimes(t *testing.T) {
 	t.Setenv("TZ", "America/New_York")
 	s := apptest.StartServe(t, nil)
-	months := map[time.Month]string{time.March: "März", time.April: "April", time.October: "Oktober", time.November: "November"}
-	german := func(t time.Time) string { return fmt.Sprintf("%d. %s %d", t.Day(), months[t.Month()], t.Year()) }
+	months := map[time.Month]string{time.March: "März", time.April: "April", time.October: "Oktober",
+		time.November: "November"}
+	german := func(t time.Time) string {
+		return fmt.Sprintf("%d. %s %d", t.Day(), months[t.Month()], t.Year())
+	}
 	for month, clocks := range map[time.Month]struct{ opens, closes, begins, until string }{
 		time.March:   {"01:30 CET", "02:30 CEST", "01:30 Uhr (MEZ)", "02:30 Uhr (MESZ)"},
 		time.October: {"02:30 CEST", "01:30 CET", "02:30 Uhr (MESZ)", "01:30 Uhr (MEZ)"},
@@ -34,9 +37,11 @@ func TestInvitationsTellLocalTimes(t *testing.T) {
 		test := struct{ start, opens, closes, begins, until string }{
 			sunday.Format(time.DateOnly) + " 02:30",
 			sunday.Format("Sun 2006-01-02 ") + clocks.opens, monday.Format("Mon 2006-01-02 ") + clocks.closes,
-			"Sonntag, " + german(sunday) + ", " + clocks.begins, "Montag, " + german(monday) + ", " + clocks.until,
+			"Sonntag, " + german(sunday) + ", " + clocks.begins,
+			"Montag, " + german(monday) + ", " + clocks.until,
 		}
-		stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket, "--start", test.start, "--invite", "de")
+		stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket,
+			"--start", test.start, "--invite", "de")
 		if err != nil {
 			t.Fatal(stderr)
 		}
@@ -56,12 +61,14 @@ func TestInvitationsTellLocalTimes(t *testing.T) {
 	}
 }
 
-// TestInvitationFiles: the codes are printed, and in files for their owner alone.
+// TestInvitationFiles checks that the codes are printed, and that only the owner can read the
+// files.
 func TestInvitationFiles(t *testing.T) {
 	t.Parallel()
 	socket, _ := apptest.StartAdmin(t, 1)
 	folder := filepath.Join(t.TempDir(), "new")
-	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01 10:00"), "--out", folder, "--invite", "en", "--qr")
+	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00"), "--out", folder, "--invite", "en", "--qr")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -73,7 +80,8 @@ func TestInvitationFiles(t *testing.T) {
 	for i, name := range appointment.SeatNames {
 		fields := strings.Fields(lines[4+i])
 		for format, want := range map[string]string{
-			"txt": "Code: " + fields[1] + "\nLink: " + fields[2] + "\n", "ics": "UID:" + id + "-" + name, "svg": "<svg ", "html": fields[2],
+			"txt": "Code: " + fields[1] + "\nLink: " + fields[2] + "\n",
+			"ics": "UID:" + id + "-" + name, "svg": "<svg ", "html": fields[2],
 		} {
 			file := filepath.Join(folder, id+"-"+name+"."+format)
 			text, err := os.ReadFile(file)
@@ -89,7 +97,7 @@ func TestInvitationFiles(t *testing.T) {
 			}
 		}
 		if strings.Contains(stderr, fields[1]) {
-			t.Errorf("the code of %s is in %q", name, stderr)
+			t.Errorf("the code of the %s is in %q", name, stderr)
 		}
 	}
 	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
@@ -111,10 +119,12 @@ func TestInvitationFilesAreNotOverwritten(t *testing.T) {
 	if err := f.create("a.txt", []byte("first")); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.create("a.txt", []byte("second")); err == nil || !strings.Contains(err.Error(), "write into another folder") {
+	if err := f.create("a.txt", []byte("second")); err == nil ||
+		!strings.Contains(err.Error(), "write into another folder") {
 		t.Errorf("said %v", err)
 	}
-	if text, err := os.ReadFile(filepath.Join(f.root.Name(), "a.txt")); err != nil || string(text) != "first" {
+	if text, err := os.ReadFile(filepath.Join(f.root.Name(), "a.txt")); err != nil ||
+		string(text) != "first" {
 		t.Errorf("%q, %v", text, err)
 	}
 }
@@ -142,8 +152,10 @@ func createFrom(t *testing.T, socket, list string, args ...string) (stdout, stde
 func TestCodeLists(t *testing.T) {
 	t.Parallel()
 	socket, acknowledged := apptest.StartAdmin(t, 5)
-	stdout, stderr, err := createFrom(t, socket, apptest.NextYear("start;ref\nYEAR-07-01 10:00;room-3\nsoon;\nYEAR-07-01 10:30;@room\n"))
-	if err == nil || stdout != "" || !regexp.MustCompile(`^praxisrelay: line 3: start .*\npraxisrelay: line 4: ref: .*\n$`).MatchString(stderr) {
+	stdout, stderr, err := createFrom(t, socket,
+		apptest.NextYear("start;ref\nYEAR-07-01 10:00;room-3\nsoon;\nYEAR-07-01 10:30;@room\n"))
+	if err == nil || stdout != "" ||
+		!regexp.MustCompile(`^praxisrelay: line 3: start .*\npraxisrelay: line 4: ref: .*\n$`).MatchString(stderr) {
 		t.Errorf("%q %q", stdout, stderr)
 	}
 	if made := len(acknowledged()); made != 0 {
@@ -151,7 +163,8 @@ func TestCodeLists(t *testing.T) {
 	}
 
 	folder := t.TempDir()
-	stdout, stderr, err = createFrom(t, socket, apptest.NextYear("start;ref\nYEAR-07-01 10:00;room-3\n\nYEAR-01-01 09:30;\nYEAR-07-01 11:00;7\n"), "--out", folder, "--format", "ics")
+	stdout, stderr, err = createFrom(t, socket,
+		apptest.NextYear("start;ref\nYEAR-07-01 10:00;room-3\n\nYEAR-01-01 09:30;\nYEAR-07-01 11:00;7\n"), "--out", folder, "--format", "ics")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -176,10 +189,12 @@ func TestCodeLists(t *testing.T) {
 		for seat := range appointment.SeatNames {
 			typed := row[4+2*seat]
 			codes[typed] = true
-			if _, err := code.Parse(typed); err != nil || row[5+2*seat] != "https://relay.example.org/#"+typed {
+			if _, err := code.Parse(typed); err != nil ||
+				row[5+2*seat] != "https://relay.example.org/#"+typed {
 				t.Errorf("row %q: %v", row, err)
 			}
-			if file := filepath.Join(folder, row[0]+"-"+appointment.SeatNames[seat]+".ics"); !strings.Contains(stderr, file) {
+			if file := filepath.Join(folder, row[0]+"-"+appointment.SeatNames[seat]+
+				".ics"); !strings.Contains(stderr, file) {
 				t.Errorf("%s is not named in %q", file, stderr)
 			}
 		}
@@ -188,7 +203,8 @@ func TestCodeLists(t *testing.T) {
 		t.Errorf("%d appointments, %d codes", made, len(codes))
 	}
 
-	stdout, stderr, err = apptest.Run(t, "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01 10:00"), "--count", "2", "--json")
+	stdout, stderr, err = apptest.Run(t, "code", "create", "--socket", socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00"), "--count", "2", "--json")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -205,19 +221,21 @@ func TestCodeLists(t *testing.T) {
 	}
 }
 
-// TestCodeListsWhenFilesCannotBeWritten: the codes are printed all the same.
+// TestCodeListsWhenFilesCannotBeWritten checks that the codes are printed anyway.
 func TestCodeListsWhenFilesCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	socket, acknowledged := apptest.StartAdmin(t, 100)
 	file := filepath.Join(t.TempDir(), "file")
 	apptest.WriteFile(t, file, "", 0o600)
-	if _, stderr, err := apptest.Run(t, "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01"), "--out", file); err == nil || !strings.Contains(stderr, "--out") {
+	if _, stderr, err := apptest.Run(t, "code", "create", "--socket", socket,
+		"--start", apptest.NextYear("YEAR-07-01"), "--out", file); err == nil ||
+		!strings.Contains(stderr, "--out") {
 		t.Errorf("said %q", stderr)
 	}
 	if len(acknowledged()) != 0 {
-		t.Error("made what could not be written")
+		t.Error("made appointments whose invitations could not be written")
 	}
-	// The folder is gone once something is made.
+	// The folder goes away once something has been made.
 	f, err := newFiles(t.TempDir(), []string{"txt"}, nil, day)
 	if err != nil {
 		t.Fatal(err)
@@ -229,11 +247,12 @@ func TestCodeListsWhenFilesCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.files = f
-	if err := p.row(sampleCreated(), ""); err != nil || !strings.Contains(printed.String(), sampleCreated().ID) {
+	if err := p.row(sampleCreated(), ""); err != nil ||
+		!strings.Contains(printed.String(), sampleCreated().ID) {
 		t.Errorf("said %v, printed %q", err, printed.String())
 	}
 	if err := p.invitations(sampleCreated()); err == nil {
-		t.Error("wrote into a folder that is closed")
+		t.Error("wrote into a closed folder")
 	}
 }
 
@@ -243,9 +262,10 @@ func TestCodeCreateRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"a language":        {[]string{"--start", "now", "--invite", "fr"}, `language "fr" is unknown: use de or en`},
-		"a format":          {[]string{"--start", "now", "--out", t.TempDir(), "--format", "txt,pdf"}, `format "pdf" is unknown: use some of txt,ics,svg,html`},
-		"formats alone":     {[]string{"--start", "now", "--format", "txt"}, "say with --out where"},
+		"a language": {[]string{"--start", "now", "--invite", "fr"}, `language "fr" is unknown: use de or en`},
+		"a format": {[]string{"--start", "now", "--out", t.TempDir(), "--format", "txt,pdf"},
+			`format "pdf" is unknown: use some of txt,ics,svg,html`},
+		"only formats":      {[]string{"--start", "now", "--format", "txt"}, "say with --out where"},
 		"texts in a CSV":    {[]string{"--start", "now", "--count", "2", "--invite", "de"}, "say with --out where"},
 		"texts in JSON":     {[]string{"--start", "now", "--json", "--invite", "de"}, "say with --out where"},
 		"QR codes in a CSV": {[]string{"--start", "now", "--count", "2", "--qr"}, "--out FOLDER --format svg"},
@@ -256,7 +276,8 @@ func TestCodeCreateRefuses(t *testing.T) {
 		"no file":           {[]string{"--from", "/nonexistent.csv"}, "--from: open /nonexistent.csv"},
 		"a zone":            {[]string{"--start", "now", "--zone", "Mars"}, "use a name like Europe/Berlin"},
 	} {
-		stdout, stderr, err := apptest.Run(t, append([]string{"code", "create", "--socket", "/nonexistent.sock"}, test.args...)...)
+		stdout, stderr, err := apptest.Run(t,
+			append([]string{"code", "create", "--socket", "/nonexistent.sock"}, test.args...)...)
 		if err == nil || stdout != "" || !strings.Contains(stderr, test.want) {
 			t.Errorf("%s: said %q, want something with %q", name, stderr, test.want)
 		}

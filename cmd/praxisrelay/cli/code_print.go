@@ -33,17 +33,17 @@ type createdSeat struct {
 	Link string `json:"link"`
 }
 
-// printer prints what was made, and writes its files.
+// printer prints codes and invitations, and writes the invitation files.
 type printer struct {
 	zone     *time.Location
 	language invitation.Language
-	row      func(made adminclient.Created, ref string) error // of the codes, surely or not at all
+	row      func(made adminclient.Created, ref string) error // prints the codes: all of them, or an error
 	texts    io.Writer                                        // nil: invitations are not printed
 	qrs      io.Writer                                        // nil: QR codes are not printed
-	files    *files                                           // nil: none are written
+	files    *files                                           // nil: files are not written
 }
 
-// printer refuses what does not go together before anything is made.
+// printer rejects combinations of flags that make no sense, before anything is made.
 func (f *createFlags) printer(stdout, stderr io.Writer, comma rune, now time.Time) (*printer, error) {
 	p := &printer{language: invitation.German}
 	var err error
@@ -57,9 +57,11 @@ func (f *createFlags) printer(stdout, stderr io.Writer, comma rune, now time.Tim
 	}
 	switch bare := !f.list && !f.asJSON; {
 	case f.qr && !bare:
-		return nil, errors.New("--qr is for one appointment's table: for lists and JSON write QR codes with --out FOLDER --format svg")
+		return nil, errors.New("--qr is for one appointment's table: for lists and JSON, write QR " +
+			"codes with --out FOLDER --format svg")
 	case f.invite != "" && f.out == "" && !bare:
-		return nil, errors.New("--invite prints with one appointment's table: for lists and JSON say with --out where to write invitations")
+		return nil, errors.New("--invite prints next to one appointment's table: for lists and " +
+			"JSON, say with --out where to write the invitations")
 	}
 	var write func(adminclient.Created, string) error
 	switch {
@@ -92,8 +94,8 @@ func (p *printer) close() {
 	}
 }
 
-// invitations prints and writes them, after the codes: a file that cannot be written
-// loses none.
+// invitations prints and writes an appointment's invitations. The codes have been printed before,
+// so a file that cannot be written loses none.
 func (p *printer) invitations(made adminclient.Created) error {
 	for _, i := range invitation.For(made, p.language, p.zone) {
 		if p.texts != nil {
@@ -119,7 +121,7 @@ func (p *printer) invitations(made adminclient.Created) error {
 	return nil
 }
 
-// separator stands before each text, so that one sees what to copy.
+// separator precedes each text, to show what to copy.
 const separator = "----------------------------------------------------------------"
 
 func jsonRows(w io.Writer) func(adminclient.Created, string) error {
@@ -144,7 +146,7 @@ func printTable(out io.Writer, made adminclient.Created, where *time.Location) e
 	return w.Flush()
 }
 
-// files writes invitations into a folder, for their owner's eyes alone.
+// files writes invitations into a folder, readable only by their owner.
 type files struct {
 	root    *os.Root
 	formats []string
@@ -166,7 +168,7 @@ func newFiles(folder string, formats []string, notes io.Writer, now time.Time) (
 	return &files{root, slices.Compact(slices.Sorted(slices.Values(formats))), notes, now}, nil
 }
 
-// write writes an invitation in all formats and says so.
+// write writes an invitation in all formats and notes the files' names.
 func (f *files) write(i invitation.Invitation) error {
 	var names []string
 	for _, format := range f.formats {
@@ -187,14 +189,15 @@ func (f *files) write(i invitation.Invitation) error {
 func (f *files) create(name string, text []byte) error {
 	file, err := f.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists and is not overwritten: write into another folder", filepath.Join(f.root.Name(), name))
+		return fmt.Errorf("%s exists and is not overwritten: write into another folder",
+			filepath.Join(f.root.Name(), name))
 	}
 	if err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	_, err = file.Write(text)
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		_ = f.root.Remove(name) // no half of it
+		_ = f.root.Remove(name) // do not leave half a file
 	}
 	return err
 }

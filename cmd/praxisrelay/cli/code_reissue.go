@@ -21,20 +21,22 @@ func codeReissueCommand(socket *string) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "reissue APPOINTMENT --seat SEAT",
-		Short: "Give one seat a new code with the code of the other",
-		Long: "Give one seat a new code. The old one is invalid from then on, and whoever is\n" +
-			"there with it is sent out. The code of the other seat is read from standard\n" +
-			"input: without it not even the daemon can open what the new code must lead to.\n" +
-			"Where no code is left, revoke the appointment and make another.",
+		Short: "Give one seat a new code, using the other seat's code",
+		Long: "Give one seat a new code. The old one becomes invalid, and anyone who joined with it\n" +
+			"is sent out. The other seat's code is read from standard input: without it, nobody, not\n" +
+			"even the daemon, can open the room key that the new code must lead to.\n" +
+			"If neither code is left, revoke the appointment and make another.",
 		Example: "  praxisrelay code reissue jnrgqgsnkz2ja --seat patient",
 		Args:    cobra.ExactArgs(1),
 	}
-	c.Flags().StringVar(&seat, "seat", "", "the `seat` that gets a new code: "+strings.Join(appointment.SeatNames, " or "))
+	c.Flags().StringVar(&seat, "seat", "", "the `seat` that gets a new code: "+
+		strings.Join(appointment.SeatNames, " or "))
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("seat")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if !slices.Contains(appointment.SeatNames, seat) {
-			return fmt.Errorf("there is no seat %q: use --seat %s", seat, strings.Join(appointment.SeatNames, " or "))
+			return fmt.Errorf("there is no seat %q: use --seat %s", seat,
+				strings.Join(appointment.SeatNames, " or "))
 		}
 		other := appointment.SeatNames[0]
 		if other == seat {
@@ -52,20 +54,22 @@ func codeReissueCommand(socket *string) *cobra.Command {
 		}
 		if err := out.print(func() error {
 			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(createdSeat{made.Name, made.Code.Format(), made.Link})
+				return json.NewEncoder(c.OutOrStdout()).Encode(createdSeat{made.Name,
+					made.Code.Format(), made.Link})
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%s   %s   %s\n", made.Name, made.Code.Format(), made.Link)
 			return err
 		}); err != nil {
-			return fmt.Errorf("%w; the seat's old code is invalid and nobody has the new one: reissue it again", err)
+			return fmt.Errorf("%w; the seat's old code is invalid and nobody has the new one: "+
+				"reissue the code again", err)
 		}
 		return nil
 	}
 	return c
 }
 
-// readCode reads a code from a line: not an argument, which other users of the host
-// could see.
+// readCode reads a code from a line of input. It is not an argument because other users of the host
+// can see those.
 func readCode(in io.Reader) (code.Code, error) {
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -22,9 +22,10 @@ import (
 func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "Check the configuration, and show what it comes to",
+		Short: "Check the configuration, and show its values",
 	}
-	file := c.PersistentFlags().String("config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
+	file := c.PersistentFlags().String("config", "/etc/praxisrelay/praxisrelay.yaml",
+		"the configuration `file`")
 	c.AddCommand(configCheckCommand(file), configShowCommand(file))
 	return c
 }
@@ -32,12 +33,12 @@ func configCommand() *cobra.Command {
 func configCheckCommand(file *string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
-		Short: "Name every mistake of the configuration and of the files it names",
-		Long: "Name every mistake of the configuration and of the files it names: secrets and\n" +
-			"the certificate are read, and their contents never printed. What works but is\n" +
-			"unusual is a warning. Nothing is changed and no port is touched. A certificate that\n" +
+		Short: "Report every mistake in the configuration and in the files it names",
+		Long: "Report every mistake in the configuration and in the files it names. Secrets and\n" +
+			"the certificate are read, but never printed. Settings that work but are unusual\n" +
+			"give a warning. Nothing is changed and no port is opened. A certificate that\n" +
 			"no browser accepts is a mistake here, though the daemon starts with it.\n\n" +
-			"Exit status: 0 without mistakes, with or without warnings; 1 with mistakes.",
+			"Exit status: 0 without mistakes, even with warnings; 1 with mistakes.",
 		Args: cobra.NoArgs,
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -69,7 +70,7 @@ func configCheckCommand(file *string) *cobra.Command {
 		}
 		printMistakes(c.OutOrStdout(), "", mistakes)
 		if errors.Is(err, fs.ErrPermission) {
-			fmt.Fprintln(c.OutOrStdout(), "root may read everything: run it with sudo")
+			fmt.Fprintln(c.OutOrStdout(), "root can read all files: run this with sudo")
 		}
 		switch len(mistakes) {
 		case 0:
@@ -83,8 +84,8 @@ func configCheckCommand(file *string) *cobra.Command {
 	return c
 }
 
-// about reports whether something is wrong with a key already, so that what comes of it
-// need not be said too. Without the right name no certificate can be judged.
+// about reports whether a key already has a mistake, so that its consequences need no report.
+// Without the right name no certificate can be judged.
 func about(mistakes config.Mistakes, key string) bool {
 	return slices.ContainsFunc(mistakes, func(m config.Mistake) bool {
 		return m.Key == key || m.Key == "name" && strings.HasPrefix(key, "tls.")
@@ -100,9 +101,9 @@ func printMistakes(w io.Writer, kind string, mistakes config.Mistakes) {
 func configShowCommand(file *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
-		Short: "Print every value with where it comes from: the file's line, or the default",
-		Long: "Print every value with where it comes from: the file's line, or the default. The\n" +
-			"output is a configuration itself. It names the files of secrets, not what is in them.",
+		Short: "Print every value and its origin: the file's line, or the default",
+		Long: "Print every value and its origin: the file's line, or the default. The output is\n" +
+			"itself a configuration. It names the files of secrets, but not their contents.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			settings, source, err := config.Read(*file)
@@ -114,7 +115,7 @@ func configShowCommand(file *string) *cobra.Command {
 	}
 }
 
-// unusual names values that work, but are seldom meant.
+// unusual warns of values that work, but are rarely intended.
 func unusual(c config.Config) (warnings []error) {
 	warn := func(condition bool, text string) {
 		if condition {
@@ -122,15 +123,24 @@ func unusual(c config.Config) (warnings []error) {
 		}
 	}
 	_, port, _ := net.SplitHostPort(c.Listen.HTTPS)
-	warn(port != "443", "listen.https: not on port 443: many firewalls let clients through to that one alone")
-	warn(len(c.Listen.TURNUDP) == 0, "listen.turn_udp: empty: media goes over TCP alone, and stutters where packets are lost; serve \":3478\"")
-	warn(c.Relay.Peers == config.Open, "relay.peers: the open relay sends to any public peer and needs its ports open in the firewall; paired is enough where both clients come through the appliance")
+	warn(port != "443", "listen.https: not on port 443: many firewalls let clients through to that port only")
+	warn(len(c.Listen.TURNUDP) == 0,
+		"listen.turn_udp: empty: media only goes over TCP, and stutters where packets are lost; "+
+			"serve \":3478\"")
+	warn(c.Relay.Peers == config.Open,
+		"relay.peers: the open relay sends to any public peer and needs its ports open in the "+
+			"firewall; paired is enough if both clients use the appliance")
 	for i, network := range c.Relay.Allow {
-		warn(network.Bits() == 0 || network.Addr().IsPrivate() || network.Addr().IsLoopback(), fmt.Sprintf("relay.allow[%d]: whoever has a code reaches %s through the relay: keep it as narrow as can be", i, network))
+		warn(network.Bits() == 0 || network.Addr().IsPrivate() || network.Addr().IsLoopback(),
+			fmt.Sprintf("relay.allow[%d]: anyone with a code reaches %s through the relay: keep "+
+				"it as narrow as possible", i, network))
 	}
-	warn(c.Signal.Admission == config.None, "signal.admission: patients are let in without the doctor's doing")
-	warn(c.Metrics.Listen != "" && !onLoopback(c.Metrics.Listen), "metrics.listen: served without TLS to more than this host: let the firewall admit the monitoring alone")
-	warn(c.Log.Addresses == config.Full, "log.addresses: clients' addresses are personal data: keep the log no longer than needed")
+	warn(c.Signal.Admission == config.None, "signal.admission: patients are let in without the doctor")
+	warn(c.Metrics.Listen != "" && !onLoopback(c.Metrics.Listen),
+		"metrics.listen: served without TLS to more than this host: let only the monitoring "+
+			"through the firewall")
+	warn(c.Log.Addresses == config.Full,
+		"log.addresses: clients' addresses are personal data: keep the log no longer than needed")
 	return warnings
 }
 

@@ -9,8 +9,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestConfigCheckNamesEveryMistake, with its line and place, and what is in the files
-// that the configuration names is not said.
+// TestConfigCheckNamesEveryMistake checks that every mistake is reported with its line and place,
+// and that the contents of the files are not printed.
 func TestConfigCheckNamesEveryMistake(t *testing.T) {
 	t.Parallel()
 	file, folder := apptest.WriteConfig(t)
@@ -33,33 +33,44 @@ func TestConfigCheckNamesEveryMistake(t *testing.T) {
 	write := func(name, text string, mode os.FileMode) func() {
 		return func() { apptest.WriteFile(t, filepath.Join(folder, name), text, mode) }
 	}
-	another := apptest.SignedFor(t, "relay.example.org")
+	another := apptest.SelfSigned(t, "relay.example.org")
 	for name, test := range map[string]struct {
 		spoil func()
 		want  []string
 	}{
-		"the file": {replace("turn_udp: [", "turn_udp: [':444', ", "relay: {", "relay: {peers: any, "), []string{
-			":5: listen.turn_udp[0]: \":444\": browsers use TURN", "    5 |   turn_udp: [':444', 127.0.0.1:0]\n      |              ^\n",
-			":9: relay.peers: \"any\" is neither", "2 mistakes in "}},
+		"the file": {replace("turn_udp: [", "turn_udp: [':444', ", "relay: {", "relay: {peers: any, "),
+			[]string{
+				":5: listen.turn_udp[0]: \":444\": browsers use TURN",
+				"    5 |   turn_udp: [':444', 127.0.0.1:0]\n      |              ^\n",
+				":9: relay.peers: \"any\" is neither", "2 mistakes in "}},
 		"the file and what it names": {func() {
 			replace("relay: {", "relay: {peers: any, ")()
 			write("turn.secret", canary, 0o604)()
 			write("cert.pem", another.Certificate, 0o600)()
-		}, []string{":9: relay.peers: ", ":9: relay.secret_files[0]: everybody", ":8: tls.certificate: ", "3 mistakes in "}},
+		}, []string{":9: relay.peers: ", ":9: relay.secret_files[0]: everybody",
+			":8: tls.certificate: ", "3 mistakes in "}},
 		"the name": {replace("name: 127.0.0.1", "name: ''"), []string{":2: name: missing", "1 mistake in "}},
 		"secrets": {func() {
 			write("turn.secret", canary, 0o604)()
 			write("pepper.secret", canary[:4], 0o600)()
-		}, []string{":9: relay.secret_files[0]: everybody", ":10: signal.pepper_file: ", "holds 4 characters", "    9 | relay: {secret_files: [" + os.TempDir(), "2 mistakes in "}},
+		}, []string{":9: relay.secret_files[0]: everybody", ":10: signal.pepper_file: ",
+			"holds 4 characters", "    9 | relay: {secret_files: [" + os.TempDir(), "2 mistakes in "}},
 		"one secret": {func() {
 			write("turn.secret", canary, 0o600)()
 			write("pepper.secret", canary, 0o600)()
-		}, []string{":10: signal.pepper_file: holds the same as relay.secret_files[0]", "1 mistake in "}},
-		"nothing there":                          {func() { os.Remove(filepath.Join(folder, "key.pem")) }, []string{":8: tls.key: ", "key.pem", "    8 | tls: {certificate: "}},
-		"another name":                           {func() { write("cert.pem", another.Certificate, 0o600)(); write("key.pem", another.Key, 0o600)() }, []string{":8: tls.certificate: ", "is for relay.example.org and not for 127.0.0.1"}},
-		"another key":                            {write("key.pem", another.Key, 0o600), []string{":8: tls.certificate: ", "does not match"}},
-		"a secret in place of the configuration": {write("praxisrelay.yaml", canary+"\n", 0o600), []string{"a section was expected"}},
-		"no configuration":                       {func() { os.Remove(file) }, []string{"no such file", "--config"}},
+		}, []string{":10: signal.pepper_file: holds the same secret as relay.secret_files[0]",
+			"1 mistake in "}},
+		"nothing there": {func() { os.Remove(filepath.Join(folder, "key.pem")) },
+			[]string{":8: tls.key: ", "key.pem", "    8 | tls: {certificate: "}},
+		"another name": {func() {
+			write("cert.pem", another.Certificate, 0o600)()
+			write("key.pem", another.Key, 0o600)()
+		}, []string{":8: tls.certificate: ", "is for relay.example.org and not for 127.0.0.1"}},
+		"another key": {write("key.pem", another.Key, 0o600),
+			[]string{":8: tls.certificate: ", "does not match"}},
+		"a secret in place of the configuration": {write("praxisrelay.yaml", canary+"\n", 0o600),
+			[]string{"a section was expected"}},
+		"no configuration": {func() { os.Remove(file) }, []string{"no such file", "--config"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file, folder = apptest.WriteConfig(t)
@@ -80,14 +91,15 @@ func TestConfigCheckNamesEveryMistake(t *testing.T) {
 	}
 }
 
-// TestConfigShow: what it prints is the same configuration.
+// TestConfigShow checks that the output is the same configuration.
 func TestConfigShow(t *testing.T) {
 	file, folder := apptest.WriteConfig(t)
 	stdout, stderr, err := apptest.Run(t, "config", "show", "--config", file)
 	if err != nil {
 		t.Fatal(stderr)
 	}
-	for _, want := range []string{"name: 127.0.0.1 # " + file + ":2\n", "  peers: paired # default\n", "pepper_file: " + folder} {
+	for _, want := range []string{"name: 127.0.0.1 # " + file + ":2\n", "  peers: paired # default\n",
+		"pepper_file: " + folder} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is not in\n%s", want, stdout)
 		}

@@ -15,8 +15,8 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// tryPepper tries peppers at the registry of the configuration: through the daemon where
-// one runs. Without a registry, or for those who may not read it, all is well.
+// tryPepper compares peppers with the configured registry, through the daemon if it is running.
+// Without a registry, or without the permission to read it, nothing is reported.
 func tryPepper(ctx context.Context, c config.Config, peppers [][]byte) (fit api.PepperFit) {
 	if _, err := os.Stat(c.Signal.Registry); err != nil {
 		return fit

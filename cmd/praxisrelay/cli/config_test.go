@@ -7,7 +7,7 @@ import (
 	"praxisrelay/config"
 )
 
-// TestUnusual: each is said of its key, and of the defaults nothing is.
+// TestUnusual checks that each warning names its key, and that the defaults give no warning.
 func TestUnusual(t *testing.T) {
 	if got := unusual(config.Default()); len(got) != 0 {
 		t.Errorf("the defaults: %v", got)
@@ -18,7 +18,8 @@ func TestUnusual(t *testing.T) {
 		"signal: {admission: none}": "signal.admission: ", "metrics: {listen: ':9478'}": "metrics.listen: ",
 		"log: {addresses: full}": "log.addresses: ",
 	} {
-		c, err := config.Parse("x.yaml", []byte("name: relay.example.org\ntls: {certificate: c, key: k}\n"+change))
+		c, err := config.Parse("x.yaml",
+			[]byte("name: relay.example.org\ntls: {certificate: c, key: k}\n"+change))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,16 +22,16 @@ func credentialCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "credential",
 		Short: "Make TURN credentials for other TURN clients and load tools",
-		Long: "Make TURN credentials for other TURN clients and load tools, and print them, once:\n" +
-			"for each of --count appointments one of a doctor and one of a patient, between whom\n" +
-			"the relay forwards. They make allocations for an hour at most, belong to no code,\n" +
-			"and cannot be revoked but with the relay's secret.",
+		Long: "Make TURN credentials for other TURN clients and load tools, and print them once:\n" +
+			"for each of --count appointments one for a doctor and one for a patient, between whom\n" +
+			"the relay forwards. They make allocations for at most an hour, belong to no code,\n" +
+			"and can only be revoked by replacing the relay's secret.",
 		Example: `  praxisrelay credential
   praxisrelay credential --count 100 --json > credentials.json`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&socket, "socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`")
-	c.Flags().IntVar(&count, "count", 1, "how many `appointments`")
+	c.Flags().IntVar(&count, "count", 1, "the number of `appointments`")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := checkCount(count); err != nil {
@@ -42,7 +42,8 @@ func credentialCommand() *cobra.Command {
 			return err
 		}
 		if err := printCredentials(c.OutOrStdout(), made, asJSON); err != nil {
-			return fmt.Errorf("not all credentials are printed: %w; make others, these end at %s", err, made.Expires.Format(time.RFC3339))
+			return fmt.Errorf("not all credentials are printed: %w; make new ones; these expire at %s",
+				err, made.Expires.Format(time.RFC3339))
 		}
 		return nil
 	}
@@ -66,8 +67,10 @@ func printCredentials(w io.Writer, made api.MadeCredentials, asJSON bool) error 
 	}
 	fmt.Fprintf(out, "expires\t%s\n", made.Expires.Format(time.RFC3339))
 	for _, of := range made.Appointments {
-		fmt.Fprintf(out, "doctor\t%s\t%s\n", terminal.Printable(of.Doctor.Username), terminal.Printable(of.Doctor.Credential))
-		fmt.Fprintf(out, "patient\t%s\t%s\n", terminal.Printable(of.Patient.Username), terminal.Printable(of.Patient.Credential))
+		fmt.Fprintf(out, "doctor\t%s\t%s\n", terminal.Printable(of.Doctor.Username),
+			terminal.Printable(of.Doctor.Credential))
+		fmt.Fprintf(out, "patient\t%s\t%s\n", terminal.Printable(of.Patient.Username),
+			terminal.Printable(of.Patient.Credential))
 	}
 	return out.Flush()
 }

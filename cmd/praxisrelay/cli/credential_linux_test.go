@@ -11,7 +11,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestCredentialsThatCannotBePrinted are an error.
+// TestCredentialsThatCannotBePrinted checks that failing to print credentials is an error.
 func TestCredentialsThatCannotBePrinted(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -25,7 +25,8 @@ func TestCredentialsThatCannotBePrinted(t *testing.T) {
 		command := apptest.Program(append([]string{"credential", "--socket", s.Socket}, flags...)...)
 		command.Stdout, command.Stderr = full, &said
 		err := command.Run()
-		if _, ok := errors.AsType[*exec.ExitError](err); !ok || !strings.Contains(said.String(), "not all credentials are printed") {
+		if _, ok := errors.AsType[*exec.ExitError](err); !ok ||
+			!strings.Contains(said.String(), "not all credentials are printed") {
 			t.Errorf("%q on a full disk: %v, %s", flags, err, &said)
 		}
 	}

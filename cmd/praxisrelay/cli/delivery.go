@@ -11,27 +11,27 @@ import (
 	"syscall"
 )
 
-// delivery prints what is shown once: codes, tokens. What it could not print somebody has
-// to take back, since nobody has it.
+// delivery prints secrets that are shown only once: codes and tokens. What cannot be printed must
+// be taken back, since nobody has it.
 type delivery struct {
 	out    io.Writer
-	failed error // the first failure: nothing is printed behind it
+	failed error // the first failure: nothing is printed after it
 }
 
-// newDelivery prepares for a reader who goes: that becomes an error of the next write, and
-// does not end the program before it has taken back what it made.
+// newDelivery makes sure that a reader who goes away causes a write error, instead of ending the
+// program before it has taken back what nobody received.
 func newDelivery(out io.Writer) *delivery {
 	outliveReaders()
 	return &delivery{out: out}
 }
 
-// outliveReaders turns a reader of standard output or standard error that goes into an error
-// of the next write: Go ends the process otherwise, even where SIGPIPE was ignored at the
-// start. A command in a pipe should end then; calls, and what is to be taken back, should not.
+// outliveReaders turns SIGPIPE into a write error when a reader of standard output or standard
+// error goes away. Otherwise Go ends the process, even if SIGPIPE was ignored at the start. That
+// is right for a command in a pipe, but not for running calls or for secrets to be taken back.
 func outliveReaders() { ossignal.Ignore(syscall.SIGPIPE) }
 
-// print is sure that all that write writes is out: where the output is a file, on the disk.
-// A half is taken off a file again.
+// print returns nil only if all that write writes has arrived; in a file, that means on the disk. A
+// partial write is cut off the file again.
 func (d *delivery) print(write func() error) error {
 	if d.failed != nil {
 		return d.failed
@@ -42,7 +42,7 @@ func (d *delivery) print(write func() error) error {
 		return d.failed
 	}
 	if d.failed == nil {
-		// Some file systems notice only now that they are full; some have nothing to sync.
+		// Some file systems only notice here that they are full; some cannot sync.
 		if err := file.Sync(); !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
 			d.failed = err
 		}
@@ -53,7 +53,7 @@ func (d *delivery) print(write func() error) error {
 	return d.failed
 }
 
-// regularFile returns the file that a stream is, if it is one, and its size.
+// regularFile returns a stream's file and its size if it is a regular file.
 func regularFile(stream any) (*os.File, int64) {
 	if file, ok := stream.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
@@ -63,18 +63,20 @@ func regularFile(stream any) (*os.File, int64) {
 	return nil, 0
 }
 
-// takeBack revokes what was made and could not be printed, and says so in the error that
-// says why. command is what revokes by hand.
-func takeBack(ctx context.Context, why error, ids []string, revoke func(context.Context, string) error, command string) error {
+// takeBack revokes what was made but could not be printed, and adds the outcome to the error.
+// command is the command to revoke by hand.
+func takeBack(ctx context.Context, why error, ids []string,
+	revoke func(context.Context, string) error, command string) error {
 	var left []string
 	for _, id := range ids {
-		// Also while the program is being interrupted.
+		// Even while the program is being interrupted.
 		if revoke(context.WithoutCancel(ctx), id) != nil {
 			left = append(left, command+" "+id)
 		}
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("%w; what nobody has is still valid and could not be revoked: %s", why, strings.Join(left, "; "))
+		return fmt.Errorf("%w; what could not be printed is still valid and could not be "+
+			"revoked either: %s", why, strings.Join(left, "; "))
 	}
-	return fmt.Errorf("%w; what could not be printed is revoked again", why)
+	return fmt.Errorf("%w; what could not be printed has been revoked", why)
 }

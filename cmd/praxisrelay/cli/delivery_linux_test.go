@@ -13,7 +13,7 @@ import (
 	"praxisrelay/signal/admin/api"
 )
 
-// printInto runs a command whose output goes where it cannot go, and returns what it said.
+// printInto runs a command whose output cannot be written, and returns its standard error.
 func printInto(t *testing.T, out *os.File, args ...string) (stderr string) {
 	t.Helper()
 	defer out.Close()
@@ -46,11 +46,12 @@ func closedPipe(t *testing.T) *os.File {
 	return w
 }
 
-// TestUnprintedCodesAreTakenBack, and tokens: nothing is valid that nobody has.
+// TestUnprintedCodesAreTakenBack checks that no code or token stays valid that nobody received.
 func TestUnprintedCodesAreTakenBack(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
-	create := []string{"code", "create", "--socket", s.Socket, "--start", apptest.NextYear("YEAR-07-01 10:00")}
+	create := []string{"code", "create", "--socket", s.Socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00")}
 	with := func(args ...string) []string { return append(create[:len(create):len(create)], args...) }
 	valid := func() (valid []api.ListedAppointment) {
 		t.Helper()
@@ -65,18 +66,18 @@ func TestUnprintedCodesAreTakenBack(t *testing.T) {
 		}
 		return valid
 	}
-	const again = "; what could not be printed is revoked again"
+	const revoked = "; what could not be printed has been revoked"
 	for _, test := range []struct {
 		args  []string
-		wants string // how what it says ends
+		wants string // the end of its standard error
 	}{
-		{with(), again + "\n"},
-		{with("--json"), again + "\n"},
-		{with("--invite", "de", "--qr"), again + "\n"},
-		{with("--count", "3"), again + "; 0 of 3 are made and printed: make the others with --count 3\n"},
-		{[]string{"code", "create", "--socket", s.Socket, "--test"}, again + "\n"},
-		{[]string{"token", "create", "--socket", s.Socket, "--scope", "appointments"}, again + "\n"},
-		{[]string{"token", "create", "--socket", s.Socket, "--scope", "appointments", "--json"}, again + "\n"},
+		{with(), revoked + "\n"},
+		{with("--json"), revoked + "\n"},
+		{with("--invite", "de", "--qr"), revoked + "\n"},
+		{with("--count", "3"), revoked + "; 0 of 3 are made and printed: make the rest with --count 3\n"},
+		{[]string{"code", "create", "--socket", s.Socket, "--test"}, revoked + "\n"},
+		{[]string{"token", "create", "--socket", s.Socket, "--scope", "appointments"}, revoked + "\n"},
+		{[]string{"token", "create", "--socket", s.Socket, "--scope", "appointments", "--json"}, revoked + "\n"},
 	} {
 		for _, out := range []struct {
 			file *os.File
@@ -91,10 +92,10 @@ func TestUnprintedCodesAreTakenBack(t *testing.T) {
 		}
 	}
 	if tokens, err := s.Admin.Tokens(t.Context()); err != nil || len(tokens) > 0 {
-		t.Errorf("there are tokens that nobody has: %+v, %v", tokens, err)
+		t.Errorf("there are tokens that nobody received: %+v, %v", tokens, err)
 	}
 
-	// A list keeps what it has, whole, and gets no half of a row.
+	// A list keeps its complete rows and no partial one.
 	disk := apptest.SmallDisk(t, "4k")
 	file := filepath.Join(disk, "list.csv")
 	apptest.WriteFile(t, file, strings.Repeat("x", 4096-400)+"\n", 0o600)
@@ -107,17 +108,18 @@ func TestUnprintedCodesAreTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := printInto(t, out, with("--count", "4")...)
-	if !strings.HasSuffix(said, again+"; 1 of 4 are made and printed: make the others with --count 3\n") {
+	if !strings.HasSuffix(said, revoked+"; 1 of 4 are made and printed: make the rest with --count 3\n") {
 		t.Errorf("said %q", said)
 	}
 	text, err := os.ReadFile(file)
 	rows := strings.Split(string(text[min(int(before.Size()), len(text)):]), "\n")
 	left := valid()
-	if err != nil || len(rows) != 3 || rows[2] != "" || len(left) != 1 || !strings.HasPrefix(rows[1], left[0].ID+",") {
-		t.Errorf("the list has %q, %v, and valid are %+v", rows, err, left)
+	if err != nil || len(rows) != 3 || rows[2] != "" || len(left) != 1 ||
+		!strings.HasPrefix(rows[1], left[0].ID+",") {
+		t.Errorf("the list has %q, %v, and %+v are valid", rows, err, left)
 	}
 
-	// A code that was given out in place of another cannot be taken back.
+	// A code that has replaced another one cannot be taken back.
 	stdout, stderr, err := apptest.Run(t, with("--json")...)
 	if err != nil {
 		t.Fatal(stderr)
@@ -127,7 +129,9 @@ func TestUnprintedCodesAreTakenBack(t *testing.T) {
 	c.Stdin, c.Stdout = strings.NewReader(made.Seats[0].Code+"\n"), fullDevice(t)
 	var errs strings.Builder
 	c.Stderr = &errs
-	if err := c.Run(); err == nil || !strings.HasSuffix(errs.String(), "no space left on device; the seat's old code is invalid and nobody has the new one: reissue it again\n") {
+	if err := c.Run(); err == nil ||
+		!strings.HasSuffix(errs.String(),
+			"no space left on device; the seat's old code is invalid and nobody has the new one: reissue the code again\n") {
 		t.Errorf("reissue: %v, %q", err, errs.String())
 	}
 }
@@ -140,31 +144,36 @@ func readCreated(t *testing.T, line string) (made apptest.MadeAppointment) {
 	return made
 }
 
-// TestWhatCannotBeTakenBackIsNamed, for somebody to do it.
+// TestWhatCannotBeTakenBackIsNamed checks that the error names what has to be revoked by hand.
 func TestWhatCannotBeTakenBackIsNamed(t *testing.T) {
 	t.Parallel()
-	socket, acknowledged := apptest.StartAdmin(t, 2) // which revokes nothing
-	said := printInto(t, fullDevice(t), "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01 10:00"))
+	socket, acknowledged := apptest.StartAdmin(t, 2) // cannot revoke
+	said := printInto(t, fullDevice(t), "code", "create", "--socket", socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00"))
 	ids := acknowledged()
-	if want := "; what nobody has is still valid and could not be revoked: praxisrelay code revoke " + ids[0] + "\n"; !strings.HasSuffix(said, want) {
+	if want := "; what could not be printed is still valid and could not be revoked either: praxisrelay code revoke " + ids[0] + "\n"; !strings.HasSuffix(said, want) {
 		t.Errorf("said %q, want %q", said, want)
 	}
 }
 
-// TestHalfFilesGo: of invitations and of a backup for which there is no room.
+// TestHalfFilesGo checks that partial invitations and backups are removed when the disk is full.
 func TestHalfFilesGo(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
 	disk := apptest.SmallDisk(t, "8k")
-	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket, "--start", apptest.NextYear("YEAR-07-01 10:00"), "--out", disk, "--format", "txt,html", "--json")
-	if err == nil || !strings.HasSuffix(stderr, "no space left on device; what was asked for is made, and its codes are printed\n") {
+	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", s.Socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00"), "--out", disk, "--format", "txt,html", "--json")
+	if err == nil || !strings.HasSuffix(stderr,
+		"no space left on device; the appointments are made, and their codes are printed\n") {
 		t.Errorf("%v, said %q", err, stderr)
 	}
-	made := readCreated(t, stdout) // as a whole
+	made := readCreated(t, stdout) // complete
 	names, _ := filepath.Glob(filepath.Join(disk, "*"))
 	for _, name := range names {
 		text, err := os.ReadFile(name)
-		if err != nil || !strings.Contains(string(text), made.Seats[0].Code) && !strings.Contains(string(text), made.Seats[1].Code) || strings.HasSuffix(name, ".html") && !strings.HasSuffix(string(text), "</html>\n") {
+		if err != nil || !strings.Contains(string(text), made.Seats[0].Code) &&
+			!strings.Contains(string(text), made.Seats[1].Code) ||
+			strings.HasSuffix(name, ".html") && !strings.HasSuffix(string(text), "</html>\n") {
 			t.Errorf("%s is a half: %q, %v", name, text, err)
 		}
 	}
@@ -172,10 +181,12 @@ func TestHalfFilesGo(t *testing.T) {
 	if err == nil || !strings.HasSuffix(stderr, "backup.db: no space left on device\n") {
 		t.Errorf("%v, said %q", err, stderr)
 	}
-	if said := printInto(t, fullDevice(t), "firewall", "--config", apptest.InTree("docs", "praxisrelay.example.yaml"), "--address", "192.0.2.1"); said != "praxisrelay: write /dev/stdout: no space left on device\n" {
+	if said := printInto(t, fullDevice(t), "firewall",
+		"--config", apptest.InTree("docs", "praxisrelay.example.yaml"),
+		"--address", "192.0.2.1"); said != "praxisrelay: write /dev/stdout: no space left on device\n" {
 		t.Errorf("said %q", said)
 	}
 	if _, err := os.Stat(filepath.Join(disk, "backup.db")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("half a backup is there: %v", err)
+		t.Errorf("half a backup was left: %v", err)
 	}
 }

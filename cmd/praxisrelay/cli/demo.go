@@ -24,10 +24,10 @@ import (
 	"praxisrelay/systemd"
 )
 
-// demoHost is the only address that the demo is reached at.
+// demoHost is the only address of the demo.
 const demoHost = "127.0.0.1"
 
-// demoInfo is what the demo prints.
+// demoInfo is the demo's output.
 type demoInfo struct {
 	URL     string   `json:"url"`
 	HTTPS   string   `json:"https"`
@@ -51,17 +51,18 @@ func demoCommand(p appliance.Process) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Run a complete appliance on this computer alone, with one appointment",
-		Long: "Run a complete appliance on " + demoHost + " with a certificate of its own and one\n" +
+		Short: "Run a complete appliance for this computer only, with one appointment",
+		Long: "Run a complete appliance on " + demoHost + " with a self-signed certificate and one\n" +
 			"appointment, and print what to open. It needs no configuration and leaves\n" +
 			"nothing behind.",
 		Args: cobra.NoArgs,
 	}
-	c.Flags().Uint16Var(&ports.https, "https-port", 8443, "`port` of the page, signaling and TURN over TLS; 0: any")
+	c.Flags().Uint16Var(&ports.https, "https-port", 8443,
+		"`port` of the page, signaling and TURN over TLS; 0: any")
 	c.Flags().Uint16Var(&ports.udp, "turn-udp-port", 3478, "UDP `port` of TURN; 0: any")
 	c.Flags().Uint16Var(&ports.tcp, "turn-tcp-port", 3478, "TCP `port` of TURN; 0: any")
-	c.Flags().Uint16Var(&ports.tls, "turn-tls-port", 5349, "`port` of TURN over TLS alone; 0: any")
-	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on one line once it serves")
+	c.Flags().Uint16Var(&ports.tls, "turn-tls-port", 5349, "`port` of TURN over TLS only; 0: any")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object on one line when it is ready")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		outliveReaders()
 		folder, err := os.MkdirTemp("", "praxisrelay-demo-")
@@ -88,10 +89,12 @@ func demoCommand(p appliance.Process) *cobra.Command {
 		defer log.Close()
 		go log.Run(c.Context())
 		a, err := appliance.Listen(c.Context(), appliance.Options{
-			Config: settings, Secrets: held, Sockets: new(systemd.Sockets), Version: p.Version, Now: p.Now, Log: log,
+			Config: settings, Secrets: held, Sockets: new(systemd.Sockets), Version: p.Version,
+			Now: p.Now, Log: log,
 		})
 		if systemd.RefusedPort(err) > 0 {
-			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and --turn-tls-port take 0 for any port)", err)
+			return fmt.Errorf("%w (the flags --https-port, --turn-udp-port, --turn-tcp-port and "+
+				"--turn-tls-port take 0 for any port)", err)
 		}
 		if err != nil {
 			return err
@@ -114,7 +117,7 @@ func demoCommand(p appliance.Process) *cobra.Command {
 	return c
 }
 
-// newDemo makes the appointment in the way that an administrator would.
+// newDemo makes the appointment as an administrator would.
 func newDemo(ctx context.Context, a *appliance.Appliance, admin *adminclient.Client) (demoInfo, error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	created, err := admin.Create(ctx, now, now.Add(appointment.Length), "")
@@ -131,7 +134,8 @@ func newDemo(ctx context.Context, a *appliance.Appliance, admin *adminclient.Cli
 	}
 	for i, seat := range []*demoSeat{&info.Doctor, &info.Patient} {
 		made := created.Seats[i]
-		c, err := a.Mint(signal.Holder{Appointment: created.ID, Seat: made.Name, Until: now.Add(appointment.Length)})
+		c, err := a.Mint(signal.Holder{Appointment: created.ID, Seat: made.Name,
+			Until: now.Add(appointment.Length)})
 		if err != nil {
 			return demoInfo{}, err
 		}

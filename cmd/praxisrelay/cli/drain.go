@@ -22,17 +22,18 @@ func drainCommand() *cobra.Command {
 	var cancel bool
 	c := &cobra.Command{
 		Use:   "drain [--until TIME|DURATION]",
-		Short: "Let no consultation begin, and wait until those that run are over",
-		Long: "Let no consultation begin, and wait until those that run are over: before an update,\n" +
-			"say. Who has a call may change networks and load the page again; who joins without\n" +
-			"one is told of the maintenance, and comes back by itself. The command ends with 0\n" +
-			"when no call is left, and with 1 when --until has come before. The daemon drains\n" +
+		Short: "Let no new consultation begin, and wait until the running ones are over",
+		Long: "Let no new consultation begin, and wait until the running ones are over, for example\n" +
+			"before an update. People in a call may change networks and reload the page. Anyone else\n" +
+			"who joins sees a note about maintenance, and the page retries by itself. The exit status\n" +
+			"is 0 when no call is left, and 1 when --until comes first. The daemon keeps draining\n" +
 			"until it is restarted, or until praxisrelay drain --cancel.",
 		Example: `  praxisrelay drain --until 14:20 && systemctl restart praxisrelay`,
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().StringVar(&socket, "socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`")
-	c.Flags().StringVar(&until, "until", "", "when it will be over, as those who join are told, and how long to wait: a `time` like 14:20, or a duration like 30m")
+	c.Flags().StringVar(&until, "until", "",
+		"how long to wait, and the end shown to people who join: a `time` like 14:20, or a duration like 30m")
 	c.Flags().BoolVar(&cancel, "cancel", false, "let consultations begin again")
 	c.MarkFlagsMutuallyExclusive("until", "cancel")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -62,17 +63,18 @@ func drainCommand() *cobra.Command {
 	return c
 }
 
-// describeDrain is "2 calls, next appointment at 14:20 CET".
+// describeDrain returns, for example, "2 calls, next appointment at 14:20 CET".
 func describeDrain(d api.Drained, now time.Time, where *time.Location) string {
 	if d.Next.IsZero() {
-		return appliance.CountCalls(d.Calls) + ", no appointment to come"
+		return appliance.Count(d.Calls, "call") + ", no upcoming appointment"
 	}
-	return appliance.CountCalls(d.Calls) + ", next appointment at " + forDrain(d.Next, now, where)
+	return appliance.Count(d.Calls, "call") + ", next appointment at " + forDrain(d.Next, now, where)
 }
 
-// waitDrained waits until no call is left or the time is over, and shows on a terminal
-// how many there are.
-func waitDrained(ctx context.Context, admin *adminclient.Client, state api.Drained, end time.Time, stderr io.Writer) (err error) {
+// waitDrained waits until no call is left or the time is up. On a terminal it shows the number of
+// calls.
+func waitDrained(ctx context.Context, admin *adminclient.Client, state api.Drained, end time.Time,
+	stderr io.Writer) (err error) {
 	if !end.IsZero() {
 		var stop context.CancelFunc
 		ctx, stop = context.WithDeadline(ctx, end)
@@ -83,17 +85,18 @@ func waitDrained(ctx context.Context, admin *adminclient.Client, state api.Drain
 	defer second.Stop()
 	for state.Calls > 0 {
 		if shown {
-			fmt.Fprintf(stderr, "\r\033[K%s", appliance.CountCalls(state.Calls))
+			fmt.Fprintf(stderr, "\r\033[K%s", appliance.Count(state.Calls, "call"))
 		}
 		select {
 		case <-second.C:
 		case <-ctx.Done():
-			return fmt.Errorf("still %s; the appliance goes on draining until praxisrelay drain --cancel or a restart", appliance.CountCalls(state.Calls))
+			return fmt.Errorf("still %s; the appliance keeps draining until praxisrelay drain "+
+				"--cancel or a restart", appliance.Count(state.Calls, "call"))
 		}
 		next, err := admin.Drained(ctx)
 		switch {
 		case ctx.Err() != nil:
-			continue // said above
+			continue // the loop returns the error
 		case err != nil:
 			return err
 		case !next.Draining:
@@ -107,7 +110,7 @@ func waitDrained(ctx context.Context, admin *adminclient.Client, state api.Drain
 	return nil
 }
 
-// forDrain tells a time to people who know which day it is.
+// forDrain shows a time to somebody who knows today's date.
 func forDrain(t, now time.Time, where *time.Location) string {
 	t, now = t.In(where), now.In(where)
 	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
@@ -116,8 +119,8 @@ func forDrain(t, now time.Time, where *time.Location) string {
 	return forPeople(t, where)
 }
 
-// readUntil reads when a drain will be over: a duration, a time of day, or what opens
-// appointments.
+// readUntil reads when a drain will be over: a duration, a time of day, or a time as for code
+// create --start.
 func readUntil(text string, now time.Time, where *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -129,7 +132,8 @@ func readUntil(text string, now time.Time, where *time.Location) (time.Time, err
 		today := now.In(where)
 		at := time.Date(today.Year(), today.Month(), today.Day(), clock.Hour(), clock.Minute(), 0, 0, where)
 		if !at.After(now) {
-			at = time.Date(today.Year(), today.Month(), today.Day()+1, clock.Hour(), clock.Minute(), 0, 0, where)
+			at = time.Date(today.Year(), today.Month(), today.Day()+1, clock.Hour(), clock.Minute(), 0,
+				0, where)
 		}
 		return at, nil
 	}
@@ -142,7 +146,7 @@ func readUntil(text string, now time.Time, where *time.Location) (time.Time, err
 
 func later(t, now time.Time) (time.Time, error) {
 	if !t.After(now) {
-		return t, errors.New("--until is over already: name a time to come, like 30m or 14:20")
+		return t, errors.New("--until is in the past: use a later time, like 30m or 14:20")
 	}
 	if t.Sub(now) > appointment.MaxAhead {
 		return t, errors.New("--until is more than two years ahead: correct the date")

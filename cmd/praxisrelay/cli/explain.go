@@ -25,9 +25,9 @@ func explainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain APPOINTMENT",
 		Short: "Say why a consultation does not connect",
-		Long: "Say what is the likeliest cause why a consultation does not connect, whose side it is\n" +
-			"on, and what happened. APPOINTMENT is the id that code list shows, or a ref.\n\n" +
-			"The daemon remembers that in memory alone, without addresses unless log.addresses is\n" +
+		Long: "Report the likeliest cause why a consultation does not connect, whose side it is on,\n" +
+			"and what happened. APPOINTMENT is the id that code list shows, or a ref.\n\n" +
+			"The daemon keeps this only in memory, without addresses unless log.addresses is\n" +
 			"prefix or full, until the appointment is deleted or the daemon is restarted.",
 		Example: "  praxisrelay explain jnrgqgsnkz2ja\n  praxisrelay explain 2026-0815 --lang de",
 		Args:    cobra.ExactArgs(1),
@@ -52,8 +52,9 @@ func explainCommand() *cobra.Command {
 	return c
 }
 
-// explainNamed asks for the appointment of an id or, where there is none, of a ref.
-func explainNamed(ctx context.Context, admin *adminclient.Client, name string) (api.ExplainedAppointment, error) {
+// explainNamed asks about the appointment with an id or, if there is none, with a ref.
+func explainNamed(ctx context.Context, admin *adminclient.Client,
+	name string) (api.ExplainedAppointment, error) {
 	told, err := admin.Explain(ctx, name)
 	if problem, ok := errors.AsType[api.Problem](err); !ok || problem.Status != http.StatusNotFound {
 		return told, err
@@ -74,10 +75,10 @@ func explainNamed(ctx context.Context, admin *adminclient.Client, name string) (
 	case 1:
 		return admin.Explain(ctx, ids[0])
 	}
-	return told, fmt.Errorf("%d appointments have the ref %s: name one by its id, of %v", len(ids), name, ids)
+	return told, fmt.Errorf("%d appointments have the ref %s: use one of the ids %v", len(ids), name, ids)
 }
 
-// printExplanation prints for people, in the practices' zone.
+// printExplanation prints an explanation for a person, in the practices' zone.
 func printExplanation(to io.Writer, told api.ExplainedAppointment, l explain.Language) error {
 	where, err := appointment.LoadZone(appointment.DefaultZone)
 	if err != nil {
@@ -127,6 +128,8 @@ func printExplanation(to io.Writer, told api.ExplainedAppointment, l explain.Lan
 var explainWords = map[explain.Language]struct {
 	side, cause, appointment, window, forgotten, now, nothing string
 }{
-	explain.English: {"side", "cause", "appointment", "window", "earlier events are forgotten", "now", "nothing is remembered"},
-	explain.German:  {"Seite", "Ursache", "Termin", "Zeitraum", "frühere Ereignisse sind vergessen", "jetzt", "nichts ist bekannt"},
+	explain.English: {"side", "cause", "appointment", "window", "earlier events are forgotten", "now",
+		"nothing is known"},
+	explain.German: {"Seite", "Ursache", "Termin", "Zeitraum", "frühere Ereignisse sind vergessen",
+		"jetzt", "nichts ist bekannt"},
 }

@@ -24,13 +24,13 @@ func firewallCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "firewall",
 		Short: "Print what firewalls must let through for this appliance",
-		Long: "Print what firewalls must let through for the appliance of a configuration:\n" +
-			"where its clients are, in front of it, and what it sends out itself.\n\n" +
-			"text, markdown, csv, json and html are tables for those who open ports.\n" +
+		Long: "Print what firewalls must let through for a configured appliance: in its clients'\n" +
+			"networks, in front of it, and for what it sends out itself.\n\n" +
+			"text, markdown, csv, json and html are tables for the people who open ports.\n" +
 			"nftables and iptables are rule sets for the server itself, firewalld a service\n" +
-			"and ufw application profiles; each says in its first lines how it is loaded.\n\n" +
-			"Where the configuration's daemon runs and may be asked, the tables of text,\n" +
-			"markdown, json and html name its certificate's key, for check --fingerprint.",
+			"and ufw application profiles; the first lines of each say how to load it.\n\n" +
+			"If the configuration's daemon is running and may be asked, the tables in text,\n" +
+			"markdown, json and html include its certificate's key, for check --fingerprint.",
 		Example: `  praxisrelay firewall
   praxisrelay firewall --format csv --lang de > freigaben.csv
   praxisrelay firewall --format nftables --management 192.0.2.0/24 > praxisrelay.nft`,
@@ -39,8 +39,10 @@ func firewallCommand() *cobra.Command {
 	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
 	c.Flags().StringVar(&format, "format", "text", strings.Join(firewall.Formats(), ", "))
 	c.Flags().StringVar(&language, "lang", string(firewall.English), "`language`: de or en")
-	c.Flags().StringSliceVar(&addresses, "address", nil, "the `addresses` that clients reach the name at; left out: those that it resolves to here")
-	c.Flags().StringSliceVar(&management, "management", nil, "the `networks` from which the server is administered and monitored; left out: any")
+	c.Flags().StringSliceVar(&addresses, "address", nil,
+		"the `addresses` at which clients reach the name (default: those that it resolves to here)")
+	c.Flags().StringSliceVar(&management, "management", nil,
+		"the `networks` from which the server is administered and monitored (default: any)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		settings, err := config.Load(file)
 		if err != nil {
@@ -58,8 +60,11 @@ func firewallCommand() *cobra.Command {
 			return fmt.Errorf("--management: %w: write it like 192.0.2.0/24", err)
 		}
 		if len(addresses) == 0 {
-			if site.Addresses, err = probe.ClientAddresses(c.Context(), net.DefaultResolver, settings.Name, settings.Relay.PublicAddress); err != nil {
-				fmt.Fprintf(c.ErrOrStderr(), "praxisrelay: %v: the tables lack its addresses; name them with --address\n", err)
+			if site.Addresses, err = probe.ClientAddresses(c.Context(), net.DefaultResolver,
+				settings.Name, settings.Relay.PublicAddress); err != nil {
+				fmt.Fprintf(c.ErrOrStderr(),
+					"praxisrelay: %v: its addresses are missing from the tables; give them with "+
+						"--address\n", err)
 			}
 		}
 		site.Key = shownKey(c.Context(), settings)
@@ -71,16 +76,16 @@ func firewallCommand() *cobra.Command {
 		if err != nil && !slices.Contains(firewall.Formats(), format) {
 			return fmt.Errorf("--format: %w", err)
 		}
-		return err // a full disk is no mistake of the flag
+		return err // a full disk is not a mistake in the flag
 	}
 	return c
 }
 
-// askTime is how long the daemon may take to say which certificate it shows.
+// askTime limits how long the daemon may take to report its certificate.
 const askTime = 2 * time.Second
 
-// shownKey asks the configuration's daemon for the key of the certificate that it shows.
-// Where there is none, or it may not be asked, nothing is known.
+// shownKey asks the configuration's daemon for the key of its certificate. If there is none, or it
+// may not be asked, the key is empty.
 func shownKey(ctx context.Context, c config.Config) (key firewall.Key) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -18,8 +18,8 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// TestFirewallPage: the page shows the ports of this appliance in the reader's language,
-// under the headers of every page, without a script, on a phone and on a screen.
+// TestFirewallPage checks that the page shows this appliance's ports in the reader's language,
+// under the headers that every page has, without a script, on a phone and on a screen.
 func TestFirewallPage(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -47,7 +47,8 @@ func TestFirewallPage(t *testing.T) {
 		{"?lang=de", "en", "de"}, {"?lang=en", "de", "en"}, {"?lang=xx", "de", "de"},
 	} {
 		response, body := get(page+test.query, test.accept)
-		if !strings.Contains(body, `<html lang="`+test.want+`">`) || response.Header.Get("Content-Language") != test.want {
+		if !strings.Contains(body, `<html lang="`+test.want+`">`) ||
+			response.Header.Get("Content-Language") != test.want {
 			t.Errorf("%+v: the page is\n%.200s", test, body)
 		}
 		port := s.URL[strings.LastIndex(s.URL, ":")+1 : len(s.URL)-1]
@@ -62,7 +63,7 @@ func TestFirewallPage(t *testing.T) {
 			}
 		}
 	}
-	// The page, the status and the tables of the command name the key that is shown.
+	// The page, the status and the command's tables show the key in use.
 	text, err := os.ReadFile(s.CA)
 	if err != nil {
 		t.Fatal(err)
@@ -76,21 +77,24 @@ func TestFirewallPage(t *testing.T) {
 	if _, body := get(page, "en"); !strings.Contains(body, key) {
 		t.Errorf("%s is not on the page", key)
 	}
-	if status, _, err := apptest.Run(t, "status", "--socket", s.Socket); err != nil || !strings.Contains(status, key) {
+	if status, _, err := apptest.Run(t, "status", "--socket", s.Socket); err != nil ||
+		!strings.Contains(status, key) {
 		t.Errorf("%v: %s is not in\n%s", err, key, status)
 	}
 	c := config.Default()
 	c.Signal.AdminSocket = s.Socket
-	if got := shownKey(t.Context(), c); hex.EncodeToString(got.SHA256) != key || !got.Ends.Equal(leaf.NotAfter) {
-		t.Errorf("the command is told %x until %s", got.SHA256, got.Ends)
+	if got := shownKey(t.Context(), c); hex.EncodeToString(got.SHA256) != key ||
+		!got.Ends.Equal(leaf.NotAfter) {
+		t.Errorf("the command got %x until %s", got.SHA256, got.Ends)
 	}
 	c.Signal.AdminSocket += "none"
 	if got := shownKey(t.Context(), c); got.SHA256 != nil {
-		t.Errorf("no daemon told %x", got.SHA256)
+		t.Errorf("got %x without a daemon", got.SHA256)
 	}
 	front, _ := get(s.URL, "en")
 	shown, _ := get(page, "en")
-	for _, name := range []string{"Content-Security-Policy", "Permissions-Policy", "Referrer-Policy", "X-Content-Type-Options",
+	for _, name := range []string{"Content-Security-Policy", "Permissions-Policy", "Referrer-Policy",
+		"X-Content-Type-Options",
 		"Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy", "Cache-Control"} {
 		if got, want := shown.Header.Get(name), front.Header.Get(name); got != want || got == "" {
 			t.Errorf("%s is %q, want %q as on the front page", name, got, want)
@@ -102,7 +106,8 @@ func TestFirewallPage(t *testing.T) {
 	for _, width := range []int64{390, 1100, 1280} {
 		var wide int64
 		var colour string
-		b.Do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(page+"?lang=de"), chromedp.WaitVisible("table"))
+		b.Do(t, chromedp.EmulateViewport(width, 900), chromedp.Navigate(page+"?lang=de"),
+			chromedp.WaitVisible("table"))
 		b.Eval(t, `document.documentElement.scrollWidth`, &wide)
 		b.Eval(t, `getComputedStyle(document.querySelector('h1')).color`, &colour)
 		if wide > width || colour != "rgb(8, 70, 81)" {

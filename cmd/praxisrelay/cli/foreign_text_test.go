@@ -11,14 +11,15 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestNothingForeignReachesTheTerminal: what a configuration, a server, a proxy or a
-// certificate says is shown, and not obeyed.
+// TestNothingForeignReachesTheTerminal checks that text from a configuration, a server, a proxy or
+// a certificate is shown, but not obeyed.
 func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	t.Parallel()
 	const foreign, shown = "\x1b]0;owned\x07\u009b2J\n", `\x1b]0;owned\a\u009b2J\n`
 	told := func(what, text string, lines int) {
 		t.Helper()
-		if strings.ContainsAny(text, "\x1b\x07\u009b") || !strings.Contains(text, shown) || lines > 0 && strings.Count(text, "\n") != lines {
+		if strings.ContainsAny(text, "\x1b\x07\u009b") || !strings.Contains(text, shown) ||
+			lines > 0 && strings.Count(text, "\n") != lines {
 			t.Errorf("%s: %q", what, text)
 		}
 	}
@@ -31,9 +32,10 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 
 	var b strings.Builder
 	status := api.Status{
-		NotReady:     []string{foreign},
-		Certificates: []api.CertificateStatus{{Names: []string{foreign}, Issuer: foreign, Problems: []string{foreign}}},
-		Problems:     []api.LoggedProblem{{Message: foreign, Details: foreign}},
+		NotReady: []string{foreign},
+		Certificates: []api.CertificateStatus{{Names: []string{foreign}, Issuer: foreign,
+			Problems: []string{foreign}}},
+		Problems: []api.LoggedProblem{{Message: foreign, Details: foreign}},
 	}
 	if err := printStatus(&b, status, time.Now()); err != nil {
 		t.Fatal(err)
@@ -44,7 +46,9 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	}
 
 	b.Reset()
-	err := printExplanation(&b, api.ExplainedAppointment{Explanation: protocol.Explanation{Cause: foreign}, Ref: foreign}, explain.English)
+	err := printExplanation(&b,
+		api.ExplainedAppointment{Explanation: protocol.Explanation{Cause: foreign}, Ref: foreign},
+		explain.English)
 	if err != nil {
 		t.Fatal(err)
 	}

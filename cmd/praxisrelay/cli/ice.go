@@ -30,18 +30,18 @@ func iceCommand() *cobra.Command {
 	var insecure, asJSON bool
 	c := &cobra.Command{
 		Use:   "ice CODE --server URL",
-		Short: "Print the ICE servers that a code leads to, for other TURN clients",
-		Long: "Join with a code as the page would, print the STUN/TURN addresses and the\n" +
-			"credential that the appliance gives out, and leave. Whoever has the seat at that\n" +
-			"moment is told that it was used elsewhere. A patient's seat waits for a minute\n" +
-			"until the doctor lets it in. The code is read from standard input when it is\n" +
-			"given as -, and is then in no process list.",
+		Short: "Print the ICE servers for a code, for other TURN clients",
+		Long: "Join with a code as the page would, print the STUN/TURN addresses and the credential\n" +
+			"that the appliance gives out, and leave. Anyone who has the seat at that moment sees\n" +
+			"that it was used elsewhere. A patient's seat waits up to a minute for the doctor to let\n" +
+			"it in. If the code is given as -, it is read from standard input and does not appear\n" +
+			"in process lists.",
 		Example: `  praxisrelay ice KTRW-BZMF-QHDF --server https://relay.example.org`,
 		Args:    cobra.ExactArgs(1),
 	}
 	c.Flags().StringVar(&server, "server", "", "the appliance's `URL`")
 	c.Flags().StringVar(&ca, "ca", "", "trust the certificates in this PEM `file` instead of the system's")
-	c.Flags().BoolVar(&insecure, "insecure", false, "trust any certificate: for the demo alone")
+	c.Flags().BoolVar(&insecure, "insecure", false, "trust any certificate: only for the demo")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("server")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -65,14 +65,15 @@ func iceCommand() *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 		defer cancel()
-		session, err := client.Dialer{HTTP: trust, Server: appliance.Scheme + "://" + appliance.Host}.Join(ctx, typed)
+		session, err := client.Dialer{HTTP: trust,
+			Server: appliance.Scheme + "://" + appliance.Host}.Join(ctx, typed)
 		if err != nil {
 			return err
 		}
 		defer session.Close()
 		ice, err := session.WaitICE(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
-			return errors.New("the seat waits to be let in: the doctor does that on the page")
+			return errors.New("the seat is waiting to be let in: the doctor does that on the page")
 		}
 		if err != nil {
 			return err
@@ -85,7 +86,8 @@ func iceCommand() *cobra.Command {
 			for _, url := range server.URLs {
 				fmt.Fprintf(out, "url\t%s\n", terminal.Printable(url))
 			}
-			fmt.Fprintf(out, "username\t%s\ncredential\t%s\n", terminal.Printable(server.Username), terminal.Printable(server.Credential))
+			fmt.Fprintf(out, "username\t%s\ncredential\t%s\n", terminal.Printable(server.Username),
+				terminal.Printable(server.Credential))
 		}
 		fmt.Fprintf(out, "expires\t%s\n", ice.Expires.Format(time.RFC3339))
 		return out.Flush()

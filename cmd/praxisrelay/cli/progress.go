@@ -7,14 +7,14 @@ import (
 	"praxisrelay/cmd/praxisrelay/terminal"
 )
 
-// progress says on a terminal how far a long list is.
+// progress shows on a terminal how much of a long list is done.
 type progress struct {
-	w        io.Writer // nil: nobody looks
+	w        io.Writer // nil: nobody is watching
 	done, of int
 }
 
-// newProgress shows progress on stderr if it is a terminal and stdout is none: there
-// the rows themselves are the progress.
+// newProgress shows progress on stderr if that is a terminal and stdout is not: on a terminal, the
+// rows themselves show the progress.
 func newProgress(stdout, stderr io.Writer, of int) *progress {
 	p := &progress{of: of}
 	if terminal.Is(stderr) && !terminal.Is(stdout) {

@@ -15,6 +15,6 @@ func TestProgress(t *testing.T) {
 		t.Errorf("showed %q, want %q", b.String(), want)
 	}
 	if p := newProgress(&b, &b, 2); p.w != nil {
-		t.Error("shows progress where nobody looks")
+		t.Error("shows progress although nobody is watching")
 	}
 }

@@ -20,11 +20,11 @@ func reloadCommand() *cobra.Command {
 	var file, socket string
 	c := &cobra.Command{
 		Use:   "reload --config FILE",
-		Short: "Have the running daemon take the configuration, secrets and certificate again",
-		Long: "Read the configuration with the secrets and the certificate that it names, and hand\n" +
-			"them to the running daemon, which takes all of it or nothing. No call is touched.\n" +
-			"What takes effect after a restart only is said. systemctl reload praxisrelay does\n" +
-			"this, as root: the daemon itself may read none of these files.",
+		Short: "Make the running daemon reload its configuration, secrets and certificate",
+		Long: "Read the configuration, and the secrets and the certificate that it names, and pass\n" +
+			"them to the running daemon, which takes all of it or nothing. Calls continue.\n" +
+			"Changes that need a restart are listed. systemctl reload praxisrelay runs this as\n" +
+			"root, because the daemon itself may not read these files.",
 		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
@@ -37,8 +37,9 @@ func reloadCommand() *cobra.Command {
 		}
 		admin := adminclient.New(socket)
 		if mistakes != nil {
-			// The daemon is told, for its status, metrics and log; that may fail.
-			_, _ = admin.Reload(c.Context(), api.Reload{File: file, Mistakes: strings.Split(mistakes.Error(), "\n")})
+			// The daemon reports the failure in its status, metrics and log, if it can be reached.
+			_, _ = admin.Reload(c.Context(), api.Reload{File: file,
+				Mistakes: strings.Split(mistakes.Error(), "\n")})
 			return notReloaded(mistakes.Error())
 		}
 		done, err := admin.Reload(c.Context(), api.Reload{File: file, Files: files})

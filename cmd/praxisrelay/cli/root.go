@@ -1,5 +1,5 @@
-// Package cli holds the commands of praxisrelay, one a file; init and check have packages of
-// their own.
+// Package cli holds praxisrelay's commands, one per file. The larger commands init and check have
+// their own packages.
 package cli
 
 import (
@@ -22,16 +22,17 @@ import (
 	"praxisrelay/systemd"
 )
 
-// exitMisconfigured is the exit status of serve where only another configuration helps:
-// EX_CONFIG of sysexits.h, which systemctl status shows as CONFIG. The unit does not
-// start it again then (RestartPreventExitStatus).
+// exitMisconfigured is serve's exit status if only a change of the configuration helps: EX_CONFIG
+// of sysexits.h, which systemctl status shows as CONFIG. The unit does not restart it then
+// (RestartPreventExitStatus).
 const exitMisconfigured = 78
 
-// Main runs the command that the process's arguments name, prints its error, and returns the
-// exit status. now is the time of appointments and credentials, poll how often the daemon looks
-// at the certificate's files. Without a version it is the one that Go knows of the build.
+// Main runs the command that the process's arguments name, prints its error, and returns the exit
+// status. now is the clock of appointments and credentials, poll the interval at which the daemon
+// looks at the certificate's files. An empty version is replaced by the one in Go's build
+// information.
 func Main(version string, now func() time.Time, poll time.Duration) int {
-	// Both signals end the process in good order; a second one ends it at once.
+	// Both signals end the process in an orderly way; a second one ends it at once.
 	ctx, stop := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	err := Command(version, now, poll).ExecuteContext(ctx)
@@ -43,7 +44,7 @@ func Main(version string, now func() time.Time, poll time.Duration) int {
 	}
 	prefix := "praxisrelay: "
 	if systemd.JournalReads() {
-		prefix = "<3>" // an error; the journal knows of whom
+		prefix = "<3>" // the journal's priority of an error; it adds the program's name itself
 	}
 	for line := range strings.Lines(err.Error()) {
 		fmt.Fprintf(os.Stderr, "%s%s\n", prefix, terminal.Printable(strings.TrimSuffix(line, "\n")))
@@ -54,7 +55,7 @@ func Main(version string, now func() time.Time, poll time.Duration) int {
 	return 1
 }
 
-// Command returns praxisrelay with all its commands.
+// Command returns the command praxisrelay with all its subcommands.
 func Command(version string, now func() time.Time, poll time.Duration) *cobra.Command {
 	p := appliance.Process{Version: version, Now: now, CertificatePoll: poll}
 	if version == "" {
@@ -69,7 +70,7 @@ func Command(version string, now func() time.Time, poll time.Duration) *cobra.Co
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w: %s --help lists what there is", err, c.CommandPath())
+		return fmt.Errorf("%w: see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(
 		setup.Command(),
@@ -90,8 +91,8 @@ func Command(version string, now func() time.Time, poll time.Duration) *cobra.Co
 	return root
 }
 
-// builtVersion is the tag that was built or, between two, what Go calls a pseudo-version,
-// which sorts between them.
+// builtVersion is the tag that was built. Between two tags it is Go's pseudo-version, which sorts
+// between them.
 func builtVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

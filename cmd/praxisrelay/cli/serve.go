@@ -11,9 +11,9 @@ func serveCommand(p appliance.Process) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the appliance",
-		Long: "Run the appliance until SIGTERM, which waits for running consultations as long as\n" +
-			"drain_timeout says. SIGHUP reloads.\n\n" +
-			"Exit status: 0 after a stop; 78 where only another configuration, secret or\n" +
+		Long: "Run the appliance until SIGTERM, which waits for running consultations for up to\n" +
+			"drain_timeout. SIGHUP reloads.\n\n" +
+			"Exit status: 0 after a stop; 78 if only a change of the configuration, a secret or the\n" +
 			"certificate helps, so that a service manager need not try again; 1 otherwise.",
 		Args: cobra.NoArgs,
 	}

@@ -9,8 +9,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestASecretThatIsMountedReadOnly for everybody, as containers get theirs: the remedy is
-// one that can be carried out there.
+// TestASecretThatIsMountedReadOnly checks that for a world-readable secret on a read-only mount, as
+// in containers, the suggested remedy is possible there.
 func TestASecretThatIsMountedReadOnly(t *testing.T) {
 	t.Parallel()
 	apptest.Tool(t, "unshare", "util-linux")
@@ -22,7 +22,8 @@ func TestASecretThatIsMountedReadOnly(t *testing.T) {
 	c := exec.Command("unshare", append([]string{"--mount", "sh", "-ec", mount, mounted}, check.Args...)...)
 	c.Env = check.Env
 	out, err := c.CombinedOutput()
-	for _, want := range []string{"everybody on this host may read " + mounted, "defaultMode: 0400", "mode: 0400 and the uid"} {
+	for _, want := range []string{"everybody on this host may read " + mounted, "defaultMode: 0400",
+		"mode: 0400 and the uid"} {
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v, and %q is not in\n%s", err, want, out)
 		}

@@ -16,9 +16,9 @@ import (
 	"praxisrelay/relay/certificate/certificatetest"
 )
 
-// TestFilesFromWindows: with the byte order mark and the CRLF of editors on Windows the
-// files that the configuration names hold what they hold without, and in UTF-16 each is
-// refused by its key, also where the service manager hands it over.
+// TestFilesFromWindows checks that files with the byte order mark and the CRLF of Windows editors
+// read the same as files without, and that UTF-16 is refused with the file's key, even if the
+// service manager provides the file.
 func TestFilesFromWindows(t *testing.T) {
 	file, folder := apptest.WriteConfig(t)
 	settings, err := config.Load(file)
@@ -28,8 +28,10 @@ func TestFilesFromWindows(t *testing.T) {
 	acme := settings
 	acme.TLS = config.TLS{ACME: config.ACME{Directory: "https://ca.example.org/", EABKeyID: "1",
 		EABKeyFile: filepath.Join(folder, "eab.key"), CAFile: filepath.Join(folder, "ca.pem")}}
-	apptest.WriteFile(t, filepath.Join(folder, "pepper.secret"), "the newer pepper of two\nthe older pepper of two\n", 0o600)
-	apptest.WriteFile(t, acme.TLS.ACME.EABKeyFile, base64.RawURLEncoding.EncodeToString([]byte("a key of the authority"))+"\n", 0o600)
+	apptest.WriteFile(t, filepath.Join(folder, "pepper.secret"),
+		"the newer pepper of two\nthe older pepper of two\n", 0o600)
+	apptest.WriteFile(t, acme.TLS.ACME.EABKeyFile,
+		base64.RawURLEncoding.EncodeToString([]byte("a key of the authority"))+"\n", 0o600)
 	apptest.WriteFile(t, acme.TLS.ACME.CAFile, string(certificatetest.NewCA(t).PEM), 0o600)
 	both := func() (all [2]secrets.Set, errs [2]error) {
 		for i, c := range []config.Config{settings, acme} {
@@ -43,7 +45,8 @@ func TestFilesFromWindows(t *testing.T) {
 	}
 	rewrite := func(change func(string) string) {
 		t.Helper()
-		for _, name := range []string{"turn.secret", "pepper.secret", "cert.pem", "key.pem", "eab.key", "ca.pem"} {
+		for _, name := range []string{"turn.secret", "pepper.secret", "cert.pem", "key.pem", "eab.key",
+			"ca.pem"} {
 			text, err := os.ReadFile(filepath.Join(folder, name))
 			if err != nil {
 				t.Fatal(err)
@@ -59,7 +62,7 @@ func TestFilesFromWindows(t *testing.T) {
 			got[1].ACME.Roots = want[1].ACME.Roots // pools hold functions
 		}
 		if errs[0] != nil || errs[1] != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: %v, and not the same", where, errs)
+			t.Errorf("%s: %v, or read differently", where, errs)
 		}
 	}
 	check("on the disk")
@@ -78,9 +81,11 @@ func TestFilesFromWindows(t *testing.T) {
 	})
 	for _, where := range []string{"as credentials", "on the disk"} {
 		_, errs := both()
-		for i, keys := range [][]string{{"relay.secret_files[0]", "signal.pepper_file", "tls.certificate"}, {"tls.acme.eab_key_file"}} {
+		for i, keys := range [][]string{{"relay.secret_files[0]", "signal.pepper_file",
+			"tls.certificate"}, {"tls.acme.eab_key_file"}} {
 			for _, key := range keys {
-				if errs[i] == nil || !strings.Contains(errs[i].Error(), key+": "+folder) || !strings.Contains(errs[i].Error(), "UTF-16") {
+				if errs[i] == nil || !strings.Contains(errs[i].Error(), key+": "+folder) ||
+					!strings.Contains(errs[i].Error(), "UTF-16") {
 					t.Errorf("%s: %s is not in %v", where, key, errs[i])
 				}
 			}
@@ -89,12 +94,13 @@ func TestFilesFromWindows(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotForEverybody: they may be for a group; where nothing can be changed,
-// the remedy is one for containers.
+// TestSecretsAreNotForEverybody checks that a secret may be readable by a group but not by
+// everybody, and that the remedy fits read-only mounts.
 func TestSecretsAreNotForEverybody(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "turn.secret")
-	for mode, allowed := range map[os.FileMode]bool{0o400: true, 0o440: true, 0o640: true, 0o444: false, 0o604: false, 0o601: false} {
+	for mode, allowed := range map[os.FileMode]bool{0o400: true, 0o440: true, 0o640: true, 0o444: false,
+		0o604: false, 0o601: false} {
 		apptest.WriteFile(t, file, "a secret of some length", mode)
 		_, err := secrets.FromDisk(file, true)
 		if (err == nil) != allowed || err != nil && !strings.HasSuffix(err.Error(), ": chmod o= "+file) {

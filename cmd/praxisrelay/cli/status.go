@@ -17,7 +17,8 @@ import (
 	"praxisrelay/signal/admin/api"
 )
 
-// statusTime is how long the daemon may take to answer: monitoring waits no longer.
+// statusTime limits how long the daemon may take to answer, because monitoring does not wait
+// longer.
 const statusTime = 8 * time.Second
 
 func statusCommand() *cobra.Command {
@@ -25,9 +26,9 @@ func statusCommand() *cobra.Command {
 	var asJSON, check bool
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show what the daemon does and how it is",
-		Long: "Show calls, limits, certificates, listeners and the last problems of the running\n" +
-			"daemon. No client and no appointment is named.\n\n" +
+		Short: "Show what the daemon is doing, and whether it is well",
+		Long: "Show the running daemon's calls, limits, certificates, listeners and latest problems.\n" +
+			"No client and no appointment is named.\n\n" +
 			"With --check it is a plugin for Checkmk, Icinga and Nagios: one line with performance\n" +
 			"data, and the exit code 0 (OK), 1 (WARNING), 2 (CRITICAL) or 3 (UNKNOWN).",
 		Args: cobra.NoArgs,
@@ -60,7 +61,7 @@ func statusCommand() *cobra.Command {
 	return c
 }
 
-// printStatus prints for people, in their zone.
+// printStatus prints a status for a person, in the local zone.
 func printStatus(to io.Writer, s api.Status, now time.Time) error {
 	w := tabwriter.NewWriter(to, 0, 0, 3, ' ', 0)
 	row := func(cells ...any) {
@@ -90,9 +91,11 @@ func printStatus(to io.Writer, s api.Status, now time.Time) error {
 	}
 	row("calls", s.Calls)
 	row("sessions", s.Sessions)
-	row("allocations", fmt.Sprintf("%d UDP, %d TCP, %d TLS", s.Allocations.UDP, s.Allocations.TCP, s.Allocations.TLS))
+	row("allocations", fmt.Sprintf("%d UDP, %d TCP, %d TLS", s.Allocations.UDP, s.Allocations.TCP,
+		s.Allocations.TLS))
 	counts := s.Appointments
-	appointments := fmt.Sprintf("%d open, %d upcoming, %d over, %d revoked", counts.Open, counts.Upcoming, counts.Over, counts.Revoked)
+	appointments := fmt.Sprintf("%d open, %d upcoming, %d over, %d revoked", counts.Open,
+		counts.Upcoming, counts.Over, counts.Revoked)
 	if !counts.Next.IsZero() {
 		appointments += "; the next opens " + moment(counts.Next)
 	}
@@ -101,7 +104,8 @@ func printStatus(to io.Writer, s api.Status, now time.Time) error {
 	case s.Reload == nil:
 		row("last reload", "none")
 	case s.Reload.Error != "":
-		row("last reload", fmt.Sprintf("%s, failed: %s", moment(s.Reload.At), strings.ReplaceAll(s.Reload.Error, "\n", "; ")))
+		row("last reload", fmt.Sprintf("%s, failed: %s", moment(s.Reload.At),
+			strings.ReplaceAll(s.Reload.Error, "\n", "; ")))
 	default:
 		row("last reload", moment(s.Reload.At))
 	}
@@ -114,7 +118,8 @@ func printStatus(to io.Writer, s api.Status, now time.Time) error {
 	row()
 	row("CERTIFICATE", "ENDS", "LEFT", "ISSUER", "SHA-256 OF ITS KEY")
 	for _, certificate := range s.Certificates {
-		row(strings.Join(certificate.Names, ", "), moment(certificate.Ends), span(certificate.Ends.Sub(now)), certificate.Issuer, certificate.Key)
+		row(strings.Join(certificate.Names, ", "), moment(certificate.Ends),
+			span(certificate.Ends.Sub(now)), certificate.Issuer, certificate.Key)
 	}
 	for _, certificate := range s.Certificates {
 		for _, problem := range certificate.Problems {
@@ -148,12 +153,13 @@ func printStatus(to io.Writer, s api.Status, now time.Time) error {
 	}
 	row("LAST PROBLEM", "LEVEL", "TIMES", "WHAT")
 	for _, problem := range s.Problems {
-		row(moment(problem.Last), problem.Level, problem.Count, strings.TrimSpace(problem.Message+" "+problem.Details))
+		row(moment(problem.Last), problem.Level, problem.Count,
+			strings.TrimSpace(problem.Message+" "+problem.Details))
 	}
 	return w.Flush()
 }
 
-// span writes a duration as people say it, "64 days", "3h20m" or "40s".
+// span writes a duration as people would: "64 days", "3h20m" or "40s".
 func span(d time.Duration) string {
 	switch {
 	case d < 0:

@@ -8,11 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/cmd/praxisrelay/appliance"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/signal/admin/api"
 )
 
-// Exit codes of plugins for monitoring.
+// Exit codes of monitoring plugins.
 const (
 	checkOK = iota
 	checkWarning
@@ -22,21 +23,22 @@ const (
 
 const oneDay = 24 * time.Hour
 
-// With so much of a limit in use, in percent, a check warns and is critical. For a
-// certificate it is at the first and the second of certificate.Warnings.
+// A check warns, and becomes critical, at these percentages of a limit. For a certificate it does
+// so at the first and the second of certificate.Warnings.
 const limitWarning, limitCritical = 80, 95
 
-// checked is what a check has found.
+// checked is the result of a check.
 type checked struct {
 	level   int
-	found   []string // that is not well
+	found   []string // the problems
 	summary []string
 	data    []string // performance data
 }
 
-// String is the one line that a plugin prints.
+// String returns the single line that a plugin prints.
 func (c checked) String() string {
-	line := [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[c.level] + " - " + strings.Join(append(c.found, c.summary...), ", ")
+	line := [...]string{"OK", "WARNING", "CRITICAL", "UNKNOWN"}[c.level] + " - " +
+		strings.Join(append(c.found, c.summary...), ", ")
 	line = strings.NewReplacer("\n", "; ", "|", "/").Replace(line)
 	if len(c.data) > 0 {
 		line += " | " + strings.Join(c.data, " ")
@@ -49,13 +51,14 @@ func (c *checked) note(level int, what string) {
 	c.found = append(c.found, what)
 }
 
-// checkStatus judges a status, or the error that came in its place. A daemon that does
-// not answer, or only with a fault, is critical; what this user may not ask, or the
-// daemon does not know, is unknown.
+// checkStatus judges a status, or the error that came instead. A daemon that does not answer, or
+// answers with a fault, is critical. A request that this user may not make, or that the daemon does
+// not support, is unknown.
 func checkStatus(s api.Status, err error, now time.Time) (c checked) {
 	var refused api.Problem
 	switch {
-	case errors.Is(err, fs.ErrPermission), errors.As(err, &refused) && refused.Status < http.StatusInternalServerError:
+	case errors.Is(err, fs.ErrPermission), errors.As(err, &refused) &&
+		refused.Status < http.StatusInternalServerError:
 		c.note(checkUnknown, err.Error())
 		return c
 	case err != nil:
@@ -75,7 +78,7 @@ func checkStatus(s api.Status, err error, now time.Time) (c checked) {
 		c.note(checkWarning, "the last reload failed: "+s.Reload.Error)
 	}
 	c.synthetic(s.Synthetic)
-	c.summary = append(c.summary, countOf(s.Calls, "call"), countOf(s.Sessions, "session"))
+	c.summary = append(c.summary, appliance.Count(s.Calls, "call"), appliance.Count(s.Sessions, "session"))
 	c.data = append(c.data, fmt.Sprintf("calls=%d", s.Calls), fmt.Sprintf("sessions=%d", s.Sessions))
 	c.certificates(s.Certificates, now)
 	for _, limit := range s.Limits {
@@ -84,8 +87,8 @@ func checkStatus(s api.Status, err error, now time.Time) (c checked) {
 	return c
 }
 
-// synthetic says which calls through the public name failed: if all did, so do those of
-// clients.
+// synthetic notes the calls through the public name that failed. If all failed, the clients' calls
+// fail too.
 func (c *checked) synthetic(calls []api.SyntheticCall) {
 	var failed []string
 	for _, call := range calls {
@@ -100,13 +103,6 @@ func (c *checked) synthetic(calls []api.SyntheticCall) {
 	if len(failed) > 0 {
 		c.note(level, "calls through the public name fail: "+strings.Join(failed, " "))
 	}
-}
-
-func countOf(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }
 
 func (c *checked) certificates(list []api.CertificateStatus, now time.Time) {
@@ -140,7 +136,8 @@ func (c *checked) certificates(list []api.CertificateStatus, now time.Time) {
 		c.note(checkWarning, "the certificate is not accepted by all: "+problem)
 	}
 	days := func(d time.Duration) float64 { return d.Hours() / 24 }
-	c.data = append(c.data, fmt.Sprintf("certificate_days=%.1f;%.1f:;%.1f:", days(left), days(warning), days(critical)))
+	c.data = append(c.data, fmt.Sprintf("certificate_days=%.1f;%.1f:;%.1f:", days(left), days(warning),
+		days(critical)))
 }
 
 func (c *checked) limit(limit api.LimitUse) {
@@ -153,5 +150,6 @@ func (c *checked) limit(limit api.LimitUse) {
 	case limit.Used > warning:
 		c.note(checkWarning, text)
 	}
-	c.data = append(c.data, fmt.Sprintf("%s=%d;%d;%d;0;%d", strings.TrimPrefix(name, "max_"), limit.Used, warning, critical, limit.Most))
+	c.data = append(c.data, fmt.Sprintf("%s=%d;%d;%d;0;%d", strings.TrimPrefix(name, "max_"),
+		limit.Used, warning, critical, limit.Most))
 }

@@ -19,14 +19,15 @@ import (
 	"praxisrelay/signal/admin/api"
 )
 
-// healthy is the status of an appliance that is well at that time.
+// healthyAt is the time of healthy's status.
 var healthyAt = time.Date(2026, 12, 1, 12, 20, 0, 0, time.UTC)
 
 func healthy() api.Status {
 	return api.Status{
 		Version: "v1.2.3", Since: healthyAt.Add(-200 * time.Minute), Calls: 12, Sessions: 25,
-		Allocations:  api.AllocationCounts{UDP: 40, TCP: 3, TLS: 4},
-		Appointments: api.AppointmentCounts{Open: 12, Upcoming: 31, Over: 4, Revoked: 1, Next: healthyAt.Add(2 * time.Hour)},
+		Allocations: api.AllocationCounts{UDP: 40, TCP: 3, TLS: 4},
+		Appointments: api.AppointmentCounts{Open: 12, Upcoming: 31, Over: 4, Revoked: 1,
+			Next: healthyAt.Add(2 * time.Hour)},
 		Limits: []api.LimitUse{
 			{Name: "relay.max_allocations", Used: 47, Most: 20_000}, {Name: "listen.max_connections", Used: 31, Most: 20_000},
 		},
@@ -41,10 +42,11 @@ func healthy() api.Status {
 	}
 }
 
-// Two calls of the appliance to itself.
+// One synthetic call that arrived and one that did not.
 var (
 	arrived = api.SyntheticCall{Transport: "tls", Port: 443, Family: "IPv4", At: healthyAt, RTT: 1.234}
-	closed  = api.SyntheticCall{Transport: "udp", Port: 3478, Family: "IPv6", At: healthyAt, Error: "nothing comes back"}
+	closed  = api.SyntheticCall{Transport: "udp", Port: 3478, Family: "IPv6", At: healthyAt,
+		Error: "nothing comes back"}
 )
 
 func TestStatusIsForPeople(t *testing.T) {
@@ -52,7 +54,8 @@ func TestStatusIsForPeople(t *testing.T) {
 	s.Synthetic = []api.SyntheticCall{arrived, closed}
 	s.Reload = &api.ReloadStatus{At: healthyAt.Add(-time.Hour), Error: "line 1\nline 2"}
 	s.Certificates[0].Problems = []string{"it is valid for long"}
-	s.Problems = []api.LoggedProblem{{Level: "warn", Message: "guessing is refused to a network", Details: "network=net-7KQ3XW", Count: 1234, Last: healthyAt}}
+	s.Problems = []api.LoggedProblem{{Level: "warn", Message: "guessing is refused to a network",
+		Details: "network=net-7KQ3XW", Count: 1234, Last: healthyAt}}
 	var out strings.Builder
 	if err := printStatus(&out, s, healthyAt); err != nil {
 		t.Fatal(err)
@@ -92,7 +95,8 @@ LAST PROBLEM       LEVEL   TIMES   WHAT
 
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "over", 0: "0s", 40*time.Second + time.Millisecond: "40s", time.Hour: "1h0m", 200*time.Minute + 9*time.Second: "3h20m", 64*oneDay + time.Hour: "64 days",
+		-time.Second: "over", 0: "0s", 40*time.Second + time.Millisecond: "40s", time.Hour: "1h0m",
+		200*time.Minute + 9*time.Second: "3h20m", 64*oneDay + time.Hour: "64 days",
 	} {
 		if got := span(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
@@ -100,7 +104,7 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// TestCheckFindsEachCause, and exits with its code.
+// TestCheckFindsEachCause checks each cause's line and exit code.
 func TestCheckFindsEachCause(t *testing.T) {
 	lives := func(life, left time.Duration) func(*api.Status) {
 		return func(s *api.Status) {
@@ -118,49 +122,72 @@ func TestCheckFindsEachCause(t *testing.T) {
 		level  int
 		want   string
 	}{
-		"well": {level: checkOK, want: "OK - 12 calls, 25 sessions, certificate 64 days | calls=12 sessions=25 certificate_days=64.0;21.0:;7.0: " +
-			"allocations=47;16000;19000;0;20000 connections=31;16000;19000;0;20000"},
-		"three weeks": {change: lives(90*oneDay, 20*oneDay), level: checkWarning, want: "WARNING - the certificate ends in 20 days, 12 calls"},
-		"a week":      {change: lives(365*oneDay, 6*oneDay), level: checkCritical, want: "CRITICAL - the certificate ends in 6 days"},
-		"over":        {change: lives(90*oneDay, -time.Hour), level: checkCritical, want: "the certificate has ended"},
-		"refused by some": {change: func(s *api.Status) { s.Certificates[0].Problems = []string{"it is long"} }, level: checkWarning,
+		"well": {level: checkOK,
+			want: "OK - 12 calls, 25 sessions, certificate 64 days | calls=12 sessions=25 certificate_days=64.0;21.0:;7.0: " +
+				"allocations=47;16000;19000;0;20000 connections=31;16000;19000;0;20000"},
+		"three weeks": {change: lives(90*oneDay, 20*oneDay), level: checkWarning,
+			want: "WARNING - the certificate ends in 20 days, 12 calls"},
+		"a week": {change: lives(365*oneDay, 6*oneDay), level: checkCritical, want: "CRITICAL - the certificate ends in 6 days"},
+		"over":   {change: lives(90*oneDay, -time.Hour), level: checkCritical, want: "the certificate has ended"},
+		"refused by some": {change: func(s *api.Status) {
+			s.Certificates[0].Problems = []string{"it is long"}
+		}, level: checkWarning,
 			want: "WARNING - the certificate is not accepted by all: it is long, 12 calls"},
 		"refused by all": {change: func(s *api.Status) {
 			s.NotReady, s.Certificates[0].Problems = []string{"certificate: it is bad"}, []string{"it is bad"}
 		}, level: checkCritical, want: "CRITICAL - not ready: certificate: it is bad, 12 calls"},
 		"short-lived":       {change: lives(45*oneDay, 11*oneDay), level: checkOK, want: "certificate_days=11.0;10.5:;3.5:"},
 		"short-lived, late": {change: lives(45*oneDay, 10*oneDay), level: checkWarning, want: "ends in 10 days"},
-		"some ways are closed": {change: func(s *api.Status) { s.Synthetic = []api.SyntheticCall{arrived, closed} }, level: checkWarning,
+		"some ways are closed": {change: func(s *api.Status) {
+			s.Synthetic = []api.SyntheticCall{arrived, closed}
+		}, level: checkWarning,
 			want: "WARNING - calls through the public name fail: 3478/udp IPv6, 12 calls"},
-		"all are":        {change: func(s *api.Status) { s.Synthetic = []api.SyntheticCall{closed} }, level: checkCritical, want: "CRITICAL - calls through the public name fail: 3478/udp IPv6"},
-		"all are open":   {change: func(s *api.Status) { s.Synthetic = []api.SyntheticCall{arrived} }, level: checkOK, want: "OK - 12 calls"},
-		"no certificate": {change: func(s *api.Status) { s.Certificates = nil }, level: checkCritical, want: "there is no certificate"},
-		"80 %":           {change: uses(16_000), level: checkOK, want: "allocations=16000;"},
-		"above 80 %":     {change: uses(16_001), level: checkWarning, want: "16001 of 20000 of relay.max_allocations in use"},
-		"above 95 %":     {change: uses(19_001), level: checkCritical, want: "19001 of 20000"},
-		"not ready":      {change: func(s *api.Status) { s.NotReady = []string{"a reason", "another"} }, level: checkCritical, want: "not ready: a reason; another"},
-		"draining": {change: func(s *api.Status) { s.Draining, s.NotReady = true, []string{"draining"} }, level: checkWarning,
+		"all are": {change: func(s *api.Status) { s.Synthetic = []api.SyntheticCall{closed} },
+			level: checkCritical, want: "CRITICAL - calls through the public name fail: 3478/udp IPv6"},
+		"all are open": {change: func(s *api.Status) {
+			s.Synthetic = []api.SyntheticCall{arrived}
+		}, level: checkOK, want: "OK - 12 calls"},
+		"no certificate": {change: func(s *api.Status) { s.Certificates = nil },
+			level: checkCritical, want: "there is no certificate"},
+		"80 %":       {change: uses(16_000), level: checkOK, want: "allocations=16000;"},
+		"above 80 %": {change: uses(16_001), level: checkWarning, want: "16001 of 20000 of relay.max_allocations in use"},
+		"above 95 %": {change: uses(19_001), level: checkCritical, want: "19001 of 20000"},
+		"not ready":  {change: func(s *api.Status) { s.NotReady = []string{"a reason", "another"} }, level: checkCritical, want: "not ready: a reason; another"},
+		"draining": {change: func(s *api.Status) {
+			s.Draining, s.NotReady = true, []string{"draining"}
+		}, level: checkWarning,
 			want: "WARNING - draining: no new calls are taken, 12 calls"},
-		"not reloaded":  {change: func(s *api.Status) { s.Reload = &api.ReloadStatus{Error: "a | b\nc"} }, level: checkWarning, want: "the last reload failed: a / b; c, 12"},
-		"reloaded":      {change: func(s *api.Status) { s.Reload = &api.ReloadStatus{At: healthyAt} }, level: checkOK, want: "OK - 12"},
-		"two causes":    {change: func(s *api.Status) { s.Draining = true; lives(90*oneDay, oneDay)(s) }, level: checkCritical, want: "CRITICAL - draining: no new calls are taken, the certificate ends in 24h0m"},
-		"not running":   {err: &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.ENOENT)}, level: checkCritical, want: "CRITICAL - dial unix"},
-		"not permitted": {err: &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}, level: checkUnknown, want: "UNKNOWN - dial unix"},
-		"not known":     {err: api.Problem{Status: http.StatusNotFound, Detail: "there is nothing for this path", Remedy: "x"}, level: checkUnknown, want: "UNKNOWN - there is nothing"},
-		"a fault":       {err: api.Problem{Status: http.StatusInternalServerError, Detail: "the registry cannot be read", Remedy: "x"}, level: checkCritical, want: "CRITICAL - the registry"},
+		"not reloaded": {change: func(s *api.Status) { s.Reload = &api.ReloadStatus{Error: "a | b\nc"} }, level: checkWarning, want: "the last reload failed: a / b; c, 12"},
+		"reloaded": {change: func(s *api.Status) {
+			s.Reload = &api.ReloadStatus{At: healthyAt}
+		}, level: checkOK, want: "OK - 12"},
+		"two causes": {change: func(s *api.Status) { s.Draining = true; lives(90*oneDay, oneDay)(s) }, level: checkCritical, want: "CRITICAL - draining: no new calls are taken, the certificate ends in 24h0m"},
+		"not running": {err: &net.OpError{Op: "dial", Net: "unix",
+			Err: os.NewSyscallError("connect", syscall.ENOENT)}, level: checkCritical,
+			want: "CRITICAL - dial unix"},
+		"not permitted": {err: &net.OpError{Op: "dial", Net: "unix",
+			Err: os.NewSyscallError("connect", syscall.EACCES)}, level: checkUnknown,
+			want: "UNKNOWN - dial unix"},
+		"not known": {err: api.Problem{Status: http.StatusNotFound,
+			Detail: "there is nothing for this path", Remedy: "x"}, level: checkUnknown,
+			want: "UNKNOWN - there is nothing"},
+		"a fault": {err: api.Problem{Status: http.StatusInternalServerError,
+			Detail: "the registry cannot be read", Remedy: "x"}, level: checkCritical,
+			want: "CRITICAL - the registry"},
 	} {
 		s := healthy()
 		if test.change != nil {
 			test.change(&s)
 		}
 		got := checkStatus(s, test.err, healthyAt)
-		if line := got.String(); got.level != test.level || !strings.Contains(line, test.want) || strings.Contains(line, "\n") || strings.Count(line, "|") > 1 {
+		if line := got.String(); got.level != test.level || !strings.Contains(line, test.want) ||
+			strings.Contains(line, "\n") || strings.Count(line, "|") > 1 {
 			t.Errorf("%s: %d %s\nwant %d and %s", name, got.level, line, test.level, test.want)
 		}
 	}
 }
 
-// TestStatusOfARunningCall, as JSON, for people and as a check.
+// TestStatusOfARunningCall checks the status as JSON, as text and as a check.
 func TestStatusOfARunningCall(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -176,7 +203,8 @@ func TestStatusOfARunningCall(t *testing.T) {
 		return got
 	}
 	before := ask()
-	if before.Calls+before.Sessions+before.Allocations.UDP != 0 || before.Reload != nil || len(before.Certificates) != 1 ||
+	if before.Calls+before.Sessions+before.Allocations.UDP != 0 || before.Reload != nil ||
+		len(before.Certificates) != 1 ||
 		before.Certificates[0].Names[0] != "127.0.0.1" || time.Since(before.Since) > time.Minute {
 		t.Errorf("%+v", before)
 	}
@@ -187,7 +215,8 @@ func TestStatusOfARunningCall(t *testing.T) {
 			t.Errorf("%+v, but the page is at %s", listener, s.URL)
 		}
 	}
-	for _, name := range []string{"listen.https", "listen.turn_udp", "listen.turn_tcp", "listen.turn_tls", "signal.admin_socket", "signal.admin_listen"} {
+	for _, name := range []string{"listen.https", "listen.turn_udp", "listen.turn_tcp",
+		"listen.turn_tls", "signal.admin_socket", "signal.admin_listen"} {
 		if !names[name] {
 			t.Errorf("%s is not among %+v", name, before.Listeners)
 		}
@@ -220,19 +249,22 @@ func TestStatusOfARunningCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := ask()
-	if got.Calls != 1 || got.Sessions != 2 || got.Allocations != (api.AllocationCounts{UDP: 1, TLS: 1}) ||
+	if got.Calls != 1 || got.Sessions != 2 ||
+		got.Allocations != (api.AllocationCounts{UDP: 1, TLS: 1}) ||
 		got.Appointments != (api.AppointmentCounts{Open: 1, Upcoming: 1, Next: next}) {
 		t.Errorf("%+v", got)
 	}
-	if limit := got.Limits[0]; limit != (api.LimitUse{Name: "relay.max_allocations", Used: 2, Most: 20_000}) {
+	if limit := got.Limits[0]; limit != (api.LimitUse{Name: "relay.max_allocations", Used: 2,
+		Most: 20_000}) {
 		t.Errorf("%+v", limit)
 	}
 	text, stderr, err := apptest.Run(t, "status", "--socket", s.Socket)
 	if err != nil || !regexp.MustCompile(`(?m)^calls +1$`).MatchString(text) {
 		t.Errorf("%s%s, %v", text, stderr, err)
 	}
-	// The certificate of the tests lives for a week.
-	if line, code := checkSocket(t, s.Socket); code != checkOK || !strings.HasPrefix(line, "OK - 1 call, 2 sessions, certificate 6 days | calls=1 sessions=2 ") {
+	// The tests' certificate is valid for a week.
+	if line, code := checkSocket(t, s.Socket); code != checkOK ||
+		!strings.HasPrefix(line, "OK - 1 call, 2 sessions, certificate 6 days | calls=1 sessions=2 ") {
 		t.Errorf("%d %s", code, line)
 	}
 }
@@ -250,12 +282,13 @@ func checkSocket(t *testing.T, socket string) (line string, code int) {
 	return out, code
 }
 
-// TestCheckExitsByCause: of a daemon that is made to have them.
+// TestCheckExitsByCause checks the exit codes with a daemon that really has the problems.
 func TestCheckExitsByCause(t *testing.T) {
 	t.Parallel()
 	file, folder := apptest.WriteConfig(t)
 	s := apptest.NewServed(folder)
-	if line, code := checkSocket(t, s.Socket); code != checkCritical || !strings.HasPrefix(line, "CRITICAL - dial unix") {
+	if line, code := checkSocket(t, s.Socket); code != checkCritical ||
+		!strings.HasPrefix(line, "CRITICAL - dial unix") {
 		t.Errorf("without a daemon: %d %s", code, line)
 	}
 	s.Daemon = apptest.Start(t, s.Trusted(file), true, s.Serving)
@@ -274,12 +307,14 @@ func TestCheckExitsByCause(t *testing.T) {
 	reload := func(secretText string) {
 		t.Helper()
 		apptest.WriteFile(t, secret, secretText, 0o600)
-		s.HangUp(t)
+		s.ReloadBySignal(t)
 	}
 	reload("short")
 	expect("after a mistake", s.Socket, checkWarning, "WARNING - the last reload failed: relay.secret_files")
 	status, err := s.Admin.Status(t.Context())
-	if err != nil || len(status.Problems) == 0 || !strings.HasPrefix(status.Problems[0].Message, "not reloaded") || status.Problems[0].Level != "error" {
+	if err != nil || len(status.Problems) == 0 ||
+		!strings.HasPrefix(status.Problems[0].Message, "not reloaded") ||
+		status.Problems[0].Level != "error" {
 		t.Errorf("%+v, %v", status.Problems, err)
 	}
 	reload(string(right))
@@ -293,20 +328,21 @@ func TestCheckExitsByCause(t *testing.T) {
 		t.Cleanup(func() { listener.Close() })
 		return listener
 	}
-	hangs := socket("hangs.sock") // nobody accepts
+	hangs := socket("hangs.sock") // never accepts a connection
 	expect("of one that hangs", hangs.Addr().String(), checkCritical, "CRITICAL - ")
 	older := socket("older.sock")
 	go func() {
 		_ = http.Serve(older, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusNotFound)
-			_ = json.NewEncoder(w).Encode(api.Problem{Status: http.StatusNotFound, Detail: "there is nothing for this method and path"})
+			_ = json.NewEncoder(w).Encode(api.Problem{Status: http.StatusNotFound,
+				Detail: "there is nothing for this method and path"})
 		}))
 	}()
-	expect("of one that knows no status", older.Addr().String(), checkUnknown, "UNKNOWN - there is nothing")
+	expect("of a daemon without a status", older.Addr().String(), checkUnknown, "UNKNOWN - there is nothing")
 }
 
-// TestStatusDocumentRuns every command of docs/status.md.
+// TestStatusDocumentRuns runs every command in docs/status.md.
 func TestStatusDocumentRuns(t *testing.T) {
 	t.Parallel()
 	bash := apptest.Tool(t, "bash", "bash")
@@ -337,13 +373,17 @@ func TestStatusDocumentRuns(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	folder := t.TempDir()
 	ours := filepath.Join(folder, "praxisrelay")
-	apptest.WriteFile(t, ours, fmt.Sprintf("#!/bin/sh\n%s=1 exec %q \"$@\" --socket %q\n", apptest.AsProgram, os.Args[0], s.Socket), 0o700)
-	apptest.WriteFile(t, filepath.Join(folder, "sudo"), "#!/bin/sh\n[ \"$1\" = -n ] && shift && exec \"$@\"\n", 0o700)
+	apptest.WriteFile(t, ours, fmt.Sprintf("#!/bin/sh\n%s=1 exec %q \"$@\" --socket %q\n",
+		apptest.AsProgram, os.Args[0], s.Socket), 0o700)
+	apptest.WriteFile(t, filepath.Join(folder, "sudo"),
+		"#!/bin/sh\n[ \"$1\" = -n ] && shift && exec \"$@\"\n", 0o700)
 	for _, command := range commands {
-		c := exec.CommandContext(t.Context(), bash, "-c", strings.ReplaceAll(command, "/usr/bin/praxisrelay", ours))
+		c := exec.CommandContext(t.Context(), bash, "-c",
+			strings.ReplaceAll(command, "/usr/bin/praxisrelay", ours))
 		c.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"))
 		out, err := c.CombinedOutput()
-		if err != nil || strings.HasSuffix(strings.TrimSpace(strings.Trim(command, `"`)), "--check") && !strings.HasPrefix(string(out), "OK - ") {
+		if err != nil || strings.HasSuffix(strings.TrimSpace(strings.Trim(command, `"`)), "--check") &&
+			!strings.HasPrefix(string(out), "OK - ") {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}
 	}

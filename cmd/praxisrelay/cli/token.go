@@ -21,7 +21,8 @@ func tokenCommand() *cobra.Command {
 		Use:   "token",
 		Short: "Make, list and revoke access tokens of the admin API",
 	}
-	socket := c.PersistentFlags().String("socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`")
+	socket := c.PersistentFlags().String("socket", config.Default().Signal.AdminSocket,
+		"the daemon's admin `socket`")
 	c.AddCommand(tokenCreateCommand(socket), tokenListCommand(socket), tokenRevokeCommand(socket))
 	return c
 }
@@ -32,13 +33,15 @@ func tokenCreateCommand(socket *string) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "create --scope SCOPE",
-		Short:   "Make a token and print it, once",
+		Short:   "Make a token and print it once",
 		Example: `  praxisrelay token create --scope appointments --name "practice software" --expires 90d`,
 		Args:    cobra.NoArgs,
 	}
-	c.Flags().StringSliceVar(&scopes, "scope", nil, fmt.Sprintf("what it allows: `%s` or %s", token.Appointments, token.ReadAppointments))
-	c.Flags().StringVar(&name, "name", "", "a `label` to know it by")
-	c.Flags().StringVar(&expires, "expires", "", "how `long` it is valid, like 90d or 12h; without, until it is revoked")
+	c.Flags().StringSliceVar(&scopes, "scope", nil,
+		fmt.Sprintf("what it allows: `%s` or %s", token.Appointments, token.ReadAppointments))
+	c.Flags().StringVar(&name, "name", "", "a `label` to recognize it by")
+	c.Flags().StringVar(&expires, "expires", "",
+		"how `long` it is valid, like 90d or 12h (default: until it is revoked)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	_ = c.MarkFlagRequired("scope")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -62,14 +65,15 @@ func tokenCreateCommand(socket *string) *cobra.Command {
 			_, err := fmt.Fprintln(c.OutOrStdout(), made.Token)
 			return err
 		}); err != nil {
-			return takeBack(c.Context(), err, []string{made.ID}, admin.RevokeToken, "praxisrelay token revoke")
+			return takeBack(c.Context(), err, []string{made.ID}, admin.RevokeToken,
+				"praxisrelay token revoke")
 		}
 		return nil
 	}
 	return c
 }
 
-// parseExpires reads a number of days, "90d", or another duration, "12h".
+// parseExpires reads a number of days ("90d") or another duration ("12h").
 func parseExpires(text string, now time.Time) (*time.Time, error) {
 	if text == "" {
 		return nil, nil
@@ -90,7 +94,7 @@ func tokenListCommand(socket *string) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List tokens; their secrets are not known to the daemon",
+		Short: "List tokens, without their secrets, which the daemon does not know",
 		Args:  cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -114,7 +118,8 @@ func tokenListCommand(socket *string) *cobra.Command {
 			default:
 				expires = t.Expires.Format(time.DateOnly)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, terminal.Printable(t.Name), joinScopes(t.Scopes), t.Created.Format(time.DateOnly), expires)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, terminal.Printable(t.Name),
+				joinScopes(t.Scopes), t.Created.Format(time.DateOnly), expires)
 		}
 		return w.Flush()
 	}
@@ -132,7 +137,7 @@ func joinScopes(scopes []token.Scope) string {
 func tokenRevokeCommand(socket *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke TOKEN",
-		Short: "Make a token invalid, by its id",
+		Short: "Revoke a token by its id",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := adminclient.New(*socket).RevokeToken(c.Context(), args[0]); err != nil {

@@ -11,19 +11,19 @@ import (
 	"praxisrelay/config"
 )
 
-// addresses makes of clients' addresses what may be written.
+// addresses turns clients' addresses into the form that the log may contain.
 //
-// A pseudonym is a keyed hash. Its key is nowhere but in memory and is another one every
-// day (UTC), so that lines of one day can be told apart by network, and nobody can
-// connect those of different days or find the address by trying all.
+// A pseudonym is a keyed hash. The key exists only in memory and changes every day (UTC): lines of
+// one day can be told apart by network, but nobody can link lines of different days, or recover an
+// address by trying all of them.
 type addresses struct {
 	kind string // config.Pseudonym, Prefix or Full
 	day  time.Time
 	key  [32]byte
 }
 
-// name returns what an address is called. In pseudonyms an IPv6 address stands for its
-// /64, within which one host has as many as it likes.
+// name returns an address as the log shows it. A pseudonym stands for an IPv6 address's whole /64,
+// within which a host can use as many addresses as it likes.
 func (a *addresses) name(now time.Time, client netip.Addr) string {
 	if !client.IsValid() {
 		return "unknown"
@@ -33,7 +33,7 @@ func (a *addresses) name(now time.Time, client netip.Addr) string {
 		if client.Is4() {
 			ip6 = ip4
 		}
-		prefix, _ := client.Prefix(ip6) // both fit
+		prefix, _ := client.Prefix(ip6) // cannot fail: both lengths are valid
 		return prefix
 	}
 	switch a.kind {
@@ -52,5 +52,5 @@ func (a *addresses) name(now time.Time, client netip.Addr) string {
 	return "net-" + letters.EncodeToString(hash.Sum(nil))[:6]
 }
 
-// letters are Crockford's: none is taken for another.
+// letters is Crockford's alphabet, in which no two characters look alike.
 var letters = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ")

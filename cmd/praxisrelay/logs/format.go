@@ -12,10 +12,10 @@ import (
 	"praxisrelay/systemd"
 )
 
-// format writes what a line begins with: all but the attributes.
+// format renders the beginning of a line: everything but the attributes.
 type format func(now time.Time, level slog.Level, message string) string
 
-// formatFor finds out who reads what is written to w.
+// formatFor picks the format for the likely reader of w.
 func formatFor(w io.Writer) format {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -30,7 +30,7 @@ func formatFor(w io.Writer) format {
 	return asText
 }
 
-// asText is for programs and for later: what slog's text handler writes.
+// asText is the format of slog's text handler, for programs and for later analysis.
 func asText(now time.Time, level slog.Level, message string) string {
 	if strings.ContainsAny(message, " =\"\n") {
 		message = strconv.Quote(message)
@@ -38,12 +38,12 @@ func asText(now time.Time, level slog.Level, message string) string {
 	return fmt.Sprintf("time=%s level=%s msg=%s", now.Format("2006-01-02T15:04:05.000Z07:00"), level, message)
 }
 
-// forTerminal is for people who look on.
+// forTerminal is for a person watching.
 func forTerminal(now time.Time, level slog.Level, message string) string {
 	return fmt.Sprintf("%s %-5s %s", now.Local().Format(time.TimeOnly), level, message)
 }
 
-// forJournal leaves the time to the journal and gives the priority as sd-daemon(3) says.
+// forJournal leaves the time to the journal and states the priority as sd-daemon(3) defines it.
 func forJournal(_ time.Time, level slog.Level, message string) string {
 	priority := 7
 	switch {

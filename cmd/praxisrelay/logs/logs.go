@@ -1,11 +1,10 @@
-// Package logs is the daemon's log: one line per event that somebody should know of.
+// Package logs is the daemon's log: one line per event that an operator should know about.
 //
-// What an event is was decided where it is logged; here it is decided how much of it
-// is written. Clients' addresses are given to it as [netip.Addr], under whatever key,
-// and come out as the configuration says: as pseudonyms, unless the operator wants more
-// (see addresses.go). Events that repeat are summed up (repeats.go), and the last
-// warnings and errors are kept for the status (problems.go). docs/logging.md lists all
-// events.
+// The code that logs decides what counts as an event; this package decides how much of it is
+// written. Clients' addresses are passed as [netip.Addr], under any key, and are written as
+// configured: as pseudonyms by default (addresses.go). Repeated events are summed up (repeats.go),
+// and the latest warnings and errors are kept for the status (problems.go). docs/logging.md lists
+// all events.
 package logs
 
 import (
@@ -21,25 +20,25 @@ import (
 	"praxisrelay/config"
 )
 
-// Log is a logger that does what this package is for.
+// Log is the daemon's logger.
 type Log struct {
 	*slog.Logger
-	// Level is what is written at least. It may be changed at any time.
+	// Level is the lowest level that is written. It may be changed at any time.
 	Level slog.LevelVar
 
-	kind   atomic.Pointer[string] // of addresses; see Shown
+	kind   atomic.Pointer[string] // of addresses; read by Shown without the lock
 	now    func() time.Time
 	w      io.Writer
 	format format
 
-	mu        sync.Mutex // so that what is below changes, and is written, in one order
+	mu        sync.Mutex // serializes changes of the fields below, and writing
 	addresses addresses
 	repeats   repeats
 	problems  problems
 }
 
-// New returns a Log that writes to w in the form that suits it, and clients' addresses
-// as config.Pseudonym, Prefix or Full.
+// New returns a Log that writes to w in the format that suits w, with clients' addresses as
+// config.Pseudonym, Prefix or Full.
 func New(w io.Writer, level slog.Level, addresses string, now func() time.Time) *Log {
 	l := &Log{now: now, w: w, format: formatFor(w), repeats: repeats{}}
 	l.Logger = slog.New(handler{log: l})
@@ -48,7 +47,7 @@ func New(w io.Writer, level slog.Level, addresses string, now func() time.Time) 
 	return l
 }
 
-// SetAddresses changes how clients' addresses are written, from now on.
+// SetAddresses changes how clients' addresses are written from now on.
 func (l *Log) SetAddresses(kind string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,8 +55,8 @@ func (l *Log) SetAddresses(kind string) {
 	l.kind.Store(&kind)
 }
 
-// Shown returns what of an address may be kept outside of the log: nothing where it is
-// written as a pseudonym. It does not wait for what is being written.
+// Shown returns the form in which an address may be kept outside the log: empty if the log itself
+// only contains a pseudonym. It does not wait for a write in progress.
 func (l *Log) Shown(client netip.Addr) string {
 	kind := *l.kind.Load()
 	if kind != config.Full && kind != config.Prefix {
@@ -67,7 +66,7 @@ func (l *Log) Shown(client netip.Addr) string {
 	return a.name(time.Time{}, client)
 }
 
-// Run sums up what repeats, every few seconds until ctx is done.
+// Run writes the sums of repeated events every few seconds, until ctx is done.
 func (l *Log) Run(ctx context.Context) {
 	ticker := time.NewTicker(10 * time.Second)
 	defer ticker.Stop()
@@ -81,28 +80,27 @@ func (l *Log) Run(ctx context.Context) {
 	}
 }
 
-// Close writes the sums that are still out.
+// Close writes the sums that are still pending.
 func (l *Log) Close() { l.sumUp(0) }
 
-// Problems returns the last warnings and errors, the latest first.
+// Problems returns the latest warnings and errors, newest first.
 func (l *Log) Problems() []Problem {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.problems.list()
 }
 
-// timesKey is the attribute, an uint64, of a record that stands for so many events.
+// timesKey is the uint64 attribute of a record that stands for that many events.
 const timesKey = "times"
 
-// event is what records of the same kind have in common: all but the network and the
-// times.
+// event identifies records of the same kind: it leaves out the network and the count.
 type event struct {
 	level   slog.Level
 	message string
 	details string // attributes as text
 }
 
-// take decides what becomes of a record.
+// take records a problem, counts a repetition, or writes the record.
 func (l *Log) take(level slog.Level, message string, attrs []slog.Attr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,7 +127,7 @@ func (l *Log) take(level slog.Level, message string, attrs []slog.Attr) {
 	}
 }
 
-// sumUp writes sums of what has been counted for so long.
+// sumUp writes the sums of events that have been counted for at least the given time.
 func (l *Log) sumUp(after time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,7 +137,7 @@ func (l *Log) sumUp(after time.Duration) {
 	}
 }
 
-// write writes one line. There is nobody to tell that it failed.
+// write writes one line. A failure cannot be reported anywhere.
 func (l *Log) write(now time.Time, level slog.Level, message, details string) {
 	line := l.format(now, level, message)
 	if details != "" {
@@ -148,13 +146,13 @@ func (l *Log) write(now time.Time, level slog.Level, message, details string) {
 	_, _ = io.WriteString(l.w, line+"\n")
 }
 
-// text writes attributes as slog does, on one line.
+// text renders attributes on one line, as slog does.
 func text(attrs []slog.Attr) string {
 	var b bytes.Buffer
 	h := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: withoutHead})
 	r := slog.Record{}
 	r.AddAttrs(attrs...)
-	_ = h.Handle(context.Background(), r) // a buffer takes everything
+	_ = h.Handle(context.Background(), r) // writing to a buffer cannot fail
 	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
@@ -165,14 +163,14 @@ func withoutHead(groups []string, attr slog.Attr) slog.Attr {
 	return attr
 }
 
-// handler is what slog calls.
+// handler implements slog.Handler.
 type handler struct {
 	log   *Log
 	attrs []slog.Attr
-	group string // in front of every key
+	group string // prefix of every key
 }
 
-// Enabled lets warnings through that are not written: they are kept as problems.
+// Enabled accepts warnings even if they are not written, because they are kept as problems.
 func (h handler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= min(h.log.Level.Level(), slog.LevelWarn)
 }

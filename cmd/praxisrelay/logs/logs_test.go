@@ -13,7 +13,7 @@ import (
 	"praxisrelay/config"
 )
 
-// lab is a log with a clock that the test moves.
+// lab is a log with a clock that the test controls.
 type lab struct {
 	*Log
 	out strings.Builder
@@ -26,7 +26,7 @@ func newLab(level slog.Level) *lab {
 	return l
 }
 
-// lines returns what was written since the last call, without the time.
+// lines returns the lines written since the last call, without their times.
 func (l *lab) lines() (lines []string) {
 	for line := range strings.Lines(l.out.String()) {
 		_, line, _ = strings.Cut(line, " ")
@@ -47,7 +47,8 @@ func address(n int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, by
 
 func TestLineIsOneLine(t *testing.T) {
 	l := newLab(slog.LevelInfo)
-	l.Info("serving", "url", "https://relay.example.org/", "turn_udp", netip.MustParseAddrPort("192.0.2.1:3478"))
+	l.Info("serving", "url", "https://relay.example.org/", "turn_udp",
+		netip.MustParseAddrPort("192.0.2.1:3478"))
 	l.Error("the registry cannot be read", "error", errors.New("one\ntwo"))
 	l.With("by", "socket").WithGroup("a").Info("an event", "msg", "b c", "level", 1)
 	l.expect(t, "level=INFO msg=serving url=https://relay.example.org/ turn_udp=192.0.2.1:3478",
@@ -58,7 +59,8 @@ func TestLineIsOneLine(t *testing.T) {
 func TestFormats(t *testing.T) {
 	now := time.Date(2026, 12, 1, 9, 0, 0, 0, time.Local)
 	for level, want := range map[slog.Level]string{
-		slog.LevelDebug: "<7>an event", slog.LevelInfo: "<6>an event", slog.LevelWarn: "<4>an event", slog.LevelError: "<3>an event",
+		slog.LevelDebug: "<7>an event", slog.LevelInfo: "<6>an event", slog.LevelWarn: "<4>an event",
+		slog.LevelError: "<3>an event",
 	} {
 		if got := forJournal(now, level, "an event"); got != want {
 			t.Errorf("journal: %q, want %q", got, want)
@@ -69,7 +71,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestLevelIsChanged while the log is written to; warnings are kept in any case.
+// TestLevelIsChanged changes the level while the log is in use. Warnings are always kept as
+// problems.
 func TestLevelIsChanged(t *testing.T) {
 	l := newLab(slog.LevelInfo)
 	l.Debug("detail")
@@ -94,7 +97,8 @@ func TestAddresses(t *testing.T) {
 	if len(first) != len("net-7KQ3XW") || !strings.HasPrefix(first, "net-") {
 		t.Errorf("a pseudonym is %q", first)
 	}
-	for address, want := range map[string]bool{"198.51.100.7": true, "::ffff:198.51.100.7": true, "198.51.100.8": false} {
+	for address, want := range map[string]bool{"198.51.100.7": true, "::ffff:198.51.100.7": true,
+		"198.51.100.8": false} {
 		if got := name(evening, address); (got == first) != want {
 			t.Errorf("%s is %s, 198.51.100.7 is %s", address, got, first)
 		}
@@ -112,7 +116,8 @@ func TestAddresses(t *testing.T) {
 		config.Full:   {"198.51.100.7", "2001:db8:1:2::3", "unknown"},
 	} {
 		a := addresses{kind: kind}
-		for i, client := range []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:1:2::3"), {}} {
+		for i, client := range []netip.Addr{netip.MustParseAddr("198.51.100.7"),
+			netip.MustParseAddr("2001:db8:1:2::3"), {}} {
 			if got := a.name(morning, client); got != want[i] {
 				t.Errorf("%s of %s is %s, want %s", kind, client, got, want[i])
 			}
@@ -120,7 +125,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestRepeatsAreSummedUp, a minute at a time, as long as there are any.
+// TestRepeatsAreSummedUp checks that an event is summed up once a minute for as long as it repeats.
 func TestRepeatsAreSummedUp(t *testing.T) {
 	l := newLab(slog.LevelInfo)
 	const message = "guessing is refused to a network"
@@ -160,11 +165,12 @@ func TestRepeatsAreSummedUp(t *testing.T) {
 		t.Errorf("%d events are not forgotten", len(l.repeats))
 	}
 	if l.Warn(message, "guessed", "codes", "network", address(1)); len(l.lines()) != 1 {
-		t.Error("what comes again after a while is not written")
+		t.Error("an event that returns after a while is not written")
 	}
 }
 
-// TestAFewAreWritten as they are: who reloads twice sees two lines.
+// TestAFewAreWritten checks that a few repetitions are written as they are: an operator who reloads
+// twice sees two lines.
 func TestAFewAreWritten(t *testing.T) {
 	l := newLab(slog.LevelInfo)
 	for range written + 3 {
@@ -178,9 +184,9 @@ func TestAFewAreWritten(t *testing.T) {
 	l.expect(t, "level=INFO msg=reloaded more=3 within=20s")
 }
 
-// TestFloodIsBounded: a hundred thousand events, each from another network, are a handful
-// of lines, events with ever new attributes no more than can be told apart, and memory
-// does not grow.
+// TestFloodIsBounded checks that a hundred thousand events from as many networks give a handful of
+// lines, that events whose attributes keep changing give no more lines than maxEvents, and that
+// memory does not grow.
 func TestFloodIsBounded(t *testing.T) {
 	l := newLab(slog.LevelInfo)
 	for i := range 100_000 {
@@ -204,12 +210,13 @@ func TestFloodIsBounded(t *testing.T) {
 	l.at = l.at.Add(time.Minute)
 	l.sumUp(period)
 	got := l.lines()
-	if want := `level=WARN msg="guessing is refused to a network" more=99995 within=1m0s networks=1000-or-more`; len(got) != 2 || !strings.Contains(strings.Join(got, "\n"), want) {
+	const want = `level=WARN msg="guessing is refused to a network" more=99995 within=1m0s networks=1000-or-more`
+	if len(got) != 2 || !strings.Contains(strings.Join(got, "\n"), want) {
 		t.Errorf("written:\n%s", strings.Join(got, "\n"))
 	}
 }
 
-// TestCountedEventsAreSummedUp: who counts for itself has one line in the period.
+// TestCountedEventsAreSummedUp checks that events with their own count give one line per period.
 func TestCountedEventsAreSummedUp(t *testing.T) {
 	l := newLab(slog.LevelInfo)
 	for times := range uint64(4) {

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Problem is a warning or an error, and how often it came.
+// Problem is a warning or an error, and how often it occurred.
 type Problem struct {
 	Level   slog.Level
 	Message string
-	Details string // the last one's attributes, as in the log
+	Details string // attributes of the latest occurrence, as in the log
 	Count   int
 	First   time.Time
 	Last    time.Time
 }
 
-// maxProblems is how many are kept.
+// maxProblems is how many problems are kept.
 const maxProblems = 20
 
-// problems are the last ones, in the order in which they came last.
+// problems holds the latest problems, ordered by their latest occurrence.
 type problems struct {
 	kept []keptProblem
 }
@@ -27,7 +27,7 @@ type problems struct {
 type keptProblem struct {
 	event
 	Problem
-	attrs []slog.Attr // the last one's
+	attrs []slog.Attr // of the latest occurrence
 }
 
 func (p *problems) note(now time.Time, e event, attrs []slog.Attr, times uint64) {

@@ -7,29 +7,29 @@ import (
 )
 
 const (
-	// period is how long an event that repeats is counted before its sum is written.
+	// period is how long repetitions of an event are counted before their sum is written.
 	period = time.Minute
-	// written is how many times an event is written within the period, each network
-	// once; then it is only counted.
+	// written is how many times an event is written within the period, once for each network.
+	// Further occurrences are only counted.
 	written = 5
 
-	maxEvents   = 256  // that are told apart by their attributes
-	maxNetworks = 1000 // that are told apart, per event
+	maxEvents   = 256  // distinguished by their attributes
+	maxNetworks = 1000 // distinguished per event
 )
 
-// repeats counts what is not written. Its memory is bounded: of more events than it may
-// hold only the messages are told apart, and of these there are as many as in the code.
+// repeats counts the events that are not written. Its memory is bounded: beyond maxEvents, events
+// are only distinguished by their messages, and the code has a fixed number of those.
 type repeats map[event]*repeat
 
 type repeat struct {
 	since    time.Time
 	written  int
-	more     uint64          // that were not written
-	networks map[string]bool // of all; true: written
+	more     uint64          // counted instead of written
+	networks map[string]bool // every network seen; true if it was written
 }
 
-// note reports whether an event is to be written, and counts it otherwise. One that was
-// counted elsewhere is written once.
+// note reports whether to write an event, and counts it if not. An event that arrives with a
+// count is written once.
 func (r repeats) note(now time.Time, e event, network string, times uint64) bool {
 	if r[e] == nil && len(r) >= maxEvents {
 		e.details = ""
@@ -53,8 +53,8 @@ func (r repeats) note(now time.Time, e event, network string, times uint64) bool
 	return false
 }
 
-// sums returns what has been counted for at least that long, and forgets what has not
-// repeated. While something does it is only counted, from one sum to the next.
+// sums returns what has been counted for at least the given time, and forgets events that have not
+// repeated. An event that keeps repeating is only counted, from one sum to the next.
 func (r repeats) sums(now time.Time, after time.Duration) (sums []event) {
 	for e, seen := range r {
 		past := now.Sub(seen.since)
@@ -65,7 +65,8 @@ func (r repeats) sums(now time.Time, after time.Duration) (sums []event) {
 			delete(r, e)
 			continue
 		}
-		sum := text([]slog.Attr{slog.Uint64("more", seen.more), slog.Duration("within", past.Round(time.Second))})
+		sum := text([]slog.Attr{slog.Uint64("more", seen.more),
+			slog.Duration("within", past.Round(time.Second))})
 		if n := len(seen.networks); n >= maxNetworks {
 			sum += fmt.Sprintf(" networks=%d-or-more", n)
 		} else if n > 0 {

@@ -1,5 +1,5 @@
-// Command man writes the manual pages of praxisrelay into a folder. What renders them is no
-// part of a server.
+// Command man writes praxisrelay's manual pages into a folder. It is a command by itself so that
+// the server does not contain the code that renders them.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 
 func main() {
 	if len(os.Args) != 2 {
-		log.Fatal("one argument is expected: the folder")
+		log.Fatal("usage: man FOLDER")
 	}
 	root := cli.Command("", nil, 0)
 	root.DisableAutoGenTag = true

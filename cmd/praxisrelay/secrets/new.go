@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// New makes what init would make for a real appliance, with a certificate for an address,
-// which nobody has reason to trust.
+// New makes the secrets that init would make for a real appliance, with a self-signed certificate
+// for an address.
 func New(address string) (s Set, err error) {
 	s.TURN, s.Peppers = [][]byte{[]byte(rand.Text())}, [][]byte{[]byte(rand.Text())}
 	s.Pair, err = SelfSigned(address)
 	return s, err
 }
 
-// SelfSigned makes a certificate for an address, which nobody has reason to trust.
+// SelfSigned makes a certificate for an address that nobody has reason to trust.
 func SelfSigned(address string) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package secrets
 
-// onReadOnly is for containers, which run on Linux.
+// onReadOnly only matters in containers, which run on Linux.
 func onReadOnly(string) bool { return false }

@@ -1,9 +1,11 @@
-// Package secrets reads the configuration and the files that it names, from wherever they
-// are handed to the daemon, and names every mistake in them.
+// Package secrets reads the configuration and the files that it names, from wherever the daemon
+// gets them, and reports every mistake in them.
 //
-//	source.go        the disk, the service manager's credentials, what a reload handed over
+//	source.go        where files come from: the disk, the service manager, a reload
 //	secrets.go       the TURN secrets, the pepper, the certificate's pair, ACME's account
-//	certificate.go   what is wrong with a certificate that would be taken all the same
+//	certificate.go   problems of a certificate that the daemon accepts anyway
+//	pepper_fit.go    whether the pepper fits the codes in the registry
+//	new.go           fresh secrets and a self-signed certificate
 //	trust.go         certificates that a command trusts
 package secrets
 
@@ -25,18 +27,18 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// Set is what the configuration names files for.
+// Set holds the contents of the files that the configuration names.
 type Set struct {
 	TURN    [][]byte
 	Peppers [][]byte
-	Pair    Pair // not with ACME
+	Pair    Pair // empty with ACME
 	ACME    certificate.ACMEOptions
 }
 
-// Pair is a certificate's chain and its key, both PEM.
+// Pair is a certificate chain and its key, both in PEM.
 type Pair struct{ Chain, Key []byte }
 
-// Read reads what the configuration names, and reports every mistake.
+// Read reads the files that the configuration names, and reports every mistake.
 func Read(c config.Config, read Source, now time.Time) (s Set, err error) {
 	var problems []error
 	note := func(err error) {
@@ -60,11 +62,12 @@ func Read(c config.Config, read Source, now time.Time) (s Set, err error) {
 	return s, errors.Join(problems...)
 }
 
-// distinct checks that no secret serves two purposes.
+// distinct reports a secret that serves two purposes.
 func (s Set) distinct() error {
 	for i, secret := range s.TURN {
 		if slices.ContainsFunc(s.Peppers, func(pepper []byte) bool { return bytes.Equal(pepper, secret) }) {
-			return fmt.Errorf("signal.pepper_file: holds the same as relay.secret_files[%d]: make one of its own", i)
+			return fmt.Errorf("signal.pepper_file: holds the same secret as "+
+				"relay.secret_files[%d]: make a separate one", i)
 		}
 	}
 	return nil
@@ -80,7 +83,7 @@ func readTURNSecrets(c config.Config, read Source) (secrets [][]byte, err error)
 	return secrets, errors.Join(problems...)
 }
 
-// ReadPeppers reads a file of one line, or two while a pepper is being replaced.
+// ReadPeppers reads a file of one line, or of two while a pepper is being replaced.
 func ReadPeppers(file string, read Source) (peppers [][]byte, err error) {
 	const key = "signal.pepper_file"
 	text, err := ReadSecret(key, file, appointment.MinPepper, read)
@@ -96,12 +99,13 @@ func ReadPeppers(file string, read Source) (peppers [][]byte, err error) {
 	return peppers, nil
 }
 
-// ReadSecret reads a file and trims it. Errors never repeat what is in it.
+// ReadSecret reads a file and trims it. Its errors never repeat the contents.
 func ReadSecret(key, file string, least int, read Source) ([]byte, error) {
 	make := fmt.Sprintf("make one with: (umask 077; openssl rand -base64 32 > %s)", file)
 	secret, err := readPrivate(key, file, make, read)
 	if err == nil && len(secret) < least {
-		err = fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file, len(secret), least, make)
+		err = fmt.Errorf("%s: %s holds %d characters, at least %d are needed: %s", key, file,
+			len(secret), least, make)
 	}
 	if err != nil {
 		return nil, err
@@ -109,7 +113,7 @@ func ReadSecret(key, file string, least int, read Source) ([]byte, error) {
 	return secret, nil
 }
 
-// readPrivate reads a file that is not for everybody, and trims it.
+// readPrivate reads a file that not everybody may read, and trims it.
 func readPrivate(key, file, remedy string, read Source) ([]byte, error) {
 	text, err := read(file, true)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,18 +125,19 @@ func readPrivate(key, file, remedy string, read Source) ([]byte, error) {
 	return bytes.TrimSpace(text), nil
 }
 
-// readACME reads what the authority's account and directory need.
+// readACME reads the files for the account at the authority and for trusting its directory.
 func readACME(c config.Config, read Source) (o certificate.ACMEOptions, err error) {
 	o.ACME, o.HTTP = c.TLS.ACME, c.Listen.HTTP != ""
 	if o.EABKeyFile != "" {
 		const key = "tls.acme.eab_key_file"
-		text, err := readPrivate(key, o.EABKeyFile, "write the key into it that the authority gave you", read)
+		text, err := readPrivate(key, o.EABKeyFile, "write the authority's key into it", read)
 		if err != nil {
 			return o, err
 		}
 		o.EABKey, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(string(text), "="))
 		if err != nil || len(o.EABKey) == 0 {
-			return o, fmt.Errorf("%s: %s holds no base64url: write the key as the authority gave it", key, o.EABKeyFile)
+			return o, fmt.Errorf("%s: %s is not base64url: write the key as the authority gave it", key,
+				o.EABKeyFile)
 		}
 	}
 	if o.CAFile != "" {
@@ -141,13 +146,13 @@ func readACME(c config.Config, read Source) (o certificate.ACMEOptions, err erro
 			return o, fmt.Errorf("tls.acme.ca_file: %w", err)
 		}
 		if o.Roots = x509.NewCertPool(); !o.Roots.AppendCertsFromPEM(text) {
-			return o, fmt.Errorf("tls.acme.ca_file: %s holds no certificate in PEM", o.CAFile)
+			return o, fmt.Errorf("tls.acme.ca_file: %s contains no PEM certificate", o.CAFile)
 		}
 	}
 	return o, nil
 }
 
-// ReadPair reads the certificate's chain and its key, both PEM.
+// ReadPair reads the certificate's chain and its key, both in PEM.
 func ReadPair(c config.Config, read Source) (chain, key []byte, err error) {
 	if chain, err = read(c.TLS.Certificate, false); err != nil {
 		return nil, nil, fmt.Errorf("tls.certificate: %w", err)
@@ -158,14 +163,14 @@ func ReadPair(c config.Config, read Source) (chain, key []byte, err error) {
 	return chain, key, nil
 }
 
-// ReadCertificate is ReadPair at the start, when there is no other pair to go on with.
+// ReadCertificate is ReadPair for the start, when there is no earlier pair to keep using.
 func ReadCertificate(c config.Config, read Source, now time.Time) (p Pair, err error) {
 	if p.Chain, p.Key, err = ReadPair(c, read); err != nil {
 		return p, err
 	}
 	if err := certificate.Check(c.Name, p.Chain, p.Key, now); err != nil {
 		err = fmt.Errorf("tls.certificate: %s: %w", c.TLS.Certificate, err)
-		if p.goodAtAll(c.Name) {
+		if p.validFromStart(c.Name) {
 			err = Untimely{err}
 		}
 		return p, err
@@ -173,18 +178,18 @@ func ReadCertificate(c config.Config, read Source, now time.Time) (p Pair, err e
 	return p, nil
 }
 
-// Untimely is the error of a certificate that is right at another time.
+// Untimely is the error of a certificate that is expired or not valid yet, but otherwise good.
 type Untimely struct{ error }
 
 func (u Untimely) Unwrap() error { return u.error }
 
-// goodAtAll reports whether the pair is right at the time when its certificate begins.
-func (p Pair) goodAtAll(name string) bool {
+// validFromStart reports whether the pair is good at the time when its certificate begins.
+func (p Pair) validFromStart(name string) bool {
 	pair, err := tls.X509KeyPair(p.Chain, p.Key)
 	return err == nil && certificate.Check(name, p.Chain, p.Key, pair.Leaf.NotBefore) == nil
 }
 
-// Changes returns the keys that name files which hold something else than before.
+// Changes returns the configuration keys whose files now hold something else.
 func (s Set) Changes(next Set) (keys []string) {
 	if !slices.EqualFunc(s.TURN, next.TURN, bytes.Equal) {
 		keys = append(keys, "relay.secret_files")

@@ -14,12 +14,11 @@ import (
 	"praxisrelay/config"
 )
 
-// Source is where the configuration and the files that it names are read from. It
-// refuses a secret that everybody on this host may read.
+// Source reads the configuration or a file that it names. It refuses a secret that every user on
+// this host may read.
 type Source func(file string, secret bool) ([]byte, error)
 
-// Load reads the configuration and what it names: all of it, or an error with every
-// mistake.
+// Load reads the configuration and the files that it names, or returns an error with every mistake.
 func Load(file string, read Source, now time.Time) (c config.Config, s Set, err error) {
 	text, err := read(file, false)
 	if err != nil {
@@ -32,11 +31,11 @@ func Load(file string, read Source, now time.Time) (c config.Config, s Set, err 
 	return c, s, err
 }
 
-// maxBytes is more than any file has that a configuration names.
+// maxBytes is larger than any file that a configuration names.
 const maxBytes = 1 << 20
 
-// FromDisk reads files where they are. What is none, like a FIFO, is refused: a reload
-// would wait for its end, and a stop for the reload.
+// FromDisk reads a regular file. Anything else, such as a FIFO, is refused: a reload would block on
+// it, and a stop would wait for the reload.
 func FromDisk(file string, secret bool) ([]byte, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -48,9 +47,9 @@ func FromDisk(file string, secret bool) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file: name one", file)
+		return nil, fmt.Errorf("%s is not a regular file: name one", file)
 	case info.Size() > maxBytes:
-		return nil, fmt.Errorf("%s has more than %d bytes: name another file", file, maxBytes)
+		return nil, fmt.Errorf("%s is larger than %d bytes: name another file", file, maxBytes)
 	case secret && info.Mode().Perm()&0o007 != 0:
 		return nil, fmt.Errorf("everybody on this host may read %s: %s", file, hide(file))
 	}
@@ -61,17 +60,18 @@ func FromDisk(file string, secret bool) ([]byte, error) {
 	return plainText(file, text)
 }
 
-// hide says how a file is hidden from everybody. Where containers get their secrets
-// nothing can be changed from inside.
+// hide says how to keep other users from reading a file. Containers get their secrets on read-only
+// mounts, so the mount has to change.
 func hide(file string) string {
 	if onReadOnly(file) {
-		return "it is mounted read-only, so mount it with defaultMode: 0400 (Kubernetes), or with mode: 0400 and the uid of the daemon (Compose, Swarm); " +
-			"a file of the host that is mounted needs chmod o= there"
+		return "it is mounted read-only, so mount it with defaultMode: 0400 (Kubernetes), or with " +
+			"mode: 0400 and the uid of the daemon (Compose, Swarm); a file mounted from the host needs " +
+			"chmod o= on the host"
 	}
 	return "chmod o= " + file
 }
 
-// plainText takes away what editors on Windows add.
+// plainText removes what editors on Windows add.
 func plainText(file string, text []byte) ([]byte, error) {
 	text, err := config.PlainText(text)
 	if err != nil {
@@ -80,9 +80,9 @@ func plainText(file string, text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// FromCredentials reads what the service manager hands over (LoadCredential in the unit)
-// under the base name of a file in its place, and all else where it is. An empty
-// credential stands for a file that does not exist: the unit has to name something.
+// FromCredentials reads a file from the service manager (LoadCredential in the unit) if that
+// provides one of the same base name, and from the disk otherwise. An empty credential stands for a
+// file that does not exist, because the unit must always name a file.
 func FromCredentials(file string, secret bool) ([]byte, error) {
 	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" {
 		text, err := os.ReadFile(filepath.Join(folder, filepath.Base(file)))
@@ -95,12 +95,13 @@ func FromCredentials(file string, secret bool) ([]byte, error) {
 	}
 	text, err := FromDisk(file, secret)
 	if errors.Is(err, fs.ErrPermission) {
-		err = fmt.Errorf("%w: let the daemon's user read it or, where systemd runs it, hand it over with LoadCredential=%s:%s in a drop-in", err, filepath.Base(file), file)
+		err = fmt.Errorf("%w: let the daemon's user read it or, where systemd runs it, hand it "+
+			"over with LoadCredential=%s:%s in a drop-in", err, filepath.Base(file), file)
 	}
 	return text, err
 }
 
-// InCredentials reports whether the service manager hands a file over.
+// InCredentials reports whether the service manager provides a file.
 func InCredentials(file string) bool {
 	folder := os.Getenv("CREDENTIALS_DIRECTORY")
 	if folder == "" {
@@ -110,7 +111,7 @@ func InCredentials(file string) bool {
 	return err == nil
 }
 
-// FromMemory reads what somebody has read before.
+// FromMemory serves files that have been read before.
 func FromMemory(files map[string][]byte) Source {
 	return func(file string, _ bool) ([]byte, error) {
 		text, ok := files[file]
@@ -121,7 +122,7 @@ func FromMemory(files map[string][]byte) Source {
 	}
 }
 
-// Noting notes what is read from another source.
+// Noting records in files what is read from another source.
 func Noting(read Source, files map[string][]byte) Source {
 	return func(file string, secret bool) ([]byte, error) {
 		text, err := read(file, secret)

@@ -10,8 +10,8 @@ import (
 	"praxisrelay/config"
 )
 
-// Trusting returns an HTTP client that trusts the certificates in a PEM file, or the
-// system's where there is no file; insecure: any.
+// Trusting returns an HTTP client that trusts the certificates in a PEM file, or the system's if no
+// file is given. With insecure it trusts any certificate.
 func Trusting(file string, insecure bool) (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: insecure}
@@ -25,7 +25,7 @@ func Trusting(file string, insecure bool) (*http.Client, error) {
 		}
 		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
 		if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s holds no certificate: a PEM file is expected", file)
+			return nil, fmt.Errorf("%s contains no certificate: a PEM file is expected", file)
 		}
 	}
 	return &http.Client{Transport: transport}, nil

@@ -17,7 +17,7 @@ import (
 type questions struct {
 	ctx     context.Context
 	out     io.Writer
-	answers chan string // closed when there are no more
+	answers chan string // closed at the end of the input
 }
 
 func newQuestions(ctx context.Context, in io.Reader, out io.Writer) *questions {
@@ -31,7 +31,8 @@ func newQuestions(ctx context.Context, in io.Reader, out io.Writer) *questions {
 	return q
 }
 
-// ask asks until check, if any, is content. Enter alone is the suggestion.
+// ask repeats a question until check, if any, accepts the answer. An empty answer stands for the
+// suggestion.
 func (q *questions) ask(question, suggestion string, check func(string) error) (string, error) {
 	for {
 		fmt.Fprint(q.out, question)
@@ -44,7 +45,8 @@ func (q *questions) ask(question, suggestion string, check func(string) error) (
 			return "", errors.New("given up: nothing was written")
 		case answer, ok := <-q.answers:
 			if !ok {
-				return "", errors.New("no answer: nothing was written; --non-interactive takes everything from flags")
+				return "", errors.New("no answer: nothing was written; --non-interactive takes " +
+					"everything from flags")
 			}
 			if answer == "" {
 				answer = suggestion
@@ -61,7 +63,7 @@ func (q *questions) ask(question, suggestion string, check func(string) error) (
 	}
 }
 
-// agree asks a question that Enter alone says yes to.
+// agree asks a yes-or-no question. An empty answer means yes.
 func (q *questions) agree(question string) (bool, error) {
 	answer, err := q.ask(question, "yes", func(answer string) error {
 		switch strings.ToLower(answer) {
@@ -73,14 +75,15 @@ func (q *questions) agree(question string) (bool, error) {
 	return strings.HasPrefix(strings.ToLower(answer), "y"), err
 }
 
-// askForMissing asks for what the flags did not say.
+// askForMissing asks for what the flags left open.
 func (s *setup) askForMissing(q *questions) (err error) {
 	if s.name == "" {
 		suggestion, _ := os.Hostname()
 		if !strings.Contains(suggestion, ".") {
 			suggestion = ""
 		}
-		if s.name, err = q.ask("DNS name under which clients reach the appliance", suggestion, checkDNSName); err != nil {
+		if s.name, err = q.ask("DNS name under which clients reach the appliance", suggestion,
+			checkDNSName); err != nil {
 			return err
 		}
 	}
@@ -88,7 +91,8 @@ func (s *setup) askForMissing(q *questions) (err error) {
 		return nil
 	}
 	if s.certificate == "" {
-		answer, err := q.ask("Certificate for it: the file of the chain (PEM), or acme to have one issued", "acme", func(answer string) error {
+		answer, err := q.ask("Certificate for that name: the file of the chain (PEM), or acme to "+
+			"have one issued", "acme", func(answer string) error {
 			if answer == "acme" {
 				return nil
 			}
@@ -111,16 +115,17 @@ func (s *setup) askForMissing(q *questions) (err error) {
 }
 
 func (s *setup) askForACME(q *questions) (err error) {
-	if s.acme.Directory, err = q.ask("Directory of the authority, whose terms you accept with it", letsEncrypt, nil); err != nil {
+	if s.acme.Directory, err = q.ask("Directory of the authority (with it you accept its terms)",
+		letsEncrypt, nil); err != nil {
 		return err
 	}
 	if s.acme.Email == "" {
-		s.acme.Email, err = q.ask("E-mail address that it writes to (may be empty)", "", nil)
+		s.acme.Email, err = q.ask("E-mail address for its notices (may be empty)", "", nil)
 	}
 	return err
 }
 
-// checkDNSName is the configuration's own check.
+// checkDNSName checks a name as the configuration does.
 func checkDNSName(name string) error {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return nil

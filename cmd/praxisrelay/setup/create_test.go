@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestCreate: with and without a name before the end a file is made whole, and never
-// over another one.
+// TestCreate checks that both ways of creating a file create it completely, and never over another
+// one.
 func TestCreate(t *testing.T) {
 	for name, create := range map[string]func(string, fs.FileMode, []byte) error{"createFile": createFile, "createNamed": createNamed} {
 		folder := t.TempDir()
@@ -22,11 +22,12 @@ func TestCreate(t *testing.T) {
 		}
 		text, _ := os.ReadFile(path)
 		info, err := os.Stat(path)
-		if entries, _ := os.ReadDir(folder); err != nil || len(entries) != 1 || info.Mode() != 0o604 || string(text) != "text" {
+		if entries, _ := os.ReadDir(folder); err != nil || len(entries) != 1 || info.Mode() != 0o604 ||
+			string(text) != "text" {
 			t.Errorf("%s made %v: %v %q", name, entries, info, text)
 		}
 		if err := create(filepath.Join(folder, "none", "file"), 0o600, nil); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s into no folder: %v", name, err)
+			t.Errorf("%s into a missing folder: %v", name, err)
 		}
 	}
 }

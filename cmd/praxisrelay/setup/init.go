@@ -1,13 +1,13 @@
-// Package setup is praxisrelay init: it looks around, asks, and writes the configuration and
+// Package setup is praxisrelay init: it examines the host, asks, and writes the configuration and
 // the secrets of a new appliance.
 //
 //	init.go           the command and its flags
-//	ask.go            what it asks somebody at a terminal
-//	kept.go           what there is already, and how it differs
-//	surroundings.go   what it finds out: the public address, the name, ports
+//	ask.go            questions at a terminal
+//	kept.go           differences between the flags and an existing configuration
+//	surroundings.go   findings about the host: its public address, its name, its ports
 //	clock.go          whether the clock is right
-//	write.go, create_*.go   files, made whole or not at all
-//	report.go         what it says at the end
+//	write.go, create_*.go   files, made completely or not at all
+//	report.go         the report at the end
 package setup
 
 import (
@@ -33,7 +33,7 @@ import (
 
 const letsEncrypt = "https://acme-v02.api.letsencrypt.org/directory"
 
-// setup is what init has to know.
+// setup holds init's flags and answers.
 type setup struct {
 	file             string // the configuration
 	name             string
@@ -41,33 +41,32 @@ type setup struct {
 	acme             config.ACME
 	public           string // an address, auto, or nothing
 	stun             string
-	kept             bool // there is a configuration already
+	kept             bool // a configuration exists already
 }
 
-// Command is praxisrelay init.
+// Command returns praxisrelay init.
 func Command() *cobra.Command {
 	var s setup
 	var unattended bool
 	c := &cobra.Command{
 		Use:   "init",
-		Short: "Write the configuration and the secrets of a new appliance, and say what else it needs",
+		Short: "Write the configuration and the secrets of a new appliance, and list what else it needs",
 		Long: `Write a commented configuration and its secrets, and print what firewalls must let
 through, which DNS records to make, and the next command. On a terminal it asks for
 what the flags leave open.
 
-It looks for what usually goes wrong and warns of it: a NAT, ports that something else
-has, a name that leads elsewhere, a clock that is off, a certificate that does not fit.
-It asks no server on the internet, but for the ACME directory or the STUN server that
-are named.
+It checks for common problems and warns about them: a NAT, ports in use, a name that
+leads elsewhere, a wrong clock, a certificate that does not fit. It contacts no server
+on the internet except the ACME directory and the STUN server that the flags name.
 
-Nothing is overwritten. Everything is checked before anything is written; the
-configuration is written last, so that with it everything is there. After a failure
-what was made is taken away. Where a configuration exists it is kept: then only the
-secrets that it names and that do not exist are made. Flags that say something else
-than it does are an error, so nobody relies on them.
+Nothing is overwritten. Everything is checked before anything is written, and the
+configuration is written last, so that the files it names exist. If init fails, it
+removes what it made. An existing configuration is kept: then init only makes the
+secrets that it names and that are missing. Flags that differ from it are an error, so
+that nobody relies on them.
 
-The files of the certificate, or of the EAB key, are linked to from next to the
-configuration, where the service finds them: they stay where they are renewed.`,
+The files of the certificate, or of the EAB key, are linked to from the configuration's
+folder, where the service finds them: they stay where they are renewed.`,
 		Example: `  sudo praxisrelay init
   sudo praxisrelay init --non-interactive --name relay.example.org --acme --acme-email it@example.org
   sudo praxisrelay init --non-interactive --name relay.example.org --public-address 203.0.113.10 \
@@ -75,25 +74,32 @@ configuration, where the service finds them: they stay where they are renewed.`,
       --key /etc/letsencrypt/live/relay.example.org/privkey.pem`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("%q belongs to no flag: a directory is written --acme=URL", args[0])
+				return fmt.Errorf("%q belongs to no flag: write a directory as --acme=URL", args[0])
 			}
 			return nil
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&s.file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file` to write; the secrets are put next to it")
+	f.StringVar(&s.file, "config", "/etc/praxisrelay/praxisrelay.yaml",
+		"the configuration `file` to write; the secrets go next to it")
 	f.StringVar(&s.name, "name", "", "the DNS `name` under which clients reach the appliance")
 	f.StringVar(&s.certificate, "cert", "", "the `file` of the certificate chain (PEM)")
 	f.StringVar(&s.key, "key", "", "the `file` of its private key (PEM)")
-	f.StringVar(&s.acme.Directory, "acme", "", "have the certificate issued and renewed instead, and accept the terms of who does; a directory other than Let's Encrypt's is written --acme=`URL`")
+	f.StringVar(&s.acme.Directory, "acme", "",
+		"have the certificate issued and renewed instead, and accept the authority's terms; write "+
+			"a directory other than Let's Encrypt's as --acme=`URL`")
 	f.Lookup("acme").NoOptDefVal = letsEncrypt
-	f.StringVar(&s.acme.Email, "acme-email", "", "the `address` that the authority writes to")
-	f.StringVar(&s.acme.CAFile, "acme-ca", "", "a `file` for all to read with the roots (PEM) for the directory's own certificate; left out: the system's")
+	f.StringVar(&s.acme.Email, "acme-email", "", "the `address` for the authority's notices")
+	f.StringVar(&s.acme.CAFile, "acme-ca", "",
+		"a world-readable `file` with the roots (PEM) for the directory's own certificate "+
+			"(default: the system's)")
 	f.StringVar(&s.acme.EABKeyID, "eab-key-id", "", "the `name` of the key for external account binding")
 	f.StringVar(&s.acme.EABKeyFile, "eab-key-file", "", "the `file` of that key, in base64url")
-	f.StringVar(&s.public, "public-address", "", "the `address` that a NAT translates to this host; auto: the one that --stun says or that the name resolves to, if it is not this host's")
-	f.StringVar(&s.stun, "stun", "", "a STUN server, `host:port`, to ask from which address this host is seen")
-	f.BoolVar(&unattended, "non-interactive", false, "ask nothing: what is missing is an error")
+	f.StringVar(&s.public, "public-address", "",
+		"the `address` that a NAT translates to this host; auto: the one that --stun reports or "+
+			"the name resolves to, if it is not this host's")
+	f.StringVar(&s.stun, "stun", "", "a STUN server, `host:port`, to find this host's public address with")
+	f.BoolVar(&unattended, "non-interactive", false, "ask nothing: missing flags are an error")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var ask *questions
 		if !unattended && terminal.Is(c.InOrStdin()) {
@@ -104,7 +110,7 @@ configuration, where the service finds them: they stay where they are renewed.`,
 	return c
 }
 
-// run does all of it. ask is nil where nothing is to be asked.
+// run runs init. ask is nil if nothing may be asked.
 func (s *setup) run(ctx context.Context, ask *questions, out io.Writer) (err error) {
 	if s.file, err = filepath.Abs(s.file); err != nil {
 		return err
@@ -132,25 +138,25 @@ func (s *setup) run(ctx context.Context, ask *questions, out io.Writer) (err err
 		return err
 	}
 	if err := s.report(ctx, out, settings, made, len(warnings)); err != nil {
-		return fmt.Errorf("%w; everything is made: run init again to be told what comes next", err)
+		return fmt.Errorf("%w; everything is made: run init again to see the next steps", err)
 	}
 	return nil
 }
 
-// existing reads the configuration that is there. It is not written again: the text
-// is empty.
+// existing reads the configuration that is there. It is not written again, so the text is empty.
 func (s *setup) existing() (text []byte, settings config.Config, err error) {
 	if _, err := os.Lstat(s.file); err != nil {
 		return nil, settings, err
 	}
 	s.kept = true
 	if settings, err = config.Load(s.file); err != nil {
-		return nil, settings, fmt.Errorf("%s exists and is kept, but has mistakes: correct them, or move it away and run init again\n%w", s.file, err)
+		return nil, settings, fmt.Errorf("%s exists and is kept, but has mistakes: correct them, "+
+			"or move it away and run init again\n%w", s.file, err)
 	}
 	return nil, settings, nil
 }
 
-// fresh makes a configuration of the answers, and checks what it names.
+// fresh makes a configuration from the answers, and checks the files that it names.
 func (s *setup) fresh(ctx context.Context, ask *questions) (text []byte, settings config.Config, err error) {
 	if ask != nil {
 		if err := s.askForMissing(ask); err != nil {
@@ -193,25 +199,27 @@ func (s *setup) fresh(ctx context.Context, ask *questions) (text []byte, setting
 	return text, settings, err
 }
 
-// checkFlags names all that are missing or do not go together.
+// checkFlags reports every flag that is missing or does not fit the others.
 func (s *setup) checkFlags() error {
 	var wrong []error
 	if s.name == "" {
-		wrong = append(wrong, errors.New("--name is missing: give the DNS name that clients use, like relay.example.org"))
+		wrong = append(wrong, errors.New("--name is missing: give the DNS name that clients use, "+
+			"like relay.example.org"))
 	}
 	switch {
 	case s.acme.Directory != "" && s.certificate+s.key != "":
-		wrong = append(wrong, errors.New("--acme has the certificate issued: leave out --cert and --key"))
+		wrong = append(wrong, errors.New("--acme has a certificate issued: leave out --cert and --key"))
 	case s.acme.Directory == "" && s.acme != config.ACME{}:
 		wrong = append(wrong, errors.New("--acme is missing: the other flags for ACME need it"))
 	case s.acme.Directory == "" && (s.certificate == "" || s.key == ""):
-		wrong = append(wrong, errors.New("--cert and --key are missing: give the files of the certificate and its key, or --acme to have one issued"))
+		wrong = append(wrong, errors.New("--cert and --key are missing: give the files of the "+
+			"certificate and its key, or --acme to have one issued"))
 	}
 	return errors.Join(wrong...)
 }
 
-// checkCertificate looks at the certificate where it is, since the links that the
-// configuration names are made later.
+// checkCertificate checks the certificate at its present path, since the links that the
+// configuration names do not exist yet.
 func (s *setup) checkCertificate() error {
 	c := config.Config{Name: s.name, TLS: config.TLS{Certificate: s.certificate, Key: s.key}}
 	now := time.Now()
@@ -222,7 +230,7 @@ func (s *setup) checkCertificate() error {
 	return errors.Join(refused...)
 }
 
-// configuration is the shipped example with what was asked for in place.
+// configuration is the shipped example with the answers filled in.
 func (s *setup) configuration(public netip.Addr) ([]byte, config.Config, error) {
 	folder := filepath.Dir(s.file)
 	values := map[string]any{
@@ -251,7 +259,7 @@ func (s *setup) configuration(public netip.Addr) ([]byte, config.Config, error) 
 	}
 	settings, err := config.Parse(s.file, text)
 	var mistakes config.Mistakes
-	if errors.As(err, &mistakes) { // of a file that nobody has seen
+	if errors.As(err, &mistakes) { // the user has not seen this file
 		var lines []string
 		for _, m := range mistakes {
 			lines = append(lines, m.Key+": "+m.Text)
@@ -261,8 +269,7 @@ func (s *setup) configuration(public netip.Addr) ([]byte, config.Config, error) 
 	return text, settings, err
 }
 
-// missingSecrets returns the files of secrets that are to be made; the others are
-// checked.
+// missingSecrets returns the files of secrets that have to be made, and checks those that exist.
 func missingSecrets(c config.Config) (missing []string, err error) {
 	for _, file := range append(slices.Clone(c.Relay.SecretFiles), c.Signal.PepperFile) {
 		_, err := os.Stat(file)
@@ -273,9 +280,10 @@ func missingSecrets(c config.Config) (missing []string, err error) {
 			return nil, err
 		}
 	}
-	// Codes are found with the pepper that they were made with alone.
+	// Codes can only be found with the pepper that they were made with.
 	if _, err := os.Stat(c.Signal.Registry); err == nil && slices.Contains(missing, c.Signal.PepperFile) {
-		return nil, fmt.Errorf("%s holds appointments, but %s, without which no code is found, does not exist: restore it, or remove the appointments",
+		return nil, fmt.Errorf("%s holds appointments, but %s does not exist, and without it no "+
+			"code can be found: restore it, or remove the appointments",
 			c.Signal.Registry, c.Signal.PepperFile)
 	}
 	return missing, nil

@@ -20,8 +20,8 @@ import (
 	"praxisrelay/signal/code"
 )
 
-// TestInitLooksAround: on a host with a name service of its own, where something else
-// has ports.
+// TestInitLooksAround runs init on a host with its own name service, on which other programs occupy
+// ports.
 func TestInitLooksAround(t *testing.T) {
 	t.Parallel()
 	h := apptest.NewHosts(t, [2]string{"192.0.2.1/24", "192.0.2.2/24"})
@@ -30,7 +30,8 @@ func TestInitLooksAround(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(etc); os.Remove("/etc/netns") })
-	apptest.WriteFile(t, filepath.Join(etc, "hosts"), "192.0.2.1 here.example.org xn--praxis-mller-klb.test\n203.0.113.7 relay.example.org\n", 0o644)
+	apptest.WriteFile(t, filepath.Join(etc, "hosts"),
+		"192.0.2.1 here.example.org xn--praxis-mller-klb.test\n203.0.113.7 relay.example.org\n", 0o644)
 	apptest.WriteFile(t, filepath.Join(etc, "resolv.conf"), "nameserver 127.0.0.1\n", 0o644)
 	if out, err := h.On(0, exec.Command("ip", "link", "set", "lo", "up")).CombinedOutput(); err != nil {
 		t.Fatalf("%s", out)
@@ -42,8 +43,9 @@ func TestInitLooksAround(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		certificate, key := apptest.SignedFor(t, ascii).Write(t)
-		c := h.On(0, apptest.Program(append([]string{"init", "--non-interactive", "--config", file, "--name", name, "--cert", certificate, "--key", key}, args...)...))
+		certificate, key := apptest.SelfSigned(t, ascii).Write(t)
+		c := h.On(0, apptest.Program(append([]string{"init", "--non-interactive", "--config", file,
+			"--name", name, "--cert", certificate, "--key", key}, args...)...))
 		out, err := c.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s", out)
@@ -68,21 +70,24 @@ func TestInitLooksAround(t *testing.T) {
 		}
 	}
 
-	// A name as people write it is found, wherever one is given.
+	// A name in everyday spelling works, wherever it is given.
 	said, named := here("Praxis-Müller.test.")
-	check(said, []string{"\n  praxis-müller.test (xn--praxis-mller-klb.test): DNS, certificates and links have the latter form\n",
+	check(said, []string{"\n  praxis-müller.test (xn--praxis-mller-klb.test): DNS, certificates and links use the latter form\n",
 		"  xn--praxis-mller-klb.test.  A     192.0.2.1        ; is there\n"}, "warning: name")
 	if named.Name != "xn--praxis-mller-klb.test" {
 		t.Errorf("the name is %q", named.Name)
 	}
-	checking := h.On(0, apptest.Program("check", "https://PRAXIS-MÜLLER.test/", "--code", code.New().Format(), "--quick", "--json"))
-	report, _ := checking.Output() // nobody answers there
-	if !regexp.MustCompile(`(?s)"id": "dns",\s+"status": "ok".*"192.0.2.1"`).Match(report) || !bytes.Contains(report, []byte(`"host": "xn--praxis-mller-klb.test"`)) {
+	checking := h.On(0, apptest.Program("check", "https://PRAXIS-MÜLLER.test/",
+		"--code", code.New().Format(), "--quick", "--json"))
+	report, _ := checking.Output() // nothing answers there
+	if !regexp.MustCompile(`(?s)"id": "dns",\s+"status": "ok".*"192.0.2.1"`).Match(report) ||
+		!bytes.Contains(report, []byte(`"host": "xn--praxis-mller-klb.test"`)) {
 		t.Errorf("check reports\n%s", report)
 	}
 
 	said, _ = here("here.example.org")
-	check(said, []string{"  here.example.org.  A     192.0.2.1        ; is there\n", "no AAAA record"}, "warning: name", "warning: listen")
+	check(said, []string{"  here.example.org.  A     192.0.2.1        ; is there\n", "no AAAA record"},
+		"warning: name", "warning: listen")
 	said, c := here("relay.example.org")
 	check(said, []string{"warning: name: relay.example.org resolves to 203.0.113.7, which is no address of this host", "--public-address auto",
 		"  relay.example.org.  A     192.0.2.1        ; to make\n"})
@@ -97,34 +102,38 @@ func TestInitLooksAround(t *testing.T) {
 	said, _ = here("unknown.example.org")
 	check(said, []string{"warning: name: unknown.example.org does not resolve here"}, "--public-address auto")
 
-	demo := h.On(0, apptest.Program("demo", "--https-port", "443", "--turn-udp-port", "3478", "--turn-tcp-port", "3479", "--turn-tls-port", "0"))
+	demo := h.On(0, apptest.Program("demo", "--https-port", "443", "--turn-udp-port", "3478",
+		"--turn-tcp-port", "3479", "--turn-tls-port", "0"))
 	apptest.Start(t, demo, false, func(line string) bool { return strings.Contains(line, "Ctrl-C") })
 	said, _ = here("here.example.org")
 	holder := filepath.Base(os.Args[0])
-	holder = holder[:min(len(holder), 15)] // what the kernel keeps of it
+	holder = holder[:min(len(holder), 15)] // the kernel's limit
 	check(said, []string{
-		"warning: listen.https: " + holder + " has :443/tcp: stop it", "warning: listen.turn_udp: " + holder + " has :3478/udp",
+		"warning: listen.https: " + holder + " has :443/tcp: stop it",
+		"warning: listen.turn_udp: " + holder + " has :3478/udp",
 		"warning: listen.turn_tcp: " + holder + " has :3479/tcp",
 	}, "has :3478/tcp", "has :3479/udp", "listen.turn_tls", "metrics.listen")
 }
 
-// TestInitSaysWhetherTheClockIsKept, as the kernel says.
+// TestInitSaysWhetherTheClockIsKept compares init's warning with the kernel's state.
 func TestInitSaysWhetherTheClockIsKept(t *testing.T) {
 	var kernel unix.Timex
 	if _, err := unix.Adjtimex(&kernel); err != nil {
 		t.Fatal(err)
 	}
-	certificate, key := apptest.SignedFor(t, "127.0.0.1").Write(t)
-	stdout, stderr, err := initialize(t, "--config", filepath.Join(t.TempDir(), "c.yaml"), "--name", "127.0.0.1", "--cert", certificate, "--key", key)
+	certificate, key := apptest.SelfSigned(t, "127.0.0.1").Write(t)
+	stdout, stderr, err := initialize(t, "--config", filepath.Join(t.TempDir(), "c.yaml"),
+		"--name", "127.0.0.1", "--cert", certificate, "--key", key)
 	if err != nil {
 		t.Fatal(stderr)
 	}
-	if said := strings.Contains(stdout, "warning: clock: nothing keeps"); said != (kernel.Status&unix.STA_UNSYNC != 0) {
+	if said := strings.Contains(stdout,
+		"warning: clock: nothing keeps"); said != (kernel.Status&unix.STA_UNSYNC != 0) {
 		t.Errorf("status %x, said %v", kernel.Status, said)
 	}
 }
 
-// keyboard is a terminal with a program at it.
+// keyboard is a terminal on which a program runs.
 type keyboard struct {
 	t    *testing.T
 	file *os.File
@@ -133,7 +142,7 @@ type keyboard struct {
 	more chan struct{}
 }
 
-// atTerminal starts a program at a new terminal.
+// atTerminal starts a program on a new terminal.
 func atTerminal(t *testing.T, c *exec.Cmd) *keyboard {
 	t.Helper()
 	file, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -184,7 +193,7 @@ func (term *keyboard) text() string {
 	return strings.ReplaceAll(term.said.String(), "\r\n", "\n")
 }
 
-// answer waits for a question, types a line, and forgets what was said before.
+// answer waits for a question, types a line, and discards the output up to the question.
 func (term *keyboard) answer(question, line string) {
 	term.t.Helper()
 	deadline := time.After(30 * time.Second)
@@ -206,14 +215,14 @@ func (term *keyboard) answer(question, line string) {
 	}
 }
 
-// TestInitAsks at a terminal for what the flags leave open, again where the answer
-// cannot be, and can be given up.
+// TestInitAsks checks that init asks at a terminal for what the flags leave open, repeats a
+// question after an impossible answer, and can be cancelled.
 func TestInitAsks(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	file := filepath.Join(folder, "praxisrelay.yaml")
-	certificate, key := apptest.SignedFor(t, "relay.invalid").Write(t)
-	_, otherKey := apptest.SignedFor(t, "relay.invalid").Write(t)
+	certificate, key := apptest.SelfSigned(t, "relay.invalid").Write(t)
+	_, otherKey := apptest.SelfSigned(t, "relay.invalid").Write(t)
 	stun := apptest.STUNServer(t, "203.0.113.9")
 	c := apptest.Program("init", "--config", file, "--stun", stun)
 	term := atTerminal(t, c)
@@ -223,14 +232,15 @@ func TestInitAsks(t *testing.T) {
 	term.answer("no such file", certificate+"\n")
 	term.answer("private key", otherKey+"\n")
 	term.answer("does not match", key+"\n")
-	term.answer(stun+" sees 203.0.113.9, which is no address of this host. Does a NAT translate it to this host? [yes]: ", "perhaps\n")
+	term.answer(stun+" sees 203.0.113.9, which is not an address of this host. Does a NAT translate it to this host? [yes]: ", "perhaps\n")
 	term.answer("yes or no?", "\n")
 	if err := c.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, term.text())
 	}
 	saysNoSecret(t, folder, term.text())
 	settings, err := config.Load(file)
-	if err != nil || settings.Name != "relay.invalid" || settings.Relay.PublicAddress.String() != "203.0.113.9" {
+	if err != nil || settings.Name != "relay.invalid" ||
+		settings.Relay.PublicAddress.String() != "203.0.113.9" {
 		t.Errorf("wrote %+v, %v", settings, err)
 	}
 
@@ -239,12 +249,14 @@ func TestInitAsks(t *testing.T) {
 	c = apptest.Program("init", "--config", file, "--name", "relay.invalid")
 	term = atTerminal(t, c)
 	term.answer("or acme", "\n")
-	term.answer("Directory of the authority, whose terms you accept with it ["+letsEncrypt+"]: ", "https://127.0.0.1:1/\n")
+	term.answer("Directory of the authority (with it you accept its terms) ["+letsEncrypt+"]: ",
+		"https://127.0.0.1:1/\n")
 	term.answer("E-mail", "it@example.org\n")
 	if err := c.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, term.text())
 	}
-	if settings, err = config.Load(file); err != nil || settings.TLS.ACME.Directory != "https://127.0.0.1:1/" || settings.TLS.ACME.Email != "it@example.org" {
+	if settings, err = config.Load(file); err != nil ||
+		settings.TLS.ACME.Directory != "https://127.0.0.1:1/" || settings.TLS.ACME.Email != "it@example.org" {
 		t.Errorf("wrote %+v, %v", settings, err)
 	}
 
@@ -259,16 +271,17 @@ func TestInitAsks(t *testing.T) {
 	}
 }
 
-// TestInitKilled at every step of writing: there is no configuration and nothing that
-// is half, or the configuration and all that it names. The next run completes it.
+// TestInitKilled kills init at every step of writing. It leaves either no configuration and no
+// partial file, or the configuration and all files that it names. The next run completes it.
 func TestInitKilled(t *testing.T) {
 	t.Parallel()
-	certificate, key := apptest.SignedFor(t, "127.0.0.1").Write(t)
+	certificate, key := apptest.SelfSigned(t, "127.0.0.1").Write(t)
 	left := map[int]bool{} // how many files a killed run left
 	kill := func(call, at string, nth int) (killed bool) {
 		t.Helper()
 		base := t.TempDir()
-		args := []string{"init", "--non-interactive", "--config", filepath.Join(base, "etc", "praxisrelay.yaml"),
+		args := []string{"init", "--non-interactive", "--config",
+			filepath.Join(base, "etc", "praxisrelay.yaml"),
 			"--name", "127.0.0.1", "--cert", certificate, "--key", key}
 		if at != "" {
 			at = filepath.Join(base, at)
@@ -301,12 +314,13 @@ func TestInitKilled(t *testing.T) {
 		return killed
 	}
 	for _, step := range []struct{ call, at string }{
-		{"mkdirat", "etc"}, {"fchmodat", "etc"}, {"linkat", "etc/turn.secret"}, {"linkat", "etc/pepper.secret"}, {"mkdirat", "etc/tls"},
+		{"mkdirat", "etc"}, {"fchmodat", "etc"}, {"linkat", "etc/turn.secret"},
+		{"linkat", "etc/pepper.secret"}, {"mkdirat", "etc/tls"},
 		{"symlinkat", "etc/tls/fullchain.pem"}, {"symlinkat", "etc/tls/privkey.pem"}, {"fsync", "etc/tls"},
 		{"linkat", "etc/praxisrelay.yaml"}, {"fsync", "etc"},
 	} {
 		if !kill(step.call, step.at, 1) {
-			t.Errorf("no %s of %s was met", step.call, step.at)
+			t.Errorf("%s of %s never happened", step.call, step.at)
 		}
 	}
 	for _, call := range []string{"fchmod", "fsync"} {
@@ -320,14 +334,15 @@ func TestInitKilled(t *testing.T) {
 	}
 }
 
-// disturbed returns a command that runs the program with a system call, of a path if
-// one is given, changed in strace's manner.
+// disturbed returns a command that runs the program under strace, with a system call manipulated as
+// in strace's option inject. at restricts this to a path.
 func disturbed(t *testing.T, inject, at string, args ...string) *exec.Cmd {
 	t.Helper()
 	strace := apptest.Tool(t, "strace", "strace")
 	c := apptest.Program(args...)
 	call, _, _ := strings.Cut(inject, ":")
-	c.Args = []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", "inject=" + inject}
+	c.Args = []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+		"inject=" + inject}
 	if at != "" {
 		c.Args = append(c.Args, "-P", at)
 	}
@@ -335,10 +350,10 @@ func disturbed(t *testing.T, inject, at string, args ...string) *exec.Cmd {
 	return c
 }
 
-// TestInitTakesBack what it made when the disk fails.
+// TestInitTakesBack checks that init removes its files when the disk fails.
 func TestInitTakesBack(t *testing.T) {
 	t.Parallel()
-	certificate, key := apptest.SignedFor(t, "127.0.0.1").Write(t)
+	certificate, key := apptest.SelfSigned(t, "127.0.0.1").Write(t)
 	for _, test := range []struct{ inject, at string }{
 		{"linkat:error=ENOSPC", "etc/praxisrelay.yaml"},
 		{"linkat:error=ENOSPC", "etc/pepper.secret"},
@@ -348,7 +363,8 @@ func TestInitTakesBack(t *testing.T) {
 	} {
 		base := t.TempDir()
 		out, err := disturbed(t, test.inject, filepath.Join(base, test.at), "init", "--non-interactive",
-			"--config", filepath.Join(base, "etc", "praxisrelay.yaml"), "--name", "127.0.0.1", "--cert", certificate, "--key", key).CombinedOutput()
+			"--config", filepath.Join(base, "etc", "praxisrelay.yaml"), "--name", "127.0.0.1",
+			"--cert", certificate, "--key", key).CombinedOutput()
 		if err == nil {
 			t.Errorf("%s at %s: no error\n%s", test.inject, test.at, out)
 		}

@@ -11,8 +11,8 @@ import (
 	"praxisrelay/config"
 )
 
-// differing names each flag that says something else than the configuration that is kept:
-// it would have no effect, and somebody would rely on it.
+// differing reports each flag that differs from the existing configuration, since it would have no
+// effect although somebody relies on it.
 func (s *setup) differing(ctx context.Context, c config.Config) error {
 	var wrong []error
 	compare := func(flag, said, key, kept string, same func(a, b string) bool) {
@@ -36,22 +36,24 @@ func (s *setup) differing(ctx context.Context, c config.Config) error {
 	compare("eab-key-file", s.acme.EABKeyFile, "tls.acme.eab_key_file", acme.EABKeyFile, sameFile)
 	if s.public != "" {
 		if s.name == "" {
-			s.name = c.Name // which auto asks for
+			s.name = c.Name // auto may look it up
 		}
 		wanted, err := s.publicAddress(ctx, nil)
 		if err != nil {
 			return err
 		}
-		compare("public-address", shownAddress(wanted), "relay.public_address", shownAddress(c.Relay.PublicAddress), text)
+		compare("public-address", shownAddress(wanted), "relay.public_address",
+			shownAddress(c.Relay.PublicAddress), text)
 	}
 	if len(wrong) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s exists and is kept, but the flags say something else: edit it and leave them out, or move it away to begin again\n%w",
+	return fmt.Errorf("%s exists and is kept, but the flags differ from it: edit it and leave "+
+		"them out, or move it away to begin again\n%w",
 		s.file, errors.Join(wrong...))
 }
 
-// sameFile reports whether two paths lead to one file.
+// sameFile reports whether two paths lead to the same file.
 func sameFile(a, b string) bool {
 	one, err := os.Stat(a)
 	if err != nil {

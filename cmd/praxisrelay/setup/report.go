@@ -14,8 +14,9 @@ import (
 	"praxisrelay/relay/probe"
 )
 
-// report says what is to be done elsewhere, what was made, and what comes next.
-func (s *setup) report(ctx context.Context, out io.Writer, c config.Config, made []string, warnings int) error {
+// report prints what has to be done elsewhere, what was made, and the next steps.
+func (s *setup) report(ctx context.Context, out io.Writer, c config.Config, made []string,
+	warnings int) error {
 	addresses := reachedAt(c)
 	plan, err := firewall.New(c, firewall.Site{Addresses: addresses, AsOf: time.Now()})
 	if err != nil {
@@ -44,13 +45,13 @@ func (s *setup) report(ctx context.Context, out io.Writer, c config.Config, made
 	}
 	fmt.Fprint(out, "\nNEXT\n\n")
 	if warnings > 0 {
-		fmt.Fprintf(out, "  look at the warnings at the top: %d\n", warnings)
+		fmt.Fprintf(out, "  see the warnings at the top: %d\n", warnings)
 	}
 	_, err = fmt.Fprintf(out, "  %s\n  praxisrelay code create --start now   # a first appointment\n", next)
 	return err
 }
 
-// reportDNS lists the records that clients need, and which of them are there.
+// reportDNS lists the DNS records that clients need, and whether they exist.
 func reportDNS(ctx context.Context, out io.Writer, c config.Config, addresses []netip.Addr) {
 	if _, err := netip.ParseAddr(c.Name); err == nil {
 		return
@@ -63,7 +64,7 @@ func reportDNS(ctx context.Context, out io.Writer, c config.Config, addresses []
 	}
 	fmt.Fprint(out, "\nDNS RECORDS\n\n")
 	if shown := config.NameForPeople(c.Name); shown != c.Name {
-		fmt.Fprintf(out, "  %s: DNS, certificates and links have the latter form\n", shown)
+		fmt.Fprintf(out, "  %s: DNS, certificates and links use the latter form\n", shown)
 	}
 	for _, addr := range addresses {
 		kind, state := "A   ", "to make"
@@ -74,7 +75,7 @@ func reportDNS(ctx context.Context, out io.Writer, c config.Config, addresses []
 			state = "is there"
 		}
 		if addr.IsPrivate() {
-			state += "; a private address, for clients within your network alone"
+			state += "; a private address, only for clients within your network"
 		}
 		fmt.Fprintf(out, "  %s.  %s  %-15s  ; %s\n", c.Name, kind, addr, state)
 	}
@@ -83,15 +84,15 @@ func reportDNS(ctx context.Context, out io.Writer, c config.Config, addresses []
 	}
 }
 
-// reachedAt are the addresses that clients go to: the public one in place of the
-// host's own of its family.
+// reachedAt are the addresses for clients. The public address replaces the host's own of the same
+// family.
 func reachedAt(c config.Config) (addresses []netip.Addr) {
 	if addr, err := netip.ParseAddr(c.Name); err == nil {
 		return []netip.Addr{addr}
 	}
 	public := c.Relay.PublicAddress
 	for network, elsewhere := range map[string]string{"udp4": "192.0.2.1:9", "udp6": "[2001:db8::1]:9"} {
-		// The route tells the address; nothing is sent.
+		// The routing table determines the address; nothing is sent.
 		conn, err := net.Dial(network, elsewhere)
 		if err != nil {
 			continue

@@ -19,13 +19,14 @@ import (
 	"praxisrelay/systemd"
 )
 
-// publicAddress is what a NAT translates to this host, or none: as it was given, or,
-// with auto or where somebody agrees, as it was found.
+// publicAddress returns the address that a NAT translates to this host, if any: from the flag, or
+// detected (with auto, or if the user agrees).
 func (s *setup) publicAddress(ctx context.Context, ask *questions) (none netip.Addr, err error) {
 	if s.public != "" && s.public != "auto" {
 		addr, err := netip.ParseAddr(s.public)
 		if err != nil {
-			return none, fmt.Errorf("--public-address: %q is no address: write it like 203.0.113.10, or auto", s.public)
+			return none, fmt.Errorf("--public-address: %q is not an address: write it like "+
+				"203.0.113.10, or auto", s.public)
 		}
 		return addr, nil
 	}
@@ -36,15 +37,16 @@ func (s *setup) publicAddress(ctx context.Context, ask *questions) (none netip.A
 	if err != nil || !found.IsValid() || s.public == "auto" {
 		return found, err
 	}
-	agreed, err := ask.agree(fmt.Sprintf("%s %s, which is no address of this host. Does a NAT translate it to this host?", who, found))
+	agreed, err := ask.agree(fmt.Sprintf("%s %s, which is not an address of this host. Does a NAT "+
+		"translate it to this host?", who, found))
 	if !agreed {
 		found = none
 	}
 	return found, err
 }
 
-// seenFrom finds the address that others see, if it is not this host's own, and says
-// who tells.
+// seenFrom finds the address from which others see this host, unless it is the host's own, and
+// describes how it was found.
 func (s *setup) seenFrom(ctx context.Context) (found netip.Addr, who string, err error) {
 	own, err := probe.HostAddresses()
 	if err != nil {
@@ -60,7 +62,8 @@ func (s *setup) seenFrom(ctx context.Context) (found netip.Addr, who string, err
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, probe.LookupTime)
 		defer cancel()
-		seen, _ = net.DefaultResolver.LookupNetIP(ctx, "ip", s.name) // a warning says that it does not resolve
+		// an unresolved name gives a warning elsewhere
+		seen, _ = net.DefaultResolver.LookupNetIP(ctx, "ip", s.name)
 		who = s.name + " resolves to"
 	}
 	for _, addr := range seen {
@@ -71,7 +74,7 @@ func (s *setup) seenFrom(ctx context.Context) (found netip.Addr, who string, err
 	return found, who, nil
 }
 
-// warnings names what the appliance would stumble over here.
+// warnings reports obstacles for the appliance on this host.
 func (s *setup) warnings(ctx context.Context, c config.Config) (warnings []error) {
 	if err := probe.LeadsHere(ctx, c.Name, c.Relay.PublicAddress); err != nil {
 		if missing := new(net.DNSError); !s.kept && !errors.As(err, &missing) {
@@ -89,7 +92,7 @@ func (s *setup) warnings(ctx context.Context, c config.Config) (warnings []error
 		}
 		return warnings
 	}
-	if s.certificate != "" { // where it is now
+	if s.certificate != "" { // at its present path
 		c.TLS.Certificate, c.TLS.Key = s.certificate, s.key
 	}
 	if _, err := secrets.ReadCertificate(c, secrets.FromDisk, time.Now()); err != nil {
@@ -99,8 +102,8 @@ func (s *setup) warnings(ctx context.Context, c config.Config) (warnings []error
 	return slices.Concat(warnings, refused, more)
 }
 
-// portWarnings tries every listener, and says who has what is taken. What the
-// appliance itself has, or the service manager for it, is not.
+// portWarnings tries every listener, and reports which program occupies it, unless that is the
+// appliance itself or the service manager for it.
 func portWarnings(c config.Config) (warnings []error) {
 	try := func(key, network, address string) {
 		if address == "" {
@@ -112,10 +115,12 @@ func portWarnings(c config.Config) (warnings []error) {
 			holder = portHolder(network, address)
 		}
 		switch {
-		case err == nil, errors.Is(err, syscall.EACCES): // the service manager may
+		case err == nil, errors.Is(err, syscall.EACCES): // the service manager may have permission
 		case holder == "praxisrelay", holder == "systemd":
 		case holder != "":
-			warnings = append(warnings, fmt.Errorf("%s: %s has %s/%s: stop it, or choose another address", key, holder, address, network))
+			warnings = append(warnings,
+				fmt.Errorf("%s: %s has %s/%s: stop it, or choose another address", key, holder, address,
+					network))
 		default:
 			warnings = append(warnings, fmt.Errorf("%s: %w", key, systemd.Remedy(err)))
 		}
@@ -126,7 +131,8 @@ func portWarnings(c config.Config) (warnings []error) {
 		key, network string
 		addresses    []string
 	}{
-		{"listen.turn_udp", "udp", c.Listen.TURNUDP}, {"listen.turn_tcp", "tcp", c.Listen.TURNTCP}, {"listen.turn_tls", "tcp", c.Listen.TURNTLS},
+		{"listen.turn_udp", "udp", c.Listen.TURNUDP}, {"listen.turn_tcp", "tcp", c.Listen.TURNTCP},
+		{"listen.turn_tls", "tcp", c.Listen.TURNTLS},
 	} {
 		for _, address := range list.addresses {
 			try(list.key, list.network, address)
@@ -152,8 +158,8 @@ func bindable(network, address string) error {
 	return err
 }
 
-// portHolder names the program that has a port, as far as /proc tells: that of others
-// is told to root alone.
+// portHolder names the program that has a port, if /proc shows it. Only root sees other users'
+// programs.
 func portHolder(network, address string) string {
 	addr, err := net.ResolveUDPAddr("udp", address)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"praxisrelay/config"
 )
 
-// write makes the secrets, links to what is kept elsewhere and, at the
-// end, the configuration, unless it is kept; or nothing. It returns what it made.
+// write makes the secrets, the links to files kept elsewhere and, last, the configuration unless
+// one exists; or nothing at all. It returns what it made.
 func (s *setup) write(text []byte, settings config.Config, missing []string) (made []string, err error) {
 	c := new(creation)
 	defer func() {
@@ -48,17 +48,17 @@ func (s *setup) write(text []byte, settings config.Config, missing []string) (ma
 	return c.made, err
 }
 
-// newSecret makes what openssl rand -base64 32 makes.
+// newSecret makes a secret like openssl rand -base64 32.
 func newSecret() []byte {
 	secret := make([]byte, 32)
 	rand.Read(secret) // never fails
 	return append([]byte(base64.StdEncoding.EncodeToString(secret)), '\n')
 }
 
-// creation makes files that do not exist, and takes them away again.
+// creation makes files that do not exist, and can remove them again.
 type creation struct{ made, folders []string }
 
-// file makes a file that is there with all that is in it, on the disk, or not at all.
+// file makes a complete file, synced to the disk, or nothing.
 func (c *creation) file(path string, mode fs.FileMode, text []byte) error {
 	if err := c.folder(filepath.Dir(path)); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (c *creation) file(path string, mode fs.FileMode, text []byte) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// link makes a symbolic link, unless the path leads to the target already.
+// link makes a symbolic link, unless the path already leads to the target.
 func (c *creation) link(target, path string) error {
 	if there, err := filepath.EvalSymlinks(path); err == nil {
 		if wanted, err := filepath.EvalSymlinks(target); err == nil && wanted == there {
@@ -89,8 +89,8 @@ func (c *creation) link(target, path string) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// folder makes a folder and those above it. Others may read what is in it, where the
-// files let them.
+// folder makes a folder and its parents. Others may enter it; what they may read depends on the
+// files.
 func (c *creation) folder(path string) error {
 	if _, err := os.Stat(path); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -102,16 +102,16 @@ func (c *creation) folder(path string) error {
 		return writable(err)
 	}
 	c.folders = append(c.folders, path)
-	return os.Chmod(path, 0o755) // whatever the umask
+	return os.Chmod(path, 0o755) // regardless of the umask
 }
 
-// undo takes away what was made, the last first.
+// undo removes what was made, in reverse order.
 func (c *creation) undo() {
 	for i := len(c.made) - 1; i >= 0; i-- {
 		os.Remove(c.made[i])
 	}
 	for i := len(c.folders) - 1; i >= 0; i-- {
-		os.Remove(c.folders[i]) // unless somebody has put something into it
+		os.Remove(c.folders[i]) // fails if somebody has put something into it
 	}
 }
 
@@ -131,7 +131,8 @@ func syncFolder(path string) error {
 	return folder.Sync()
 }
 
-// createNamed makes a file under a name of its own first. Killed in between it leaves that.
+// createNamed writes a file under a temporary name first, which is left behind if the process is
+// killed.
 func createNamed(path string, mode fs.FileMode, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".init-*")
 	if err != nil {

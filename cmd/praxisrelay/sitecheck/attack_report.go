@@ -14,7 +14,7 @@ import (
 	"praxisrelay/relay/hostile"
 )
 
-// AttackVerdict is what an attack means.
+// AttackVerdict is the result of an attack.
 type AttackVerdict string
 
 const (
@@ -23,7 +23,7 @@ const (
 	Undecided AttackVerdict = "unknown"
 )
 
-// AttackReport is what check --hostile prints, and with --json as it is.
+// AttackReport is the output of check --hostile; with --json it is printed as is.
 type AttackReport struct {
 	Server   string          `json:"server"`
 	At       time.Time       `json:"at"`
@@ -38,10 +38,13 @@ type AttackReport struct {
 	language firewall.Language
 }
 
-func newAttackReport(server string, t *hostile.Target, found hostile.Report, l firewall.Language, now time.Time) AttackReport {
+func newAttackReport(server string, t *hostile.Target, found hostile.Report, l firewall.Language,
+	now time.Time) AttackReport {
 	r := AttackReport{
-		Server: server, At: now.UTC().Truncate(time.Second), Relay: "open", Ways: t.Ways, Groups: found.Counts,
-		Accepted: append([]hostile.Try{}, found.Accepted...), Untried: append([]hostile.Try{}, found.Untried...), language: l,
+		Server: server, At: now.UTC().Truncate(time.Second), Relay: "open", Ways: t.Ways,
+		Groups:   found.Counts,
+		Accepted: append([]hostile.Try{}, found.Accepted...),
+		Untried:  append([]hostile.Try{}, found.Untried...), language: l,
 	}
 	if t.Paired {
 		r.Relay = "paired"
@@ -64,14 +67,14 @@ func newAttackReport(server string, t *hostile.Target, found hostile.Report, l f
 	return r
 }
 
-// print prints what was accepted before anything else, then the table, and what could not
-// be tried.
+// print prints what was accepted first, then the table, then what could not be tried.
 func (r AttackReport) print(out io.Writer) error {
 	l := r.language
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(w, "%s\n\n", r.Sentence)
 	r.list(w, attackTexts.acceptedTitle, r.Accepted)
-	for i, heading := range []checkText{attackTexts.group, attackTexts.tried, attackTexts.refused, attackTexts.accepted, attackTexts.untried} {
+	for i, heading := range []checkText{attackTexts.group, attackTexts.tried, attackTexts.refused,
+		attackTexts.accepted, attackTexts.untried} {
 		if i > 0 {
 			fmt.Fprint(w, "\t")
 		}
@@ -79,7 +82,8 @@ func (r AttackReport) print(out io.Writer) error {
 	}
 	fmt.Fprintln(w)
 	for _, c := range r.Groups {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", attackTexts.groups[c.Group].in(l), c.Tried, c.Refused, c.Accepted, c.Untried)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", attackTexts.groups[c.Group].in(l), c.Tried, c.Refused,
+			c.Accepted, c.Untried)
 	}
 	var ways []string
 	for _, way := range r.Ways {
@@ -93,7 +97,7 @@ func (r AttackReport) print(out io.Writer) error {
 	return w.Flush()
 }
 
-// list lists tries, those that differ in their way alone in one line.
+// list prints tries. Tries that only differ in their way share a line.
 func (r AttackReport) list(w io.Writer, title checkText, tries []hostile.Try) {
 	if len(tries) == 0 {
 		return
@@ -123,11 +127,14 @@ var attackTexts = struct {
 	acceptedTitle, untriedTitle              checkText
 	groups                                   map[hostile.Group]checkText
 }{
-	leaks:     checkText{"ANGENOMMEN: %d von %d Angriffen.", "ACCEPTED: %d of %d attacks."},
-	undecided: checkText{"Angenommen wurde nichts; abgewiesen: %d Angriffe; nicht versucht, und kein Beweis: %d.", "Nothing was accepted; refused: %d attacks; not tried, and no proof: %d."},
-	tight:     checkText{"Nichts wurde angenommen: Alle %d Angriffe wurden abgewiesen.", "Nothing was accepted: all %d attacks were refused."},
-	allow:     checkText{"Peers, die relay.allow nennt, sind Ihre Wahl.", "Peers that relay.allow names are your choice."},
-	over:      checkText{"Angegriffen wurde %s über %s.", "What was attacked is %s, over %s."},
+	leaks: checkText{"ANGENOMMEN: %d von %d Angriffen.", "ACCEPTED: %d of %d attacks."},
+	undecided: checkText{"Angenommen wurde nichts; abgewiesen: %d Angriffe; nicht versucht, und " +
+		"kein Beweis: %d.", "Nothing was accepted; refused: %d attacks; not tried, so not proven: %d."},
+	tight: checkText{"Nichts wurde angenommen: Alle %d Angriffe wurden abgewiesen.",
+		"Nothing was accepted: all %d attacks were refused."},
+	allow: checkText{"Peers, die relay.allow nennt, sind Ihre Wahl.",
+		"Peers that relay.allow names are your choice."},
+	over: checkText{"Angegriffen wurde %s über %s.", "Attacked: %s, over %s."},
 
 	group:    checkText{"Angriff", "attack"},
 	tried:    checkText{"versucht", "tried"},
@@ -135,19 +142,21 @@ var attackTexts = struct {
 	accepted: checkText{"angenommen", "accepted"},
 	untried:  checkText{"nicht versucht", "not tried"},
 
-	acceptedTitle: checkText{"Angenommen, und was der Server antwortete:", "Accepted, and what the server answered:"},
-	untriedTitle:  checkText{"Nicht versucht, und warum:", "Not tried, and why:"},
+	acceptedTitle: checkText{"Angenommen, und was der Server antwortete:",
+		"Accepted, and what the server answered:"},
+	untriedTitle: checkText{"Nicht versucht, und warum:", "Not tried, and why:"},
 
 	groups: map[hostile.Group]checkText{
 		hostile.Peers:    {"verbotene Adressen und fremde Termine", "forbidden peers and other appointments"},
-		hostile.Lengths:  {"falsche Längen", "lengths that lie"},
-		hostile.Requests: {"Anfragen ohne gültige Zugangsdaten", "requests without a right credential"},
+		hostile.Lengths:  {"falsche Längen", "false lengths"},
+		hostile.Requests: {"Anfragen ohne gültige Zugangsdaten", "requests without a valid credential"},
 		hostile.Web:      {"Verwaltung ohne Token", "admin API without a token"},
 	},
 }
 
-// attackProgress says on a terminal what goes on. One call at a time.
-func attackProgress(stderr io.Writer, l firewall.Language) (event func(hostile.Group, *check.Way), end func()) {
+// attackProgress shows the progress on a terminal. Its functions must not be called concurrently.
+func attackProgress(stderr io.Writer,
+	l firewall.Language) (event func(hostile.Group, *check.Way), end func()) {
 	if !terminal.Is(stderr) {
 		return func(hostile.Group, *check.Way) {}, func() {}
 	}

@@ -19,8 +19,8 @@ import (
 	"praxisrelay/relay/certificate/certificatetest"
 )
 
-// TestCertificateWarnings: what clients would stumble over is said, judged with the
-// roots of the host, and of a good certificate nothing.
+// TestCertificateWarnings checks that config check reports what clients would refuse, judged with
+// the host's roots, and reports nothing for a good certificate.
 func TestCertificateWarnings(t *testing.T) {
 	t.Parallel()
 	root := certificatetest.NewCA(t)
@@ -34,12 +34,17 @@ func TestCertificateWarnings(t *testing.T) {
 		roots  string
 		want   string
 	}{
-		"good":                  {noChange, string(between.PEM), roots, ""},
-		"with the root":         {noChange, string(between.PEM) + string(root.PEM), roots, ""},
-		"incomplete":            {noChange, "", roots, `cert.pem: the chain ends at "The leaf", whose issuer "The one between" this host does not know (x509: certificate signed by unknown authority), and clients that do not know it either refuse the chain: append`},
-		"one that does not fit": {noChange, string(root.Between(t, "The one between", nil).PEM), roots, `cert.pem: "The one between" did not sign "The leaf", another key with that name did: put the chain`},
-		"for three years":       {func(c *x509.Certificate) { c.NotAfter = c.NotBefore.AddDate(3, 0, 0) }, string(between.PEM), roots, "cert.pem: it is valid for 1096 days, and iPhones, iPads and Safari refuse more than 825"},
-		"an unknown one":        {noChange, string(between.PEM) + string(root.PEM), "/nonexistent", `cert.pem: this host does not know the authority "an authority"`},
+		"good":          {noChange, string(between.PEM), roots, ""},
+		"with the root": {noChange, string(between.PEM) + string(root.PEM), roots, ""},
+		"incomplete": {noChange, "", roots,
+			`cert.pem: the chain ends at "The leaf", whose issuer "The one between" this host does not know (x509: certificate signed by unknown authority), and clients that do not know it either refuse the chain: append`},
+		"one that does not fit": {noChange, string(root.Between(t, "The one between", nil).PEM), roots,
+			`cert.pem: "The one between" did not sign "The leaf", another key with that name did: put the chain`},
+		"for three years": {func(c *x509.Certificate) { c.NotAfter = c.NotBefore.AddDate(3, 0, 0) },
+			string(between.PEM), roots,
+			"cert.pem: it is valid for 1096 days, and iPhones, iPads and Safari refuse more than 825"},
+		"an unknown one": {noChange, string(between.PEM) + string(root.PEM), "/nonexistent",
+			`cert.pem: this host does not know the authority "an authority"`},
 		"soon over": {func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -80), time.Now().AddDate(0, 0, 20)
 		}, string(between.PEM), roots, "renew it"},
@@ -57,7 +62,8 @@ func TestCertificateWarnings(t *testing.T) {
 			c.Env = append(c.Env, "SSL_CERT_FILE="+test.roots, "SSL_CERT_DIR=/nonexistent")
 			out, err := c.CombinedOutput()
 			said := strings.Count(string(out), ": tls.")
-			if err != nil || said > 1 || (said == 0) != (test.want == "") || !strings.Contains(string(out), test.want) {
+			if err != nil || said > 1 || (said == 0) != (test.want == "") ||
+				!strings.Contains(string(out), test.want) {
 				t.Errorf("%v\n%s\nwant %q", err, out, test.want)
 			}
 		})
@@ -67,14 +73,15 @@ func TestCertificateWarnings(t *testing.T) {
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if stdout, _, err := apptest.Run(t, "config", "check", "--config", file); err != nil || !strings.Contains(stdout, "tls.key: everybody on this host may read "+key) {
+	if stdout, _, err := apptest.Run(t, "config", "check", "--config", file); err != nil ||
+		!strings.Contains(stdout, "tls.key: everybody on this host may read "+key) {
 		t.Errorf("%v %s", err, stdout)
 	}
 }
 
-// TestWhereNobodyCouldConnect: a certificate that no browser accepts is a mistake to
-// config check and init, and to a reload where another one serves. The daemon starts with
-// it, since it may have run so, and says everywhere why nobody comes.
+// TestWhereNobodyCouldConnect checks that a certificate that no browser accepts is a mistake to
+// config check, to init, and to a reload that would replace another certificate. The daemon starts
+// with it, since it may have run with it before, and reports everywhere why nobody connects.
 func TestWhereNobodyCouldConnect(t *testing.T) {
 	t.Parallel()
 	const reason = "its key is Ed25519, which no browser accepts: get one"
@@ -107,7 +114,8 @@ func TestWhereNobodyCouldConnect(t *testing.T) {
 	cert, key := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
 	exits(1, "tls.certificate: "+cert+": "+reason, "config", "check", "--config", file)
 	fresh := filepath.Join(t.TempDir(), "praxisrelay.yaml")
-	exits(1, reason, "init", "--non-interactive", "--name", apptest.Loopback, "--cert", cert, "--key", key, "--config", fresh)
+	exits(1, reason, "init", "--non-interactive", "--name", apptest.Loopback, "--cert", cert,
+		"--key", key, "--config", fresh)
 	if _, err := os.Stat(fresh); err == nil {
 		t.Error("init has written a configuration")
 	}
@@ -115,7 +123,8 @@ func TestWhereNobodyCouldConnect(t *testing.T) {
 	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
 	exits(2, "not ready: certificate: "+reason, "status", "--check", "--socket", s.Socket)
 	exits(0, "not accepted by all: "+reason, "status", "--socket", s.Socket)
-	for path, want := range map[string]string{"/readyz": reason, "/metrics": "praxisrelay_certificate_problems 1"} {
+	for path, want := range map[string]string{"/readyz": reason,
+		"/metrics": "praxisrelay_certificate_problems 1"} {
 		response, err := http.Get(s.Monitoring + path)
 		if err != nil {
 			t.Fatal(err)
@@ -130,20 +139,24 @@ func TestWhereNobodyCouldConnect(t *testing.T) {
 	exits(3, "no browser accepts the certificate ("+reason, check...)
 	exits(3, "kein Browser nimmt das Zertifikat an (Sein Schlüssel", append(check, "--lang", "de")...)
 
-	put(ca.Issue(t, apptest.Loopback, func(c *x509.Certificate) { c.NotAfter = c.NotBefore.AddDate(3, 0, 0) }))
+	put(ca.Issue(t, apptest.Loopback, func(c *x509.Certificate) {
+		c.NotAfter = c.NotBefore.AddDate(3, 0, 0)
+	}))
 	exits(0, "", "reload", "--config", file, "--socket", s.Socket)
-	exits(1, "WARNING - the certificate is not accepted by all: it is valid for 1096 days", "status", "--check", "--socket", s.Socket)
-	exits(1, "it is valid for 1096 days, and iPhones", check...) // the code is nobody's
+	exits(1, "WARNING - the certificate is not accepted by all: it is valid for 1096 days", "status",
+		"--check", "--socket", s.Socket)
+	exits(1, "it is valid for 1096 days, and iPhones", check...) // no appointment has the code
 	put(bad, badKey)
 	exits(1, reason, "reload", "--config", file, "--socket", s.Socket)
 	exits(1, "WARNING - the last reload failed", "status", "--check", "--socket", s.Socket)
 	s.Stop(t)
-	if log := s.Stderr.String(); !strings.Contains(log, `level=ERROR msg="no browser accepts the certificate" reason="`+reason) {
+	if log := s.Stderr.String(); !strings.Contains(log,
+		`level=ERROR msg="no browser accepts the certificate" reason="`+reason) {
 		t.Errorf("the log says\n%s", log)
 	}
 }
 
-// TestEndedRootsAreWarnedOf: nobody vouches for ACME's directory by them.
+// TestEndedRootsAreWarnedOf checks that an expired root for ACME's directory gives a warning.
 func TestEndedRootsAreWarnedOf(t *testing.T) {
 	t.Parallel()
 	file, folder := apptest.WriteConfig(t)
@@ -153,10 +166,12 @@ func TestEndedRootsAreWarnedOf(t *testing.T) {
 		c.NotBefore, c.NotAfter = time.Now().AddDate(-10, 0, 0), time.Now().AddDate(0, 0, -1)
 	})
 	apptest.WriteFile(t, roots, string(root.PEM)+string(ended.PEM), 0o644)
-	apptest.Edit(t, file, "name: 127.0.0.1", "name: relay.example.org", "tls: {certificate: "+folder+"/cert.pem, key: "+folder+"/key.pem}",
+	apptest.Edit(t, file, "name: 127.0.0.1", "name: relay.example.org",
+		"tls: {certificate: "+folder+"/cert.pem, key: "+folder+"/key.pem}",
 		"tls: {acme: {directory: https://127.0.0.1/dir, ca_file: "+roots+", cache: "+folder+"/acme}}")
 	stdout, stderr, err := apptest.Run(t, "config", "check", "--config", file)
-	if err != nil || strings.Count(stdout, "tls.acme.ca_file") != 1 || !strings.Contains(stdout, `"the former root" ended on`) {
+	if err != nil || strings.Count(stdout, "tls.acme.ca_file") != 1 ||
+		!strings.Contains(stdout, `"the former root" ended on`) {
 		t.Errorf("%v %s%s", err, stdout, stderr)
 	}
 }

@@ -1,9 +1,9 @@
-// Package sitecheck is praxisrelay check: which of the ways to an appliance are open from
-// here, and what it accepts that it must not.
+// Package sitecheck is praxisrelay check: which ways to an appliance are open from here, and, with
+// --hostile, what it accepts although it must not.
 //
 //	check.go     the command, and the probes of the signaling
-//	report.go    what the results mean, as text and JSON; words.go has the words
-//	progress.go  what goes on, on a terminal
+//	report.go    the meaning of the results, as text and JSON; words.go has the words
+//	progress.go  the progress on a terminal
 //	proxy*.go    the system's proxy
 //	attack*.go   check --hostile
 package sitecheck
@@ -42,7 +42,7 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// How long what must last is held, and the line is measured.
+// checkTimes are how long sockets and polls are held, and how long the line is measured.
 type checkTimes struct{ socket, poll, measured time.Duration }
 
 var (
@@ -50,46 +50,46 @@ var (
 	quick    = checkTimes{socket: 5 * time.Second, poll: 3 * time.Second, measured: 2 * time.Second}
 )
 
-// spare is how long a check may take in addition to the longest that it holds.
+// spare is how much longer a check may take than its longest test.
 const spare = 90 * time.Second
 
-// Exit codes of check, apart from 0: all is open. 1 is that of mistakes, too.
+// Exit codes of check. 0 means that all is open; 1 also stands for mistakes.
 const (
 	exitUnknown    terminal.ExitCode = 1
 	exitRestricted terminal.ExitCode = 2
 	exitFails      terminal.ExitCode = 3
 )
 
-// checkFlags are what check is asked for.
+// checkFlags are the flags of check.
 type checkFlags struct {
 	code, proxy, fingerprint, ca, lang, socket string
 	insecure, asJSON, quick, hostile           bool
 }
 
-// Command is praxisrelay check.
+// Command returns praxisrelay check.
 func Command() *cobra.Command {
 	var f checkFlags
 	c := &cobra.Command{
 		Use:   "check {URL | --hostile [URL]}",
-		Short: "Find out from within a network which ways to an appliance are open",
-		Long: "Try every way to an appliance from where this runs, without camera or page: name,\n" +
-			"connections, TLS and whose certificate it shows, signaling, and packets through\n" +
+		Short: "Find out from inside a network which ways to an appliance are open",
+		Long: "Try every way to an appliance from this computer, without a camera or the page:\n" +
+			"its name, connections, TLS and its certificate, signaling, and packets through\n" +
 			"the relay on each transport and port. It takes two minutes, needs no privileges,\n" +
-			"and says which row of the firewall's table is closed.\n\n" +
-			"It needs a code: one that praxisrelay code create --test prints, or one of a\n" +
-			"consultation, which it does not disturb. The code is asked for unless it stands\n" +
-			"behind the URL's # or is given with --code.\n\n" +
-			"Connections go through the proxy that HTTPS_PROXY names, unless NO_PROXY excepts\n" +
-			"the appliance, or else that of the settings of Windows or macOS.\n\n" +
-			"The exit code is 0 when all that the page uses is open, 2 when consultations work\n" +
-			"with less, 3 when they do not, and 1 when it cannot be told: the code is not\n" +
-			"accepted or gives no relay yet, or the check could not be run.\n\n" +
+			"and reports which row of the firewall's table is closed.\n\n" +
+			"It needs a code: one from praxisrelay code create --test, or one of a\n" +
+			"consultation, which it does not disturb. It asks for the code unless that\n" +
+			"follows the URL's # or is given with --code.\n\n" +
+			"Connections go through the proxy that HTTPS_PROXY names, unless NO_PROXY excludes\n" +
+			"the appliance, or else through the one in the settings of Windows or macOS.\n\n" +
+			"The exit code is 0 if everything the page uses is open, 2 if consultations work but\n" +
+			"not at their best, 3 if they do not work, and 1 if there is no verdict: the code is not\n" +
+			"accepted or gives no access to the relay yet, or the check could not be run.\n\n" +
 			"--hostile is for the server itself, as root: it attacks the appliance whose admin\n" +
-			"socket this is, over each transport and within its limits, and says what was\n" +
+			"socket this is, over each transport and within its limits, and reports what was\n" +
 			"accepted. It goes straight to the URL, or to the appliance's own, and sends\n" +
-			"nothing before codes that it makes are taken there and the certificate is the\n" +
-			"appliance's. The exit code is 0 when everything was refused, 3 when something was\n" +
-			"accepted, and 1 when it cannot be told.",
+			"nothing until codes that it makes are accepted there and the certificate is the\n" +
+			"appliance's. The exit code is 0 if everything was refused, 3 if something was\n" +
+			"accepted, and 1 if there is no verdict.",
 		Example: `  praxisrelay check https://relay.example.org/
   praxisrelay check https://relay.example.org/#KTRW-BZMF-QHDF --lang de
   praxisrelay check https://relay.example.org/ --code - --json < code.txt
@@ -101,17 +101,24 @@ func Command() *cobra.Command {
 			return cobra.ExactArgs(1)(c, args)
 		},
 	}
-	c.Flags().StringVar(&f.code, "code", "", "the `code`; -: from standard input, and then in no process list")
-	c.Flags().StringVar(&f.proxy, "proxy", "", "the HTTP proxy's `URL` instead of what HTTPS_PROXY or the system says; none: no proxy")
-	c.Flags().StringVar(&f.fingerprint, "fingerprint", "", "SHA-256 of the appliance's public key in `hex`, where it is known on paper")
+	c.Flags().StringVar(&f.code, "code", "",
+		"the `code`; - reads it from standard input, which keeps it out of process lists")
+	c.Flags().StringVar(&f.proxy, "proxy", "",
+		"the HTTP proxy's `URL`, instead of HTTPS_PROXY or the system's settings; none for no proxy")
+	c.Flags().StringVar(&f.fingerprint, "fingerprint", "",
+		"the SHA-256 of the appliance's public key in `hex`, if you have it on paper")
 	c.Flags().StringVar(&f.ca, "ca", "", "trust the certificates in this PEM `file` instead of the system's")
-	c.Flags().BoolVar(&f.insecure, "insecure", false, "trust any certificate: for the demo alone")
+	c.Flags().BoolVar(&f.insecure, "insecure", false, "trust any certificate: only for the demo")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON, as docs/check.md describes it")
-	c.Flags().BoolVar(&f.quick, "quick", false, "hold and measure for seconds instead of a minute and a half: finds what is closed, not what is cut later")
-	c.Flags().StringVar(&f.lang, "lang", string(firewall.English), "the `language` of what is printed: de or en")
-	c.Flags().BoolVar(&f.hostile, "hostile", false, "attack the appliance of this host, and say what it accepts")
-	c.Flags().StringVar(&f.socket, "socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`, for --hostile")
-	// Which certificate is right, the socket says; who tests a way through a proxy is a client.
+	c.Flags().BoolVar(&f.quick, "quick", false,
+		"hold connections and measure for seconds instead of a minute and a half: finds what is "+
+			"closed, but not what is cut later")
+	c.Flags().StringVar(&f.lang, "lang", string(firewall.English), "the `language` of the output: de or en")
+	c.Flags().BoolVar(&f.hostile, "hostile", false,
+		"attack the appliance on this host, and report what it accepts")
+	c.Flags().StringVar(&f.socket, "socket", config.Default().Signal.AdminSocket,
+		"the daemon's admin `socket`, for --hostile")
+	// The socket knows the right certificate, and only clients test a way through a proxy.
 	for _, other := range []string{"code", "proxy", "fingerprint", "ca", "insecure", "quick"} {
 		c.MarkFlagsMutuallyExclusive("hostile", other)
 	}
@@ -120,7 +127,7 @@ func Command() *cobra.Command {
 			return f.attack(c, strings.Join(args, ""))
 		}
 		if c.Flags().Changed("socket") {
-			return errors.New("--socket is about --hostile: a check needs none")
+			return errors.New("--socket is for --hostile: a check needs no socket")
 		}
 		return f.run(c, args[0])
 	}
@@ -159,10 +166,11 @@ func (f *checkFlags) run(c *cobra.Command, address string) error {
 	if err := f.write(c.OutOrStdout(), report); err != nil {
 		return err
 	}
-	return map[check.Verdict]error{check.Unknown: exitUnknown, check.Restricted: exitRestricted, check.Fails: exitFails}[report.Verdict]
+	return map[check.Verdict]error{check.Unknown: exitUnknown, check.Restricted: exitRestricted,
+		check.Fails: exitFails}[report.Verdict]
 }
 
-// write writes a report for people or for programs.
+// write prints a report for a person, or as JSON.
 func (f *checkFlags) write(out io.Writer, report interface{ print(io.Writer) error }) error {
 	if !f.asJSON {
 		return report.print(out)
@@ -173,7 +181,7 @@ func (f *checkFlags) write(out io.Writer, report interface{ print(io.Writer) err
 	return encoder.Encode(report)
 }
 
-// readCode takes the code from the flag, from behind the URL's #, or asks for it.
+// readCode takes the code from the flag or from the URL's fragment, or asks for it.
 func (f *checkFlags) readCode(stdin io.Reader, stderr io.Writer, fragment string) (code.Code, error) {
 	text := f.code
 	if text == "" {
@@ -190,19 +198,18 @@ func (f *checkFlags) readCode(stdin io.Reader, stderr io.Writer, fragment string
 	return code.Parse(text)
 }
 
-// checker runs one check: the one place where the relay's probes and the signaling's
-// meet.
+// checker runs one check. Only here do the relay's probes and the signaling's meet.
 type checker struct {
-	target   *check.Target
-	results  check.Results
-	dialer   client.Dialer
-	fragment string
-	script   bool // the system's proxy is chosen by one, which is not read
-	code     code.Code
-	times    checkTimes
-	info     protocol.Info
-	beside   client.Check
-	ice      *protocol.ICE // what the page is given; nil: nothing yet
+	target    *check.Target
+	results   check.Results
+	dialer    client.Dialer
+	fragment  string
+	script    bool // a script chooses the system's proxy; it is not read
+	code      code.Code
+	times     checkTimes
+	info      protocol.Info
+	signaling client.Check
+	ice       *protocol.ICE // what the page would get; nil if nothing yet
 }
 
 func (f *checkFlags) checker(address string) (*checker, error) {
@@ -228,12 +235,12 @@ func (f *checkFlags) checker(address string) (*checker, error) {
 	default:
 		proxy, err := url.Parse(f.proxy)
 		if err != nil || proxy.Host == "" {
-			return nil, errors.New("--proxy: not the URL of a proxy: write it like http://proxy.example.org:3128")
+			return nil, errors.New("--proxy: not the URL of a proxy: write it like " +
+				"http://proxy.example.org:3128")
 		}
 		transport.Proxy = http.ProxyURL(proxy)
 	}
-	// An interceptor that offers HTTP/2 would else be spoken to in another way than the
-	// WebSocket is.
+	// With HTTP/2, an interceptor could treat these requests differently from the WebSocket.
 	transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
 	k := &checker{
 		target: &check.Target{
@@ -248,14 +255,15 @@ func (f *checkFlags) checker(address string) (*checker, error) {
 	if f.fingerprint != "" {
 		key, err := hex.DecodeString(strings.ReplaceAll(f.fingerprint, ":", ""))
 		if err != nil || len(key) != 32 {
-			return nil, errors.New("--fingerprint: 64 hexadecimal digits are expected, of the SHA-256 of the public key")
+			return nil, errors.New("--fingerprint: 64 hexadecimal digits are expected, of the " +
+				"SHA-256 of the public key")
 		}
 		k.target.Key, k.target.KeyFrom = key, check.FromFlag
 	}
 	return k, nil
 }
 
-// judging judges for a check from here, with the roots that are trusted here.
+// judging returns a judge of certificates with the roots that are trusted here.
 func judging(name string, roots *x509.CertPool) func([]*x509.Certificate) (any, error) {
 	return func(chain []*x509.Certificate) (any, error) {
 		found := certificate.Judge(name, chain, roots, time.Now())
@@ -287,18 +295,18 @@ func ParseAppliance(address string) (u *url.URL, port uint16, err error) {
 	}
 	n, err := strconv.ParseUint(u.Port(), 10, 16)
 	if err != nil || n == 0 {
-		return nil, 0, errors.New("the URL's port is none")
+		return nil, 0, errors.New("the URL's port is not valid")
 	}
 	return u, uint16(n), nil
 }
 
-// run runs all probes: first those that tell which others there are.
+// run runs all probes, beginning with those that determine the others.
 func (k *checker) run(ctx context.Context) {
 	page := check.Way{Transport: check.TLS, Port: k.target.HTTPS}
 	k.results.Run(ctx, append(k.target.Base(), check.Probe{
 		ID: "http", Way: &page, Needs: []string{fmt.Sprintf("tls-tls-%d", page.Port)}, Run: k.http,
 	})...)
-	if !k.results.OK("http") { // then what an appliance serves unless told otherwise is tried
+	if !k.results.OK("http") { // try an appliance's default ports instead
 		k.target.Ports = defaultPorts(k.target.HTTPS)
 	}
 	held := func(id string, run func(context.Context) (check.Values, error)) check.Probe {
@@ -324,7 +332,7 @@ func defaultPorts(https uint16) check.Ports {
 	return check.Ports{UDP: ports(l.TURNUDP), TCP: ports(l.TURNTCP), TLS: append(ports(l.TURNTLS), https)}
 }
 
-// http asks the appliance what a client must know.
+// http asks the appliance for what a client must know.
 func (k *checker) http(ctx context.Context) (_ check.Values, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -333,9 +341,10 @@ func (k *checker) http(ctx context.Context) (_ check.Values, err error) {
 		return nil, notAppliance(err)
 	}
 	if k.info.Version != 1 || k.info.Rounds < code.MinRounds || k.info.Rounds > code.MaxRounds {
-		return nil, check.Failure{Reason: check.NotAppliance, Err: errors.New("the answer is not that of an appliance")}
+		return nil, check.Failure{Reason: check.NotAppliance,
+			Err: errors.New("this is not the answer of an appliance")}
 	}
-	// What is not said is not served, but for the page's port.
+	// Ports that are not reported are not served, except for the page's.
 	k.target.Ports = check.Ports{UDP: k.info.TURN.UDP, TCP: k.info.TURN.TCP, TLS: k.info.TURN.TLS}
 	if !slices.Contains(k.target.Ports.TLS, k.target.HTTPS) {
 		k.target.Ports.TLS = append(k.target.Ports.TLS, k.target.HTTPS)
@@ -346,7 +355,7 @@ func (k *checker) http(ctx context.Context) (_ check.Values, err error) {
 	return check.Values{"answer_ms": float64(time.Since(began).Microseconds()) / 1000}, nil
 }
 
-// notAppliance leaves errors of the network as they are.
+// notAppliance blames the appliance for err, unless it is an error of the network.
 func notAppliance(err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		return err
@@ -354,31 +363,34 @@ func notAppliance(err error) error {
 	return check.Failure{Reason: check.NotAppliance, Err: err}
 }
 
-// join shows the code and takes a credential.
+// join uses the code and takes a credential.
 func (k *checker) join(ctx context.Context) (check.Values, error) {
 	keys, err := k.code.Derive(k.info.Salt, k.info.Rounds)
 	if err != nil {
 		return nil, err
 	}
-	k.beside = client.Check{Dialer: k.dialer, Keys: keys}
-	b, err := k.beside.Join(ctx)
+	k.signaling = client.Check{Dialer: k.dialer, Keys: keys}
+	b, err := k.signaling.Join(ctx)
 	if _, answered := errors.AsType[*protocol.Error](err); answered {
 		return nil, check.Failure{Reason: check.CodeRefused, Err: err}
 	}
 	if err != nil {
 		return nil, notAppliance(err)
 	}
-	if key := b.RoomKey; b.Welcome.Seat == "test" && k.target.KeyFrom != check.FromFlag && key != (seal.RoomKey{}) {
+	if key := b.RoomKey; b.Welcome.Seat == "test" && k.target.KeyFrom != check.FromFlag &&
+		key != (seal.RoomKey{}) {
 		k.target.Key, k.target.KeyFrom = bytes.Clone(key[:]), check.FromCode
 	}
 	k.ice = b.ICE
 	return check.Values{"seat": b.Welcome.Seat, "until": b.Welcome.Closes.UTC().Format(time.RFC3339)}, nil
 }
 
-// credential takes what the code leads to, if it does at once.
+// credential takes the credential that the code gives, if it gives one immediately.
 func (k *checker) credential(context.Context) (check.Values, error) {
 	if k.ice == nil {
-		return nil, check.Failure{Reason: check.NotAdmitted, Err: errors.New("a patient's seat is given a relay when the doctor lets it in: use the doctor's code, or one of a test")}
+		return nil, check.Failure{Reason: check.NotAdmitted,
+			Err: errors.New("a patient's seat only gets a relay when the doctor lets it in: use " +
+				"the doctor's code or a test code")}
 	}
 	for _, server := range k.ice.Servers {
 		k.target.Username, k.target.Password = server.Username, server.Credential
@@ -392,12 +404,12 @@ func (k *checker) credential(context.Context) (check.Values, error) {
 }
 
 func (k *checker) socket(ctx context.Context) (check.Values, error) {
-	held, err := k.beside.HoldSocket(ctx, k.times.socket)
+	held, err := k.signaling.HoldSocket(ctx, k.times.socket)
 	return heldFor(held, err)
 }
 
 func (k *checker) poll(ctx context.Context) (check.Values, error) {
-	held, err := k.beside.HoldPoll(ctx, k.times.poll)
+	held, err := k.signaling.HoldPoll(ctx, k.times.poll)
 	return heldFor(held, err)
 }
 
@@ -415,7 +427,7 @@ func heldFor(held time.Duration, err error) (check.Values, error) {
 	return values, err
 }
 
-// plan is the firewall's table as the client knows it.
+// plan is the firewall's table as far as the client knows it.
 func (k *checker) plan(now time.Time) (firewall.Plan, error) {
 	c := config.Default()
 	c.Name = k.target.Host
@@ -425,8 +437,11 @@ func (k *checker) plan(now time.Time) (firewall.Plan, error) {
 		}
 		return list
 	}
-	others := slices.DeleteFunc(slices.Clone(k.target.Ports.TLS), func(port uint16) bool { return port == k.target.HTTPS })
+	others := slices.DeleteFunc(slices.Clone(k.target.Ports.TLS), func(port uint16) bool {
+		return port == k.target.HTTPS
+	})
 	c.Listen.HTTPS = fmt.Sprintf(":%d", k.target.HTTPS)
-	c.Listen.TURNUDP, c.Listen.TURNTCP, c.Listen.TURNTLS = listeners(k.target.Ports.UDP), listeners(k.target.Ports.TCP), listeners(others)
+	c.Listen.TURNUDP, c.Listen.TURNTCP = listeners(k.target.Ports.UDP), listeners(k.target.Ports.TCP)
+	c.Listen.TURNTLS = listeners(others)
 	return firewall.New(c, firewall.Site{Addresses: k.target.Addresses(), AsOf: now})
 }

@@ -11,25 +11,29 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// TestAttackOnTheOpenRelay finds nothing on a host with a public address, and exactly what
-// relay.allow lets through where it does.
+// TestAttackOnTheOpenRelay checks that the attack finds nothing on a host with a public address,
+// and with relay.allow exactly what that lets through.
 func TestAttackOnTheOpenRelay(t *testing.T) {
 	t.Parallel()
 	h := apptest.NewHosts(t, [2]string{"9.8.7.6/24", "9.8.7.5/24"})
 	for _, command := range []string{"link set lo up", "address add 2606:4700:7::6/64 dev cable nodad"} {
-		if out, err := exec.Command("ip", append([]string{"-netns", h[0]}, strings.Fields(command)...)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("ip", append([]string{"-netns", h[0]},
+			strings.Fields(command)...)...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
 	attack := func(t *testing.T, allow string) (sitecheck.AttackReport, string, int) {
 		file, folder := apptest.WriteConfig(t)
-		apptest.Edit(t, file, "https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478']",
-			"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: [':5349']",
+		apptest.Edit(t, file, "https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]",
+			"turn_udp: [':3478']",
+			"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]",
+			"turn_tls: [':5349']",
 			"relay: {", "relay: {peers: open, addresses: ['9.8.7.6', '2606:4700:7::6'], allow: ["+allow+"], ")
 		s := apptest.NewServed(folder)
 		s.Daemon = apptest.Start(t, h.On(0, apptest.Program("serve", "--config", file)), true, s.Serving)
 		defer s.Stop(t)
-		return attacked(t, h.On(0, apptest.Program("check", "--hostile", "--json", "--socket", s.Socket, "https://9.8.7.6/")))
+		return attacked(t, h.On(0, apptest.Program("check", "--hostile", "--json", "--socket", s.Socket,
+			"https://9.8.7.6/")))
 	}
 	t.Run("as it is installed", func(t *testing.T) {
 		report, said, code := attack(t, "")
@@ -37,11 +41,12 @@ func TestAttackOnTheOpenRelay(t *testing.T) {
 	})
 	t.Run("with relay.allow", func(t *testing.T) {
 		report, said, code := attack(t, "10.0.0.0/8, 127.0.0.1/32")
-		if code != 3 || report.Verdict != sitecheck.Leaks || len(report.Untried) != 0 || !strings.Contains(report.Sentence, "relay.allow") {
+		if code != 3 || report.Verdict != sitecheck.Leaks || len(report.Untried) != 0 ||
+			!strings.Contains(report.Sentence, "relay.allow") {
 			t.Fatalf("exit code %d: %.3000s", code, said)
 		}
 		var want []string
-		// The prefix of an ISATAP address is a public one, and what it carries is allowed.
+		// An ISATAP address's prefix is public, and the address that it carries is allowed.
 		for _, peer := range []string{
 			"10.0.0.0", "10.255.255.255", "127.0.0.1",
 			"[2606:4700::5efe:a00:1]", "[2606:4700::5efe:7f00:1]", "[2606:4700::200:5efe:7f00:1]",

@@ -28,20 +28,21 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// checkLab is an appliance on a host of its own, with a switch to which clients are
-// connected. The firewall stands in front of the appliance and drops what comes, by
-// client: as one at the practice does, but without the client noticing.
+// checkLab is an appliance on its own host, with a switch to which clients are connected. The
+// firewall is in front of the appliance and drops packets by client. To the client that looks like
+// a firewall at its own practice.
 type checkLab struct {
 	*testing.T
 	ip, server string
 	socket     string // of the appliance
 	bundle     string // of the authorities that clients trust
 	own        apptest.Issued
-	forged     apptest.Issued // trusted, but the appliance has another one
+	forged     apptest.Issued // trusted, but not the appliance's
 }
 
 func newCheckLab(t *testing.T) *checkLab {
-	l := &checkLab{T: t, ip: apptest.Tool(t, "ip", "iproute2"), server: fmt.Sprintf("praxis%dcheck", os.Getpid())}
+	l := &checkLab{T: t, ip: apptest.Tool(t, "ip", "iproute2"),
+		server: fmt.Sprintf("praxis%dcheck", os.Getpid())}
 	apptest.Tool(t, "nft", "nftables")
 	if os.Geteuid() != 0 {
 		apptest.Skip(t, "only root makes network namespaces: run the tests as root")
@@ -58,8 +59,8 @@ func newCheckLab(t *testing.T) *checkLab {
 table ip divert {
   chain in { type nat hook prerouting priority -100; }
 }`)
-	authority, own := apptest.IssueBy(t, "Example Authority")
-	interceptor, forged := apptest.IssueBy(t, "Example Inspection")
+	authority, own := apptest.IssueFrom(t, "Example Authority")
+	interceptor, forged := apptest.IssueFrom(t, "Example Inspection")
 	l.own, l.forged = own, forged
 	l.bundle = filepath.Join(t.TempDir(), "authorities.pem")
 	apptest.WriteFile(t, l.bundle, authority+interceptor, 0o600)
@@ -67,12 +68,15 @@ table ip divert {
 	file, folder := apptest.WriteConfig(t)
 	apptest.WriteFile(t, filepath.Join(folder, "cert.pem"), own.Certificate, 0o600)
 	apptest.WriteFile(t, filepath.Join(folder, "key.pem"), own.Key, 0o600)
-	apptest.Edit(t, file, "name: 127.0.0.1", "name: "+apptest.CheckedName, "https: 127.0.0.1:0", "https: ':443'",
-		"turn_udp: [127.0.0.1:0]", "turn_udp: [':3478', ':3479']", "turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478', ':3479']",
-		"turn_tls: [127.0.0.1:0]", "turn_tls: [':5349', ':5350']", "admin_listen: 127.0.0.1:0", "admin_listen: ''")
+	apptest.Edit(t, file, "name: 127.0.0.1", "name: "+apptest.ApplianceName, "https: 127.0.0.1:0",
+		"https: ':443'",
+		"turn_udp: [127.0.0.1:0]", "turn_udp: [':3478', ':3479']", "turn_tcp: [127.0.0.1:0]",
+		"turn_tcp: [':3478', ':3479']",
+		"turn_tls: [127.0.0.1:0]", "turn_tls: [':5349', ':5350']", "admin_listen: 127.0.0.1:0",
+		"admin_listen: ''")
 	l.socket = filepath.Join(folder, "admin.sock")
 	h := apptest.Hosts{l.server}
-	apptest.Start(t, h.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+	apptest.Start(t, h.On(0, apptest.Program("serve", "--config", file)), true, apptest.IsServing)
 	return l
 }
 
@@ -98,17 +102,17 @@ func (l *checkLab) rules(host, text string) {
 	}
 }
 
-// site is a network in which a check runs.
+// site is a network from which a check runs.
 type site struct {
-	drop    string // what the firewall drops, as nft matches it; empty: nothing
-	divert  string // what is sent to another port of the appliance's host
+	drop    string // nft's match for what the firewall drops; empty: nothing
+	divert  string // where the appliance's HTTPS port is redirected to
 	nat     bool   // the site is behind a NAT that maps by destination
 	only6   bool
-	noName  bool // nothing resolves names
+	noName  bool // names cannot be resolved
 	proxied bool // connections go through the proxy at 10.77.0.1:3128
 }
 
-// client makes the n-th client's host, named after it.
+// client creates the host of the n-th client, named after it.
 func (l *checkLab) client(n int, s site) string {
 	l.Helper()
 	name := fmt.Sprintf("%s%d", l.server, n)
@@ -119,10 +123,10 @@ func (l *checkLab) client(n int, s site) string {
 	l.run("-n", name, "link", "set", "cable", "up")
 	ip4, ip6 := fmt.Sprintf("10.77.0.%d", n), fmt.Sprintf("fd00:77::%d", n)
 	l.run("-n", name, "address", "add", ip6+"/64", "dev", "cable", "nodad")
-	names := "fd00:77::1 " + apptest.CheckedName + "\n"
+	names := "fd00:77::1 " + apptest.ApplianceName + "\n"
 	if !s.only6 {
 		l.run("-n", name, "address", "add", ip4+"/24", "dev", "cable")
-		names = "10.77.0.1 " + apptest.CheckedName + "\n"
+		names = "10.77.0.1 " + apptest.ApplianceName + "\n"
 	}
 	if s.noName {
 		names = "127.0.0.1 localhost\n"
@@ -138,7 +142,8 @@ func (l *checkLab) client(n int, s site) string {
 		l.rules(l.server, fmt.Sprintf("add rule inet firewall in ip saddr %s %s drop", ip4, s.drop))
 	}
 	if s.divert != "" {
-		l.rules(l.server, fmt.Sprintf("add rule ip divert in ip saddr %s tcp dport 443 redirect to %s", ip4, s.divert))
+		l.rules(l.server, fmt.Sprintf("add rule ip divert in ip saddr %s tcp dport 443 redirect to %s",
+			ip4, s.divert))
 	}
 	if s.nat {
 		l.rules(name, "table ip nat {\n chain out {\n type nat hook postrouting priority 100;\n masquerade fully-random\n }\n}")
@@ -146,7 +151,7 @@ func (l *checkLab) client(n int, s site) string {
 	return name
 }
 
-// check runs a check at a client.
+// check runs a check on a client's host.
 func (l *checkLab) check(name string, s site, args ...string) (report sitecheck.Report, code int) {
 	made, stderr, err := apptest.Run(l.T, "code", "create", "--test", "--json", "--socket", l.socket)
 	if err != nil {
@@ -159,8 +164,11 @@ func (l *checkLab) check(name string, s site, args ...string) (report sitecheck.
 		return report, -1
 	}
 	h := apptest.Hosts{name}
-	c := h.On(0, apptest.Program(append([]string{"check", "https://" + apptest.CheckedName + "/", "--code", "-", "--json", "--quick"}, args...)...))
-	c.Env = append(slices.DeleteFunc(c.Env, func(v string) bool { return strings.Contains(strings.ToLower(v), "_proxy=") }),
+	c := h.On(0, apptest.Program(append([]string{"check", "https://" + apptest.ApplianceName + "/",
+		"--code", "-", "--json", "--quick"}, args...)...))
+	c.Env = append(slices.DeleteFunc(c.Env, func(v string) bool {
+		return strings.Contains(strings.ToLower(v), "_proxy=")
+	}),
 		"SSL_CERT_FILE="+l.bundle, "SSL_CERT_DIR=/nonexistent")
 	if s.proxied {
 		c.Env = append(c.Env, "HTTPS_PROXY=http://10.77.0.1:3128")
@@ -174,7 +182,7 @@ func (l *checkLab) check(name string, s site, args ...string) (report sitecheck.
 		return report, -1
 	}
 	if strings.Contains(out.String()+errs.String(), created.Seats[0].Code) {
-		l.Error("the code is in what was printed")
+		l.Error("the code is in the output")
 	}
 	if exited, ok := errors.AsType[*exec.ExitError](err); ok {
 		code = exited.ExitCode()
@@ -182,8 +190,7 @@ func (l *checkLab) check(name string, s site, args ...string) (report sitecheck.
 	return report, code
 }
 
-// TestCheckNamesWhatIsClosed: behind each firewall a check names its row and nothing
-// else.
+// TestCheckNamesWhatIsClosed checks that behind each firewall a check names its row and no other.
 func TestCheckNamesWhatIsClosed(t *testing.T) {
 	t.Parallel()
 	l := newCheckLab(t)
@@ -191,38 +198,52 @@ func TestCheckNamesWhatIsClosed(t *testing.T) {
 	l.serveFront(":8443", l.own, true, false)
 	l.serveFront(":9443", l.forged, false, true)
 	const https = "client-https"
-	others := []string{"client-turn-udp-3478", "client-turn-udp-3479", "client-turn-tcp-3478", "client-turn-tcp-3479", "client-turn-tls-5349", "client-turn-tls-5350"}
+	others := []string{"client-turn-udp-3478", "client-turn-udp-3479", "client-turn-tcp-3478",
+		"client-turn-tcp-3479", "client-turn-tls-5349", "client-turn-tls-5350"}
 	scenarios := []struct {
 		name    string
 		site    site
 		verdict check.Verdict
-		rows    []string // to open, or that a failed probe names
+		rows    []string // to open, or named by a failed probe
 		exempt  []string
-		fails   string // the probe that is the cause or the only one that fails; empty: not asked
+		fails   string // the probe that is the cause, or the only one that fails; empty: not checked
 		best    string
 		nat     string
 	}{
 		{name: "direct", verdict: check.Works, best: "3478/UDP", nat: check.NoNAT},
-		{name: "UDP blocked", site: site{drop: "meta l4proto udp"}, verdict: check.Restricted, rows: others[:2], best: "3478/TCP"},
-		{name: "only TCP 443", site: site{drop: "th dport != 443"}, verdict: check.Restricted, rows: others, best: "443/TCP (TLS)"},
-		{name: "only a CONNECT proxy", site: site{drop: "th dport != 3128", proxied: true}, verdict: check.Restricted, rows: others, best: "443/TCP (TLS)"},
+		{name: "UDP blocked", site: site{drop: "meta l4proto udp"}, verdict: check.Restricted,
+			rows: others[:2], best: "3478/TCP"},
+		{name: "only TCP 443", site: site{drop: "th dport != 443"}, verdict: check.Restricted,
+			rows: others, best: "443/TCP (TLS)"},
+		{name: "only a CONNECT proxy", site: site{drop: "th dport != 3128", proxied: true},
+			verdict: check.Restricted, rows: others, best: "443/TCP (TLS)"},
 		{name: "symmetric NAT", site: site{nat: true}, verdict: check.Works, best: "3478/UDP", nat: check.EndpointDependent},
 		{name: "IPv6 only", site: site{only6: true}, verdict: check.Works, best: "3478/UDP", nat: check.NoNAT},
-		{name: "WebSockets refused", site: site{divert: ":8443"}, verdict: check.Restricted, rows: []string{https}, fails: "websocket", best: "3478/UDP"},
-		{name: "443/TCP blocked", site: site{drop: "tcp dport 443"}, verdict: check.Fails, rows: []string{https}, fails: "connect-tcp-443"},
-		{name: "3478/UDP blocked", site: site{drop: "udp dport 3478"}, verdict: check.Restricted, rows: others[0:1], fails: "connect-udp-3478", best: "3478/TCP"},
-		{name: "3479/UDP blocked", site: site{drop: "udp dport 3479"}, verdict: check.Works, rows: others[1:2], fails: "connect-udp-3479", best: "3478/UDP"},
-		{name: "3478/TCP blocked", site: site{drop: "tcp dport 3478"}, verdict: check.Restricted, rows: others[2:3], fails: "connect-tcp-3478", best: "3478/UDP"},
-		{name: "3479/TCP blocked", site: site{drop: "tcp dport 3479"}, verdict: check.Works, rows: others[3:4], fails: "connect-tcp-3479", best: "3478/UDP"},
-		{name: "5349/TCP blocked", site: site{drop: "tcp dport 5349"}, verdict: check.Works, rows: others[4:5], fails: "connect-tcp-5349", best: "3478/UDP"},
-		{name: "5350/TCP blocked", site: site{drop: "tcp dport 5350"}, verdict: check.Works, rows: others[5:6], fails: "connect-tcp-5350", best: "3478/UDP"},
+		{name: "WebSockets refused", site: site{divert: ":8443"}, verdict: check.Restricted,
+			rows: []string{https}, fails: "websocket", best: "3478/UDP"},
+		{name: "443/TCP blocked", site: site{drop: "tcp dport 443"}, verdict: check.Fails,
+			rows: []string{https}, fails: "connect-tcp-443"},
+		{name: "3478/UDP blocked", site: site{drop: "udp dport 3478"}, verdict: check.Restricted,
+			rows: others[0:1], fails: "connect-udp-3478", best: "3478/TCP"},
+		{name: "3479/UDP blocked", site: site{drop: "udp dport 3479"}, verdict: check.Works,
+			rows: others[1:2], fails: "connect-udp-3479", best: "3478/UDP"},
+		{name: "3478/TCP blocked", site: site{drop: "tcp dport 3478"}, verdict: check.Restricted,
+			rows: others[2:3], fails: "connect-tcp-3478", best: "3478/UDP"},
+		{name: "3479/TCP blocked", site: site{drop: "tcp dport 3479"}, verdict: check.Works,
+			rows: others[3:4], fails: "connect-tcp-3479", best: "3478/UDP"},
+		{name: "5349/TCP blocked", site: site{drop: "tcp dport 5349"}, verdict: check.Works,
+			rows: others[4:5], fails: "connect-tcp-5349", best: "3478/UDP"},
+		{name: "5350/TCP blocked", site: site{drop: "tcp dport 5350"}, verdict: check.Works,
+			rows: others[5:6], fails: "connect-tcp-5350", best: "3478/UDP"},
 		{name: "DNS broken", site: site{noName: true}, verdict: check.Fails, fails: "dns"},
-		{name: "TLS intercepted", site: site{divert: ":9443"}, verdict: check.Restricted, rows: []string{https}, exempt: []string{https}, best: "3478/UDP"},
-		{name: "TLS intercepted, nothing else", site: site{divert: ":9443", drop: "th dport != { 443, 9443 }"}, verdict: check.Fails,
+		{name: "TLS intercepted", site: site{divert: ":9443"}, verdict: check.Restricted,
+			rows: []string{https}, exempt: []string{https}, best: "3478/UDP"},
+		{name: "TLS intercepted, nothing else",
+			site: site{divert: ":9443", drop: "th dport != { 443, 9443 }"}, verdict: check.Fails,
 			rows: append([]string{https}, others...), exempt: []string{https}},
 	}
 	table := make([]string, len(scenarios))
-	slots := make(chan struct{}, 4) // more would measure each other
+	slots := make(chan struct{}, 4) // more checks would disturb each other's measurements
 	var running sync.WaitGroup
 	var clients []string
 	for i, s := range scenarios {
@@ -262,11 +283,13 @@ func TestCheckNamesWhatIsClosed(t *testing.T) {
 				exempt = append(exempt, row.ID)
 			}
 			wantCode := map[check.Verdict]int{check.Works: 0, check.Restricted: 2, check.Fails: 3}[s.verdict]
-			if report.Verdict != s.verdict || code != wantCode || !slices.Equal(rows, want) || !slices.Equal(exempt, s.exempt) || best != s.best ||
+			if report.Verdict != s.verdict || code != wantCode || !slices.Equal(rows, want) ||
+				!slices.Equal(exempt, s.exempt) || best != s.best ||
 				s.fails != "" && !slices.Equal(failed, []string{s.fails}) || s.nat != "" && nat != s.nat {
 				text, _ := json.MarshalIndent(report, "", " ")
 				t.Errorf("%s: %s, exit code %d, rows %q, exempt %q, best %q, failed %q, NAT %q; want %s, rows %q, exempt %q, best %q, NAT %q\n%s",
-					s.name, report.Verdict, code, rows, exempt, best, failed, nat, s.verdict, want, s.exempt, s.best, s.nat, text)
+					s.name, report.Verdict, code, rows, exempt, best, failed, nat, s.verdict, want,
+					s.exempt, s.best, s.nat, text)
 			}
 			if len(s.exempt) > 0 && !strings.Contains(report.Sentence, "Example Inspection") {
 				t.Errorf("%s: the interceptor is not named: %s", s.name, report.Sentence)
@@ -285,7 +308,7 @@ func sortedKeys(set map[string]bool) (keys []string) {
 	return keys
 }
 
-// listenOn listens on another host.
+// listenOn listens on the appliance's host.
 func (l *checkLab) listenOn(address string) net.Listener {
 	l.Helper()
 	type result struct {
@@ -314,7 +337,7 @@ func (l *checkLab) listenOn(address string) net.Listener {
 	return r.listener
 }
 
-// backend connects to the appliance, from its host.
+// backend connects to the appliance from its own host.
 func (l *checkLab) backend() (net.Conn, error) { return apptest.DialOn(l.server, "127.0.0.1:443") }
 
 func (l *checkLab) secureBackend() (net.Conn, error) {
@@ -325,12 +348,12 @@ func (l *checkLab) secureBackend() (net.Conn, error) {
 	return tls.Client(conn, &tls.Config{InsecureSkipVerify: true}), nil
 }
 
-// serveProxy serves an HTTP proxy that connects to port 443 alone.
+// serveProxy serves an HTTP proxy that only connects to port 443.
 func (l *checkLab) serveProxy(address string) {
 	listener := l.listenOn(address)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect || r.Host != apptest.CheckedName+":443" {
-			http.Error(w, "not to there", http.StatusForbidden)
+		if r.Method != http.MethodConnect || r.Host != apptest.ApplianceName+":443" {
+			http.Error(w, "not allowed", http.StatusForbidden)
 			return
 		}
 		there, err := l.backend()
@@ -350,7 +373,7 @@ func (l *checkLab) serveProxy(address string) {
 	go func() { _ = server.Serve(listener) }()
 }
 
-// splice carries bytes both ways until either end is closed.
+// splice copies bytes both ways until either end is closed.
 func splice(a, b net.Conn) {
 	for _, way := range [][2]net.Conn{{a, b}, {b, a}} {
 		go func() {
@@ -361,8 +384,8 @@ func splice(a, b net.Conn) {
 	}
 }
 
-// serveFront terminates TLS with a certificate and hands HTTP on, and TURN and
-// WebSockets if it is told to.
+// serveFront terminates TLS with its own certificate and forwards HTTP, and optionally TURN and
+// WebSockets.
 func (l *checkLab) serveFront(address string, certificate apptest.Issued, turn, sockets bool) {
 	pair, err := tls.X509KeyPair([]byte(certificate.Certificate), []byte(certificate.Key))
 	if err != nil {
@@ -371,8 +394,12 @@ func (l *checkLab) serveFront(address string, certificate apptest.Issued, turn, 
 	listener := tls.NewListener(l.listenOn(address), &tls.Config{Certificates: []tls.Certificate{pair}})
 	web := &oneByOne{conns: make(chan net.Conn), closed: make(chan struct{}), addr: listener.Addr()}
 	proxy := &httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: apptest.CheckedName}) },
-		Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return l.secureBackend() }},
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: apptest.ApplianceName})
+		},
+		Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return l.secureBackend()
+		}},
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" && !sockets {
@@ -411,7 +438,7 @@ func (l *checkLab) serveFront(address string, certificate apptest.Issued, turn, 
 	}()
 }
 
-// oneByOne is a listener of connections that were accepted elsewhere.
+// oneByOne is a listener for connections that were accepted elsewhere.
 type oneByOne struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -439,7 +466,7 @@ func (o *oneByOne) Accept() (net.Conn, error) {
 func (o *oneByOne) Close() error   { o.once.Do(func() { close(o.closed) }); return nil }
 func (o *oneByOne) Addr() net.Addr { return o.addr }
 
-// prefixed is a connection of which something was read before.
+// prefixed is a connection of which some bytes have been read already.
 type prefixed struct {
 	net.Conn
 	first []byte

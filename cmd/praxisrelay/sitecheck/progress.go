@@ -13,10 +13,10 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// checkProgress says on a terminal what a check finds, while it goes on: a line for each
-// result, and below them one that is written over, with what runs and for how long.
+// checkProgress shows a check's progress on a terminal: a line for each result, and below them a
+// line that is overwritten, with the running probe and its seconds.
 type checkProgress struct {
-	line    *terminal.Line // nil: nobody looks
+	line    *terminal.Line // nil: nobody is watching
 	report  Report
 	began   time.Time
 	ended   chan struct{}
@@ -34,7 +34,8 @@ func newCheckProgress(stderr io.Writer, l firewall.Language) *checkProgress {
 }
 
 func startCheckProgress(line *terminal.Line, l firewall.Language) *checkProgress {
-	p := &checkProgress{line: line, report: Report{language: l}, began: time.Now(), ended: make(chan struct{})}
+	p := &checkProgress{line: line, report: Report{language: l}, began: time.Now(),
+		ended: make(chan struct{})}
 	p.ticking.Go(func() {
 		every := time.NewTicker(time.Second)
 		defer every.Stop()
@@ -71,7 +72,7 @@ func (p *checkProgress) event(result check.Result) {
 	p.showLocked()
 }
 
-// showLocked says what runs, or how much where that is too long for the terminal.
+// showLocked shows the running probes, or only their number if the terminal is too narrow.
 func (p *checkProgress) showLocked() {
 	text := ""
 	if len(p.running) > 0 {

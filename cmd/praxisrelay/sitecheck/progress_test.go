@@ -14,11 +14,11 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// screen is a terminal of so many columns that wraps what is longer.
+// screen is a terminal with the given number of columns that wraps longer lines.
 type screen struct {
 	columns, at int
 	lines       [][]rune
-	seen        []string // each line that stood there before something was written over it
+	seen        []string // each line as it was before it was overwritten
 }
 
 func (s *screen) Write(b []byte) (int, error) {
@@ -43,7 +43,7 @@ func (s *screen) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// left is what stands on the screen.
+// left is the text that is left on the screen.
 func (s *screen) left() (lines []string) {
 	for _, line := range s.lines {
 		lines = append(lines, strings.TrimRight(string(line), " "))
@@ -51,15 +51,16 @@ func (s *screen) left() (lines []string) {
 	return lines
 }
 
-// TestCheckProgress: results stay, what runs is said below with the seconds that pass,
-// and on a terminal of any width nothing of it is left.
+// TestCheckProgress checks that results stay, that the running probe is shown below them with its
+// seconds, and that nothing of that line is left on a terminal of any width.
 func TestCheckProgress(t *testing.T) {
 	for _, columns := range []int{0, 20, 40, 80, 200} {
 		t.Run(fmt.Sprint(columns), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &screen{columns: max(columns, 20)}
 				p := startCheckProgress(terminal.NewLine(s, func() int { return columns }), firewall.German)
-				page, udp := check.Way{Transport: check.TLS, Port: 443}, check.Way{Transport: check.UDP, Port: 3478}
+				page := check.Way{Transport: check.TLS, Port: 443}
+				udp := check.Way{Transport: check.UDP, Port: 3478}
 				p.event(check.Result{ID: "own-tls-443", Way: &page})
 				p.event(check.Result{ID: "connect-udp-3478", Way: &udp})
 				p.event(check.Result{ID: "websocket", Way: &page})
@@ -81,7 +82,8 @@ func TestCheckProgress(t *testing.T) {
 				if got := s.left(); !slices.Equal(got, append(want, "")) {
 					t.Errorf("there stands\n%s", strings.Join(got, "\n"))
 				}
-				if ticked := slices.Contains(s.seen, "es läuft: WebSocket ... 2 s"); ticked != (columns >= 40) {
+				if ticked := slices.Contains(s.seen,
+					"es läuft: WebSocket ... 2 s"); ticked != (columns >= 40) {
 					t.Errorf("seen %q", s.seen)
 				}
 			})

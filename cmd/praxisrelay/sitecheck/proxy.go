@@ -9,29 +9,30 @@ import (
 	"strings"
 )
 
-// systemProxy is what the settings of a system say about connections to HTTPS. Linux has
-// none: there the environment names the proxy.
+// systemProxy is the system's proxy setting for HTTPS. Linux has none: there the environment names
+// the proxy.
 type systemProxy struct {
-	server string   // host:port; empty: no proxy
-	except []string // hosts that are reached without it, with * for any part
-	simple bool     // so are hosts without a dot
-	script bool     // a script (PAC) chooses, which is not read
+	server string   // host:port; empty for no proxy
+	except []string // hosts reached without the proxy; * matches any part
+	simple bool     // hosts without a dot are reached without it too
+	script bool     // a script (PAC) chooses the proxy; it is not read
 }
 
-// choose is the proxy for a request, as http.Transport asks for it.
+// choose returns the proxy for a request, in the form of http.Transport.Proxy.
 func (p systemProxy) choose(r *http.Request) (*url.URL, error) {
 	host := strings.ToLower(r.URL.Hostname())
-	if p.simple && !strings.ContainsAny(host, ".:") || slices.ContainsFunc(p.except, func(pattern string) bool {
-		matches, err := path.Match(strings.ToLower(pattern), host)
-		return err == nil && matches
-	}) {
+	if p.simple && !strings.ContainsAny(host, ".:") ||
+		slices.ContainsFunc(p.except, func(pattern string) bool {
+			matches, err := path.Match(strings.ToLower(pattern), host)
+			return err == nil && matches
+		}) {
 		return nil, nil
 	}
 	return &url.URL{Scheme: "http", Host: p.server}, nil
 }
 
-// windowsProxy reads the values of the Internet Settings. A server is host:port for all
-// protocols, or one for each like http=host:port;https=host:port.
+// windowsProxy reads the values of the Internet Settings. A server is host:port for all protocols,
+// or a list like http=host:port;https=host:port.
 func windowsProxy(enabled bool, server, override, script string) systemProxy {
 	p := systemProxy{script: script != ""}
 	if !enabled {
@@ -59,11 +60,11 @@ func windowsProxy(enabled bool, server, override, script string) systemProxy {
 	return p
 }
 
-// macProxy reads what scutil --proxy prints: a line for each key, with lists and the
-// settings of single interfaces in braces.
+// macProxy reads the output of scutil --proxy: a line per key, with lists and the settings of
+// single interfaces in braces.
 func macProxy(text string) (p systemProxy) {
 	values := map[string]string{}
-	var within []string // the keys of the braces that are open
+	var within []string // the keys of the open braces
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " : ")
 		switch {
@@ -89,7 +90,7 @@ func macProxy(text string) (p systemProxy) {
 	return p
 }
 
-// withPort adds the port of HTTP where there is none.
+// withPort adds HTTP's port if there is no port.
 func withPort(address string) string {
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		return net.JoinHostPort(strings.Trim(address, "[]"), "80")
@@ -97,7 +98,7 @@ func withPort(address string) string {
 	return address
 }
 
-// fields are the parts of a list that are not empty.
+// fields returns the non-empty parts of a list.
 func fields(list, separator string) (parts []string) {
 	for part := range strings.SplitSeq(list, separator) {
 		if part = strings.TrimSpace(part); part != "" {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// readSystemProxy asks for the settings of the network that is in use.
+// readSystemProxy reads the settings of the network in use.
 func readSystemProxy() systemProxy {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()

@@ -2,9 +2,10 @@ package sitecheck
 
 import "golang.org/x/sys/windows/registry"
 
-// readSystemProxy reads this user's settings, which browsers go by.
+// readSystemProxy reads this user's settings, as browsers do.
 func readSystemProxy() systemProxy {
-	key, err := registry.OpenKey(registry.CURRENT_USER, `Software\Microsoft\Windows\CurrentVersion\Internet Settings`, registry.QUERY_VALUE)
+	key, err := registry.OpenKey(registry.CURRENT_USER,
+		`Software\Microsoft\Windows\CurrentVersion\Internet Settings`, registry.QUERY_VALUE)
 	if err != nil {
 		return systemProxy{}
 	}

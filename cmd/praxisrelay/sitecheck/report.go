@@ -14,16 +14,16 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// Report is what check prints, and with --json as it is.
+// Report is the output of check; with --json it is printed as is.
 type Report struct {
 	Server  string        `json:"server"`
 	At      time.Time     `json:"at"`
 	Verdict check.Verdict `json:"verdict"`
-	// Sentence says the verdict to people, in the language that was asked for.
+	// Sentence is the verdict for people, in the requested language.
 	Sentence string `json:"sentence"`
-	// Best is the way that picture and sound go, if there is one.
+	// Best is the way that picture and sound take, if there is one.
 	Best *check.Way `json:"best,omitempty"`
-	// Open are the firewall's rows to open, Exempt those to leave out of TLS inspection.
+	// Open are the firewall's rows to open, Exempt those to exempt from TLS inspection.
 	Open    []Row          `json:"open"`
 	Exempt  []Row          `json:"exempt"`
 	Results []check.Result `json:"results"`
@@ -32,7 +32,7 @@ type Report struct {
 	ways     []check.Way
 }
 
-// Row is a row of the firewall's table of what clients need.
+// Row is a row of the firewall table's part for clients.
 type Row struct {
 	ID       string        `json:"id"`
 	Need     firewall.Need `json:"need"`
@@ -49,7 +49,7 @@ func (k *checker) report(l firewall.Language, now time.Time) Report {
 	}
 	plan, err := k.plan(now)
 	if err != nil {
-		plan = firewall.Plan{} // ports that the appliance has made up have no rows
+		plan = firewall.Plan{} // ports chosen by the system have no rows
 	}
 	rows := plan.Table(firewall.ClientEgress)
 	rowOf := func(w check.Way) (row firewall.Row) {
@@ -57,7 +57,9 @@ func (k *checker) report(l firewall.Language, now time.Time) Report {
 		if w.Transport == check.UDP {
 			protocol = "udp"
 		}
-		i := slices.IndexFunc(rows, func(row firewall.Row) bool { return row.Protocol == protocol && row.Ports.First == w.Port })
+		i := slices.IndexFunc(rows, func(row firewall.Row) bool {
+			return row.Protocol == protocol && row.Ports.First == w.Port
+		})
 		if i >= 0 {
 			row = rows[i]
 		}
@@ -67,8 +69,11 @@ func (k *checker) report(l firewall.Language, now time.Time) Report {
 	list := func(into []Row, ways []check.Way) []Row {
 		for _, w := range ways {
 			row := rowOf(w)
-			if row.ID != "" && !slices.ContainsFunc(into, func(other Row) bool { return other.ID == row.ID }) {
-				into = append(into, Row{row.ID, row.Need, k.target.Host, row.Protocol, row.Ports.First, row.Purpose(l)})
+			if row.ID != "" && !slices.ContainsFunc(into, func(other Row) bool {
+				return other.ID == row.ID
+			}) {
+				into = append(into, Row{row.ID, row.Need, k.target.Host, row.Protocol, row.Ports.First,
+					row.Purpose(l)})
 			}
 		}
 		return into
@@ -76,13 +81,15 @@ func (k *checker) report(l firewall.Language, now time.Time) Report {
 	c := k.target.Conclude(&k.results)
 	r.Verdict, r.Best, r.Results = c.Verdict, c.Best, k.results.List()
 	r.Exempt = list(r.Exempt, c.Intercepted)
-	// What is intercepted is open, but for inspection.
-	r.Open = slices.DeleteFunc(list(r.Open, c.Closed), func(row Row) bool { return slices.Contains(r.Exempt, row) })
+	// Intercepted rows are open; they only need exempting from inspection.
+	r.Open = slices.DeleteFunc(list(r.Open, c.Closed), func(row Row) bool {
+		return slices.Contains(r.Exempt, row)
+	})
 	r.Sentence = r.sentence(c)
 	return r
 }
 
-// sentence says the verdict.
+// sentence puts the verdict into words.
 func (r Report) sentence(c check.Conclusion) string {
 	say := func(t checkText, args ...any) string { return t.in(r.language, args...) }
 	var s string
@@ -109,7 +116,7 @@ func (r Report) sentence(c check.Conclusion) string {
 	if c.Mute {
 		s += " " + say(checkTexts.mute)
 	}
-	// In the words of a failure stands already what its cause is.
+	// The failure's own words already contain the cause.
 	if len(r.Open) > 0 {
 		s += " " + say(checkTexts.open, ids(r.Open))
 	}
@@ -135,13 +142,13 @@ func (r Report) cause(result *check.Result) string {
 		return checkTexts.interrupted.in(r.language)
 	}
 	cause := r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
-	if beside := r.circumstance(*result); beside != "" {
-		cause += " (" + terminal.Printable(beside) + ")"
+	if detail := r.circumstance(*result); detail != "" {
+		cause += " (" + terminal.Printable(detail) + ")"
 	}
 	return cause
 }
 
-// circumstance is what somebody needs who is to mend a cause: the one that is meant.
+// circumstance is what helps to fix a cause, such as the certificate or proxy in question.
 func (r Report) circumstance(result check.Result) string {
 	value := func(name string) string { text, _ := result.Values[name].(string); return text }
 	switch result.Reason {
@@ -150,7 +157,8 @@ func (r Report) circumstance(result check.Result) string {
 	case check.Untrusted, check.WrongName:
 		return value("issuer")
 	case check.Expired:
-		return checkTexts.validity.in(r.language, value("not_before"), value("not_after"), r.At.Format(time.RFC3339))
+		return checkTexts.validity.in(r.language, value("not_before"), value("not_after"),
+			r.At.Format(time.RFC3339))
 	case check.Unusable:
 		for _, f := range findings(result) {
 			if f.By == certificate.All {
@@ -163,14 +171,14 @@ func (r Report) circumstance(result check.Result) string {
 	return ""
 }
 
-// findings are what browsers have against the certificate that a probe was shown.
+// findings are browsers' objections to the certificate that a probe got.
 func findings(result check.Result) []certificate.Finding {
 	list, _ := result.Values["findings"].([]certificate.Finding)
 	return list
 }
 
-// certificateLines say what browsers have against the certificates that are the
-// appliance's own, as far as is known. For the same on several ways they say it once.
+// certificateLines are browsers' objections to the appliance's own certificates, as far as those
+// are known. The same objection on several ways is one line.
 func (r Report) certificateLines() (lines []string) {
 	for _, result := range r.Results {
 		if r.intercepted(result.Way) {
@@ -185,14 +193,14 @@ func (r Report) certificateLines() (lines []string) {
 	return lines
 }
 
-// intercepted reports whether somebody else's certificate was shown on a way.
+// intercepted reports whether the certificate on a way is not the appliance's.
 func (r Report) intercepted(w *check.Way) bool {
 	return slices.ContainsFunc(r.Results, func(result check.Result) bool {
 		return w != nil && result.Way != nil && *result.Way == *w && result.Reason == check.Intercepted
 	})
 }
 
-// interceptor is who issued a certificate that is not the appliance's own.
+// interceptor is the issuer of a certificate that is not the appliance's.
 func (r Report) interceptor() string {
 	for _, result := range r.Results {
 		if issuer, ok := result.Values["issuer"].(string); ok && result.Reason == check.Intercepted {
@@ -210,7 +218,7 @@ func ids(rows []Row) string {
 	return strings.Join(list, ", ")
 }
 
-// name is what a probe is called.
+// name is a probe's name in the report.
 func (r Report) name(id string, w *check.Way) string {
 	kind, _, _ := strings.Cut(id, "-")
 	name := checkTexts.probes[kind].in(r.language)
@@ -220,8 +228,7 @@ func (r Report) name(id string, w *check.Way) string {
 	return name
 }
 
-// print prints the verdict, the matrix of ways and layers, the other probes, and what
-// to open.
+// print prints the verdict, the matrix of ways and layers, the other probes, and the rows to open.
 func (r Report) print(out io.Writer) error {
 	l := r.language
 	var rest []check.Result
@@ -278,7 +285,8 @@ func (r Report) print(out io.Writer) error {
 		}
 		fmt.Fprintf(out, "\n%s\n", part.title.in(l))
 		for _, row := range part.rows {
-			fmt.Fprintf(w, "  %s\t%s\t%d/%s\t%s\n", row.ID, row.Host, row.Port, strings.ToUpper(row.Protocol), row.Purpose)
+			fmt.Fprintf(w, "  %s\t%s\t%d/%s\t%s\n", row.ID, row.Host, row.Port,
+				strings.ToUpper(row.Protocol), row.Purpose)
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -287,7 +295,7 @@ func (r Report) print(out io.Writer) error {
 	return nil
 }
 
-// cell says a result in a few words.
+// cell puts a result into a few words.
 func (r Report) cell(result check.Result) string {
 	switch result.Status {
 	case check.OK:
@@ -303,10 +311,11 @@ func (r Report) cell(result check.Result) string {
 		}
 		return checkTexts.reasons[result.Reason].in(r.language)
 	}
-	return strings.ToUpper(checkTexts.failed.in(r.language)) + ": " + checkTexts.reasons[result.Reason].in(r.language)
+	return strings.ToUpper(checkTexts.failed.in(r.language)) + ": " +
+		checkTexts.reasons[result.Reason].in(r.language)
 }
 
-// details are what a probe of no layer measured, or why it failed.
+// details are the measurements of a probe outside the matrix, or the reason for its failure.
 func (r Report) details(result check.Result) string {
 	if result.Status == check.Failed {
 		return " (" + terminal.Printable(result.Detail) + ")"

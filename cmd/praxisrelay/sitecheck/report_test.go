@@ -10,20 +10,24 @@ import (
 	"praxisrelay/relay/hostile"
 )
 
-// TestAttackSpeaksGerman, and names the server.
+// TestAttackSpeaksGerman also checks that the report names the server.
 func TestAttackSpeaksGerman(t *testing.T) {
 	report := AttackReport{
-		Sentence: attackTexts.leaks.in("de", 1, 2), language: "de", Groups: []hostile.Count{{Group: hostile.Peers, Tried: 2, Refused: 1, Accepted: 1}},
-		Accepted: []hostile.Try{{Group: hostile.Peers, Name: "ChannelBind to 10.0.0.1:50000", Answer: "success"}},
-		Untried:  []hostile.Try{{Group: hostile.Web, Name: "GET /metrics", Answer: "no answer"}},
-		Server:   "https://relay.example.org",
+		Sentence: attackTexts.leaks.in("de", 1, 2), language: "de",
+		Groups: []hostile.Count{{Group: hostile.Peers, Tried: 2, Refused: 1, Accepted: 1}},
+		Accepted: []hostile.Try{{Group: hostile.Peers, Name: "ChannelBind to 10.0.0.1:50000",
+			Answer: "success"}},
+		Untried: []hostile.Try{{Group: hostile.Web, Name: "GET /metrics", Answer: "no answer"}},
+		Server:  "https://relay.example.org",
 	}
 	var out strings.Builder
 	if err := report.print(&out); err != nil {
 		t.Fatal(err)
 	}
-	if got := regexp.MustCompile(` {2,}`).ReplaceAllString(out.String(), "  "); !strings.HasPrefix(got, "ANGENOMMEN: 1 von 2 Angriffen.\n\nAngenommen, und was der Server antwortete:\n  ChannelBind to 10.0.0.1:50000  success") ||
-		!strings.Contains(got, "verbotene Adressen und fremde Termine  2  1  1  0") || !strings.Contains(got, "Nicht versucht, und warum:\n  GET /metrics  no answer") {
+	if got := regexp.MustCompile(` {2,}`).ReplaceAllString(out.String(), "  "); !strings.HasPrefix(got,
+		"ANGENOMMEN: 1 von 2 Angriffen.\n\nAngenommen, und was der Server antwortete:\n  ChannelBind to 10.0.0.1:50000  success") ||
+		!strings.Contains(got, "verbotene Adressen und fremde Termine  2  1  1  0") ||
+		!strings.Contains(got, "Nicht versucht, und warum:\n  GET /metrics  no answer") {
 		t.Errorf("%s", got)
 	}
 	for _, group := range hostile.Groups {
@@ -33,8 +37,8 @@ func TestAttackSpeaksGerman(t *testing.T) {
 	}
 }
 
-// TestNothingForeignReachesTheTerminal: what a server, a proxy or a certificate says is
-// shown, and not obeyed.
+// TestNothingForeignReachesTheTerminal checks that text from a server, a proxy or a certificate is
+// shown, but not obeyed.
 func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	const foreign, shown = "\x1b]0;owned\x07\u009b2J\n", `\x1b]0;owned\a\u009b2J\n`
 	told := func(what, text string) {
@@ -44,7 +48,8 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 		}
 	}
 	var b strings.Builder
-	attack := AttackReport{language: firewall.English, Untried: []hostile.Try{{Group: hostile.Web, Name: "GET /", Answer: foreign}}}
+	attack := AttackReport{language: firewall.English,
+		Untried: []hostile.Try{{Group: hostile.Web, Name: "GET /", Answer: foreign}}}
 	if err := attack.print(&b); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +61,8 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 		{ID: "nat", Status: check.OK, Values: check.Values{"mapped": foreign}},
 		{ID: "tls", Status: check.Failed, Reason: check.Intercepted, Values: check.Values{"issuer": foreign}},
 	}}
-	report.Sentence = report.interceptor() + report.cause(&check.Result{ID: "tls", Reason: check.Untrusted, Values: check.Values{"issuer": foreign}})
+	report.Sentence = report.interceptor() + report.cause(&check.Result{ID: "tls",
+		Reason: check.Untrusted, Values: check.Values{"issuer": foreign}})
 	if err := report.print(&b); err != nil {
 		t.Fatal(err)
 	}

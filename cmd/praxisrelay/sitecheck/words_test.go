@@ -12,7 +12,7 @@ import (
 	"praxisrelay/relay/check"
 )
 
-// TestCheckHasWordsForEverything, and docs/check.md lists every reason.
+// TestCheckHasWordsForEverything also checks that docs/check.md lists every reason.
 func TestCheckHasWordsForEverything(t *testing.T) {
 	source, err := os.ReadFile(filepath.Join("..", "..", "..", "relay", "check", "reason.go"))
 	if err != nil {
@@ -22,21 +22,24 @@ func TestCheckHasWordsForEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What a probe of no layer measures is said in words; ICE's time is in its cell.
-	measuring := regexp.MustCompile("(?m)^\\| `(?:dns|http|code|websocket|nat|ice|quality)`[^|]*\\|[^|]*\\| ([^|]*) \\|$").FindAllSubmatch(document, -1)
+	// The report has words for the values of probes outside the matrix; ICE's time is in its cell.
+	measuring := regexp.MustCompile(
+		"(?m)^\\| `(?:dns|http|code|websocket|nat|ice|quality)`[^|]*\\|[^|]*\\| ([^|]*) \\|$").FindAllSubmatch(document, -1)
 	if len(measuring) != 7 {
 		t.Errorf("%d rows of what probes measure", len(measuring))
 	}
 	for _, match := range measuring {
 		for _, name := range regexp.MustCompile("[a-z0-9_]+").FindAllString(string(match[1]), -1) {
-			if name != "connected_ms" && name != "status" && !slices.ContainsFunc(checkTexts.values, func(v checkValue) bool { return v.name == name }) {
-				t.Errorf("%s is not said", name)
+			if name != "connected_ms" && name != "status" &&
+				!slices.ContainsFunc(checkTexts.values, func(v checkValue) bool { return v.name == name }) {
+				t.Errorf("%s has no words", name)
 			}
 		}
 	}
-	for _, kind := range []string{check.NoNAT, check.EndpointIndependent, check.AddressDependent, check.EndpointDependent, check.SamePorts} {
+	for _, kind := range []string{check.NoNAT, check.EndpointIndependent, check.AddressDependent,
+		check.EndpointDependent, check.SamePorts} {
 		if checkTexts.mappings[kind].de == "" || checkTexts.mappings[kind].en == "" {
-			t.Errorf("%s is not said", kind)
+			t.Errorf("%s has no words", kind)
 		}
 	}
 	reasons := regexp.MustCompile(`Reason = "([a-z-]+)"`).FindAllSubmatch(source, -1)
@@ -51,7 +54,7 @@ func TestCheckHasWordsForEverything(t *testing.T) {
 			}
 		}
 		if !strings.Contains(string(document), "`"+string(reason)+"`") {
-			t.Errorf("docs/check.md does not say what %s is", reason)
+			t.Errorf("docs/check.md does not explain %s", reason)
 		}
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Printable shows what others wrote: a configuration, a server, a proxy, a certificate.
-// What a terminal would obey rather than show is written as in Go, like \x1b, line ends
-// and what turns the direction of writing included.
+// Printable makes text from outside (a configuration, a server, a proxy, a certificate) safe to
+// show. Characters that a terminal would obey are escaped as in Go, like \x1b. So are line breaks
+// and characters that change the direction of writing.
 func Printable(text string) string {
 	var b strings.Builder
 	for len(text) > 0 {

@@ -1,8 +1,8 @@
-// Package terminal has what the commands share that somebody looks at.
+// Package terminal holds what commands need to talk to a person at a terminal.
 //
-//	terminal.go    whether it is a terminal, and how wide
-//	printable.go   what others wrote, shown rather than obeyed
-//	line.go        a line that the next one overwrites
+//	terminal.go    detects a terminal and its width
+//	printable.go   shows text from outside without letting the terminal obey it
+//	line.go        a line that is overwritten by the next one
 package terminal
 
 import (
@@ -12,14 +12,14 @@ import (
 	"golang.org/x/term"
 )
 
-// Is reports whether somebody may look at, or type into, what a command has for its
-// output or input.
+// Is reports whether a command's input or output is a terminal, so that a person may be looking at
+// it or typing into it.
 func Is(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// columns is how many columns a terminal has; 80 where it does not say.
+// columns returns a terminal's width, or 80 if the terminal does not report it.
 func columns(stream any) int {
 	if file, ok := stream.(*os.File); ok {
 		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {

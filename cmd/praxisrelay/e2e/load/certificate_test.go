@@ -27,12 +27,12 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestCertificatesRotateUnderLoad: a thousand times, while clients come to both TLS ports
-// without a pause and others stay. No handshake fails, nobody is dropped, every new
-// certificate is seen, and nothing grows.
+// TestCertificatesRotateUnderLoad rotates the certificate a thousand times, while new clients keep
+// connecting to both TLS ports and others stay. No handshake fails, nobody is dropped, every new
+// certificate is served, and nothing grows.
 func TestCertificatesRotateUnderLoad(t *testing.T) {
 	const rotations, warmUp = 1000, 100
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,8 @@ func TestCertificatesRotateUnderLoad(t *testing.T) {
 	}
 	memoryAt := filepath.Join(folder, "memory")
 	c := exec.Command(binary, "serve", "--config", file)
-	c.Env = append(os.Environ(), apptest.AsProgram+"=1", apptest.MemoryFile+"="+memoryAt, apptest.PollEvery+"=2ms")
+	c.Env = append(os.Environ(), apptest.AsProgram+"=1", apptest.MemoryFile+"="+memoryAt,
+		apptest.PollEvery+"=2ms")
 	var turnTLS string
 	s.Daemon = apptest.Start(t, c, true, func(line string) bool {
 		_, rest, _ := strings.Cut(line, "turn_tls=[")
@@ -81,7 +82,7 @@ func TestCertificatesRotateUnderLoad(t *testing.T) {
 		serial := rotation.next(t)
 		for _, address := range []string{https, turnTLS} {
 			for deadline := time.Now().Add(20 * time.Second); ; {
-				state, err := apptest.AskOverTLS(netip.MustParseAddrPort(address), trusting())
+				state, err := apptest.BindOverTLS(netip.MustParseAddrPort(address), trusting())
 				if err != nil {
 					t.Fatalf("rotation %d, at %s: %v", i, address, err)
 				}
@@ -89,7 +90,7 @@ func TestCertificatesRotateUnderLoad(t *testing.T) {
 					break
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("rotation %d: the new certificate is not seen at %s", i, address)
+					t.Fatalf("rotation %d: the new certificate is not served at %s", i, address)
 				}
 			}
 		}
@@ -102,14 +103,15 @@ func TestCertificatesRotateUnderLoad(t *testing.T) {
 	coming.Wait()
 	stay.speak(t)
 	after := s.Memory(t, memoryAt)
-	t.Logf("%d rotations in %v beside %d handshakes; %v before, %v after", rotations, took.Round(time.Millisecond), handshakes.Load(), before, after)
+	t.Logf("%d rotations in %v during %d handshakes; %v before, %v after", rotations,
+		took.Round(time.Millisecond), handshakes.Load(), before, after)
 	if after.Goroutines > before.Goroutines || after.Held > before.Held+4<<20 {
 		t.Errorf("it grew: %v before, %v after", before, after)
 	}
 	s.Stop(t)
 }
 
-// bind makes a connection, has it verified, and asks for its address.
+// bind makes a connection, verifies it, and sends a Binding request.
 func bind(address string, c *tls.Config) error {
 	conn, err := tls.Dial("tcp", address, c)
 	if err != nil {
@@ -124,7 +126,7 @@ func bind(address string, c *tls.Config) error {
 	return err
 }
 
-// rotation replaces the certificate's files, in another way each time.
+// rotation replaces the certificate's files, in a different way each time.
 type rotation struct {
 	ca     certificatetest.CA
 	folder string
@@ -135,18 +137,21 @@ type rotation struct {
 func (r *rotation) next(t *testing.T) string {
 	t.Helper()
 	var serial string
-	chain, key := r.ca.Issue(t, apptest.Loopback, func(c *x509.Certificate) { serial = c.SerialNumber.String() })
-	files := map[string][]byte{filepath.Join(r.folder, "cert.pem"): chain, filepath.Join(r.folder, "key.pem"): key}
+	chain, key := r.ca.Issue(t, apptest.Loopback, func(c *x509.Certificate) {
+		serial = c.SerialNumber.String()
+	})
+	files := map[string][]byte{filepath.Join(r.folder, "cert.pem"): chain,
+		filepath.Join(r.folder, "key.pem"): key}
 	for file, text := range files { // in any order
 		var err error
 		switch r.done % 3 {
-		case 0: // as scp does
+		case 0: // like scp
 			err = os.WriteFile(file, text, 0o600)
-		case 1: // as acme.sh and editors do
+		case 1: // like acme.sh and editors
 			if err = os.WriteFile(file+".new", text, 0o600); err == nil {
 				err = os.Rename(file+".new", file)
 			}
-		case 2: // as certbot does
+		case 2: // like certbot
 			target := fmt.Sprintf("%s.%d", file, r.done)
 			if err = os.WriteFile(target, text, 0o600); err == nil {
 				if err = os.Symlink(filepath.Base(target), file+".link"); err == nil {
@@ -162,8 +167,7 @@ func (r *rotation) next(t *testing.T) string {
 	return serial
 }
 
-// stayers are connected all the time: two seats over WebSockets, with an allocation over
-// TLS each.
+// stayers stay connected: two seats over WebSockets, each with an allocation over TLS.
 type stayers struct {
 	seats    []string
 	sessions []*client.Session
@@ -208,7 +212,7 @@ func newStayers(t *testing.T, s *apptest.Served, turnTLS string) *stayers {
 		stay.conns, stay.ended = append(stay.conns, conn), append(stay.ended, stream.(*apptest.EndedConn))
 	}
 	for i, conn := range stay.conns {
-		// The first packet makes the permission; it is lost while the other has none.
+		// The first packet makes the permission; it is lost while the other side has none.
 		if _, err := conn.WriteTo([]byte("hello"), stay.conns[1-i].LocalAddr()); err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +221,7 @@ func newStayers(t *testing.T, s *apptest.Served, turnTLS string) *stayers {
 	return stay
 }
 
-// speak has each seat say something to the other, over signaling and the relay.
+// speak makes each seat send something to the other, over signaling and the relay.
 func (s *stayers) speak(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -254,11 +258,11 @@ func (s *stayers) speak(t *testing.T) {
 	for i, stream := range s.ended {
 		select {
 		case <-stream.Ended:
-			t.Errorf("seat %d: its stream has ended", i)
+			t.Errorf("seat %d: the stream has ended", i)
 		default:
 		}
 	}
 	if n := s.dialed.Load(); n > 0 {
-		t.Errorf("sessions had to connect again, %d times", n)
+		t.Errorf("sessions had to reconnect %d times", n)
 	}
 }

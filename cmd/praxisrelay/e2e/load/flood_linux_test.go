@@ -24,7 +24,7 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// loaded is an appliance as users run it, for tests of load.
+// loaded is an appliance as users run it, for load tests.
 type loaded struct {
 	*testing.T
 	*apptest.Daemon
@@ -34,16 +34,17 @@ type loaded struct {
 	memoryFile string
 }
 
-// startLoaded starts it with the settings of the relay that are given.
+// startLoaded starts an appliance with these settings of the relay.
 func startLoaded(t *testing.T, settings string) *loaded {
 	t.Helper()
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	file, folder := apptest.WriteConfig(t)
 	apptest.Edit(t, file, "relay: {", "relay: {"+settings)
-	secret, err := secrets.ReadSecret("secret", filepath.Join(folder, "turn.secret"), credential.MinSecret, secrets.FromDisk)
+	secret, err := secrets.ReadSecret("secret", filepath.Join(folder, "turn.secret"),
+		credential.MinSecret, secrets.FromDisk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +56,8 @@ func startLoaded(t *testing.T, settings string) *loaded {
 	c.Env = append(os.Environ(), apptest.AsProgram+"=1", apptest.MemoryFile+"="+l.memoryFile)
 	var where apptest.Listening
 	l.Daemon = apptest.Start(t, c, true, where.Read)
-	l.udp, l.tcp = netip.MustParseAddrPort(where.Udp[0]), netip.MustParseAddrPort(where.Tcp[0])
-	l.streams = []string{where.Tcp[0], where.Tls[0], where.HTTPS[0]}
+	l.udp, l.tcp = netip.MustParseAddrPort(where.UDP[0]), netip.MustParseAddrPort(where.TCP[0])
+	l.streams = []string{where.TCP[0], where.TLS[0], where.HTTPS[0]}
 	return l
 }
 
@@ -79,20 +80,23 @@ func (l *loaded) member(network, appointment, seat string) *member {
 	if udp, ok := conn.(*net.UDPConn); ok {
 		_ = udp.SetReadBuffer(4 << 20)
 	}
-	c, err := l.keys.Mint(credential.Identity{Appointment: apptest.IDOf(appointment), Seat: seat, Expires: time.Now().Add(time.Hour)})
+	c, err := l.keys.Mint(credential.Identity{Appointment: apptest.AppointmentID(appointment),
+		Seat: seat, Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		l.Fatal(err)
 	}
 	m := &member{Conn: conn, l: l, credential: c}
 	transport := stun.RawAttribute{Type: stun.AttrRequestedTransport, Value: []byte{17, 0, 0, 0}}
-	challenge := m.ask(stun.MustBuild(stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), transport))
+	challenge := m.ask(stun.MustBuild(stun.TransactionID,
+		stun.NewType(stun.MethodAllocate, stun.ClassRequest), transport))
 	nonce, err := challenge.Get(stun.AttrNonce)
 	if err != nil {
 		l.Fatal(err)
 	}
 	m.nonce = string(nonce)
 	var relayed stun.XORMappedAddress
-	if err := relayed.GetFromAs(m.ask(m.request(stun.MethodAllocate, transport)), stun.AttrXORRelayedAddress); err != nil {
+	if err := relayed.GetFromAs(m.ask(m.request(stun.MethodAllocate, transport)),
+		stun.AttrXORRelayedAddress); err != nil {
 		l.Fatal(err)
 	}
 	ip, _ := netip.AddrFromSlice(relayed.IP)
@@ -103,11 +107,12 @@ func (l *loaded) member(network, appointment, seat string) *member {
 func (m *member) request(method stun.Method, setters ...stun.Setter) *stun.Message {
 	c := m.credential
 	all := append([]stun.Setter{stun.TransactionID, stun.NewType(method, stun.ClassRequest)}, setters...)
-	return stun.MustBuild(append(all, stun.NewUsername(c.Username), stun.NewRealm(core.Realm), stun.NewNonce(m.nonce),
+	return stun.MustBuild(append(all, stun.NewUsername(c.Username), stun.NewRealm(core.Realm),
+		stun.NewNonce(m.nonce),
 		stun.NewLongTermIntegrity(c.Username, core.Realm, c.Password))...)
 }
 
-// ask sends a request and waits for its answer; over TCP it is the next to come.
+// ask sends a request and waits for its response; over TCP that is the next message.
 func (m *member) ask(request *stun.Message) *stun.Message {
 	m.l.Helper()
 	if _, err := m.Write(request.Raw); err != nil {
@@ -135,14 +140,16 @@ func (m *member) bind(number uint16, peer netip.AddrPort) {
 }
 
 func (m *member) channelBind(number uint16, peer netip.AddrPort) *stun.Message {
-	return m.request(stun.MethodChannelBind, stun.RawAttribute{Type: stun.AttrChannelNumber, Value: []byte{byte(number >> 8), byte(number), 0, 0}}, stunPeer(peer))
+	return m.request(stun.MethodChannelBind, stun.RawAttribute{Type: stun.AttrChannelNumber,
+		Value: []byte{byte(number >> 8), byte(number), 0, 0}}, stunPeer(peer))
 }
 
 type stunPeer netip.AddrPort
 
 func (p stunPeer) AddTo(m *stun.Message) error {
 	addr := netip.AddrPort(p)
-	return stun.XORMappedAddress{IP: addr.Addr().AsSlice(), Port: int(addr.Port())}.AddToAs(m, stun.AttrXORPeerAddress)
+	return stun.XORMappedAddress{IP: addr.Addr().AsSlice(), Port: int(addr.Port())}.AddToAs(m,
+		stun.AttrXORPeerAddress)
 }
 
 // call is two seats that send each other numbered packets.
@@ -154,11 +161,12 @@ type call struct {
 	ended chan struct{}
 }
 
-const callRate = 1000 // packets per second, both ways together: two good pictures
+const callRate = 1000 // packets per second in total: two good pictures
 
 func (l *loaded) call(appointment string) *call {
 	l.Helper()
-	c := &call{seats: [2]*member{l.member("udp", appointment, "doctor"), l.member("udp", appointment, "patient")}, ended: make(chan struct{})}
+	c := &call{seats: [2]*member{l.member("udp", appointment, "doctor"),
+		l.member("udp", appointment, "patient")}, ended: make(chan struct{})}
 	c.seats[0].bind(0x4000, c.seats[1].relayed)
 	c.seats[1].bind(0x4000, c.seats[0].relayed)
 	for _, seat := range c.seats {
@@ -192,13 +200,13 @@ func (l *loaded) call(appointment string) *call {
 	return c
 }
 
-// lost ends the call and returns what did not arrive.
+// lost ends the call and returns the number of packets that did not arrive.
 func (c *call) lost(t *testing.T) (lost, sent int64) {
 	t.Helper()
 	c.stop()
 	<-c.ended
 	sent = c.sent.Load()
-	// The last packets are on their way for a moment.
+	// The last packets are in transit for a moment.
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
 	for deadline := time.Now().Add(2 * time.Second); c.got.Load() < sent && time.Now().Before(deadline); {
@@ -207,7 +215,7 @@ func (c *call) lost(t *testing.T) (lost, sent int64) {
 	return sent - c.got.Load(), sent
 }
 
-// pace calls do so many times a second until ctx is done.
+// pace calls do at this rate per second until ctx is done.
 func pace(ctx context.Context, perSecond int, do func(i int)) {
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
@@ -236,14 +244,15 @@ func (l *loaded) checkMemory(before apptest.Memory, most int) {
 	l.Helper()
 	after := l.Memory(l.T, l.memoryFile)
 	l.Logf("before: %v; after: %v", before, after)
-	// The system's pages are given back in larger pieces.
-	if after.Held > before.Held+most || after.Goroutines > before.Goroutines+10 || after.Resident > before.Resident+most+(16<<20) {
+	// The system gets pages back in larger pieces.
+	if after.Held > before.Held+most || after.Goroutines > before.Goroutines+10 ||
+		after.Resident > before.Resident+most+(16<<20) {
 		l.Errorf("after it ended: %v, before: %v", after, before)
 	}
 }
 
-// TestFloodFromAMillionSources who show no credential, and from ten thousand connections
-// that say nothing: neither leaves anything behind, and a call goes on meanwhile.
+// TestFloodFromAMillionSources sends from a million sources without credentials, and opens ten
+// thousand silent connections. Neither leaves anything behind, and a call continues meanwhile.
 func TestFloodFromAMillionSources(t *testing.T) {
 	l := startLoaded(t, "")
 	l.call("warm-up").lost(t)
@@ -258,12 +267,12 @@ func TestFloodFromAMillionSources(t *testing.T) {
 	l.floodTCP(10_000)
 	l.checkLoss("10,000 silent connections", c)
 
-	// What the runtime keeps of ended goroutines it keeps once.
+	// The runtime keeps some memory of ended goroutines, but only once.
 	l.checkMemory(before, 1<<20)
 	l.checkMemory(fresh, 10<<20)
 }
 
-// floodUDP offers packets of every unauthenticated kind, each from a source of its own.
+// floodUDP sends every kind of unauthenticated packet, each from a different source.
 func (l *loaded) floodUDP(count, perSecond int) (sources int) {
 	l.Helper()
 	transport := stun.RawAttribute{Type: stun.AttrRequestedTransport, Value: []byte{17, 0, 0, 0}}
@@ -271,7 +280,8 @@ func (l *loaded) floodUDP(count, perSecond int) (sources int) {
 	packets := [][]byte{
 		stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw,
 		stun.MustBuild(stun.TransactionID, allocate, transport).Raw,
-		stun.MustBuild(stun.TransactionID, allocate, transport, stun.NewUsername("1900000000:AAAAAAAAAAAAAAAAAAAAAA"), stun.NewRealm(core.Realm),
+		stun.MustBuild(stun.TransactionID, allocate, transport,
+			stun.NewUsername("1900000000:AAAAAAAAAAAAAAAAAAAAAA"), stun.NewRealm(core.Realm),
 			stun.NewNonce("AAAAAAAAAAAAAAAA"), stun.NewShortTermIntegrity("x")).Raw,
 		append([]byte{0x40, 0, 0x03, 0xE8}, make([]byte, 1000)...),
 		[]byte("\x16\xfe\xfd a beginning of DTLS, perhaps"),
@@ -287,7 +297,7 @@ func (l *loaded) floodUDP(count, perSecond int) (sources int) {
 		defer socket.Close()
 		sockets = append(sockets, socket)
 	}
-	// Its source address is chosen for each packet (ip(7), IP_PKTINFO).
+	// The source address is chosen for each packet (ip(7), IP_PKTINFO).
 	control := make([]byte, unix.CmsgSpace(unix.SizeofInet4Pktinfo))
 	header := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 	header.Level, header.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
@@ -297,7 +307,8 @@ func (l *loaded) floodUDP(count, perSecond int) (sources int) {
 	pace(ctx, perSecond, func(i int) {
 		n := i / ports
 		info.Spec_dst = [4]byte{127, byte(1 + n>>16), byte(n >> 8), byte(n)}
-		if _, _, err := sockets[i%ports].WriteMsgUDPAddrPort(packets[i%len(packets)], control, l.udp); err == nil {
+		if _, _, err := sockets[i%ports].WriteMsgUDPAddrPort(packets[i%len(packets)], control,
+			l.udp); err == nil {
 			sources++
 		}
 		if i == count-1 {
@@ -310,13 +321,14 @@ func (l *loaded) floodUDP(count, perSecond int) (sources int) {
 	return sources
 }
 
-// floodTCP opens connections from a few addresses, says nothing, and waits until they are
-// gone: to TCP, and to TLS, whose handshake does not begin.
+// floodTCP opens silent connections from a few addresses and waits until they are gone: over TCP,
+// and to TLS ports without starting a handshake.
 func (l *loaded) floodTCP(count int) {
 	l.Helper()
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || int(limit.Cur) < count+1000 {
-		apptest.Skip(l.T, fmt.Sprintf("at most %d files may be open: allow %d with ulimit -n", limit.Cur, count+1000))
+		apptest.Skip(l.T, fmt.Sprintf("at most %d files may be open: allow %d with ulimit -n",
+			limit.Cur, count+1000))
 	}
 	var held []net.Conn
 	for i := range count {
@@ -328,34 +340,36 @@ func (l *loaded) floodTCP(count int) {
 		defer conn.Close()
 		held = append(held, conn)
 	}
-	l.Logf("when %d connections were made that say nothing: %v", count, l.Memory(l.T, l.memoryFile))
+	l.Logf("with %d silent connections: %v", count, l.Memory(l.T, l.memoryFile))
 	for _, conn := range held {
 		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 		if _, err := conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
-			l.Fatalf("a connection that says nothing is still open: %v", err)
+			l.Fatalf("a silent connection is still open: %v", err)
 		}
 	}
 }
 
-// TestAHostileMemberHurtsOnlyItself: whoever has a credential may hold what the open
-// relay gives, ask for more, send as much as he likes and read nothing; his neighbours'
-// call goes on.
+// TestAHostileMemberHurtsOnlyItself checks that a client with a credential may hold all that the
+// open relay allows, ask for more, send without limit and read nothing, while its neighbors' call
+// continues.
 func TestAHostileMemberHurtsOnlyItself(t *testing.T) {
-	const most = 32 // permissions and channels
+	const most = 32 // permissions, and channels
 	var peers []netip.AddrPort
 	var allow []string
 	for i := range most {
 		peer := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 9, 0, byte(1 + i)}), 9999)
 		peers, allow = append(peers, peer), append(allow, peer.Addr().String()+"/32")
 	}
-	l := startLoaded(t, "addresses: [127.0.0.1], peers: open, ports: 53000-53099, allow: ["+strings.Join(allow, ", ")+"], ")
+	l := startLoaded(t, "addresses: [127.0.0.1], peers: open, ports: 53000-53099, allow: ["+
+		strings.Join(allow, ", ")+"], ")
 	l.call("warm-up").lost(t)
 	before := l.Memory(t, l.memoryFile)
 	c := l.call("neighbours")
 
 	hostile, deaf := l.member("udp", "hostile", "doctor"), l.member("tcp", "hostile", "patient")
 	deaf.bind(0x4000, hostile.relayed)
-	peers[0], peers[1] = deaf.relayed, hostile.relayed // which share an address, so permissions are left for one more
+	// they share an address, which leaves a permission for one more
+	peers[0], peers[1] = deaf.relayed, hostile.relayed
 	for i, peer := range peers {
 		hostile.bind(uint16(0x4000+i), peer)
 	}
@@ -363,22 +377,25 @@ func TestAHostileMemberHurtsOnlyItself(t *testing.T) {
 	refused := func(request *stun.Message) {
 		t.Helper()
 		var code stun.ErrorCodeAttribute
-		if err := code.GetFrom(hostile.ask(request)); err != nil || code.Code != stun.CodeInsufficientCapacity {
+		if err := code.GetFrom(hostile.ask(request)); err != nil ||
+			code.Code != stun.CodeInsufficientCapacity {
 			t.Fatalf("one more than %d gets %v (%v), want 508", most, code, err)
 		}
 	}
 	refused(hostile.channelBind(0x4000+most, last))
-	if answer := hostile.ask(hostile.request(stun.MethodCreatePermission, stunPeer(last))); answer.Type.Class != stun.ClassSuccessResponse {
+	if answer := hostile.ask(hostile.request(stun.MethodCreatePermission,
+		stunPeer(last))); answer.Type.Class != stun.ClassSuccessResponse {
 		t.Fatalf("CreatePermission: %v", answer)
 	}
 	refused(hostile.request(stun.MethodCreatePermission, stunPeer(netip.MustParseAddrPort("127.9.0.2:9999"))))
-	// From here on nobody reads what comes to either.
+	// From here on nobody reads the packets to either of them.
 	if tcp := deaf.Conn.(*net.TCPConn); tcp.SetReadBuffer(4096) != nil {
-		t.Fatal("no small buffer")
+		t.Fatal("the buffer could not be made small")
 	}
 	var requests [][]byte
 	for i := range 24_000 {
-		peer := netip.AddrPortFrom(peers[i%most].Addr(), uint16(1024+i)) // permitted, or held by nobody
+		// permitted, or without an allocation
+		peer := netip.AddrPortFrom(peers[i%most].Addr(), uint16(1024+i))
 		if i%2 == 0 {
 			peer = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), uint16(i))
 		}
@@ -398,7 +415,7 @@ func TestAHostileMemberHurtsOnlyItself(t *testing.T) {
 		packet := media[i/3%most]
 		switch i % 3 {
 		case 1:
-			packet = media[i/3%2] // to the deaf one and to itself
+			packet = media[i/3%2] // to the deaf member and to itself
 		case 2:
 			packet = requests[i/3%len(requests)]
 		}
@@ -410,7 +427,7 @@ func TestAHostileMemberHurtsOnlyItself(t *testing.T) {
 	if sent < 200_000 {
 		t.Errorf("the hostile member sent only %d packets", sent)
 	}
-	l.checkLoss("beside a hostile member", c)
+	l.checkLoss("next to a hostile member", c)
 	hostile.Close()
 	deaf.Close()
 	l.checkMemory(before, 4<<20)

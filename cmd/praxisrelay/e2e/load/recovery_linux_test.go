@@ -8,7 +8,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// lateCandidates keeps a page's candidates until the test releases them.
+// lateCandidates holds back a page's candidates until the test releases them.
 const lateCandidates = `
 	window.late = [];
 	window.RTCPeerConnection = class extends RTCPeerConnection {
@@ -18,13 +18,13 @@ const lateCandidates = `
 		}
 	};`
 
-// TestMediaComesBack: Firefox has given a connection up, because candidates came too late or
-// the server was away for half a minute. Media flows both ways again within ten seconds.
+// TestMediaComesBack makes Firefox give up a connection, by late candidates or by half a minute
+// without the server, and checks that media flows both ways again within ten seconds.
 func TestMediaComesBack(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		seats [2]apptest.Starter
-		seat  int // of Firefox
+		seat  int // the seat of Firefox
 	}{
 		{"Firefox in the doctor's seat", [2]apptest.Starter{apptest.NewFirefox, apptest.NewChromium}, 0},
 		{"Firefox in the patient's seat", [2]apptest.Starter{apptest.NewChromium, apptest.NewFirefox}, 1},
@@ -48,33 +48,35 @@ func TestMediaComesBack(t *testing.T) {
 			back := comesBack(t, pages, func() {
 				chromium.Eval(t, `[window.late, window.late = null][0].forEach((say) => say())`, nil)
 			})
-			t.Logf("%v after the candidates came", back)
+			t.Logf("%v after the candidates arrived", back)
 
 			goOn := func() { _ = s.Process.Signal(syscall.SIGCONT) }
 			t.Cleanup(goOn)
 			if err := s.Process.Signal(syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(30 * time.Second) // that is what is staged
+			time.Sleep(30 * time.Second) // the outage under test
 			for _, b := range pages {
 				b.Wait(t, `!document.querySelector('#status').textContent.startsWith('Connected')`)
 			}
 			back = comesBack(t, pages, goOn)
-			t.Logf("%v after the server was there again", back)
+			t.Logf("%v after the server was back", back)
 		})
 	}
 }
 
-// arrivedStats is readStats, or nothing where a connection was closed meanwhile: Firefox may
-// then never answer.
-const arrivedStats = `Promise.race([` + apptest.ReadStats + `, new Promise((done) => setTimeout(done, 1000, {}))])`
+// arrivedStats is apptest.ReadStats, or nothing if a connection was closed meanwhile, for which
+// Firefox may never answer.
+const arrivedStats = `Promise.race([` + apptest.ReadStats +
+	`, new Promise((done) => setTimeout(done, 1000, {}))])`
 
-// comesBack returns how long it takes, after something was done, until more of the partner's
-// sound and picture arrives at every page.
+// comesBack returns how long it takes, after an action, until more of the partner's sound and
+// picture has arrived at every page.
 func comesBack(t *testing.T, pages []*apptest.Browser, do func()) time.Duration {
 	t.Helper()
 	for _, b := range pages {
-		b.Eval(t, arrivedStats+`.then(({ Frames = 0, Sound = 0 }) => void (window.before = { Frames, Sound, made: connections.length }))`, nil)
+		b.Eval(t, arrivedStats+
+			`.then(({ Frames = 0, Sound = 0 }) => void (window.before = { Frames, Sound, made: connections.length }))`, nil)
 	}
 	began := time.Now()
 	do()
@@ -86,7 +88,7 @@ func comesBack(t *testing.T, pages []*apptest.Browser, do func()) time.Duration 
 	}
 	took := time.Since(began)
 	if took > 10*time.Second {
-		t.Errorf("media flows both ways only after %v", took)
+		t.Errorf("media only flows both ways after %v", took)
 	}
 	return took
 }

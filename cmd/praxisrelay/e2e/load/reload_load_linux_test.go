@@ -23,12 +23,12 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestReloadsUnderLoad: a thousand SIGHUPs with other limits and another secret each
-// time, during calls over every transport and the sessions of their members. No packet
-// is lost, no session ends, nothing grows.
+// TestReloadsUnderLoad sends a thousand SIGHUPs, each with other limits and another secret, during
+// calls over every transport and the sessions of their members. No packet is lost, no session ends,
+// nothing grows.
 func TestReloadsUnderLoad(t *testing.T) {
 	const reloads = 1000
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,8 @@ func TestReloadsUnderLoad(t *testing.T) {
 				}
 			}
 		}
-		if _, err := ends[0].WriteTo([]byte("first"), ends[1].LocalAddr()); err != nil { // makes its permission
+		// makes the permission
+		if _, err := ends[0].WriteTo([]byte("first"), ends[1].LocalAddr()); err != nil {
 			t.Fatal(err)
 		}
 		load.Go(func() { talk(ctx, t, ends, &packets) })
@@ -112,18 +113,20 @@ func TestReloadsUnderLoad(t *testing.T) {
 	after, filesAfter := held()
 	stop()
 	load.Wait()
-	t.Logf("%d reloads beside %d packets and %d messages; before %v and %d files, after %v and %d files",
+	t.Logf("%d reloads during %d packets and %d messages; before %v and %d files, after %v and %d files",
 		reloads, packets.Load(), messages.Load(), before, filesBefore, after, filesAfter)
 	if packets.Load() < reloads || messages.Load() < reloads/10 {
 		t.Errorf("%d packets and %d messages are no load", packets.Load(), messages.Load())
 	}
-	// What comes and goes with requests in work is little beside a thousand of anything.
-	if after.Goroutines > before.Goroutines+20 || filesAfter > filesBefore+20 || after.Held > before.Held+2<<20 {
-		t.Errorf("it grew: %v and %d files, then %v and %d files", before, filesBefore, after, filesAfter)
+	// The memory of requests in progress is small next to a thousand of anything.
+	if after.Goroutines > before.Goroutines+20 || filesAfter > filesBefore+20 ||
+		after.Held > before.Held+2<<20 {
+		t.Errorf("the daemon grew: %v and %d files, then %v and %d files", before, filesBefore, after,
+			filesAfter)
 	}
 }
 
-// reloaded is how many reloads the metrics count; none may have failed.
+// reloaded is the number of reloads in the metrics; none may have failed.
 func reloaded(t *testing.T, address string) int {
 	t.Helper()
 	response, err := http.Get("http://" + address + "/metrics")
@@ -136,7 +139,8 @@ func reloaded(t *testing.T, address string) int {
 		t.Fatal(err)
 	}
 	counts := map[string]int{}
-	for _, match := range regexp.MustCompile(`(?m)^praxisrelay_config_reloads_total\{result="(\w+)"\} (\d+)$`).FindAllStringSubmatch(string(text), -1) {
+	for _, match := range regexp.MustCompile(
+		`(?m)^praxisrelay_config_reloads_total\{result="(\w+)"\} (\d+)$`).FindAllStringSubmatch(string(text), -1) {
 		counts[match[1]], _ = strconv.Atoi(match[2])
 	}
 	if counts["failed"] > 0 {
@@ -145,8 +149,8 @@ func reloaded(t *testing.T, address string) int {
 	return counts["ok"]
 }
 
-// talk sends a packet after the other from one end to the other and back, until ctx is
-// done. One that is lost ends it.
+// talk sends one packet after another from one end to the other and back, until ctx is done or a
+// packet is lost.
 func talk(ctx context.Context, t *testing.T, ends [2]net.PacketConn, packets *atomic.Int64) {
 	pace := time.NewTicker(2 * time.Millisecond)
 	defer pace.Stop()
@@ -175,16 +179,17 @@ func talk(ctx context.Context, t *testing.T, ends [2]net.PacketConn, packets *at
 	}
 }
 
-// write sends one sealed message after the other between two sessions, until ctx is done.
-// A session that ends, or begins again, ends it.
+// write sends one sealed message after another between two sessions, until ctx is done or a session
+// ends or starts again.
 func write(ctx context.Context, t *testing.T, sessions []*client.Session, messages *atomic.Int64) {
-	pace := time.NewTicker(200 * time.Millisecond) // a client may say 20 frames a second
+	pace := time.NewTicker(200 * time.Millisecond) // a client may send 20 frames a second
 	defer pace.Stop()
 	for i := 0; ctx.Err() == nil; i++ {
 		<-pace.C
 		from, to := sessions[i%2], sessions[1-i%2]
 		want := fmt.Sprintf("message %d", i)
-		if err := from.Send(protocol.Present{Seat: to.Welcome.Seat, Epoch: to.Epoch()}, []byte(want)); err != nil {
+		if err := from.Send(protocol.Present{Seat: to.Welcome.Seat, Epoch: to.Epoch()},
+			[]byte(want)); err != nil {
 			t.Error(err)
 			return
 		}

@@ -17,14 +17,14 @@ import (
 	"praxisrelay/signal/client"
 )
 
-// BenchmarkJoinStorm: everybody comes at once, over TLS, and stays. None may be refused.
+// BenchmarkJoinStorm has everybody join at once, over TLS, and stay. None may be refused.
 func BenchmarkJoinStorm(b *testing.B) {
 	for b.Loop() {
 		joinStorm(b, 10_000)
 	}
 }
 
-// TestJoinStorm is the benchmark with as many as a test has time for.
+// TestJoinStorm is the benchmark with as many clients as a test has time for.
 func TestJoinStorm(t *testing.T) { joinStorm(t, 400) }
 
 func joinStorm(t testing.TB, count int) {
@@ -32,12 +32,12 @@ func joinStorm(t testing.TB, count int) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max < uint64(count)+200 {
 		apptest.Skip(t, fmt.Sprintf("only %d files may be open: ulimit -n %d", limit.Max, count+200))
 	}
-	binary, err := apptest.Plain()
+	binary, err := apptest.PlainBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	file, folder := apptest.WriteConfig(t)
-	keys := apptest.Strangers(t, folder, count)
+	keys := apptest.FillRegistry(t, folder, count)
 	s := &apptest.Served{CA: filepath.Join(folder, "cert.pem")}
 	c := exec.Command(binary, "serve", "--config", file)
 	memoryAt := filepath.Join(folder, "memory")
@@ -57,7 +57,7 @@ func joinStorm(t testing.TB, count int) {
 			for i := range queue {
 				began := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				session, err := s.From(t, i).JoinWithKeys(ctx, keys[i])
+				session, err := s.DialerFrom(t, i).JoinWithKeys(ctx, keys[i])
 				cancel()
 				mu.Lock()
 				if err != nil {
@@ -90,7 +90,7 @@ func joinStorm(t testing.TB, count int) {
 		}
 	}
 	if present != count {
-		t.Errorf("%d of %d are there in the end", present, count)
+		t.Errorf("%d of %d are present in the end", present, count)
 	}
 	for _, session := range sessions {
 		joining.Go(func() { session.Close() })

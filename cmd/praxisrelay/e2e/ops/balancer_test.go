@@ -17,8 +17,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestLoadBalancersChecks: what they ask, in the forms in which they ask it, at each
-// listener that serves HTTP.
+// TestLoadBalancersChecks sends load balancers' checks, in all their forms, to each listener that
+// serves HTTP.
 func TestLoadBalancersChecks(t *testing.T) {
 	t.Parallel()
 	file, folder := apptest.WriteConfig(t)
@@ -45,7 +45,7 @@ func TestLoadBalancersChecks(t *testing.T) {
 		request              string
 		https, metrics, http int
 	}{
-		{"OPTIONS / HTTP/1.0\r\n\r\n", 204, 204, 204}, // HAProxy's, unless it is told otherwise
+		{"OPTIONS / HTTP/1.0\r\n\r\n", 204, 204, 204}, // HAProxy's default
 		{"OPTIONS /" + withHost, 204, 204, 204},
 		{"OPTIONS *" + withHost, 200, 200, 200},
 		{"HEAD / HTTP/1.0\r\n\r\n", 200, 404, 302},
@@ -54,7 +54,7 @@ func TestLoadBalancersChecks(t *testing.T) {
 		{"OPTIONS /healthz HTTP/1.0\r\n\r\n", 200, 200, 204},
 		{"HEAD /healthz HTTP/1.0\r\n\r\n", 200, 200, 302},
 		{"GET /healthz HTTP/1.0\r\n\r\n", 200, 200, 302},
-		// It drains, so that none of these may say yes.
+		// The appliance is draining, so none of these may succeed.
 		{"OPTIONS /readyz HTTP/1.0\r\n\r\n", 503, 503, 204},
 		{"OPTIONS /readyz" + withHost, 503, 503, 204},
 		{"HEAD /readyz" + withHost, 503, 503, 302},
@@ -76,25 +76,26 @@ func TestLoadBalancersChecks(t *testing.T) {
 			if response.StatusCode != want {
 				t.Errorf("%s: %q is answered with %d, want %d", name, row.request, response.StatusCode, want)
 			}
-			if allow := response.Header.Get("Allow"); (want == 204 || want == 405) && !strings.Contains(allow, "GET") {
-				t.Errorf("%s: %q is told to use %q", name, row.request, allow)
+			if allow := response.Header.Get("Allow"); (want == 204 || want == 405) &&
+				!strings.Contains(allow, "GET") {
+				t.Errorf("%s: the answer to %q allows %q", name, row.request, allow)
 			}
 			conn.Close()
 		}
 	}
 }
 
-// TestHAProxyFindsItUp with the check that it has unless it is told otherwise, and with
-// that of docs/operation.md.
+// TestHAProxyFindsItUp tries HAProxy's default check and that of docs/operation.md.
 func TestHAProxyFindsItUp(t *testing.T) {
 	t.Parallel()
 	haproxy := apptest.Tool(t, "haproxy", "haproxy")
 	s := apptest.StartServe(t, nil)
 	folder := t.TempDir()
 	file, stats := filepath.Join(folder, "haproxy.cfg"), filepath.Join(folder, "stats")
-	asking := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", stats)
-	}}}
+	asking := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", stats)
+		}}}
 	server := strings.Trim(s.URL, "htps:/")
 	apptest.WriteFile(t, file, `defaults
   mode tcp
@@ -121,7 +122,7 @@ backend readyz
 	state := func() map[string]string {
 		response, err := asking.Get("http://stats/;csv")
 		if err != nil {
-			return nil // not yet
+			return nil // not ready yet
 		}
 		defer response.Body.Close()
 		rows, err := csv.NewReader(response.Body).ReadAll()

@@ -24,13 +24,14 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// TestCanaries: what opens an appointment or the admin API, and who uses it, went
-// through good and bad requests, and is in no log, no metric, no file and no error of the daemon.
+// TestCanaries sends secrets that open an appointment or the admin API, and clients' identities,
+// through good and bad requests, and checks that none is in the daemon's logs, metrics, files or
+// errors.
 func TestCanaries(t *testing.T) {
 	t.Parallel()
 	var over adminclient.CreatedSeat
 	s := apptest.StartServe(t, func(registry registry.Registry, pepper *appointment.Pepper) {
-		over = apptest.PastAppointment(t, registry, pepper, time.Now())
+		over = apptest.AddPastAppointment(t, registry, pepper, time.Now())
 	})
 	created, err := s.Admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
 	if err != nil {
@@ -40,7 +41,8 @@ func TestCanaries(t *testing.T) {
 	sessions, servers := s.Join(t, created.Seats)
 	const name = "a name that only the doctor may read"
 	canaries["the patient's name"] = []byte(name)
-	if err := sessions[1].Send(protocol.Present{Seat: "doctor", Epoch: sessions[0].Epoch()}, []byte(name)); err != nil {
+	if err := sessions[1].Send(protocol.Present{Seat: "doctor", Epoch: sessions[0].Epoch()},
+		[]byte(name)); err != nil {
 		t.Fatal(err)
 	}
 	for i, seat := range created.Seats {
@@ -61,9 +63,11 @@ func TestCanaries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for want, seat := range map[protocol.Code]adminclient.CreatedSeat{protocol.Over: over, protocol.TooEarly: early.Seats[1]} {
+	for want, seat := range map[protocol.Code]adminclient.CreatedSeat{protocol.Over: over,
+		protocol.TooEarly: early.Seats[1]} {
 		canaries["the code that is "+string(want)] = []byte(seat.Code.Format())
-		canaries["the token that is "+string(want)] = []byte(base64.StdEncoding.EncodeToString(seat.Keys.JoinToken[:]))
+		canaries["the token that is "+
+			string(want)] = []byte(base64.StdEncoding.EncodeToString(seat.Keys.JoinToken[:]))
 		if got := s.Refusal(t, seat.Keys); got.Code != want {
 			t.Errorf("refused with %s, want %s", got.Code, want)
 		}
@@ -82,17 +86,19 @@ func TestCanaries(t *testing.T) {
 	}
 	s.Stop(t)
 
-	// The line that says where it serves is about the appliance's own addresses.
+	// The line with the listeners' addresses contains the appliance's own.
 	_, log, _ := strings.Cut(s.Stderr.String(), "msg=serving")
 	_, log, _ = strings.Cut(log, "\n")
-	texts := map[string][]byte{"the log": []byte(log), "an error": []byte(refusals), "the metrics": []byte(metrics)}
+	texts := map[string][]byte{"the log": []byte(log), "an error": []byte(refusals),
+		"the metrics": []byte(metrics)}
 	folder := filepath.Dir(s.CA)
 	files, err := os.ReadDir(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if ext := filepath.Ext(file.Name()); ext == ".pem" || ext == ".yaml" || !file.Type().IsRegular() { // what its operator wrote
+		if ext := filepath.Ext(file.Name()); ext == ".pem" || ext == ".yaml" ||
+			!file.Type().IsRegular() { // written by the operator
 			continue
 		}
 		if texts[file.Name()], err = os.ReadFile(filepath.Join(folder, file.Name())); err != nil {
@@ -101,12 +107,14 @@ func TestCanaries(t *testing.T) {
 	}
 	registry := texts["registry.db"]
 	if !bytes.Contains(registry, []byte(created.ID)) || !strings.Contains(log, "stopped") {
-		t.Fatal("the registry and the log are not what is looked at")
+		t.Fatal("the search misses the registry or the log")
 	}
-	for _, line := range []string{ // that the canaries went through
+	for _, line := range []string{ // proof that the canaries were processed
 		`msg="an appointment was made" by=socket sealed_by=caller`, `msg="a token was made" by=socket token=`,
-		`sealed_by=server`, `msg="a seat was given another code" by=`, `msg="an appointment was revoked" by=socket`,
-		`guessed=codes network=net-`, `guessed=tokens network=net-`, `msg="a token was revoked" by=socket token=`,
+		`sealed_by=server`, `msg="a seat was given another code" by=`,
+		`msg="an appointment was revoked" by=socket`,
+		`guessed=codes network=net-`, `guessed=tokens network=net-`,
+		`msg="a token was revoked" by=socket token=`,
 	} {
 		if !strings.Contains(log, line) {
 			t.Errorf("the log lacks %s:\n%s", line, log)
@@ -121,8 +129,8 @@ func TestCanaries(t *testing.T) {
 	}
 }
 
-// badPolls puts a code and its token where they do not belong, in polls and in the
-// addresses of mangled links, and returns the answers.
+// badPolls puts a code and its token where they do not belong, in polls and in the addresses of
+// mangled links, and returns the responses.
 func badPolls(t *testing.T, s *apptest.Served, seat adminclient.CreatedSeat) (answers string) {
 	t.Helper()
 	typed, token := seat.Code.Format(), base64.StdEncoding.EncodeToString(seat.Keys.JoinToken[:])
@@ -144,7 +152,8 @@ func badPolls(t *testing.T, s *apptest.Served, seat adminclient.CreatedSeat) (an
 		}
 		answers += string(text)
 	}
-	for _, path := range []string{"%23" + typed, "%2523" + typed, typed, "a/%23" + typed, "?%23" + typed, "v1/" + typed} {
+	for _, path := range []string{"%23" + typed, "%2523" + typed, typed, "a/%23" + typed,
+		"?%23" + typed, "v1/" + typed} {
 		response, err := s.HTTPS(t).Get(s.URL + path)
 		if err != nil {
 			t.Fatal(err)
@@ -159,11 +168,12 @@ func badPolls(t *testing.T, s *apptest.Served, seat adminclient.CreatedSeat) (an
 	return answers
 }
 
-// callAPI makes requests of the admin API, good and bad, with secrets in them and in
-// their answers. It notes the secrets, and returns what the bad ones were answered.
+// callAPI sends good and bad requests to the admin API, with secrets in them and in their
+// responses. It records the secrets, and returns the responses to the bad requests.
 func callAPI(t *testing.T, s *apptest.Served, canaries map[string][]byte) (refusals string) {
 	t.Helper()
-	made, stderr, err := apptest.Run(t, "token", "create", "--socket", s.Socket, "--scope", "appointments", "--json")
+	made, stderr, err := apptest.Run(t, "token", "create", "--socket", s.Socket,
+		"--scope", "appointments", "--json")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -222,24 +232,25 @@ func callAPI(t *testing.T, s *apptest.Served, canaries map[string][]byte) (refus
 	canaries["the token's secret in base64"] = []byte(base64.StdEncoding.EncodeToString(raw))
 	canaries["the Idempotency-Key"] = []byte(key)
 	for _, bad := range []struct{ bearer, method, path, body string }{
-		{token.Token, "POST", "/v1/appointments", body + " "},                         // the key came with another body
+		// the key was used with another body
+		{token.Token, "POST", "/v1/appointments", body + " "},
 		{token.Token, "POST", "/v1/appointments/" + codes[0], body},                   // no such resource
 		{token.Token, "GET", "/v1/appointments/" + codes[0], ""},                      // no such appointment
-		{token.Token, "GET", "/v1/appointments?from=" + codes[0], ""},                 // a value that is none
+		{token.Token, "GET", "/v1/appointments?from=" + codes[0], ""},                 // not a time
 		{token.Token, "POST", "/v1/appointments", `{"` + secret + `":1}`},             // an unknown field
-		{token.Token, "POST", "/v1/appointments", `{"opens":"` + codes[0] + `"}`},     // a time that is none
+		{token.Token, "POST", "/v1/appointments", `{"opens":"` + codes[0] + `"}`},     // not a time
 		{token.Token, "PUT", seat, strings.Replace(with, codes[0], codes[1], 1)},      // another seat's code
 		{token.Token, "PUT", seat, `{"with":{"seat":"` + codes[0] + `","code":"x"}}`}, // the fields mixed up
 		{token.Token, "POST", "/v1/tokens", "{}"},                                     // on the socket only
-		{token.Token + "a", "GET", "/v1/appointments", ""},                            // a token that is none
-		{secret, "GET", "/v1/appointments", ""},                                       // half of one
+		{token.Token + "a", "GET", "/v1/appointments", ""},                            // not a token
+		{secret, "GET", "/v1/appointments", ""},                                       // half a token
 		{key, "GET", "/v1/appointments", ""},                                          // something else
 	} {
 		if status, text := ask(bad.bearer, bad.method, bad.path, bad.body); status < 400 {
 			t.Errorf("%s %s: %d %s", bad.method, bad.path, status, text)
 		}
 	}
-	for range 10 { // until it is taken for guessing
+	for range 10 { // until it counts as guessing
 		ask(secret, "GET", "/v1/appointments", "")
 	}
 	if _, stderr, err := apptest.Run(t, "token", "revoke", token.ID, "--socket", s.Socket); err != nil {

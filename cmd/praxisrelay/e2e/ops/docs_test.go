@@ -17,8 +17,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/cli"
 )
 
-// TestDocumentsNameWhatExists holds every test and every link to a file or a
-// heading that a document names against the tree.
+// TestDocumentsNameWhatExists checks that every test, and every link to a file or a heading, that a
+// document names exists.
 func TestDocumentsNameWhatExists(t *testing.T) {
 	root := apptest.InTree()
 	defined := map[string]bool{}
@@ -40,7 +40,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 		for _, name := range regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w+`).FindAllString(text, -1) {
 			named++
 			if !defined[name] {
-				t.Errorf("%s names %s, which is no test", path, name)
+				t.Errorf("%s names %s, which is not a test", path, name)
 			}
 		}
 		apptest.CheckLinks(t, path, text)
@@ -50,7 +50,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 }
 
-// documents returns the Markdown that people read, by its path.
+// documents returns the Markdown files for people, by path.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -70,8 +70,8 @@ func documents(t *testing.T) map[string]string {
 	return texts
 }
 
-// TestDocumentsShowCommandsThatExist: every command line of ours that a document or a
-// command's own example shows is one, with its flags and as many arguments as it takes.
+// TestDocumentsShowCommandsThatExist checks that every command line of praxisrelay in a document,
+// or in a command's example, is valid, with its flags and number of arguments.
 func TestDocumentsShowCommandsThatExist(t *testing.T) {
 	shown := 0
 	check := func(where, code string, whole bool) {
@@ -85,7 +85,7 @@ func TestDocumentsShowCommandsThatExist(t *testing.T) {
 	for path, text := range documents(t) {
 		blocks, spans := codeOf(text)
 		check(path, blocks, true)
-		for _, span := range spans { // which may name a command alone
+		for _, span := range spans { // which may name only a command
 			check(path, span, false)
 		}
 	}
@@ -105,15 +105,16 @@ func TestDocumentsShowCommandsThatExist(t *testing.T) {
 	if shown < 100 {
 		t.Errorf("%d command lines were found", shown)
 	}
-	for _, wrong := range []string{"code batch", "token create", "code create --begin now", "status now", "drain --until 14:20 --cancel"} {
+	for _, wrong := range []string{"code batch", "token create", "code create --begin now",
+		"status now", "drain --until 14:20 --cancel"} {
 		if parses(strings.Fields(wrong), true) == nil {
-			t.Errorf("praxisrelay %s is taken for a command", wrong)
+			t.Errorf("praxisrelay %s counts as a command", wrong)
 		}
 	}
 }
 
-// codeOf returns what Markdown shows as code: the blocks that are indented or fenced, as
-// sh if they say of what, and the spans within the text.
+// codeOf returns the code in Markdown: indented and fenced blocks (marked as sh or without a
+// language), and spans in the text.
 func codeOf(markdown string) (blocks string, spans []string) {
 	var code, prose strings.Builder
 	fence, blank := "", true
@@ -128,7 +129,7 @@ func codeOf(markdown string) (blocks string, spans []string) {
 		case fence != "":
 		case strings.HasPrefix(line, "    ") && blank:
 			code.WriteString(line)
-			continue // the next line belongs to it
+			continue // the next line continues it
 		default:
 			prose.WriteString(line)
 		}
@@ -140,7 +141,7 @@ func codeOf(markdown string) (blocks string, spans []string) {
 	return code.String(), spans
 }
 
-// commandLines returns the arguments of our commands in what a shell would run.
+// commandLines returns the arguments of praxisrelay's commands in shell text.
 func commandLines(code string) (lines [][]string) {
 	code = strings.ReplaceAll(code, "\\\n", " ")
 	const (
@@ -149,7 +150,7 @@ func commandLines(code string) (lines [][]string) {
 	)
 	for _, line := range regexp.MustCompile(before+`((?: +`+word+`)+)`).FindAllStringSubmatch(code, -1) {
 		args := regexp.MustCompile(word).FindAllString(line[1], -1)
-		if len(args) > 1 && args[1] == "v1" { // a name of docs/protocol.md, as "praxisrelay room v1"
+		if len(args) > 1 && args[1] == "v1" { // a label in docs/protocol.md, like "praxisrelay room v1"
 			continue
 		}
 		lines = append(lines, args)
@@ -157,8 +158,8 @@ func commandLines(code string) (lines [][]string) {
 	return lines
 }
 
-// parses tells what is wrong with a command's arguments; a command that is not whole may
-// lack some.
+// parses returns what is wrong with a command's arguments. Arguments may be missing if the command
+// is incomplete.
 func parses(args []string, whole bool) error {
 	c, rest, err := cli.Command("", time.Now, 0).Find(args)
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 	"praxisrelay/relay/credential"
 )
 
-// loaders load a rule set on the appliance's host as its first lines say, in place of
-// the one before.
+// loaders load a rule set on the appliance's host as its first lines say, in place of the previous
+// one.
 var loaders = map[string]func(t *testing.T, h apptest.Hosts, file string){
 	"nftables": func(t *testing.T, h apptest.Hosts, file string) {
 		onGuarded(t, h, apptest.Tool(t, "nft", "nftables"), "-f", file)
@@ -38,9 +38,11 @@ var loaders = map[string]func(t *testing.T, h apptest.Hosts, file string){
 		if out, err := exec.Command("cp", "-a", "/etc/ufw", settings).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		// Only in the mount namespace that `ip netns exec` makes.
-		script := "mount --bind " + settings + " /etc/ufw\nufw --force disable\ncp " + file + " /etc/ufw/applications.d/praxisrelay\n" +
-			"ufw allow praxisrelay\nufw allow from " + apptest.Outside[0] + " to any app praxisrelay-management\n" +
+		// Only in the mount namespace that `ip netns exec` creates.
+		script := "mount --bind " + settings + " /etc/ufw\nufw --force disable\ncp " + file +
+			" /etc/ufw/applications.d/praxisrelay\n" +
+			"ufw allow praxisrelay\nufw allow from " + apptest.Outside[0] +
+			" to any app praxisrelay-management\n" +
 			"ufw default deny outgoing\n"
 		for _, line := range regexp.MustCompile(`(?m)^# (ufw allow out .*)$`).FindAllStringSubmatch(readFile(t, file), -1) {
 			script += line[1] + "\n"
@@ -71,9 +73,11 @@ func readFile(t *testing.T, file string) string {
 func load(t *testing.T, h apptest.Hosts, plan firewall.Plan, format, without string) {
 	t.Helper()
 	all := len(plan.Rows)
-	plan.Rows = slices.DeleteFunc(slices.Clone(plan.Rows), func(r firewall.Row) bool { return r.ID == without })
+	plan.Rows = slices.DeleteFunc(slices.Clone(plan.Rows), func(r firewall.Row) bool {
+		return r.ID == without
+	})
 	if without != "" && len(plan.Rows) != all-1 {
-		t.Fatalf("%q is no row", without)
+		t.Fatalf("%q is not a row", without)
 	}
 	var text strings.Builder
 	if err := plan.Write(&text, format, firewall.English); err != nil {
@@ -94,17 +98,18 @@ func listenOn(t *testing.T, host, address string) {
 	apptest.AcceptEach(t, listener, func(conn net.Conn) { conn.Close() })
 }
 
-// How long something that is open may take on a busy machine, and how long something
-// that is closed is waited for.
+// How long an open port may take to answer on a busy machine, and how long to wait for a closed
+// one.
 const (
 	openTime   = 10 * time.Second
 	closedTime = time.Second
 )
 
-// opens reports whether a connection to a host can be made; over UDP, whether the relay
-// answers there.
+// opens reports whether a connection to a host can be made or, over UDP, whether the relay answers.
 func opens(host, network, address string, patience time.Duration) bool {
-	conn, err := apptest.OnHost(host, func() (net.Conn, error) { return net.DialTimeout(network, address, patience) })
+	conn, err := apptest.OnHost(host, func() (net.Conn, error) {
+		return net.DialTimeout(network, address, patience)
+	})
 	if err != nil {
 		return false
 	}
@@ -112,7 +117,8 @@ func opens(host, network, address string, patience time.Duration) bool {
 	if network != "udp" {
 		return true
 	}
-	if _, err := conn.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest, stun.Fingerprint).Raw); err != nil {
+	if _, err := conn.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest,
+		stun.Fingerprint).Raw); err != nil {
 		return false
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(patience))
@@ -120,12 +126,14 @@ func opens(host, network, address string, patience time.Duration) bool {
 	return err == nil
 }
 
-// What guard's appliance serves, by its rows, and how coturn's client calls over it.
+// The listeners of Guard's appliance, by their rows, with coturn's flags for a call.
 var (
 	guardedWays = []struct{ id, network, port string }{
-		{"in-https", "tcp", "443"}, {"in-turn-udp-3478", "udp", "3478"}, {"in-turn-tcp-3478", "tcp", "3478"}, {"in-turn-tls-5349", "tcp", "5349"},
+		{"in-https", "tcp", "443"}, {"in-turn-udp-3478", "udp", "3478"},
+		{"in-turn-tcp-3478", "tcp", "3478"}, {"in-turn-tls-5349", "tcp", "5349"},
 	}
-	callFlags = [][]string{{"-p", "3478"}, {"-p", "3478", "-t"}, {"-p", "5349", "-t", "-S", "-z", "100"}, {"-p", "443", "-t", "-S", "-z", "100"}}
+	callFlags = [][]string{{"-p", "3478"}, {"-p", "3478", "-t"},
+		{"-p", "5349", "-t", "-S", "-z", "100"}, {"-p", "443", "-t", "-S", "-z", "100"}}
 )
 
 // callOver makes a call from the clients' host.
@@ -133,14 +141,15 @@ func callOver(t *testing.T, h apptest.Hosts, c credential.Credential, server str
 	t.Helper()
 	apptest.Tool(t, "turnutils_uclient", "coturn")
 	client := func(c *exec.Cmd) *exec.Cmd { return h.On(1, c) }
-	if said := apptest.Uclient(client, c, server, append([]string{"-y", "-c"}, flags...)...); !apptest.EverythingArrived(said) {
+	if said := apptest.CoturnClientOn(client, c, server,
+		append([]string{"-y", "-c"}, flags...)...); !apptest.EverythingArrived(said) {
 		t.Errorf("a call over %v to %s: %s", flags, server, said)
 	}
 }
 
-// TestRuleSetsLetCallsThrough: with the rule set of the server loaded on its host, calls
-// pass over every transport and family, what is not listed is closed in both directions,
-// and a transport whose row is left out is refused while the others are not.
+// TestRuleSetsLetCallsThrough loads the server's rule set on its host. Calls pass over every
+// transport and address family, everything else is closed in both directions, and without its row a
+// transport is closed while the others are not.
 func TestRuleSetsLetCallsThrough(t *testing.T) {
 	t.Parallel()
 	for format := range loaders {
@@ -173,13 +182,13 @@ func TestRuleSetsLetCallsThrough(t *testing.T) {
 					check(h[1], way.network, net.JoinHostPort(server, way.port), true)
 				}
 				check(h[1], "tcp", net.JoinHostPort(server, "8080"), false)
-				check(h[1], "tcp", net.JoinHostPort(server, "22"), i == 0) // the management network is of IPv4
+				check(h[1], "tcp", net.JoinHostPort(server, "22"), i == 0) // the management network is IPv4
 				check(h[0], "tcp", net.JoinHostPort(apptest.Outside[i], "53"), true)
 				check(h[0], "tcp", net.JoinHostPort(apptest.Outside[i], "8081"), false)
 			}
 			for i, server := range apptest.Guarded {
 				for j := range callFlags {
-					credential := apptest.Minted(t, folder, fmt.Sprintf("a-%d-%d", i, j))
+					credential := apptest.DoctorCredential(t, folder, fmt.Sprintf("a-%d-%d", i, j))
 					running.Go(func() { callOver(t, h, credential, server, callFlags[j]) })
 				}
 			}
@@ -199,35 +208,41 @@ func TestRuleSetsLetCallsThrough(t *testing.T) {
 	}
 }
 
-// TestRuleSetsOfTheOpenRelay: media to a peer, and of a peer that sends first, passes,
-// and does not where its row is left out.
+// TestRuleSetsOfTheOpenRelay checks that media passes to a peer, and from a peer that sends first,
+// unless its row is left out.
 func TestRuleSetsOfTheOpenRelay(t *testing.T) {
 	t.Parallel()
 	for format := range loaders {
 		t.Run(format, func(t *testing.T) {
-			h, folder, plan := apptest.Guard(t, "relay: {", "relay: {peers: open, allow: ["+apptest.Outside[0]+"/32], addresses: ["+apptest.Guarded[0]+"], ")
-			credential := apptest.Minted(t, folder, "a")
+			h, folder, plan := apptest.Guard(t, "relay: {",
+				"relay: {peers: open, allow: ["+apptest.Outside[0]+"/32], addresses: ["+
+					apptest.Guarded[0]+"], ")
+			credential := apptest.DoctorCredential(t, folder, "a")
 			for without, want := range map[string]struct{ out, in bool }{
 				"": {true, true}, "in-relayed": {true, false}, "out-relayed": {false, true},
 			} {
 				load(t, h, plan, format, without)
 				out, in := exchange(t, h[1], turn.ClientConfig{
-					TURNServerAddr: apptest.Guarded[0] + ":3478", Username: credential.Username, Password: credential.Password, Realm: "praxisrelay",
+					TURNServerAddr: apptest.Guarded[0] + ":3478", Username: credential.Username,
+					Password: credential.Password, Realm: "praxisrelay",
 				}, want.out, want.in)
 				if out != want.out || in != want.in {
-					t.Errorf("without %q: media goes out %v, comes in %v; want %v, %v", without, out, in, want.out, want.in)
+					t.Errorf("without %q: media goes out %v, comes in %v; want %v, %v", without, out,
+						in, want.out, want.in)
 				}
 			}
 		})
 	}
 }
 
-// exchange makes an allocation, sends to a peer, and has another send to it, and tells
-// what arrives.
+// exchange makes an allocation, sends to a peer and lets another peer send to it, and reports what
+// arrives.
 func exchange(t *testing.T, host string, c turn.ClientConfig, wantOut, wantIn bool) (out, in bool) {
 	t.Helper()
 	socket := func() net.PacketConn {
-		conn, err := apptest.OnHost(host, func() (net.PacketConn, error) { return net.ListenPacket("udp4", apptest.Outside[0]+":0") })
+		conn, err := apptest.OnHost(host, func() (net.PacketConn, error) {
+			return net.ListenPacket("udp4", apptest.Outside[0]+":0")
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,14 +273,14 @@ func exchange(t *testing.T, host string, c turn.ClientConfig, wantOut, wantIn bo
 		return err == nil
 	}
 	peer, caller := socket(), socket()
-	// The permission that this asks for is by address: it is the caller's too.
+	// The permission is by address, so it also covers the other peer.
 	out = arrives(peer, relayed, peer.LocalAddr(), wantOut)
 	in = arrives(relayed, caller, relayed.LocalAddr(), wantIn)
 	return out, in
 }
 
-// TestRuleSetsLeaveOthersAlone: what else is in the kernel stays, and loading twice is
-// as good as once.
+// TestRuleSetsLeaveOthersAlone checks that other rules in the kernel stay, and that loading twice
+// does no harm.
 func TestRuleSetsLeaveOthersAlone(t *testing.T) {
 	t.Parallel()
 	h, _, plan := apptest.Guard(t)
@@ -274,7 +289,8 @@ func TestRuleSetsLeaveOthersAlone(t *testing.T) {
 	load(t, h, plan, "nftables", "")
 	once := onGuarded(t, h, nft, "list ruleset")
 	load(t, h, plan, "nftables", "")
-	if twice := onGuarded(t, h, nft, "list ruleset"); twice != once || !strings.Contains(once, "table inet other") {
+	if twice := onGuarded(t, h, nft, "list ruleset"); twice != once ||
+		!strings.Contains(once, "table inet other") {
 		t.Errorf("once:\n%s\ntwice:\n%s", once, twice)
 	}
 	onGuarded(t, h, nft, "delete table inet praxisrelay")

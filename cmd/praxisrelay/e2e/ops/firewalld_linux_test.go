@@ -17,7 +17,7 @@ import (
 	"praxisrelay/config/firewall"
 )
 
-// TestFirewalldTakesTheService: firewalld reads the service with all its ports.
+// TestFirewalldTakesTheService checks that firewalld reads the service with all its ports.
 func TestFirewalldTakesTheService(t *testing.T) {
 	t.Parallel()
 	offline := apptest.Tool(t, "firewall-offline-cmd", "firewalld")
@@ -41,7 +41,8 @@ func TestFirewalldTakesTheService(t *testing.T) {
 		apptest.WriteFile(t, filepath.Join(folder, "firewalld.conf"), "DefaultZone=public\n", 0o600)
 		run := func(args ...string) string {
 			t.Helper()
-			out, err := exec.Command(offline, append([]string{"--system-config", folder}, args...)...).CombinedOutput()
+			out, err := exec.Command(offline,
+				append([]string{"--system-config", folder}, args...)...).CombinedOutput()
 			if err != nil {
 				t.Fatalf("%q: %v\n%s\n%s", args, err, out, text.String())
 			}
@@ -56,8 +57,8 @@ func TestFirewalldTakesTheService(t *testing.T) {
 	}
 }
 
-// firewalldOn runs firewalld on a host, with a message bus and a configuration of its own,
-// and returns how its service is loaded.
+// firewalldOn runs firewalld on a host, with its own message bus and configuration, and returns a
+// function that loads a service.
 func firewalldOn(t *testing.T, h apptest.Hosts) (load func(service string)) {
 	t.Helper()
 	dbus, daemon := apptest.Tool(t, "dbus-daemon", "dbus-daemon"), apptest.Tool(t, "firewalld", "firewalld")
@@ -89,8 +90,10 @@ func firewalldOn(t *testing.T, h apptest.Hosts) (load func(service string)) {
 	if err := os.MkdirAll(filepath.Join(settings, "services"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	apptest.WriteFile(t, filepath.Join(settings, "firewalld.conf"), "DefaultZone=public\nFirewallBackend=nftables\n", 0o600)
-	run(h.On(0, exec.Command(daemon, "--nofork", "--nopid", "--system-config", settings, "--log-file", filepath.Join(folder, "log"))))
+	apptest.WriteFile(t, filepath.Join(settings, "firewalld.conf"),
+		"DefaultZone=public\nFirewallBackend=nftables\n", 0o600)
+	run(h.On(0, exec.Command(daemon, "--nofork", "--nopid", "--system-config", settings,
+		"--log-file", filepath.Join(folder, "log"))))
 	try := func(args ...string) ([]byte, error) {
 		c := h.On(0, exec.Command("firewall-cmd", args...))
 		c.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path="+bus)
@@ -111,8 +114,8 @@ func firewalldOn(t *testing.T, h apptest.Hosts) (load func(service string)) {
 	}
 }
 
-// TestFirewalldLetsCallsThrough: with the service added, calls pass over every transport
-// and family, what is not in it is closed, and so is what is left out of it.
+// TestFirewalldLetsCallsThrough checks that with the service, calls pass over every transport and
+// address family, and that everything else is closed, including ports left out of the service.
 func TestFirewalldLetsCallsThrough(t *testing.T) {
 	t.Parallel()
 	h, folder, plan := apptest.Guard(t)
@@ -121,7 +124,9 @@ func TestFirewalldLetsCallsThrough(t *testing.T) {
 	load := func(without string) {
 		t.Helper()
 		plan := plan
-		plan.Rows = slices.DeleteFunc(slices.Clone(plan.Rows), func(r firewall.Row) bool { return r.ID == without })
+		plan.Rows = slices.DeleteFunc(slices.Clone(plan.Rows), func(r firewall.Row) bool {
+			return r.ID == without
+		})
 		var text strings.Builder
 		if err := plan.Write(&text, "firewalld", firewall.German); err != nil {
 			t.Fatal(err)
@@ -141,7 +146,7 @@ func TestFirewalldLetsCallsThrough(t *testing.T) {
 	for i, server := range apptest.Guarded {
 		check("tcp", net.JoinHostPort(server, "8080"), false)
 		for j := range callFlags {
-			credential := apptest.Minted(t, folder, fmt.Sprintf("a-%d-%d", i, j))
+			credential := apptest.DoctorCredential(t, folder, fmt.Sprintf("a-%d-%d", i, j))
 			running.Go(func() { callOver(t, h, credential, server, callFlags[j]) })
 		}
 	}

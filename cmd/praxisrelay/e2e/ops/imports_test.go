@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestImportDirections keeps the house as it was drawn. Each rule names packages by
-// prefix, or one package after "=", what they must not import, and why.
+// TestImportDirections keeps the architecture as designed. Each rule names packages by prefix, or
+// one package after "=", what they must not import, and why.
 func TestImportDirections(t *testing.T) {
 	rules := []struct{ from, not, why string }{
 		{"config", "praxisrelay/cmd", "types and their validation are everybody's ground"},
@@ -72,7 +72,7 @@ func TestImportDirections(t *testing.T) {
 		{"relay/hostile", "praxisrelay/relay/policy", "the server does not judge itself"},
 	}
 	const client = "praxisrelay/relay/check"
-	const shared = "praxisrelay/config/network" // one rule for both, and no configuration
+	const shared = "praxisrelay/config/network" // one rule for both, without the configuration
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "praxisrelay/...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,8 @@ func TestImportDirections(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, rule := range rules {
-			if !names(rule.from, p.ImportPath) || p.ImportPath == client && rule.not == "github.com/pion/turn/v4" {
+			if !names(rule.from, p.ImportPath) ||
+				p.ImportPath == client && rule.not == "github.com/pion/turn/v4" {
 				continue
 			}
 			seen[rule.from] = true
@@ -97,7 +98,8 @@ func TestImportDirections(t *testing.T) {
 				if within(imported, shared) && rule.not == "praxisrelay/config" {
 					continue
 				}
-				if imported == strings.TrimPrefix(rule.not, "=") || strings.HasSuffix(rule.not, "/") && strings.HasPrefix(imported, rule.not) ||
+				if imported == strings.TrimPrefix(rule.not, "=") ||
+					strings.HasSuffix(rule.not, "/") && strings.HasPrefix(imported, rule.not) ||
 					strings.HasPrefix(imported, rule.not+"/") && strings.HasPrefix(rule.not, "praxisrelay/") {
 					t.Errorf("%s imports %s: %s (rule %d)", p.ImportPath, imported, rule.why, i)
 				}
@@ -106,7 +108,7 @@ func TestImportDirections(t *testing.T) {
 	}
 	for _, rule := range rules {
 		if !seen[rule.from] {
-			t.Errorf("no package is within %q: the rule is stale", rule.from)
+			t.Errorf("no package is below %q: the rule is stale", rule.from)
 		}
 	}
 }

@@ -33,9 +33,8 @@ const (
 	certificates  = "/etc/letsencrypt/live/" + serverName
 )
 
-// TestInstalledOnDebian goes an administrator's way with the package, in a Debian that was
-// booted: installation, a call, a reload and an upgrade, removal and purge, under the unit
-// as it is shipped.
+// TestInstalledOnDebian does what an administrator does with the package, on a booted Debian:
+// installation, a call, a reload, an upgrade, removal and purge, with the shipped unit.
 func TestInstalledOnDebian(t *testing.T) {
 	t.Parallel()
 	apptest.Tool(t, "dpkg-deb", "dpkg")
@@ -52,7 +51,7 @@ func TestInstalledOnDebian(t *testing.T) {
 		t.Errorf("it was started without a configuration: %s", out)
 	}
 	c.run(t, fmt.Sprintf("praxisrelay init --non-interactive --name %s --cert %s/fullchain.pem --key %[2]s/privkey.pem", serverName, certificates))
-	// Appointments of the time before users were dynamic are taken over with the folder.
+	// The folder's appointments from the time before dynamic users are taken over.
 	c.run(t, `install -d -m 700 -o 998 -g 998 /var/lib/praxisrelay
 		install -m 600 -o 998 -g 998 /dev/null /var/lib/praxisrelay/registry.db`)
 	c.run(t, "systemctl enable --now praxisrelay")
@@ -72,15 +71,16 @@ func TestInstalledOnDebian(t *testing.T) {
 		}
 		go func() { done <- reloading.Wait() }()
 		packets := call.echo(t, done)
-		t.Logf("%d packets there and back while it was reloaded", packets)
+		t.Logf("%d packets there and back during the reload", packets)
 	}
 	reload()
-	if log := c.run(t, "journalctl --no-pager --unit praxisrelay"); !strings.Contains(log, "reloaded") || !strings.Contains(log, "relay.max_session") {
+	if log := c.run(t, "journalctl --no-pager --unit praxisrelay"); !strings.Contains(log,
+		"reloaded") || !strings.Contains(log, "relay.max_session") {
 		t.Errorf("nothing was reloaded:\n%s", log)
 	}
 	call.end()
 
-	// Stopped is stopped: no client starts it again.
+	// A stopped server stays stopped: no client starts it again.
 	c.run(t, "systemctl stop praxisrelay")
 	if _, err := client.GetInfo(t.Context(), dialer.HTTP, dialer.Server); err == nil {
 		t.Error("a stopped server answers")
@@ -95,7 +95,7 @@ func TestInstalledOnDebian(t *testing.T) {
 	for now := former; now == former || now == "0"; {
 		now = c.run(t, process)
 	}
-	c.run(t, "systemctl start praxisrelay") // which waits until it is
+	c.run(t, "systemctl start praxisrelay") // waits until it is ready
 	if version := c.run(t, "praxisrelay --version"); version != "praxisrelay version 1.0.1" {
 		t.Errorf("after the upgrade: %s", version)
 	}
@@ -105,8 +105,9 @@ func TestInstalledOnDebian(t *testing.T) {
 	call = callAcross(t, h, dialer, seats) // with the same codes
 	call.echo(t, nil)
 
-	// A refused system call is not seen in the journal. Killed for it, the daemon is.
-	c.put(t, "/etc/systemd/system/praxisrelay.service.d/kill.conf", 0o644, "[Service]\nSystemCallErrorNumber=kill\n")
+	// The journal does not show a refused system call, but it shows a daemon that is killed for it.
+	c.put(t, "/etc/systemd/system/praxisrelay.service.d/kill.conf", 0o644,
+		"[Service]\nSystemCallErrorNumber=kill\n")
 	call.end()
 	c.run(t, "systemctl daemon-reload && systemctl restart praxisrelay")
 	call = callAcross(t, h, dialer, seats)
@@ -116,12 +117,13 @@ func TestInstalledOnDebian(t *testing.T) {
 	c.callItself(t)
 	c.run(t, "systemctl restart praxisrelay")
 	if restarts := c.run(t, "systemctl show --value --property NRestarts praxisrelay"); restarts != "0" {
-		t.Errorf("it was started %s times again", restarts)
+		t.Errorf("it was restarted %s times", restarts)
 	}
 	c.checkJournal(t)
 	c.put(t, "/etc/systemd/system/praxisrelay.service.d/refused.conf", 0o644,
 		"[Service]\nType=oneshot\nRestart=no\nExecStart=\nExecStart=/bin/chown root /dev/null\n")
-	if _, ok := c.try("systemctl daemon-reload && systemctl restart praxisrelay"); ok || !strings.Contains(c.journal(), "status=31/SYS") {
+	if _, ok := c.try("systemctl daemon-reload && systemctl restart praxisrelay"); ok ||
+		!strings.Contains(c.journal(), "status=31/SYS") {
 		t.Errorf("a refused system call does not show:\n%s", c.journal())
 	}
 	c.run(t, "rm /etc/systemd/system/praxisrelay.service.d/refused.conf && systemctl daemon-reload && systemctl restart praxisrelay")
@@ -145,12 +147,12 @@ func TestInstalledOnDebian(t *testing.T) {
 	if units := c.run(t, "systemctl list-units --all --no-legend 'praxisrelay*'; systemctl list-unit-files --no-legend 'praxisrelay*' || true"); units != "" {
 		t.Errorf("the purge left %s", units)
 	}
-	c.run(t, "test -s "+certificates+"/privkey.pem") // it is somebody else's
+	c.run(t, "test -s "+certificates+"/privkey.pem") // not the package's
 }
 
-// mistakes: a package does not end what runs for a program that would not start, and what
-// does not start is shown as failed, at once where the configuration is wrong, else within
-// a minute.
+// mistakes checks that an upgrade keeps the running program if the new one would not start, and
+// that a start that fails shows as failed: immediately if the configuration is wrong, otherwise
+// within a minute.
 func (c *container) mistakes(t *testing.T, call *relayedCall, dialer client.Dialer) {
 	t.Helper()
 	const (
@@ -169,45 +171,47 @@ func (c *container) mistakes(t *testing.T, call *relayedCall, dialer client.Dial
 		}
 	}
 	call.echo(t, nil)
-	call.end() // no restart waits for it
+	call.end() // so that no restart waits for the call
 	if now := c.run(t, process); now != former {
-		t.Errorf("the upgrade ended the daemon with a mistake in its configuration: %s, and then %s", former, now)
+		t.Errorf("the upgrade ended the daemon with a mistake in its configuration: %s, and then %s",
+			former, now)
 	}
 	if _, ok := c.try("systemctl restart praxisrelay"); ok {
-		t.Error("it starts with a mistake in its configuration")
+		t.Error("the daemon starts with a mistake in its configuration")
 	}
 	if got := c.run(t, state); got != "exit-code 0 78 failed" || c.run(t, failed) == "" {
-		t.Errorf("with a mistake in its configuration it is %q, and failed are %q", got, c.run(t, failed))
+		t.Errorf("with a mistake in its configuration the unit is %q, and the failed units are %q", got,
+			c.run(t, failed))
 	}
-	// Who comes by does not start it again and again.
+	// Clients do not start it again and again.
 	if _, err := client.GetInfo(t.Context(), dialer.HTTP, dialer.Server); err == nil {
 		t.Error("a server with a mistake in its configuration answers")
 	}
 	if got := c.run(t, state); got != "exit-code 0 78 failed" {
-		t.Errorf("once a client has come by, it is %q", got)
+		t.Errorf("after a client's visit the unit is %q", got)
 	}
 	c.run(t, restore+" && systemctl start praxisrelay")
 
-	// In the end it starts no more, though each start takes ten seconds.
+	// Restarting ends at some point, although each start takes ten seconds.
 	if limits := c.run(t, "systemctl show --value --property RestartUSec,StartLimitIntervalUSec,StartLimitBurst praxisrelay | xargs"); limits != "2s 5min 20" {
-		t.Errorf("it is started again %s", limits)
+		t.Errorf("the unit restarts with the limits %s", limits)
 	}
 	c.put(t, "/etc/systemd/system/praxisrelay.service.d/hurry.conf", 0o644, "[Service]\nRestartSec=10ms\n")
 	c.run(t, fmt.Sprintf(change, "turn_tcp", `["192.0.2.99:3478"]`))
 	if _, ok := c.try("systemctl daemon-reload && systemctl restart praxisrelay"); ok {
-		t.Error("it starts where it cannot bind")
+		t.Error("the daemon starts although it cannot bind")
 	}
 	for began := time.Now(); c.run(t, state) != "exit-code 20 1 failed" && time.Since(began) < time.Minute; {
 	}
 	if c.run(t, failed) == "" {
-		t.Errorf("it is %q, not failed", c.run(t, state))
+		t.Errorf("the unit is %q, not failed", c.run(t, state))
 	}
 	c.run(t, restore+" && rm /etc/systemd/system/praxisrelay.service.d/hurry.conf && systemctl daemon-reload")
 	c.run(t, "systemctl reset-failed praxisrelay && systemctl start praxisrelay && rm /root/praxisrelay.yaml")
 }
 
-// prepare puts the certificate and the packages where an administrator would have them,
-// and returns how the other host reaches the server.
+// prepare puts the certificate and the packages where an administrator would have them, and returns
+// the other host's way to the server.
 func prepare(t *testing.T, h apptest.Hosts, c *container, packages ...string) client.Dialer {
 	t.Helper()
 	root := certificatetest.NewCA(t)
@@ -243,7 +247,8 @@ func prepare(t *testing.T, h apptest.Hosts, c *container, packages ...string) cl
 func (c *container) makeCodes(t *testing.T, dialer client.Dialer) (seats []adminclient.CreatedSeat) {
 	t.Helper()
 	var created apptest.MadeAppointment
-	if err := json.Unmarshal([]byte(c.run(t, "praxisrelay code create --start now --json")), &created); err != nil {
+	if err := json.Unmarshal([]byte(c.run(t, "praxisrelay code create --start now --json")),
+		&created); err != nil {
 		t.Fatal(err)
 	}
 	info, err := client.GetInfo(t.Context(), dialer.HTTP, dialer.Server)
@@ -264,12 +269,13 @@ func (c *container) makeCodes(t *testing.T, dialer client.Dialer) (seats []admin
 	return seats
 }
 
-// callItself has the daemon place synthetic calls until all arrive, and then no more.
+// callItself turns synthetic calls on until all arrive, and then off again.
 func (c *container) callItself(t *testing.T) {
 	t.Helper()
 	set := func(interval string) {
 		t.Helper()
-		c.run(t, "sed -i 's/synthetic_calls: .*/synthetic_calls: "+interval+"/' /etc/praxisrelay/praxisrelay.yaml && systemctl reload praxisrelay")
+		c.run(t, "sed -i 's/synthetic_calls: .*/synthetic_calls: "+interval+
+			"/' /etc/praxisrelay/praxisrelay.yaml && systemctl reload praxisrelay")
 	}
 	set("10s")
 	var status api.Status
@@ -289,7 +295,7 @@ func (c *container) callItself(t *testing.T) {
 	set("0s")
 }
 
-// relayedCall is what two seats' TURN clients have: the first asks, the second answers.
+// relayedCall is two seats' TURN clients: the first sends, the second echoes.
 type relayedCall struct {
 	relayed [2]net.PacketConn
 	closers []func()
@@ -297,7 +303,8 @@ type relayedCall struct {
 }
 
 // call joins both seats and makes their allocations from the second host, over UDP.
-func callAcross(t *testing.T, h apptest.Hosts, dialer client.Dialer, seats []adminclient.CreatedSeat) *relayedCall {
+func callAcross(t *testing.T, h apptest.Hosts, dialer client.Dialer,
+	seats []adminclient.CreatedSeat) *relayedCall {
 	t.Helper()
 	call := new(relayedCall)
 	sessions, servers := apptest.Join(t, dialer, seats)
@@ -351,8 +358,8 @@ func callAcross(t *testing.T, h apptest.Hosts, dialer client.Dialer, seats []adm
 	return call
 }
 
-// echo sends packets there and back until something is done, and one more: none may be
-// lost. It returns how many there were.
+// echo sends packets there and back until do has returned, and one more. None may be lost. It
+// returns their number.
 func (call *relayedCall) echo(t *testing.T, done <-chan error) (packets int) {
 	t.Helper()
 	for last := done == nil; ; packets++ {
@@ -386,7 +393,7 @@ func (call *relayedCall) end() {
 	}
 }
 
-// checkJournal: nobody was refused anything, and nothing is to be warned of.
+// checkJournal checks that nobody was refused and that there are no warnings.
 func (c *container) checkJournal(t *testing.T) {
 	t.Helper()
 	bad := regexp.MustCompile(`(?i)not permitted|permission denied|seccomp|audit|SIGSYS|status=31|level=(WARN|ERROR)|panic`)
@@ -395,8 +402,9 @@ func (c *container) checkJournal(t *testing.T) {
 			t.Errorf("the journal has: %s", line)
 		}
 	}
-	// The start without a configuration, which was tried, is all that is worth a warning.
-	for line := range strings.Lines(c.run(t, "journalctl --no-pager --quiet --priority warning --unit 'praxisrelay*'")) {
+	// Only the start without a configuration may have caused warnings.
+	for line := range strings.Lines(c.run(t,
+		"journalctl --no-pager --quiet --priority warning --unit 'praxisrelay*'")) {
 		if !strings.Contains(line, "Assertion failed") && !strings.Contains(line, "Dependency failed") {
 			t.Errorf("the journal warns: %s", line)
 		}

@@ -26,10 +26,11 @@ func withStream(stream string, args ...string) *exec.Cmd {
 	return c
 }
 
-// standardError is what JOURNAL_STREAM says where the journal reads it.
+// standardError is JOURNAL_STREAM's value when the journal reads standard error.
 const standardError = `$(stat -L -c %d:%i /proc/self/fd/2)`
 
-// TestJournalGetsPriorities and no time, but where JOURNAL_STREAM names something else.
+// TestJournalGetsPriorities checks that the journal gets priorities and no times, unless
+// JOURNAL_STREAM names something else.
 func TestJournalGetsPriorities(t *testing.T) {
 	t.Parallel()
 	for stream, line := range map[string]string{
@@ -37,11 +38,13 @@ func TestJournalGetsPriorities(t *testing.T) {
 		"1:1":         `^time=\S+ level=[A-Z]+ msg=`,
 	} {
 		file, _ := apptest.WriteConfig(t)
-		d := apptest.Start(t, withStream(stream, "serve", "--config", file), true, func(line string) bool { return strings.Contains(line, "serving") })
+		d := apptest.Start(t, withStream(stream, "serve", "--config", file), true, func(line string) bool {
+			return strings.Contains(line, "serving")
+		})
 		d.Stop(t)
 		lines := strings.Split(strings.TrimSpace(d.Stderr.String()), "\n")
 		if len(lines) < 2 {
-			t.Errorf("with %s only %q", stream, lines)
+			t.Errorf("with %s, only %q", stream, lines)
 		}
 		for _, one := range lines {
 			if !regexp.MustCompile(line).MatchString(one) {
@@ -53,11 +56,11 @@ func TestJournalGetsPriorities(t *testing.T) {
 	c := withStream(standardError, "serve", "--config", filepath.Join(t.TempDir(), "none.yaml"))
 	c.Stderr = &stderr
 	if err := c.Run(); err == nil || !strings.HasPrefix(stderr.String(), "<3>") {
-		t.Errorf("why it does not start: %s, %v", &stderr, err)
+		t.Errorf("the reason for not starting: %s, %v", &stderr, err)
 	}
 }
 
-// TestTerminalIsShort: people who look on read the time of day and the message.
+// TestTerminalIsShort checks that a terminal only shows the time of day and the message.
 func TestTerminalIsShort(t *testing.T) {
 	t.Parallel()
 	file, _ := apptest.WriteConfig(t)
@@ -89,7 +92,7 @@ func TestTerminalIsShort(t *testing.T) {
 	case <-served:
 		_ = c.Process.Signal(syscall.SIGTERM)
 	case <-time.After(time.Minute):
-		t.Error("not served in time")
+		t.Error("the daemon was not ready in time")
 		_ = c.Process.Kill()
 	}
 	if err := c.Wait(); err != nil {
@@ -102,7 +105,7 @@ func TestTerminalIsShort(t *testing.T) {
 	}
 }
 
-// openTerminal opens a pseudo terminal. Reading fails once nobody has theirs any more.
+// openTerminal opens a pseudo-terminal. Reading fails once nobody has its other end open.
 func openTerminal(t *testing.T) (ours, theirs *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)

@@ -15,14 +15,16 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestEveryMessageIsDocumented in docs/logging.md, with its level, and no other.
+// TestEveryMessageIsDocumented checks that docs/logging.md lists every message with its level, and
+// no others.
 func TestEveryMessageIsDocumented(t *testing.T) {
 	text, err := os.ReadFile(apptest.InTree("docs", "logging.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	documented := map[string]bool{}
-	for _, row := range regexp.MustCompile(`(?m)^\| (debug|info|warn|error) \| (.+?) \|`).FindAllStringSubmatch(string(text), -1) {
+	for _, row := range regexp.MustCompile(
+		`(?m)^\| (debug|info|warn|error) \| (.+?) \|`).FindAllStringSubmatch(string(text), -1) {
 		documented[row[1]+" "+row[2]] = true
 	}
 	logged := loggedMessages(t)
@@ -41,11 +43,11 @@ func TestEveryMessageIsDocumented(t *testing.T) {
 	}
 }
 
-// handsOn are the functions that log what they are called with.
+// handsOn are functions that log their arguments.
 var handsOn = map[string]bool{"Failed": true, "fault": true, "Unwritten": true, "unwritten": true}
 
-// loggedMessages returns level and message of every call in the tree that logs, and
-// where it is.
+// loggedMessages returns the level and message of every logging call in the tree, with its
+// position.
 func loggedMessages(t *testing.T) map[string]string {
 	t.Helper()
 	messages := map[string]string{}
@@ -54,7 +56,7 @@ func loggedMessages(t *testing.T) map[string]string {
 		at := files.Position(call.Pos()).String()
 		literal, ok := call.Args[0].(*ast.BasicLit)
 		if !ok {
-			t.Errorf("%s: the message is no literal", at)
+			t.Errorf("%s: the message is not a literal", at)
 			return
 		}
 		message, err := strconv.Unquote(literal.Value)
@@ -85,21 +87,22 @@ func loggedMessages(t *testing.T) map[string]string {
 		})
 	}
 	for _, folder := range []string{"cmd", "config", "relay", "signal", "systemd"} {
-		err := filepath.WalkDir(apptest.InTree(folder), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				return err
-			}
-			for _, declared := range file.Decls {
-				if function, ok := declared.(*ast.FuncDecl); ok {
-					inspect(function)
+		err := filepath.WalkDir(apptest.InTree(folder),
+			func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+					return err
 				}
-			}
-			return nil
-		})
+				file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+				if err != nil {
+					return err
+				}
+				for _, declared := range file.Decls {
+					if function, ok := declared.(*ast.FuncDecl); ok {
+						inspect(function)
+					}
+				}
+				return nil
+			})
 		if err != nil {
 			t.Fatal(err)
 		}

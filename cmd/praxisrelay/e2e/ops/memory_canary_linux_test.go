@@ -13,8 +13,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestWhatSealsIsNotInMemory: a core of the daemon would show neither codes nor keys nor
-// what the seats say to each other, for it never had them.
+// TestWhatSealsIsNotInMemory checks that a core dump of the daemon would contain no codes, keys or
+// messages between the seats, since the daemon never has them.
 func TestWhatSealsIsNotInMemory(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -23,7 +23,7 @@ func TestWhatSealsIsNotInMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	sessions, _ := s.Join(t, created.Seats)
-	const name = "a name that the doctor alone may read"
+	const name = "a name that only the doctor may read"
 	sessions[1].Send(protocol.Present{Seat: "doctor", Epoch: sessions[0].Epoch()}, []byte(name))
 	for {
 		e, err := sessions[0].Receive(t.Context())
@@ -43,14 +43,14 @@ func TestWhatSealsIsNotInMemory(t *testing.T) {
 		canaries[seat.Name+"'s letters"] = []byte(strings.ReplaceAll(seat.Code.Format(), "-", ""))
 		canaries[seat.Name+"'s seal key"] = seat.Keys.SealKey[:]
 	}
-	// What the daemon does know is found, so the search works.
+	// The search finds what the daemon does know, so it works.
 	found := search(t, s.Daemon, canaries, []byte(created.ID))
 	for _, what := range found {
 		t.Errorf("%s is in the daemon's memory", what)
 	}
 }
 
-// search looks for canaries in what the daemon may write to, where known must be too.
+// search looks for canaries in the daemon's writable memory, in which it must find known.
 func search(t *testing.T, d *apptest.Daemon, canaries map[string][]byte, known []byte) (found []string) {
 	t.Helper()
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", d.Process.Pid))
@@ -63,13 +63,14 @@ func search(t *testing.T, d *apptest.Daemon, canaries map[string][]byte, known [
 	}
 	defer mem.Close()
 	works := false
-	// In pieces that overlap: reserved regions are much larger than what is in them.
+	// In overlapping pieces, because reserved regions are much larger than their contents.
 	const piece, overlap = 1 << 20, 128
 	buffer := make([]byte, piece+overlap)
 	for lines := bufio.NewScanner(bytes.NewReader(maps)); lines.Scan(); {
 		var from, to int64
 		var mode string
-		if n, _ := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &mode); n != 3 || !strings.HasPrefix(mode, "rw") || to-from > 1<<30 {
+		if n, _ := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &mode); n != 3 ||
+			!strings.HasPrefix(mode, "rw") || to-from > 1<<30 {
 			continue
 		}
 		for at := from; at < to; at += piece {
@@ -83,7 +84,7 @@ func search(t *testing.T, d *apptest.Daemon, canaries map[string][]byte, known [
 		}
 	}
 	if !works {
-		t.Fatal("the daemon's memory is not what is looked at")
+		t.Fatal("the search misses the daemon's memory")
 	}
 	return found
 }

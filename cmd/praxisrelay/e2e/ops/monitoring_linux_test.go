@@ -37,13 +37,13 @@ type watched struct {
 	where    apptest.Listening
 }
 
-// startWatched runs an appliance whose certificate lasts so long, with changes to its
+// startWatched runs an appliance with a certificate of this lifetime, and with changes to its
 // configuration file.
 func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched {
 	t.Helper()
 	file, folder := apptest.WriteConfig(t)
 	apptest.Edit(t, file, changes...)
-	made := apptest.SignedFor(t, apptest.Loopback, func(c *x509.Certificate) {
+	made := apptest.SelfSigned(t, apptest.Loopback, func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().AddDate(0, 0, -90), time.Now().Add(lasts)
 	})
 	for name, text := range map[string]string{"cert.pem": made.Certificate, "key.pem": made.Key} {
@@ -54,7 +54,7 @@ func startWatched(t *testing.T, lasts time.Duration, changes ...string) *watched
 	w := &watched{Served: apptest.NewServed(folder), t: t, file: file}
 	w.run()
 	w.instance = strings.TrimPrefix(w.Monitoring, "http://")
-	// It is found there again after a restart.
+	// The same address, so that Prometheus finds it again after a restart.
 	apptest.Edit(t, file, "metrics: {listen: 127.0.0.1:0", "metrics: {listen: '"+w.instance+"'")
 	return w
 }
@@ -77,8 +77,8 @@ func (w *watched) create() adminclient.Created {
 	return w.Appoint(w.t, time.Now(), time.Now().Add(time.Hour))
 }
 
-// call makes a call as real clients do: two sessions, and media both ways over each
-// transport of TURN. It returns one side's connection and the other's address.
+// call makes a call as real clients do: two sessions, and media both ways over each TURN transport.
+// It returns one side's connection and the other side's address.
 func (w *watched) call() (from net.PacketConn, to net.Addr) {
 	w.t.Helper()
 	_, servers := w.Join(w.t, w.create().Seats)
@@ -92,7 +92,7 @@ func (w *watched) call() (from net.PacketConn, to net.Addr) {
 			}
 			conns = append(conns, conn)
 		}
-		// Each permits the other with its first packet, which may be too early for it.
+		// Each side permits the other with its first packet, which may be too early for the other.
 		heard := make(chan error, len(conns))
 		stop, done := context.WithCancel(w.t.Context())
 		for i, conn := range conns {
@@ -124,28 +124,31 @@ func (w *watched) call() (from net.PacketConn, to net.Addr) {
 	return from, to
 }
 
-// allocate makes an allocation over TCP in an appointment of its own.
+// allocate makes an allocation over TCP in a new appointment.
 func (w *watched) allocate(appointment string) (net.Conn, error) {
 	w.t.Helper()
-	c := apptest.Minted(w.t, filepath.Dir(w.file), appointment)
+	c := apptest.DoctorCredential(w.t, filepath.Dir(w.file), appointment)
 	turn, stream := apptest.TURNClient(w.t, protocol.ICEServer{
-		URLs: []string{"turn:" + w.where.Tcp[0] + "?transport=tcp"}, Username: c.Username, Credential: c.Password,
+		URLs: []string{"turn:" + w.where.TCP[0] + "?transport=tcp"}, Username: c.Username,
+		Credential: c.Password,
 	}, "tcp")
 	_, err := turn.Allocate()
 	return stream, err
 }
 
-// TestPrometheus lets a real one scrape appliances under a real load: it has data
-// for whatever the dashboard asks, and every alert is silent until its cause is there,
-// and then fires.
+// TestPrometheus has a real Prometheus scrape appliances under real load. Every query of the
+// dashboard has data, and every alert is silent until its cause exists, and then fires.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	disk := apptest.SmallDisk(t, "192k")
 	const day = 24 * time.Hour
 	busy := startWatched(t, 14*day, "relay: {", "relay: {allocation_rate: 100000, ")
-	small := startWatched(t, time.Hour, "relay: {", "relay: {peers: open, addresses: [127.0.0.1], ports: 24680-24683, max_per_seat: 4, max_per_appointment: 8, max_allocations: 4, ")
-	full := startWatched(t, 3*day, "/registry.db", "/../"+filepath.Base(disk)+"/registry.db") // a test's folders lie side by side
-	called := startWatched(t, 60*day, "relay: {", "relay: {max_allocations: 9, total_rate: 1000000, ", "metrics: {listen: 127.0.0.1:0", "metrics: {listen: 127.0.0.1:0, synthetic_calls: 10s")
+	small := startWatched(t, time.Hour, "relay: {",
+		"relay: {peers: open, addresses: [127.0.0.1], ports: 24680-24683, max_per_seat: 4, max_per_appointment: 8, max_allocations: 4, ")
+	// a test's folders are siblings
+	full := startWatched(t, 3*day, "/registry.db", "/../"+filepath.Base(disk)+"/registry.db")
+	called := startWatched(t, 60*day, "relay: {", "relay: {max_allocations: 9, total_rate: 1000000, ",
+		"metrics: {listen: 127.0.0.1:0", "metrics: {listen: 127.0.0.1:0, synthetic_calls: 10s")
 	p := startPrometheus(t, busy.instance, small.instance, full.instance, called.instance)
 	for _, w := range []*watched{busy, small, full, called} {
 		p.scraped(w.instance)
@@ -166,10 +169,12 @@ func TestPrometheus(t *testing.T) {
 	fired := map[string]bool{}
 	for w, severity := range map[*watched]string{busy: "info", full: "warning", small: "critical"} {
 		want := map[string]bool{alertName("PraxisrelayCertificateEnds", severity): true}
-		p.until(fmt.Sprintf("before anything happened %v fire", want), func() bool { return maps.Equal(p.firing(w.instance), want) })
+		p.until(fmt.Sprintf("before anything happened %v fire", want), func() bool {
+			return maps.Equal(p.firing(w.instance), want)
+		})
 		maps.Copy(fired, want)
 	}
-	// cause does something, again and again, until alerts fire that did not before.
+	// cause does something repeatedly until alerts fire that did not fire before.
 	cause := func(w *watched, do func(), alerts ...string) {
 		t.Helper()
 		for _, alert := range alerts {
@@ -189,19 +194,24 @@ func TestPrometheus(t *testing.T) {
 		}
 	}, "PraxisrelayPacketsDropped warning")
 	cause(busy, sync.OnceFunc(func() {
-		for i := range 40 { // from networks enough that none is limited
-			if session, err := busy.From(t, i).JoinWithKeys(t.Context(), code.Keys{JoinToken: [32]byte{byte(i)}}); err == nil {
+		for i := range 40 { // from enough networks that none is limited
+			if session, err := busy.DialerFrom(t, i).JoinWithKeys(t.Context(),
+				code.Keys{JoinToken: [32]byte{byte(i)}}); err == nil {
 				session.Close()
-				t.Error("a wrong code was right")
+				t.Error("a wrong code was accepted")
 			}
 		}
 	}), "PraxisrelayGuessedCodes warning")
 	cause(busy, sync.OnceFunc(func() { busy.showWrongTokens(8) }), "PraxisrelayWrongTokens warning")
 	cause(busy, sync.OnceFunc(func() { busy.ask(60, true) }), "PraxisrelayWrongCredentials warning")
 	cause(busy, func() { busy.ask(500, false) }, "PraxisrelayFlooded warning")
-	cause(busy, sync.OnceFunc(func() { busy.reload("relay: {", "relay: {no_such_key: 1, ") }), "PraxisrelayReloadFailed warning")
+	cause(busy, sync.OnceFunc(func() {
+		busy.reload("relay: {", "relay: {no_such_key: 1, ")
+	}), "PraxisrelayReloadFailed warning")
 	busy.reload("no_such_key: 1, ", "")
-	p.until("the corrected configuration is taken", func() bool { return !p.firing(busy.instance)["PraxisrelayReloadFailed warning"] })
+	p.until("the corrected configuration is taken", func() bool {
+		return !p.firing(busy.instance)["PraxisrelayReloadFailed warning"]
+	})
 
 	cause(busy, sync.OnceFunc(busy.losePepper), "PraxisrelayCodesUnknown warning")
 
@@ -224,18 +234,20 @@ func TestPrometheus(t *testing.T) {
 			}
 		}
 	}), "PraxisrelayNotReady critical", "PraxisrelayNearlyFull warning", "PraxisrelayPortsRunOut warning")
-	if status, body := small.Get(t, "/readyz"); status != http.StatusServiceUnavailable || body != "capacity: relay.max_allocations is reached: wait until calls end, or raise it\n" {
+	if status, body := small.Get(t, "/readyz"); status != http.StatusServiceUnavailable ||
+		body != "capacity: relay.max_allocations is reached: wait until calls end, or raise it\n" {
 		t.Errorf("%d %s", status, body)
 	}
 	cause(small, sync.OnceFunc(func() {
 		if _, err := small.allocate("more"); err == nil || !strings.Contains(err.Error(), "508") {
-			t.Errorf("one more: %v, want 508", err)
+			t.Errorf("one allocation more: %v, want 508", err)
 		}
 	}), "PraxisrelayLimitHit warning")
 
 	cause(full, sync.OnceFunc(full.fill), "PraxisrelayFaults critical", "PraxisrelayNotReady critical")
 
-	// The three synthetic calls need room for one each. What they hold for the moment is taken later.
+	// Each of the three synthetic calls needs room for one allocation. What they hold for the
+	// moment is taken later.
 	sender, receiver = called.call()
 	held := 6
 	take := func(count int) {
@@ -247,20 +259,22 @@ func TestPrometheus(t *testing.T) {
 		}
 	}
 	cause(called, func() { take(7) }, "PraxisrelayCannotBeCalled warning")
-	// It may fire before its cause: a busy machine is a poor line, too.
+	// It may fire before its cause, because a busy machine also makes a poor line.
 	flooding, stop := context.WithCancel(t.Context())
 	var flood sync.WaitGroup
 	flood.Go(func() {
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for flooding.Err() == nil {
-			for range 100 { // as small as sound; together five times what all may send
+			for range 100 { // as small as sound; in total five times the rate that all may send
 				_, _ = sender.WriteTo(make([]byte, 250), receiver)
 			}
 			<-tick.C
 		}
 	})
-	p.until("PraxisrelayPoorLine", func() bool { return p.firing(called.instance)["PraxisrelayPoorLine warning"] })
+	p.until("PraxisrelayPoorLine", func() bool {
+		return p.firing(called.instance)["PraxisrelayPoorLine warning"]
+	})
 	stop()
 	flood.Wait()
 	fired["PraxisrelayPoorLine warning"] = true
@@ -272,7 +286,9 @@ func TestPrometheus(t *testing.T) {
 			p.scraped(busy.instance)
 		}
 	}), "PraxisrelayRestarts warning")
-	p.until("the restarts are forgotten", func() bool { return !p.firing(busy.instance)["PraxisrelayDown critical"] })
+	p.until("the restarts are forgotten", func() bool {
+		return !p.firing(busy.instance)["PraxisrelayDown critical"]
+	})
 	cause(busy, sync.OnceFunc(func() { busy.Stop(t) }), "PraxisrelayDown critical")
 
 	for _, rule := range alertRules(readYAML(t, monitoringFile("alerts.yaml"))) {
@@ -282,7 +298,7 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// reload edits the configuration file and tells the appliance.
+// reload edits the configuration file and reloads the appliance.
 func (w *watched) reload(changes ...string) {
 	w.t.Helper()
 	apptest.Edit(w.t, w.file, changes...)
@@ -291,7 +307,7 @@ func (w *watched) reload(changes ...string) {
 	}
 }
 
-// losePepper replaces the pepper and takes the former away too soon.
+// losePepper replaces the pepper and removes the old one too early.
 func (w *watched) losePepper() {
 	w.t.Helper()
 	file := filepath.Join(filepath.Dir(w.file), "pepper.secret")
@@ -309,7 +325,7 @@ func (w *watched) losePepper() {
 	}
 }
 
-// showWrongTokens makes requests of the admin API.
+// showWrongTokens sends requests with wrong tokens to the admin API.
 func (w *watched) showWrongTokens(count int) {
 	w.t.Helper()
 	https := w.HTTPS(w.t)
@@ -333,12 +349,13 @@ func (w *watched) showWrongTokens(count int) {
 // ask sends Allocate requests over UDP, without credentials or with wrong ones.
 func (w *watched) ask(count int, wrong bool) {
 	w.t.Helper()
-	conn, err := net.Dial("udp", w.where.Udp[0])
+	conn, err := net.Dial("udp", w.where.UDP[0])
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer conn.Close()
-	request := []stun.Setter{stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest), stun.RawAttribute{Type: stun.AttrRequestedTransport, Value: []byte{17, 0, 0, 0}}}
+	request := []stun.Setter{stun.TransactionID, stun.NewType(stun.MethodAllocate, stun.ClassRequest),
+		stun.RawAttribute{Type: stun.AttrRequestedTransport, Value: []byte{17, 0, 0, 0}}}
 	if wrong {
 		if _, err := conn.Write(stun.MustBuild(request...).Raw); err != nil {
 			w.t.Fatal(err)
@@ -355,7 +372,7 @@ func (w *watched) ask(count int, wrong bool) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		username := apptest.Minted(w.t, filepath.Dir(w.file), "guessed").Username
+		username := apptest.DoctorCredential(w.t, filepath.Dir(w.file), "guessed").Username
 		request = append(request, stun.NewUsername(username), stun.NewRealm(core.Realm), *nonce,
 			stun.NewLongTermIntegrity(username, core.Realm, "guessed"))
 	}
@@ -371,7 +388,8 @@ func (w *watched) fill() {
 		a := api.NewAppointment{ID: appointment.NewID(), Opens: new(time.Now())}
 		for _, name := range appointment.SeatNames {
 			verifier := seal.NewRoomKey()
-			a.Seats = append(a.Seats, api.NewSeat{Name: name, Verifier: verifier[:], RoomKey: make([]byte, 60)})
+			a.Seats = append(a.Seats, api.NewSeat{Name: name, Verifier: verifier[:],
+				RoomKey: make([]byte, 60)})
 		}
 		switch status := w.Post(w.t, "/v1/appointments", a); status {
 		case http.StatusCreated:

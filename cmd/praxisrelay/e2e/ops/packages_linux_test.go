@@ -23,14 +23,14 @@ import (
 	"praxisrelay/cmd/praxisrelay/cli"
 )
 
-// packages are folders with what `make packages` makes for this machine's architecture,
-// by version.
+// packages are folders with the output of `make packages` for this machine's architecture, by
+// version.
 var packages = struct {
 	sync.Mutex
 	folders map[string]string
 }{folders: map[string]string{}}
 
-// packagesOf builds a version, or returns what was built before.
+// packagesOf builds a version's packages, or returns those built before.
 func packagesOf(t *testing.T, version string) (folder string) {
 	t.Helper()
 	packages.Lock()
@@ -55,7 +55,7 @@ func buildPackages(t *testing.T, folder string, environment ...string) {
 	}
 }
 
-// one returns the only file that a pattern matches in a folder.
+// one returns the only file in a folder that matches a pattern.
 func one(t *testing.T, folder, pattern string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, pattern))
@@ -65,7 +65,7 @@ func one(t *testing.T, folder, pattern string) string {
 	return files[0]
 }
 
-// output runs a program to its end and returns what it printed.
+// output runs a program to its end and returns its output.
 func output(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	var errs bytes.Buffer
@@ -78,12 +78,13 @@ func output(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// TestPackagesAreReproducible: the same tree gives the same bytes, whoever builds, on
-// whichever side of the date line.
+// TestPackagesAreReproducible checks that the same tree gives the same bytes for every builder and
+// time zone.
 func TestPackagesAreReproducible(t *testing.T) {
 	t.Parallel()
 	first, second := packagesOf(t, "1.0.0"), t.TempDir()
-	buildPackages(t, second, "VERSION=1.0.0", "TZ=Etc/GMT-14", "LANG=C", "LC_ALL=C", "USER=somebody", "TMPDIR="+t.TempDir())
+	buildPackages(t, second, "VERSION=1.0.0", "TZ=Etc/GMT-14", "LANG=C", "LC_ALL=C", "USER=somebody",
+		"TMPDIR="+t.TempDir())
 	sums := func(folder string) string {
 		text, err := os.ReadFile(filepath.Join(folder, "SHA256SUMS"))
 		if err != nil {
@@ -106,8 +107,8 @@ func TestPackagesAreReproducible(t *testing.T) {
 	}
 }
 
-// TestPackageContents: both packages hold the same, save for where their distributions
-// look for completions, and the commands' pages are all there.
+// TestPackageContents checks that both packages hold the same, except for the folders of
+// completions, and that all commands have manual pages.
 func TestPackageContents(t *testing.T) {
 	t.Parallel()
 	apptest.Tool(t, "rpm", "rpm")
@@ -116,12 +117,13 @@ func TestPackageContents(t *testing.T) {
 	unpacked, installed := t.TempDir(), t.TempDir()
 	output(t, "dpkg-deb", "--extract", deb, unpacked)
 	output(t, "rpm", "--root", installed, "--install", "--nodeps", "--noscripts", "--dbpath", "/var/rpm", rpm)
-	if err := os.RemoveAll(filepath.Join(installed, "var")); err != nil { // RPM's own
+	if err := os.RemoveAll(filepath.Join(installed, "var")); err != nil { // RPM's database
 		t.Fatal(err)
 	}
 	files, fromRPM := tree(t, unpacked), tree(t, installed)
 	const zsh = "usr/share/zsh/%s/_praxisrelay"
-	if a, b := fmt.Sprintf(zsh, "vendor-completions"), fmt.Sprintf(zsh, "site-functions"); files[a] == 0 || files[a] != fromRPM[b] {
+	if a, b := fmt.Sprintf(zsh, "vendor-completions"), fmt.Sprintf(zsh,
+		"site-functions"); files[a] == 0 || files[a] != fromRPM[b] {
 		t.Errorf("zsh's completions: %v and %v", files[a], fromRPM[b])
 	} else {
 		fromRPM[a] = fromRPM[b]
@@ -158,18 +160,21 @@ func TestPackageContents(t *testing.T) {
 	}
 	for path := range files {
 		if _, ok := expected[path]; !ok && !strings.HasPrefix(path, "usr/share/doc/praxisrelay/") {
-			t.Errorf("%s is not expected", path)
+			t.Errorf("%s is unexpected", path)
 		}
 	}
 
-	if conffiles := output(t, "dpkg-deb", "--info", deb, "conffiles"); conffiles != "/etc/praxisrelay/praxisrelay.example.yaml\n" {
+	if conffiles := output(t, "dpkg-deb", "--info", deb,
+		"conffiles"); conffiles != "/etc/praxisrelay/praxisrelay.example.yaml\n" {
 		t.Errorf("conffiles: %q", conffiles)
 	}
-	if config := output(t, "rpm", "-qp", "--configfiles", rpm); config != "/etc/praxisrelay/praxisrelay.example.yaml\n" {
+	if config := output(t, "rpm", "-qp", "--configfiles",
+		rpm); config != "/etc/praxisrelay/praxisrelay.example.yaml\n" {
 		t.Errorf("RPM's configuration files: %q", config)
 	}
 	version := output(t, filepath.Join(unpacked, "usr/bin/praxisrelay"), "--version")
-	if of := output(t, "dpkg-deb", "--field", deb, "Version"); version != "praxisrelay version 1.0.0\n" || of != "1.0.0\n" {
+	if of := output(t, "dpkg-deb", "--field", deb,
+		"Version"); version != "praxisrelay version 1.0.0\n" || of != "1.0.0\n" {
 		t.Errorf("versions: %q and %q", version, of)
 	}
 	documents := filepath.Join(unpacked, "usr/share/doc/praxisrelay")
@@ -184,7 +189,8 @@ func TestPackageContents(t *testing.T) {
 		apptest.CheckLinks(t, path, string(text))
 	}
 	const maintainer = "built from source <root@localhost>\n"
-	if got, rpms := output(t, "dpkg-deb", "--field", deb, "Maintainer"), output(t, "rpm", "-qp", "--queryformat", "%{PACKAGER}\n", rpm); got != maintainer || rpms != maintainer {
+	if got, rpms := output(t, "dpkg-deb", "--field", deb, "Maintainer"), output(t, "rpm", "-qp",
+		"--queryformat", "%{PACKAGER}\n", rpm); got != maintainer || rpms != maintainer {
 		t.Errorf("maintainers: %q and %q", got, rpms)
 	}
 	checkStatic(t, filepath.Join(unpacked, "usr/bin/praxisrelay"))
@@ -213,7 +219,7 @@ func tree(t *testing.T, root string) map[string]fs.FileMode {
 	return files
 }
 
-// manPages names the pages of a command and those below it.
+// manPages names the manual pages of a command and its subcommands.
 func manPages(c *cobra.Command) []string {
 	pages := []string{strings.ReplaceAll(c.CommandPath(), " ", "-")}
 	for _, below := range c.Commands() {
@@ -224,7 +230,7 @@ func manPages(c *cobra.Command) []string {
 	return pages
 }
 
-// checkStatic: it runs on any Linux, whatever its C library.
+// checkStatic checks that a program runs on any Linux, whatever its C library.
 func checkStatic(t *testing.T, program string) {
 	t.Helper()
 	file, err := elf.Open(program)
@@ -239,7 +245,7 @@ func checkStatic(t *testing.T, program string) {
 	}
 }
 
-// checkBill: the SBOM names what is linked in, Go itself too, with versions.
+// checkBill checks that the SBOM names all linked modules, and Go itself, with versions.
 func checkBill(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -256,11 +262,14 @@ func checkBill(t *testing.T, file string) {
 	if err := json.Unmarshal(text, &bill); err != nil {
 		t.Fatal(err)
 	}
-	if of := bill.Metadata.Component; bill.Format != "CycloneDX" || of.Name != "praxisrelay" || of.Version != "v1.0.0" {
-		t.Errorf("a %s bill of %v", bill.Format, of)
+	if of := bill.Metadata.Component; bill.Format != "CycloneDX" || of.Name != "praxisrelay" ||
+		of.Version != "v1.0.0" {
+		t.Errorf("a bill of format %s for %v", bill.Format, of)
 	}
 	for _, name := range []string{"std", "go.etcd.io/bbolt", "github.com/spf13/cobra"} {
-		at := slices.IndexFunc(bill.Components, func(c struct{ Name, Version string }) bool { return c.Name == name })
+		at := slices.IndexFunc(bill.Components, func(c struct{ Name, Version string }) bool {
+			return c.Name == name
+		})
 		if at < 0 || bill.Components[at].Version == "" {
 			t.Errorf("%s is not in the bill, or without a version", name)
 		}

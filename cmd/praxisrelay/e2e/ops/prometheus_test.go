@@ -19,11 +19,10 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// monitoringFile is one of the files that are shipped for Prometheus and Grafana.
+// monitoringFile returns the path of a file shipped for Prometheus and Grafana.
 func monitoringFile(name string) string { return apptest.InTree("docs", "monitoring", name) }
 
-// readYAML reads a file into maps and lists, so that nothing of it is lost when it is
-// written again.
+// readYAML reads a file into maps and lists, which keeps everything when it is written again.
 func readYAML(t testing.TB, file string) (content map[string]any) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -53,8 +52,8 @@ type monitor struct {
 	url string
 }
 
-// startPrometheus runs it with the shipped configuration, but that it looks more often
-// and at these targets, and with the shipped rules, but that they do not wait.
+// startPrometheus runs Prometheus with the shipped configuration, but with these targets and
+// shorter intervals, and with the shipped rules, but without their waiting times.
 func startPrometheus(t *testing.T, targets ...string) *monitor {
 	t.Helper()
 	binary := apptest.Tool(t, "prometheus", "prometheus")
@@ -74,7 +73,8 @@ func startPrometheus(t *testing.T, targets ...string) *monitor {
 	writeYAML(t, filepath.Join(folder, config["rule_files"].([]any)[0].(string)), rules)
 
 	p := &monitor{T: t}
-	c := exec.Command(binary, "--config.file", file, "--storage.tsdb.path", filepath.Join(folder, "data"), "--web.listen-address", "127.0.0.1:0")
+	c := exec.Command(binary, "--config.file", file,
+		"--storage.tsdb.path", filepath.Join(folder, "data"), "--web.listen-address", "127.0.0.1:0")
 	apptest.Start(t, c, true, func(line string) bool {
 		_, address, ok := strings.Cut(line, `msg="Listening on" address=`)
 		if ok {
@@ -83,12 +83,12 @@ func startPrometheus(t *testing.T, targets ...string) *monitor {
 		return strings.Contains(line, "Server is ready to receive web requests")
 	})
 	if p.url == "" {
-		t.Fatal("Prometheus did not say where it listens")
+		t.Fatal("Prometheus did not report its address")
 	}
 	return p
 }
 
-// alertRules are the rules of a file.
+// alertRules are the alert rules in a file.
 func alertRules(file map[string]any) (rules []map[string]any) {
 	for _, group := range file["groups"].([]any) {
 		for _, rule := range group.(map[string]any)["rules"].([]any) {
@@ -98,10 +98,10 @@ func alertRules(file map[string]any) (rules []map[string]any) {
 	return rules
 }
 
-// alertName is what tells alerts apart: their name and severity.
+// alertName identifies an alert by its name and severity.
 func alertName(name, severity any) string { return fmt.Sprint(name, " ", severity) }
 
-// api asks Prometheus' HTTP API.
+// api sends a request to Prometheus's HTTP API.
 func (p *monitor) api(path string, answer any) {
 	p.Helper()
 	response, err := http.Get(p.url + "/api/v1/" + path)
@@ -124,7 +124,7 @@ func (p *monitor) api(path string, answer any) {
 	}
 }
 
-// query returns the values of an expression that are numbers.
+// query returns the numeric values of an expression.
 func (p *monitor) query(expr string) (values []float64) {
 	p.Helper()
 	var answer struct {
@@ -143,7 +143,7 @@ func (p *monitor) query(expr string) (values []float64) {
 	return values
 }
 
-// firing returns the alerts of an instance that fire.
+// firing returns an instance's firing alerts.
 func (p *monitor) firing(instance string) map[string]bool {
 	p.Helper()
 	var answer struct {
@@ -162,7 +162,7 @@ func (p *monitor) firing(instance string) map[string]bool {
 	return firing
 }
 
-// until waits for something to become so.
+// until waits for a condition.
 func (p *monitor) until(what string, is func() bool) {
 	p.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
@@ -174,7 +174,7 @@ func (p *monitor) until(what string, is func() bool) {
 	}
 }
 
-// scraped waits until everything that has happened so far was scraped.
+// scraped waits until everything that has happened so far has been scraped.
 func (p *monitor) scraped(instance string) {
 	p.Helper()
 	since := float64(time.Now().UnixMilli()) / 1000
@@ -184,7 +184,7 @@ func (p *monitor) scraped(instance string) {
 	})
 }
 
-// dashboardQueries are what the dashboard asks, for all instances, by their panels.
+// dashboardQueries are the dashboard's queries for all instances, by panel.
 func dashboardQueries(t testing.TB) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(monitoringFile("grafana.json"))
@@ -203,14 +203,15 @@ func dashboardQueries(t testing.TB) map[string]string {
 	queries := map[string]string{}
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {
-			queries[panel.Title+" "+target.RefID] = strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*").Replace(target.Expr)
+			queries[panel.Title+" "+target.RefID] = strings.NewReplacer("$__rate_interval", "1m",
+				"$instance", ".*").Replace(target.Expr)
 		}
 	}
 	return queries
 }
 
-// TestAlertsAsTables runs Prometheus' own tests of the rules: when each fires, and when
-// it does not.
+// TestAlertsAsTables runs Prometheus's own tests of the rules: when each alert fires, and when it
+// does not.
 func TestAlertsAsTables(t *testing.T) {
 	t.Parallel()
 	promtool := apptest.Tool(t, "promtool", "prometheus")
@@ -227,20 +228,22 @@ func TestAlertsAsTables(t *testing.T) {
 				silent[fmt.Sprint(c["alertname"])] = true
 			}
 			for _, alert := range expected {
-				fires[alertName(c["alertname"], alert.(map[string]any)["exp_labels"].(map[string]any)["severity"])] = true
+				fires[alertName(c["alertname"],
+					alert.(map[string]any)["exp_labels"].(map[string]any)["severity"])] = true
 			}
 		}
 	}
 	for _, rule := range alertRules(readYAML(t, monitoringFile("alerts.yaml"))) {
 		name := alertName(rule["alert"], rule["labels"].(map[string]any)["severity"])
 		if !fires[name] || !silent[fmt.Sprint(rule["alert"])] {
-			t.Errorf("no test of when %s fires (%v), or of when not (%v)", name, fires[name], silent[fmt.Sprint(rule["alert"])])
+			t.Errorf("no test of when %s fires (%v), or of when it does not (%v)", name, fires[name],
+				silent[fmt.Sprint(rule["alert"])])
 		}
 	}
 }
 
-// TestEveryAlertHasARunbook: each names a heading of docs/monitoring.md, and there is no
-// other.
+// TestEveryAlertHasARunbook checks that each alert names a heading of docs/monitoring.md, and that
+// the runbook has no others.
 func TestEveryAlertHasARunbook(t *testing.T) {
 	text, err := os.ReadFile(apptest.InTree("docs", "monitoring.md"))
 	if err != nil {
@@ -257,13 +260,14 @@ func TestEveryAlertHasARunbook(t *testing.T) {
 		name := rule["alert"].(string)
 		alerts[name] = true
 		annotations := rule["annotations"].(map[string]any)
-		if want := "docs/monitoring.md#" + strings.ToLower(name); annotations["runbook"] != want || !headings[name] || annotations["summary"] == "" {
+		if want := "docs/monitoring.md#" + strings.ToLower(name); annotations["runbook"] != want ||
+			!headings[name] || annotations["summary"] == "" {
 			t.Errorf("%s: %v, a heading: %v", name, annotations, headings[name])
 		}
 	}
 	for heading := range headings {
 		if !alerts[heading] {
-			t.Errorf("the runbook has %s, which is no alert", heading)
+			t.Errorf("the runbook has %s, which is not an alert", heading)
 		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestBehindNginx: a real one names clients with PROXY protocol, which is version 1 there,
-// and as an HTTP proxy that puts its own name into Host it lets WebSockets through.
+// TestBehindNginx runs a real nginx, which names clients in PROXY protocol version 1. As an HTTP
+// proxy that puts its own name into Host, it must let WebSockets through.
 func TestBehindNginx(t *testing.T) {
 	t.Parallel()
 	nginx := apptest.Tool(t, "nginx", "nginx libnginx-mod-stream")
@@ -45,9 +45,12 @@ http {
 	}
 }
 `), 0o600)
-	apptest.Start(t, exec.Command(nginx, "-c", settings, "-e", "stderr"), true, func(line string) bool { return strings.Contains(line, "RLIMIT_NOFILE") })
+	apptest.Start(t, exec.Command(nginx, "-c", settings, "-e", "stderr"), true, func(line string) bool {
+		return strings.Contains(line, "RLIMIT_NOFILE")
+	})
 
-	dialer := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 7)}}, Config: &tls.Config{InsecureSkipVerify: true}}
+	dialer := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 7)}},
+		Config: &tls.Config{InsecureSkipVerify: true}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", stream)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +66,8 @@ http {
 		t.Fatal(err)
 	}
 	socket, _, err := websocket.Dial(t.Context(), "wss://"+web+"/v1/signal", &websocket.DialOptions{
-		HTTPClient: trust, Subprotocols: []string{protocol.Subprotocol}, HTTPHeader: http.Header{"Origin": {"https://" + web}},
+		HTTPClient: trust, Subprotocols: []string{protocol.Subprotocol},
+		HTTPHeader: http.Header{"Origin": {"https://" + web}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -20,13 +20,13 @@ import (
 	"praxisrelay/signal/admin/adminclient"
 )
 
-// gateway is a router with the public address of an appliance behind it, to which it
-// lets the appliance itself come back.
+// gateway is a router with the public address of the appliance behind it. It lets the appliance
+// reach itself through that address.
 type gateway struct {
 	*testing.T
-	hosts  apptest.Hosts // the appliance's, and the gateway
+	hosts  apptest.Hosts // the appliance's host, and the gateway
 	admin  *adminclient.Client
-	status string // that was seen last
+	status string // the latest status
 }
 
 func newGateway(t *testing.T) *gateway {
@@ -49,7 +49,8 @@ func newGateway(t *testing.T) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	apptest.WriteFile(t, filepath.Join(folder, "hosts"), "203.0.113.1 "+apptest.CheckedName+"\nfd00:78::2 "+apptest.CheckedName+"\n", 0o644)
+	apptest.WriteFile(t, filepath.Join(folder, "hosts"),
+		"203.0.113.1 "+apptest.ApplianceName+"\nfd00:78::2 "+apptest.ApplianceName+"\n", 0o644)
 	g.rules("", "")
 	return g
 }
@@ -61,7 +62,7 @@ func (g *gateway) run(c *exec.Cmd) {
 	}
 }
 
-// rules makes the gateway divert and drop what is said, and nothing else.
+// rules makes the gateway divert and drop these packets, and no others.
 func (g *gateway) rules(divert, drop string) {
 	g.Helper()
 	c := g.hosts.On(1, exec.Command("nft", "-f", "-"))
@@ -80,7 +81,7 @@ table ip gateway {
 	g.run(c)
 }
 
-// until waits for the last calls to be these, in the order of their ways: IPv4 first.
+// until waits until these are the latest calls, in the order of their ways, IPv4 first.
 func (g *gateway) until(want string) {
 	g.Helper()
 	pattern := regexp.MustCompile("^" + want + "$")
@@ -96,7 +97,8 @@ func (g *gateway) until(want string) {
 			if call.Error == "" && call.RTT <= 0 {
 				g.Errorf("%+v took no time", call)
 			}
-			calls = append(calls, fmt.Sprintf("%s %d/%s %q", call.Family, call.Port, call.Transport, call.Error))
+			calls = append(calls, fmt.Sprintf("%s %d/%s %q", call.Family, call.Port, call.Transport,
+				call.Error))
 		}
 		if g.status = strings.Join(calls, "; "); pattern.MatchString(g.status) {
 			return
@@ -107,25 +109,27 @@ func (g *gateway) until(want string) {
 	}
 }
 
-// TestSyntheticCalls: the appliance finds out, by itself, what stands before it: a
-// closed port, somebody else's certificate, loss, and that they are gone again.
+// TestSyntheticCalls checks that the appliance itself notices obstacles in front of it (a closed
+// port, somebody else's certificate, loss) and when they are gone.
 func TestSyntheticCalls(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t)
-	_, own := apptest.IssueBy(t, "Example Authority") // which this host need not trust
+	_, own := apptest.IssueFrom(t, "Example Authority") // this host need not trust it
 	file, folder := apptest.WriteConfig(t)
 	apptest.WriteFile(t, filepath.Join(folder, "cert.pem"), own.Certificate, 0o600)
 	apptest.WriteFile(t, filepath.Join(folder, "key.pem"), own.Key, 0o600)
-	apptest.Edit(t, file, "name: 127.0.0.1", "name: "+apptest.CheckedName, "https: 127.0.0.1:0", "https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478']",
+	apptest.Edit(t, file, "name: 127.0.0.1", "name: "+apptest.ApplianceName, "https: 127.0.0.1:0",
+		"https: ':443'", "turn_udp: [127.0.0.1:0]", "turn_udp: [':3478']",
 		"turn_tcp: [127.0.0.1:0]", "turn_tcp: [':3478']", "turn_tls: [127.0.0.1:0]", "turn_tls: []",
-		"relay: {", "relay: {public_address: 203.0.113.1, ", "{listen: 127.0.0.1:0}", "{listen: 127.0.0.1:9478, synthetic_calls: 10s}")
-	d := apptest.Start(t, g.hosts.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
+		"relay: {", "relay: {public_address: 203.0.113.1, ", "{listen: 127.0.0.1:0}",
+		"{listen: 127.0.0.1:9478, synthetic_calls: 10s}")
+	d := apptest.Start(t, g.hosts.On(0, apptest.Program("serve", "--config", file)), true, apptest.IsServing)
 	socket := filepath.Join(folder, "admin.sock")
 	g.admin = adminclient.New(socket)
 	const six = `; IPv6 3478/udp ""; IPv6 3478/tcp ""; IPv6 443/tls ""`
 	g.until(`IPv4 3478/udp ""; IPv4 3478/tcp ""; IPv4 443/tls ""` + six)
 
-	_, forged := apptest.IssueBy(t, "Somebody Else")
+	_, forged := apptest.IssueFrom(t, "Somebody Else")
 	g.serveTLS(":9443", forged)
 	g.rules("ip daddr 203.0.113.1 tcp dport 443 redirect to :9443", "udp dport 3478 drop")
 	g.until(`IPv4 3478/udp "[^"]*(timeout|deadline)[^"]*"; IPv4 3478/tcp ""; IPv4 443/tls "[^"]*issued by CN=Somebody Else[^"]*"` + six)
@@ -140,28 +144,31 @@ func TestSyntheticCalls(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	if strings.Contains(metrics, `praxisrelay_synthetic_call_round_trip_seconds{family="ipv4",port="3478",transport="udp"}`) {
-		t.Error("a call that failed has a round trip")
+	if strings.Contains(metrics,
+		`praxisrelay_synthetic_call_round_trip_seconds{family="ipv4",port="3478",transport="udp"}`) {
+		t.Error("a failed call has a round trip")
 	}
 	out, _, err := apptest.Run(t, "status", "--check", "--socket", socket)
-	if fmt.Sprint(err) != "exit status 1" || !strings.Contains(out, "calls through the public name fail: 3478/udp IPv4 443/tls IPv4") {
+	if fmt.Sprint(err) != "exit status 1" ||
+		!strings.Contains(out, "calls through the public name fail: 3478/udp IPv4 443/tls IPv4") {
 		t.Errorf("%v: %s", err, out)
 	}
 
 	g.rules("", "udp dport 3478 numgen random mod 100 < 20 drop")
 	g.until(`IPv4 3478/udp ""; IPv4 3478/tcp ""; IPv4 443/tls ""` + six)
 	lost := g.packets("lost", g.scrape())
-	if received := g.packets("received", g.scrape()); lost < 5 || received < 150 { // two rounds have arrived, one with loss
+	// two rounds of packets, one with loss
+	if received := g.packets("received", g.scrape()); lost < 5 || received < 150 {
 		t.Errorf("%v packets were lost and %v received", lost, received)
 	}
 
-	// While the relay is to refuse calls there are none to fail.
+	// While the relay has to refuse calls, none are placed, so none can fail.
 	if _, stderr, err := apptest.Run(t, "drain", "--socket", socket); err != nil {
 		t.Fatal(stderr)
 	}
 	g.until("")
 	if strings.Contains(g.scrape(), "praxisrelay_synthetic_call_") {
-		t.Error("there are results of calls that are not placed")
+		t.Error("there are results of calls that were not placed")
 	}
 	if _, stderr, err := apptest.Run(t, "drain", "--cancel", "--socket", socket); err != nil {
 		t.Fatal(stderr)
@@ -169,9 +176,10 @@ func TestSyntheticCalls(t *testing.T) {
 	g.rules("", "")
 	g.until(`IPv4 3478/udp ""; IPv4 3478/tcp ""; IPv4 443/tls ""` + six)
 
-	// Nobody takes them for calls of people.
-	if metrics := g.scrape(); !strings.Contains(metrics, `praxisrelay_relay_allocations_granted_total{transport="udp"} 0`+"\n") {
-		t.Error("the appliance's calls to itself are counted as somebody's")
+	// The calls do not count as calls of people.
+	if metrics := g.scrape(); !strings.Contains(metrics,
+		`praxisrelay_relay_allocations_granted_total{transport="udp"} 0`+"\n") {
+		t.Error("the appliance's calls to itself count as calls of people")
 	}
 	d.Stop(t)
 	log := d.Stderr.String()
@@ -187,18 +195,21 @@ func TestSyntheticCalls(t *testing.T) {
 	}
 }
 
-// serveTLS shows a certificate on the gateway, and answers nothing.
+// serveTLS serves a certificate on the gateway, and nothing else.
 func (g *gateway) serveTLS(address string, certificate apptest.Issued) {
 	g.Helper()
 	pair, err := tls.X509KeyPair([]byte(certificate.Certificate), []byte(certificate.Key))
 	if err != nil {
 		g.Fatal(err)
 	}
-	listener, err := apptest.OnHost(g.hosts[1], func() (net.Listener, error) { return net.Listen("tcp", address) })
+	listener, err := apptest.OnHost(g.hosts[1], func() (net.Listener, error) {
+		return net.Listen("tcp", address)
+	})
 	if err != nil {
 		g.Fatal(err)
 	}
-	apptest.AcceptEach(g.T, tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}}), func(conn net.Conn) {
+	apptest.AcceptEach(g.T, tls.NewListener(listener,
+		&tls.Config{Certificates: []tls.Certificate{pair}}), func(conn net.Conn) {
 		go func() {
 			_, _ = conn.Read(make([]byte, 1))
 			conn.Close()
@@ -225,10 +236,12 @@ func (g *gateway) scrape() string {
 	return string(text)
 }
 
-// packets are those over UDP and IPv4.
+// packets is the value of a packet metric for UDP over IPv4.
 func (g *gateway) packets(result, metrics string) float64 {
 	g.Helper()
-	_, rest, ok := strings.Cut(metrics, `praxisrelay_synthetic_call_packets_total{family="ipv4",port="3478",result="`+result+`",transport="udp"} `)
+	_, rest, ok := strings.Cut(metrics,
+		`praxisrelay_synthetic_call_packets_total{family="ipv4",port="3478",result="`+result+
+			`",transport="udp"} `)
 	text, _, _ := strings.Cut(rest, "\n")
 	count, err := strconv.ParseFloat(text, 64)
 	if !ok || err != nil {

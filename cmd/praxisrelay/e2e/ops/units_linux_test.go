@@ -11,8 +11,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestTheUnitsAreSound: systemd reads every line of them, and finds the service exposed to
-// hardly more than what it is there for, the network.
+// TestTheUnitsAreSound checks that systemd accepts every line, and rates the service as exposed to
+// little more than the network, which it needs.
 func TestTheUnitsAreSound(t *testing.T) {
 	t.Parallel()
 	apptest.Tool(t, "systemd-analyze", "systemd")
@@ -35,13 +35,15 @@ func TestTheUnitsAreSound(t *testing.T) {
 	}
 	for _, unit := range units {
 		name := filepath.Base(unit)
-		out, err := exec.Command("systemd-analyze", "verify", "--man=no", filepath.Join(folder, name)).CombinedOutput()
+		out, err := exec.Command("systemd-analyze", "verify",
+			"--man=no", filepath.Join(folder, name)).CombinedOutput()
 		if err != nil || strings.Contains(string(out), folder) {
 			t.Errorf("%s: %v: %s", name, err, out)
 		}
 	}
 	const most = "12" // tenths
-	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold="+most, filepath.Join(folder, "praxisrelay.service")).CombinedOutput()
+	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold="+most,
+		filepath.Join(folder, "praxisrelay.service")).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -15,7 +15,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestAProxyThatRefusesUpgrades: the page notices, and makes the same call by long
+// TestAProxyThatRefusesUpgrades checks that the page notices, and makes the same call by long
 // polling.
 func TestAProxyThatRefusesUpgrades(t *testing.T) {
 	t.Parallel()
@@ -31,7 +31,7 @@ func TestAProxyThatRefusesUpgrades(t *testing.T) {
 	var refused, polls atomic.Int64
 	forward := httputil.NewSingleHostReverseProxy(behind)
 	forward.Transport = s.HTTPS(t).Transport
-	quiet := log.New(io.Discard, "", 0) // about pages that end
+	quiet := log.New(io.Discard, "", 0) // for errors of pages that end
 	forward.ErrorLog = quiet
 	proxy := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -47,7 +47,7 @@ func TestAProxyThatRefusesUpgrades(t *testing.T) {
 	proxy.Config.ErrorLog = quiet
 	proxy.StartTLS()
 	defer func() {
-		proxy.CloseClientConnections() // polls are held
+		proxy.CloseClientConnections() // otherwise it waits for held polls
 		proxy.Close()
 	}()
 	doctor, patient := apptest.NewBrowser(t, "doctor"), apptest.NewBrowser(t, "patient")

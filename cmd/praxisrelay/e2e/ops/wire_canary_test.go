@@ -16,8 +16,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestTheWireDoesNotSayWhoseCallItIs: over UDP and TCP, which are not encrypted, no
-// packet of a call has the appointment in it, nor a seat, in any form.
+// TestTheWireDoesNotSayWhoseCallItIs checks that no unencrypted packet of a call (over UDP or TCP)
+// contains the appointment or a seat, in any form.
 func TestTheWireDoesNotSayWhoseCallItIs(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -40,32 +40,34 @@ func TestTheWireDoesNotSayWhoseCallItIs(t *testing.T) {
 			_, name, _ := strings.Cut(c.Username, ":")
 			names = append(names, name)
 			for _, url := range c.URLs {
-				if address, ok := strings.CutSuffix(strings.TrimPrefix(url, "turn:"), "?transport="+transport); ok && strings.HasPrefix(url, "turn:") {
-					c.URLs = []string{"turn:" + packets.before(t, transport, address) + "?transport=" + transport}
+				if address, ok := strings.CutSuffix(strings.TrimPrefix(url, "turn:"),
+					"?transport="+transport); ok && strings.HasPrefix(url, "turn:") {
+					c.URLs = []string{"turn:" + packets.before(t, transport, address) + "?transport=" +
+						transport}
 				}
 			}
 			tapped[i] = c
 		}
-		apptest.Relays(t, transport, tapped[0], tapped[1])
+		apptest.CheckRelayed(t, transport, tapped[0], tapped[1])
 		seen := packets.bytes()
 		for what, canary := range canaries {
 			if bytes.Contains(bytes.ToLower(seen), bytes.ToLower([]byte(canary))) {
-				t.Errorf("over %s, %s is to be read", transport, what)
+				t.Errorf("over %s, %s can be read", transport, what)
 			}
 		}
-		// That the call went through here.
+		// Proof that the call went through here.
 		for _, name := range names {
 			if !bytes.Contains(seen, []byte(name)) {
 				t.Errorf("over %s, the user name %s was not seen", transport, name)
 			}
 		}
 		if !bytes.Contains(seen, apptest.Voice) {
-			t.Errorf("over %s, what was said was not seen", transport)
+			t.Errorf("over %s, the message was not seen", transport)
 		}
 	}
 }
 
-// tap keeps what passes, in both directions.
+// tap records what passes, in both directions.
 type tap struct {
 	mu   sync.Mutex
 	seen bytes.Buffer

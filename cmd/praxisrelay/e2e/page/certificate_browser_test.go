@@ -32,18 +32,18 @@ import (
 	"praxisrelay/relay/certificate/certificatetest"
 )
 
-// judgedCertificate is one that was made for the test, and what is to be found.
+// judgedCertificate is a certificate made for the test, and the expected finding.
 type judgedCertificate struct {
 	what, name string
 	chain, key []byte
-	id         string // of the finding; empty: none
+	id         string // of the expected finding; empty if none
 	by         certificate.RefusedBy
-	chromium   bool // it refuses the certificate
+	chromium   bool // Chromium refuses the certificate
 }
 
 const aDay = 24 * time.Hour
 
-// judgedCertificates are made by an authority that the judge and the browser know.
+// judgedCertificates come from an authority that both the judge and the browser know.
 func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCertificate) {
 	t.Helper()
 	const (
@@ -95,10 +95,11 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 		add(row.what, row.id, row.by, row.chromium, chain, key)
 	}
 
-	// What a certificate says of itself.
+	// What a certificate claims.
 	extension := func(critical bool, value []byte, id ...int) func(*x509.Certificate) {
 		return func(c *x509.Certificate) {
-			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier(id), Critical: critical, Value: value}}
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier(id), Critical: critical,
+				Value: value}}
 		}
 	}
 	lives := func(days int) func(*x509.Certificate) {
@@ -107,10 +108,16 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 	usage := func(usages ...x509.ExtKeyUsage) func(*x509.Certificate) {
 		return func(c *x509.Certificate) { c.ExtKeyUsage = usages }
 	}
-	keyUsage := func(u x509.KeyUsage) func(*x509.Certificate) { return func(c *x509.Certificate) { c.KeyUsage = u } }
-	is := func(names ...string) func(*x509.Certificate) { return func(c *x509.Certificate) { c.DNSNames = names } }
+	keyUsage := func(u x509.KeyUsage) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.KeyUsage = u }
+	}
+	is := func(names ...string) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.DNSNames = names }
+	}
 	dated := func(begin, end time.Duration) func(*x509.Certificate) {
-		return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = time.Now().Add(begin), time.Now().Add(end) }
+		return func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = time.Now().Add(begin), time.Now().Add(end)
+		}
 	}
 	for _, row := range []struct {
 		what, id string
@@ -121,9 +128,12 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 		{"825 days", "", "", takes, lives(825)},
 		{"826 days", "lifetime", certificate.Some, takes, lives(826)},
 		{"five years of before Apple's rules", "", "", takes, func(c *x509.Certificate) {
-			c.NotBefore, c.NotAfter, c.ExtKeyUsage = time.Date(2019, 6, 30, 0, 0, 0, 0, time.UTC), time.Now().Add(aDay), nil
+			c.NotBefore, c.NotAfter, c.ExtKeyUsage = time.Date(2019, 6, 30, 0, 0, 0, 0,
+				time.UTC), time.Now().Add(aDay), nil
 		}},
-		{"a common name only", "name", certificate.All, refuses, func(c *x509.Certificate) { c.DNSNames, c.Subject.CommonName = nil, name }},
+		{"a common name only", "name", certificate.All, refuses, func(c *x509.Certificate) {
+			c.DNSNames, c.Subject.CommonName = nil, name
+		}},
 		{"another name", "name", certificate.All, refuses, is("www.example.org")},
 		{"a wildcard", "", "", takes, is("*.example.org")},
 		{"a wildcard two labels up", "name", certificate.All, refuses, is("*.org")},
@@ -136,9 +146,14 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 		{"a key to sign", "", "", takes, keyUsage(x509.KeyUsageDigitalSignature)},
 		{"a key to agree", "key-usage", certificate.Some, refuses, keyUsage(x509.KeyUsageKeyAgreement)},
 		{"a key to sign certificates", "key-usage", certificate.All, refuses, keyUsage(x509.KeyUsageCertSign)},
-		{"an authority's", "authority", certificate.Some, takes, func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true }},
-		{"signed with SHA-1", "signature", certificate.All, refuses, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }},
-		{"must-staple", "must-staple", certificate.Some, takes, extension(false, []byte{0x30, 3, 2, 1, 5}, 1, 3, 6, 1, 5, 5, 7, 1, 24)},
+		{"an authority's", "authority", certificate.Some, takes, func(c *x509.Certificate) {
+			c.IsCA, c.BasicConstraintsValid = true, true
+		}},
+		{"signed with SHA-1", "signature", certificate.All, refuses, func(c *x509.Certificate) {
+			c.SignatureAlgorithm = x509.ECDSAWithSHA1
+		}},
+		{"must-staple", "must-staple", certificate.Some, takes,
+			extension(false, []byte{0x30, 3, 2, 1, 5}, 1, 3, 6, 1, 5, 5, 7, 1, 24)},
 		{"something critical that nobody knows", "chain", certificate.All, refuses, extension(true, []byte{5, 0}, 1, 2, 3, 4)},
 	} {
 		chain, key := between.Issue(t, name, row.change)
@@ -147,7 +162,7 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 	chain, key := certificatetest.SelfSigned(t, name, nil)
 	add("signed by itself", "self-signed", certificate.Some, refuses, chain, key)
 
-	// Names that are short, or addresses.
+	// Short names, and addresses.
 	for _, row := range []struct {
 		what, name, id string
 		by             certificate.RefusedBy
@@ -156,8 +171,12 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 	}{
 		{"a wildcard of a top-level domain", "relay.lan", "name", certificate.All, refuses, is("*.lan")},
 		{"an address", "127.0.0.1", "", "", takes, nil},
-		{"an address as a name", "127.0.0.1", "name", certificate.All, refuses, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"127.0.0.1"} }},
-		{"another address", "127.0.0.1", "name", certificate.All, refuses, func(c *x509.Certificate) { c.IPAddresses = []net.IP{{127, 0, 0, 2}} }},
+		{"an address as a name", "127.0.0.1", "name", certificate.All, refuses, func(c *x509.Certificate) {
+			c.IPAddresses, c.DNSNames = nil, []string{"127.0.0.1"}
+		}},
+		{"another address", "127.0.0.1", "name", certificate.All, refuses, func(c *x509.Certificate) {
+			c.IPAddresses = []net.IP{{127, 0, 0, 2}}
+		}},
 	} {
 		chain, key := between.Issue(t, row.name, row.change)
 		list = append(list, judgedCertificate{row.what, row.name, chain, key, row.id, row.by, row.chromium})
@@ -177,17 +196,25 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 	by("the root too", "", "", takes, between, root)
 	by("a stranger too", "", "", takes, between, certificatetest.Named(t, "a stranger"))
 	by("an issuer that is missing", "incomplete", certificate.Some, refuses, below)
-	by("an issuer that ended", "chain", certificate.All, refuses, root.Between(t, "ended", dated(-2*aDay, -aDay)))
-	by("an issuer that has not begun", "chain", certificate.All, refuses, root.Between(t, "not begun", dated(aDay, 2*aDay)))
-	by("an issuer that is no authority", "chain", certificate.All, refuses, root.Between(t, "none", func(c *x509.Certificate) { c.IsCA = false }))
-	by("an issuer for clients", "chain", certificate.All, refuses, root.Between(t, "for clients", usage(x509.ExtKeyUsageClientAuth)))
-	by("an issuer for another domain", "chain", certificate.All, refuses, root.Between(t, "constrained", func(c *x509.Certificate) {
-		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"example.com"}, true
-	}))
-	by("an issuer signed with SHA-1", "signature", certificate.All, refuses, root.Between(t, "sha1", func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }))
-	by("an issuer with Ed25519", "signature", certificate.All, refuses, root.BetweenFor(t, edwards, "edwards", nil))
+	by("an issuer that ended", "chain", certificate.All, refuses,
+		root.Between(t, "ended", dated(-2*aDay, -aDay)))
+	by("an issuer that has not begun", "chain", certificate.All, refuses,
+		root.Between(t, "not begun", dated(aDay, 2*aDay)))
+	by("an issuer that is not an authority", "chain", certificate.All, refuses,
+		root.Between(t, "none", func(c *x509.Certificate) { c.IsCA = false }))
+	by("an issuer for clients", "chain", certificate.All, refuses,
+		root.Between(t, "for clients", usage(x509.ExtKeyUsageClientAuth)))
+	by("an issuer for another domain", "chain", certificate.All, refuses,
+		root.Between(t, "constrained", func(c *x509.Certificate) {
+			c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"example.com"}, true
+		}))
+	by("an issuer signed with SHA-1", "signature", certificate.All, refuses,
+		root.Between(t, "sha1", func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }))
+	by("an issuer with Ed25519", "signature", certificate.All, refuses,
+		root.BetweenFor(t, edwards, "edwards", nil))
 	by("an issuer with P-521", "", "", takes, root.BetweenFor(t, curve(elliptic.P521()), "p521", nil))
-	by("an issuer with a short key", "short-key", certificate.Some, takes, root.BetweenFor(t, short, "short", nil))
+	by("an issuer with a short key", "short-key", certificate.Some, takes,
+		root.BetweenFor(t, short, "short", nil))
 	by("a chain that is too long", "chain", certificate.Some, refuses, first.Between(t, "second", nil), first)
 
 	chain, key = below.Issue(t, name, nil)
@@ -195,14 +222,17 @@ func judgedCertificates(t *testing.T) (root certificatetest.CA, list []judgedCer
 	add("another order", "", "", takes, slices.Concat(alone, between.PEM, below.PEM), key)
 	chain, key = between.Issue(t, name, nil)
 	alone = chain[:len(chain)-len(between.PEM)]
-	add("an issuer that does not fit", "misfit", certificate.Some, refuses, slices.Concat(alone, root.Between(t, "between", nil).PEM), key)
-	chain, key = root.BetweenFor(t, long, "rsa", nil).Issue(t, name, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA256WithRSAPSS })
+	add("an issuer that does not fit", "misfit", certificate.Some, refuses,
+		slices.Concat(alone, root.Between(t, "between", nil).PEM), key)
+	chain, key = root.BetweenFor(t, long, "rsa", nil).Issue(t, name, func(c *x509.Certificate) {
+		c.SignatureAlgorithm = x509.SHA256WithRSAPSS
+	})
 	add("signed with RSA-PSS", "", "", takes, chain, key)
 	return root, list
 }
 
-// TestCertificatesAreJudged: whoever refuses one, and for what, is named, and of a good
-// one nothing is said.
+// TestCertificatesAreJudged checks that each fault is reported with the clients that refuse it, and
+// that a good certificate gives no finding.
 func TestCertificatesAreJudged(t *testing.T) {
 	t.Parallel()
 	root, list := judgedCertificates(t)
@@ -213,7 +243,8 @@ func TestCertificatesAreJudged(t *testing.T) {
 			continue
 		}
 		found := certificate.Judge(c.name, chain, root.Pool(), time.Now())
-		if want := (c.id != ""); len(found) > 1 || (len(found) == 1) != want || want && (found[0].ID != c.id || found[0].By != c.by) {
+		if want := (c.id != ""); len(found) > 1 || (len(found) == 1) != want ||
+			want && (found[0].ID != c.id || found[0].By != c.by) {
 			t.Errorf("%s: %+v, want %q by %q", c.what, found, c.id, c.by)
 		}
 		for _, f := range found {
@@ -224,8 +255,8 @@ func TestCertificatesAreJudged(t *testing.T) {
 	}
 }
 
-// TestChromiumJudgesAlike: what every browser is said to refuse, it refuses, and what
-// nothing is said of, it takes.
+// TestChromiumJudgesAlike checks that Chromium refuses what, according to the findings, every
+// browser refuses, and accepts what has no finding.
 func TestChromiumJudgesAlike(t *testing.T) {
 	t.Parallel()
 	root, list := judgedCertificates(t)
@@ -239,7 +270,7 @@ func TestChromiumJudgesAlike(t *testing.T) {
 		}
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
-		server.Config.ErrorLog = log.New(io.Discard, "", 0) // what is refused is the test
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) // refused connections are part of the test
 		server.StartTLS()
 		t.Cleanup(server.Close)
 		_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
@@ -269,7 +300,7 @@ func TestChromiumJudgesAlike(t *testing.T) {
 	}
 }
 
-// trust puts an authority into a new store of NSS, Chromium's or Firefox's.
+// trust adds an authority to a new NSS store for Chromium or Firefox.
 func trust(t *testing.T, folder string, ca certificatetest.CA) {
 	t.Helper()
 	certutil := apptest.Tool(t, "certutil", "libnss3-tools")

@@ -8,13 +8,13 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestThePageExplains: the doctor sees why there is no connection, in both languages and
-// on a phone too, until there is one; the patient sees nothing of it.
+// TestThePageExplains checks that the doctor's page explains, in both languages and on a phone, why
+// there is no connection, until there is one, and that the patient's page does not.
 func TestThePageExplains(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
 	doctor, patient := apptest.NewBrowser(t, "doctor"), apptest.NewBrowser(t, "patient")
-	// As if the network let nothing through: the patient's browser knows of no relay.
+	// As if the network blocked everything: the patient's browser gets no relay.
 	const blocked = `RTCPeerConnection = class extends RTCPeerConnection { constructor() { super({iceServers: [], iceTransportPolicy: 'relay'}); } }`
 	doctor.Open(t, info.Doctor.Link, "policy=relay&lang=en")
 	patient.Open(t, info.Patient.Link, "policy=relay")
@@ -35,9 +35,9 @@ func TestThePageExplains(t *testing.T) {
 	var hidden bool
 	patient.Eval(t, `document.querySelector('#explanation').hidden`, &hidden)
 	if !hidden {
-		t.Error("the patient is told why")
+		t.Error("the patient's page explains it too")
 	}
-	patient.Open(t, info.Patient.Link, "policy=relay") // the same window, which was let in
+	patient.Open(t, info.Patient.Link, "policy=relay") // the same window, which has been let in
 	patient.Join(t)
 	doctor.Wait(t, apptest.IsConnected)
 	doctor.Wait(t, `document.querySelector('#explanation').hidden`)

@@ -19,14 +19,15 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestSheetInABrowser: a browser shows and prints the sheet on one page of A4 without
-// loading anything, and its QR code is the link.
+// TestSheetInABrowser checks that a browser shows and prints the sheet on one A4 page without
+// loading anything else, and that its QR code is the link.
 func TestSheetInABrowser(t *testing.T) {
 	t.Parallel()
 	b := apptest.NewBrowser(t, "printing")
 	socket, _ := apptest.StartAdmin(t, 1)
 	folder := t.TempDir()
-	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", socket, "--start", apptest.NextYear("YEAR-07-01 10:00"), "--json", "--out", folder, "--format", "html")
+	stdout, stderr, err := apptest.Run(t, "code", "create", "--socket", socket,
+		"--start", apptest.NextYear("YEAR-07-01 10:00"), "--json", "--out", folder, "--format", "html")
 	if err != nil {
 		t.Fatal(stderr)
 	}
@@ -40,7 +41,8 @@ func TestSheetInABrowser(t *testing.T) {
 		file := "file://" + filepath.Join(folder, made.Appointment+"-"+seat.Seat+".html")
 		files = append(files, file)
 		var picture, pdf []byte
-		b.Do(t, chromedp.EmulateViewport(900, 1200), chromedp.Navigate(file), chromedp.CaptureScreenshot(&picture),
+		b.Do(t, chromedp.EmulateViewport(900, 1200), chromedp.Navigate(file),
+			chromedp.CaptureScreenshot(&picture),
 			chromedp.ActionFunc(func(ctx context.Context) (err error) {
 				pdf, _, err = page.PrintToPDF().WithPreferCSSPageSize(true).Do(ctx)
 				return err
@@ -57,11 +59,11 @@ func TestSheetInABrowser(t *testing.T) {
 		}
 	}
 	if got := requests(); !slices.Equal(got, files) {
-		t.Errorf("the sheets load %q, want themselves alone", got)
+		t.Errorf("the sheets load %q, want only themselves", got)
 	}
 }
 
-// readQR reads a QR code somewhere in a picture.
+// readQR finds and reads a QR code in a picture.
 func readQR(t *testing.T, png []byte) string {
 	t.Helper()
 	picture, _, err := image.Decode(bytes.NewReader(png))

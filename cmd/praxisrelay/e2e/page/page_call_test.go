@@ -8,13 +8,13 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// twoCalls is a page with both sides of a call, over connections that do what the test says.
-// Each notes what is made and restarted, with the milliseconds since began.
+// twoCalls is a page with both sides of a call, over connections that behave as the test says. Each
+// side notes what it makes and restarts, with the milliseconds since began.
 const twoCalls = `
 	const notes = [];
 	let began = 0;
 	const note = (text) => notes.push(text + ' ' + (now - began));
-	let owner = ''; // of the connection that is made
+	let owner = ''; // of the connection being made
 	const made = { doctor: [], patient: [] };
 	window.RTCPeerConnection = class extends EventTarget {
 		connectionState = 'new';
@@ -68,13 +68,13 @@ const twoCalls = `
 		const tracks = kinds.map(track), of = (kind) => () => tracks.filter((track) => track.kind === kind);
 		return { getTracks: () => tracks, getAudioTracks: of('audio'), getVideoTracks: of('video') };
 	};
-	const calls = {}, told = {}; // of the connection's state
+	const calls = {}, told = {}; // the connection's states
 	let reachable = true, waiting = [];
 	const deliver = ([to, text]) => {
 		owner = to;
 		calls[to]?.receive(JSON.parse(text));
 	};
-	const change = { doctor: (object) => object, patient: (object) => object }; // what they say, as another page would
+	const change = { doctor: (object) => object, patient: (object) => object }; // their frames, changed as by another page
 	const call = (side, stream) => {
 		const to = side === 'doctor' ? 'patient' : 'doctor';
 		owner = side;
@@ -92,7 +92,7 @@ const twoCalls = `
 		began = now;
 		notes.length = 0;
 	};
-	// live lets time pass. flows(side) returns what its last connection gets.
+	// live lets time pass. flows(side) returns what the side's latest connection receives.
 	let flows = () => ['path', 'audio', 'video'];
 	const live = async (span) => {
 		for (const end = now + span; now < end;) {
@@ -109,8 +109,8 @@ const twoCalls = `
 	};
 	const states = () => ['doctor', 'patient'].map((side) => made[side].map((c) => c.connectionState).join(' ')).join(', ');`
 
-// TestPageReplacesWhatFailed: a connection that failed, or that carries no media though its
-// path answers, is replaced on both sides; any other is restarted.
+// TestPageReplacesWhatFailed checks that both sides replace a connection that failed, or that
+// carries no media although its path answers, and restart any other.
 func TestPageReplacesWhatFailed(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -226,7 +226,7 @@ func TestPageReplacesWhatFailed(t *testing.T) {
 			flows = () => now % 2500 === 0 ? ['path'] : [];
 			await live(30000);
 			notes.push(states());`, []string{"connected, connected"}},
-		{"one side has a microphone alone", `
+		{"one side only has a microphone", `
 			await meet(device('audio', 'video'), device('audio'));
 			flows = (side) => side === 'doctor' ? ['path', 'audio'] : ['path', 'audio', 'video'];
 			await live(30000);
@@ -264,14 +264,15 @@ func TestPageReplacesWhatFailed(t *testing.T) {
 	}
 }
 
-// TestRestartsAreNotRefused: both sides of a call in one page, over the relay. However often
-// another way is looked for, the relay has room for it.
+// TestRestartsAreNotRefused runs both sides of a call in one page, over the relay. However often
+// they look for another way, the relay has room for it.
 func TestRestartsAreNotRefused(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
 	b := apptest.NewBrowser(t, "page")
 	b.Load(t, info.URL)
-	ways := fmt.Sprintf(`['turn:%s?transport=udp', 'turn:%s?transport=tcp', 'turns:%s?transport=tcp']`, info.TURNUDP, info.TURNTCP, info.TURNTLS)
+	ways := fmt.Sprintf(`['turn:%s?transport=udp', 'turn:%s?transport=tcp', 'turns:%s?transport=tcp']`,
+		info.TURNUDP, info.TURNTCP, info.TURNTLS)
 	var refused []int
 	b.Eval(t, fmt.Sprintf(`(async () => {
 		const { Call } = await import('/call.js');

@@ -7,8 +7,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// clock gives a page's modules a time that the test moves, in milliseconds: advance runs
-// what is due, in its order.
+// clock gives a page's modules a clock that the test controls, in milliseconds: advance runs what
+// is due, in order.
 const clock = `
 	let now = 1000, timers = [];
 	const pause = window.setTimeout.bind(window), settled = () => new Promise((done) => pause(done));
@@ -34,7 +34,7 @@ const clock = `
 		}
 	};`
 
-// TestPageNoticesWhatStopped: how soon the page acts when nothing arrives any more.
+// TestPageNoticesWhatStopped checks how soon the page acts when nothing arrives any more.
 func TestPageNoticesWhatStopped(t *testing.T) {
 	info, _ := apptest.StartDemo(t)
 	b := apptest.NewBrowser(t, "page")
@@ -42,7 +42,7 @@ func TestPageNoticesWhatStopped(t *testing.T) {
 		name, script string
 		want         []string
 	}{
-		// Browsers select another pair while they look for a way, which may lead nowhere.
+		// While browsers look for a way, they select other pairs, which may lead nowhere.
 		{"another pair is selected over which nothing arrives", `
 			await flow(3000);
 			await advance(1000);
@@ -89,14 +89,14 @@ func TestPageNoticesWhatStopped(t *testing.T) {
 				return calls;
 			})()`, &got)
 			if !slices.Equal(got, c.want) {
-				t.Errorf("the page was told %q, want %q", got, c.want)
+				t.Errorf("the page was notified of %q, want %q", got, c.want)
 			}
 		})
 	}
 }
 
-// TestPageComesBackAtOnce: whoever changes the network often does not wait longer each
-// time for signaling that carried until then.
+// TestPageComesBackAtOnce checks that frequent network changes do not make the page wait longer
+// each time, as long as signaling worked before each.
 func TestPageComesBackAtOnce(t *testing.T) {
 	info, _ := apptest.StartDemo(t)
 	b := apptest.NewBrowser(t, "page")
@@ -124,7 +124,7 @@ func TestPageComesBackAtOnce(t *testing.T) {
 			await advance(5000);
 			connection.check(700);
 			await advance(300);
-			connection.check(700); // does not put it off
+			connection.check(700); // does not postpone it
 			await advance(400);
 			const lost = now;
 			while (sockets.at(-1) === socket && now < lost + 20000) await advance(100);
@@ -133,12 +133,12 @@ func TestPageComesBackAtOnce(t *testing.T) {
 		return pauses;
 	})()`, &pauses)
 	if len(pauses) != 5 || slices.Max(pauses) > 200 {
-		t.Errorf("it came back after %v ms", pauses)
+		t.Errorf("the page came back after %v ms", pauses)
 	}
 }
 
-// TestPagePollsAnewAndSpeaks: after a poll was lost the next one may be held by the server
-// for long, which has nothing to say. The page has.
+// TestPagePollsAnewAndSpeaks checks that after a lost poll the page can send although the server,
+// which has nothing to send, may hold the next poll for a long time.
 func TestPagePollsAnewAndSpeaks(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -149,7 +149,7 @@ func TestPagePollsAnewAndSpeaks(t *testing.T) {
 		const posts = [];
 		const answer = { ok: true, json: async () => ({ frames: [{ resumed: { received: 0 } }] }) };
 		window.fetch = (url, { body }) => new Promise((resolve) => {
-			posts.at(-1)?.resolve(answer); // as the server does, which holds the last one
+			posts.at(-1)?.resolve(answer); // as the server does, which only holds the last poll
 			posts.push({ frames: JSON.parse(body).frames, resolve });
 		});
 		const { Polling } = await import('/polling.js'), { Session } = await import('/session.js');
@@ -163,12 +163,12 @@ func TestPagePollsAnewAndSpeaks(t *testing.T) {
 		return posts.at(-1).frames.some((frame) => 'ice' in frame);
 	})()`, &carried)
 	if !carried {
-		t.Error("what the page says waits for the server to have something to say")
+		t.Error("the page's message waits until the server has something to send")
 	}
 }
 
-// TestPageSaysAgainWhatWasNotTaken, though another post is held: frames that come too fast
-// are not taken, and posts may overtake each other.
+// TestPageSaysAgainWhatWasNotTaken checks that the page repeats rejected frames while another post
+// is held: frames that come too fast are rejected, and posts may overtake each other.
 func TestPageSaysAgainWhatWasNotTaken(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -193,6 +193,6 @@ func TestPageSaysAgainWhatWasNotTaken(t *testing.T) {
 		return said;
 	})()`, &said)
 	if said != 2 {
-		t.Errorf("it was said %d times, want 2", said)
+		t.Errorf("the frame was sent %d times, want 2", said)
 	}
 }

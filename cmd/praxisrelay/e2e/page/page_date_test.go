@@ -9,8 +9,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestClockOfADeviceIsWrong: the call comes about, and a newer credential is asked for when
-// it is due, not before.
+// TestClockOfADeviceIsWrong checks that a call works on a device with a wrong clock, and that the
+// page asks for a new credential when that is due, not earlier.
 func TestClockOfADeviceIsWrong(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -31,8 +31,9 @@ func TestClockOfADeviceIsWrong(t *testing.T) {
 			patient.Open(t, info.Patient.Link, "policy=relay")
 			apptest.Meet(t, doctor, patient)
 			for _, b := range []*apptest.Browser{doctor, patient} {
-				b.Eval(t, `void dispatchEvent(new Event('online'))`, nil) // it looks for another way
-				b.Arriving(t, 60)
+				// makes the page look for another way
+				b.Eval(t, `void dispatchEvent(new Event('online'))`, nil)
+				b.WaitForFrames(t, 60)
 				var heard []string
 				b.Eval(t, `heard.slice(heard.lastIndexOf('welcome'))`, &heard)
 				if made := strings.Count(strings.Join(heard, " "), "ice"); made != 1 {
@@ -43,7 +44,7 @@ func TestClockOfADeviceIsWrong(t *testing.T) {
 	}
 }
 
-// shiftDate has a page believe in another time.
+// shiftDate makes a page believe in another time.
 func shiftDate(by time.Duration) string {
 	return fmt.Sprintf(`
 		const now = Date.now;

@@ -15,15 +15,15 @@ import (
 	"praxisrelay/signal/code"
 )
 
-// visible is true when an element shows a text.
+// visible is an expression that is true when an element shows a text.
 func visible(element, text string) string {
 	return fmt.Sprintf(`document.querySelector('%s').checkVisibility() && document.querySelector('%[1]s').textContent.includes(%q)`, element, text)
 }
 
-// asksBeforeLeaving is what the browser would do if the page were left now.
+// asksBeforeLeaving is an expression for what the browser would do if the page were left now.
 const asksBeforeLeaving = `!dispatchEvent(new Event('beforeunload', { cancelable: true }))`
 
-// TestEnterLetsInOnly: whoever presses it once more has not hung up.
+// TestEnterLetsInOnly checks that pressing Enter once more does not hang up.
 func TestEnterLetsInOnly(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -39,17 +39,18 @@ func TestEnterLetsInOnly(t *testing.T) {
 	doctor.Press(t, "\r\r")
 	doctor.Is(t, `document.activeElement.id === 'status'`)
 	for _, b := range []*apptest.Browser{doctor, patient} {
-		b.Talks(t)
+		b.WaitForCall(t)
 	}
 	doctor.Press(t, "\r")
-	doctor.Arriving(t, 15)
+	doctor.WaitForFrames(t, 15)
 }
 
-// TestReloadLosesNothing: neither code nor admission, on either side, until the person
-// is done.
+// TestReloadLosesNothing checks that both sides keep the code and the admission across reloads
+// until the person is done.
 func TestReloadLosesNothing(t *testing.T) {
 	t.Parallel()
-	for make, start := range map[string]apptest.Starter{"chromium": apptest.NewChromium, "firefox": apptest.NewFirefox} {
+	for make, start := range map[string]apptest.Starter{"chromium": apptest.NewChromium,
+		"firefox": apptest.NewFirefox} {
 		t.Run(make, func(t *testing.T) {
 			info, _ := apptest.StartDemo(t)
 			reloadLosesNothing(t, info, start(t, "", "doctor"), start(t, "", "patient"))
@@ -69,7 +70,7 @@ func reloadLosesNothing(t *testing.T, info apptest.Demo, doctor, patient *apptes
 	doctor.Wait(t, `document.activeElement.id === 'status'`)
 	both := []*apptest.Browser{doctor, patient}
 	for _, b := range both {
-		b.Talks(t)
+		b.WaitForCall(t)
 		b.Is(t, asksBeforeLeaving)
 	}
 	for _, again := range []struct {
@@ -86,7 +87,7 @@ func reloadLosesNothing(t *testing.T, info apptest.Demo, doctor, patient *apptes
 	} {
 		again.do()
 		for _, b := range both {
-			b.Talks(t)
+			b.WaitForCall(t)
 		}
 		doctor.Wait(t, visible("#status", "Connected with Ada L."))
 		t.Log(again.name)
@@ -101,8 +102,8 @@ func reloadLosesNothing(t *testing.T, info apptest.Demo, doctor, patient *apptes
 		patient.Reload(t)
 	}
 	patient.Click(t, "#again")
-	doctor.LetIn(t) // who hung up is asked for again
-	patient.Talks(t)
+	doctor.LetIn(t) // somebody who hung up has to be let in again
+	patient.WaitForCall(t)
 	patient.Click(t, "#leave")
 	patient.Click(t, "#done")
 	patient.Is(t, visible("#message", "deleted"))
@@ -112,11 +113,13 @@ func reloadLosesNothing(t *testing.T, info apptest.Demo, doctor, patient *apptes
 	patient.Is(t, nothing)
 }
 
-// TestAnotherDeviceWithTheCodeWaits: the admission is the device's that was let in.
+// TestAnotherDeviceWithTheCodeWaits checks that an admission only holds for the device that was let
+// in.
 func TestAnotherDeviceWithTheCodeWaits(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
-	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium},
+		info.Doctor.Link, info.Patient.Link, "", "")
 	other := apptest.NewBrowser(t, "other")
 	other.Open(t, info.Patient.Link, "")
 	other.Eval(t, `sessionStorage.setItem('praxisrelay', JSON.stringify({
@@ -127,19 +130,19 @@ func TestAnotherDeviceWithTheCodeWaits(t *testing.T) {
 	patient.Wait(t, visible("#message", "another device"))
 	doctor.Wait(t, visible("#knock", "The patient is waiting."))
 	other.Wait(t, visible("#status", "will let you in"))
-	// Had the doctor's page let it in, it would have an answer to what it said after that.
+	// If the doctor's page had let it in, it would have got an answer to its later frames.
 	other.Is(t, `!heard.includes('ice')`)
 
-	patient.Reload(t) // comes back only when asked to
+	patient.Reload(t) // only comes back when the person asks for it
 	patient.Is(t, `!heard.includes('welcome')`)
 	patient.Join(t)
 	for _, b := range []*apptest.Browser{doctor, patient} {
-		b.Talks(t)
+		b.WaitForCall(t)
 	}
 	other.Wait(t, visible("#message", "another device"))
 }
 
-// TestAdmissionEnds after ten minutes of absence.
+// TestAdmissionEnds checks that an admission expires after ten minutes of absence.
 func TestAdmissionEnds(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -162,7 +165,7 @@ func TestAdmissionEnds(t *testing.T) {
 		got.push(proves(patient, token));
 		minutes(1);
 		got.push(proves(patient, token));
-		minutes(-30); // the clock is set
+		minutes(-30); // the clock is set back
 		got.push(proves(patient, token));
 		const last = grant('patient');
 		got.push(proves(patient, last));
@@ -176,16 +179,21 @@ func TestAdmissionEnds(t *testing.T) {
 	}
 }
 
-// TestDuplicatedWindow has the first one's memory, and does not take its seat unasked.
+// TestDuplicatedWindow checks that a duplicated window has the first one's memory, but does not
+// take its seat unasked.
 func TestDuplicatedWindow(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
-	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium},
+		info.Doctor.Link, info.Patient.Link, "", "")
 	tab := patient.Engine.(*apptest.Chromium).Tab
-	opened := chromedp.WaitNewTarget(tab, func(made *target.Info) bool { return strings.HasPrefix(made.URL, info.URL) })
-	patient.Do(t, chromedp.Evaluate(`void window.open(location.href)`, nil, func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
-		return p.WithUserGesture(true)
-	}))
+	opened := chromedp.WaitNewTarget(tab, func(made *target.Info) bool {
+		return strings.HasPrefix(made.URL, info.URL)
+	})
+	patient.Do(t, chromedp.Evaluate(`void window.open(location.href)`, nil,
+		func(p *runtime.EvaluateParams) *runtime.EvaluateParams {
+			return p.WithUserGesture(true)
+		}))
 	var id target.ID
 	select {
 	case id = <-opened:
@@ -200,14 +208,16 @@ func TestDuplicatedWindow(t *testing.T) {
 	second := &apptest.Browser{Engine: &apptest.Chromium{Tab: duplicate}, Name: "duplicate"}
 	second.Wait(t, visible("#message", "open in another window"))
 	second.Is(t, `document.querySelector('#code').value === '`+info.Patient.Code+`'`)
-	patient.Arriving(t, 30)
-	second.Eval(t, `document.querySelector('#join').requestSubmit()`, nil) // it may be behind the first
+	patient.WaitForFrames(t, 30)
+	// this window may be behind the first
+	second.Eval(t, `document.querySelector('#join').requestSubmit()`, nil)
 	patient.Wait(t, visible("#message", "another device or in another window"))
-	doctor.Talks(t)
-	doctor.Wait(t, visible("#status", "Connected")) // the window has what the device was given
+	doctor.WaitForCall(t)
+	doctor.Wait(t, visible("#status", "Connected")) // the window shares the device's admission
 }
 
-// TestLinksAsTheyCome: the code gets into the field, and out of the address.
+// TestLinksAsTheyCome checks that the code gets into the field and out of the address, for links in
+// all forms.
 func TestLinksAsTheyCome(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -219,7 +229,8 @@ func TestLinksAsTheyCome(t *testing.T) {
 	}
 	for _, form := range []struct{ path, query string }{
 		{"#" + typed, ""}, {"%23" + typed, ""}, {"%2523" + typed, ""}, {"?%23" + typed, ""}, {"?lang=de%23" + typed, "?lang=de"},
-		{"?utm_source=mail#" + typed, "?utm_source=mail"}, {"index.html%23" + typed, ""}, {"index.html#" + typed, ""}, {"a/b%23" + typed, ""},
+		{"?utm_source=mail#" + typed, "?utm_source=mail"}, {"index.html%23" + typed, ""},
+		{"index.html#" + typed, ""}, {"a/b%23" + typed, ""},
 		{typed, ""}, {"?code=" + typed, ""}, {"#" + strings.ReplaceAll(typed, "-", "%20"), ""}, {"%23" + typed + "?fbclid=x", ""},
 	} {
 		b.Load(t, "about:blank")
@@ -233,15 +244,18 @@ func TestLinksAsTheyCome(t *testing.T) {
 	b.Wait(t, fmt.Sprintf(`document.querySelector('#code').value === %q`, another))
 	clean("")
 
-	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium},
+		info.Doctor.Link, info.Patient.Link, "", "")
 	patient.Eval(t, `void (location.hash = '#`+another+`')`, nil)
 	patient.Wait(t, `!location.href.includes('#')`)
-	patient.Arriving(t, 15)
-	doctor.Arriving(t, 15)
-	patient.Is(t, `!sessionStorage.getItem('praxisrelay').includes('`+strings.ReplaceAll(another, "-", "")+`')`)
+	patient.WaitForFrames(t, 15)
+	doctor.WaitForFrames(t, 15)
+	patient.Is(t, `!sessionStorage.getItem('praxisrelay').includes('`+
+		strings.ReplaceAll(another, "-", "")+`')`)
 }
 
-// TestCodesArePasted with the text around them, whose lines a field would run together.
+// TestCodesArePasted checks codes that are pasted with surrounding text, whose lines a field would
+// join.
 func TestCodesArePasted(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -263,11 +277,11 @@ func TestCodesArePasted(t *testing.T) {
 	b.Wait(t, apptest.IsWaiting)
 }
 
-// noAnswer makes a browser whose question for the camera nobody answers.
+// noAnswer makes a browser in which nobody answers the question for the camera.
 const noAnswer = `void (navigator.mediaDevices.getUserMedia = () => new Promise((answer) => { (window.questions ??= []).push(answer); }))`
 
-// TestCameraQuestionNobodyAnswers: there is a way in, nobody is told before, and an
-// answer that comes too late opens nothing.
+// TestCameraQuestionNobodyAnswers checks that there is a way in without an answer, that nobody is
+// notified before, and that a late answer changes nothing.
 func TestCameraQuestionNobodyAnswers(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -282,16 +296,18 @@ func TestCameraQuestionNobodyAnswers(t *testing.T) {
 	doctor.Is(t, `!heard.includes('joined')`)
 	patient.Click(t, "#without")
 	patient.Wait(t, visible("#status", "will let you in"))
-	patient.Is(t, visible("#camera-state", "will not be seen")+` && `+visible("#microphone-state", "will not be heard"))
+	patient.Is(t, visible("#camera-state", "will not be seen")+` && `+
+		visible("#microphone-state", "will not be heard"))
 	patient.Eval(t, `void questions[0](window.late = document.createElement('canvas').captureStream())`, nil)
 	patient.Wait(t, `late.getTracks()[0].readyState === 'ended'`)
 	patient.Is(t, `questions.length === 1 && !document.querySelector('#self').srcObject`)
 	doctor.LetIn(t)
 	doctor.Wait(t, apptest.IsConnected)
-	patient.Talks(t)
+	patient.WaitForCall(t)
 }
 
-// TestNoCameraForAWrongCode: it is asked for once the code is known to be right.
+// TestNoCameraForAWrongCode checks that the page only asks for the camera once it knows that the
+// code is right.
 func TestNoCameraForAWrongCode(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -303,7 +319,7 @@ func TestNoCameraForAWrongCode(t *testing.T) {
 	b.Is(t, `window.questions === undefined && sessionStorage.getItem('praxisrelay') === '{}'`)
 }
 
-// TestServerOutOfReachAtTheEntrance: nothing is promised that is not done.
+// TestServerOutOfReachAtTheEntrance checks that the page promises nothing that it does not do.
 func TestServerOutOfReachAtTheEntrance(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -317,11 +333,12 @@ func TestServerOutOfReachAtTheEntrance(t *testing.T) {
 	b.Wait(t, apptest.IsWaiting)
 }
 
-// TestButtonsNameWhatTheyDo, and a text says how things are.
+// TestButtonsNameWhatTheyDo also checks that a text describes the state.
 func TestButtonsNameWhatTheyDo(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
-	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium},
+		info.Doctor.Link, info.Patient.Link, "", "")
 	says := func(element, text string) {
 		t.Helper()
 		patient.Is(t, visible(element, text))
@@ -342,13 +359,14 @@ func TestButtonsNameWhatTheyDo(t *testing.T) {
 	patient.Eval(t, `(() => {
 		const [track] = document.querySelector('#self').srcObject.getVideoTracks();
 		track.stop();
-		track.dispatchEvent(new Event('ended')); // as when the device is unplugged
+		track.dispatchEvent(new Event('ended')); // as if the device was unplugged
 	})()`, nil)
 	says("#camera-state", "Ihre Kamera ist unterbrochen.")
 	patient.Is(t, `document.querySelector('#camera').disabled`)
 }
 
-// TestHangUpIsInTheWindow, whatever the window and its language.
+// TestHangUpIsInTheWindow checks that the button is visible in windows of all sizes and in all
+// languages.
 func TestHangUpIsInTheWindow(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -381,14 +399,14 @@ func TestHangUpIsInTheWindow(t *testing.T) {
 	doctor.Wait(t, visible("#admit", "Let in"))
 	inside(doctor)
 	doctor.LetIn(t)
-	doctor.Talks(t)
+	doctor.WaitForCall(t)
 	doctor.Click(t, "#microphone")
 	doctor.Click(t, "#camera")
 	inside(doctor)
 }
 
-// TestPageWaitsWithARightCode: once the server has said that a code is right, a
-// neighbour's wrong ones are no reason to give up.
+// TestPageWaitsWithARightCode checks that once the server has confirmed a code, wrong codes from
+// the same network do not make the page give up.
 func TestPageWaitsWithARightCode(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)

@@ -16,9 +16,9 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// What the partner's page says when it is no friend.
+// Tests of a page whose partner's page is hostile.
 
-// saying lets a test see what the page says over its socket.
+// saying lets a test see the frames that the page sends over its socket.
 const saying = `
 	window.said = [];
 	const say = WebSocket.prototype.send;
@@ -27,7 +27,7 @@ const saying = `
 		return say.call(this, text);
 	};`
 
-// alone opens a page in one seat of a new appointment, and returns the keys of both.
+// alone opens a page in one seat of a new appointment, and returns the keys of both seats.
 func alone(t *testing.T, s *apptest.Served, seat int) (*apptest.Browser, []adminclient.CreatedSeat) {
 	t.Helper()
 	made, err := s.Admin.Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
@@ -38,11 +38,11 @@ func alone(t *testing.T, s *apptest.Served, seat int) (*apptest.Browser, []admin
 	b.Prepend(t, saying)
 	b.Open(t, made.Seats[seat].Link, "lang=en")
 	b.Join(t)
-	b.Wait(t, apptest.IsWaiting) // the welcome of the check came before
+	b.Wait(t, apptest.IsWaiting) // the welcome for the check came earlier
 	return b, made.Seats
 }
 
-// partner joins next to a page, and returns what it needs to talk to that.
+// partner joins the other seat, and returns what it needs to talk to the page.
 func partner(t *testing.T, s *apptest.Served, seat adminclient.CreatedSeat) (*client.Session, protocol.Present) {
 	t.Helper()
 	session, err := s.Dialer(t).JoinWithKeys(t.Context(), seat.Keys)
@@ -64,7 +64,7 @@ func tell(t *testing.T, session *client.Session, to protocol.Present, object any
 	}
 }
 
-// TestNamesStayInTheirPlace: a name is shown as a name, and changes nothing around it.
+// TestNamesStayInTheirPlace checks that a name is shown as a name, and changes nothing around it.
 func TestNamesStayInTheirPlace(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	doctor, seats := alone(t, s, 0)
@@ -84,7 +84,8 @@ func TestNamesStayInTheirPlace(t *testing.T) {
 		tell(t, patient, to, map[string]string{"name": "before"})
 		doctor.Wait(t, `document.querySelector('#knock').textContent === 'before is waiting.'`)
 		tell(t, patient, to, map[string]string{"name": said})
-		doctor.Wait(t, fmt.Sprintf(`document.querySelector('#knock').textContent === %q`, shown+" is waiting."))
+		doctor.Wait(t, fmt.Sprintf(`document.querySelector('#knock').textContent === %q`,
+			shown+" is waiting."))
 		if shown != "The patient" {
 			doctor.Is(t, fmt.Sprintf(`document.querySelector('#knock bdi').textContent === %q`, shown))
 			doctor.Is(t, `getComputedStyle(document.querySelector('#knock bdi')).unicodeBidi.startsWith('isolate')`)
@@ -92,14 +93,15 @@ func TestNamesStayInTheirPlace(t *testing.T) {
 	}
 }
 
-// TestAClickIsForWhoWasSeen: who takes the seat in the moment of the click is not let in.
+// TestAClickIsForWhoWasSeen checks that somebody who takes the seat at the moment of the click is
+// not let in.
 func TestAClickIsForWhoWasSeen(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	doctor, seats := alone(t, s, 0)
 	first, to := partner(t, s, seats[1])
 	tell(t, first, to, map[string]string{"name": "Ada"})
 	doctor.Wait(t, visible("#knock", "Ada is waiting."))
-	// The doctor clicks as soon as something changes, as it happens when the finger is on its way.
+	// The doctor clicks as soon as something changes, as with a finger already on its way.
 	doctor.Eval(t, `void (window.eager = new MutationObserver(() => document.querySelector('#admit').click()))
 		.observe(document.querySelector('#knock'), { childList: true })`, nil)
 	second, to := partner(t, s, seats[1])
@@ -117,7 +119,7 @@ func TestAClickIsForWhoWasSeen(t *testing.T) {
 	}
 }
 
-// offering is a description with many sections of media, to which a browser has more to say.
+// offering is a description with many media sections, for which a browser's answer is longer.
 func offering(sections int) map[string]any {
 	var sdp strings.Builder
 	sdp.WriteString("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n" +
@@ -128,8 +130,8 @@ func offering(sections int) map[string]any {
 	return map[string]any{"type": "offer", "sdp": sdp.String()}
 }
 
-// TestAPartnerDoesNotEndThePage: an offer that would be answered with more than a frame may
-// hold is dropped, and a right one is answered after it.
+// TestAPartnerDoesNotEndThePage checks that an offer is dropped if its answer would not fit a
+// frame, and that a good offer after it is answered.
 func TestAPartnerDoesNotEndThePage(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	patient, seats := alone(t, s, 1)
@@ -156,11 +158,12 @@ func TestAPartnerDoesNotEndThePage(t *testing.T) {
 	var longest int
 	patient.Eval(t, `Math.max(...said.map((frame) => frame.length))`, &longest)
 	if longest > protocol.MaxFrame {
-		t.Errorf("the page said a frame of %d bytes", longest)
+		t.Errorf("the page sent a frame of %d bytes", longest)
 	}
 }
 
-// TestLongMessagesAreNotSaid: the session would end with them. What comes behind is said.
+// TestLongMessagesAreNotSaid checks that messages that would end the session are not sent, and that
+// later ones are.
 func TestLongMessagesAreNotSaid(t *testing.T) {
 	info, _ := apptest.StartDemo(t)
 	b := apptest.NewBrowser(t, "page")
@@ -188,16 +191,18 @@ func TestLongMessagesAreNotSaid(t *testing.T) {
 		signaling.leave();
 		return sizes;
 	})()`, &sizes)
-	if longest := slices.Max(sizes); longest > protocol.MaxFrame || longest < protocol.MaxFrame/2 || len(sizes) < 4 {
+	if longest := slices.Max(sizes); longest > protocol.MaxFrame || longest < protocol.MaxFrame/2 ||
+		len(sizes) < 4 {
 		t.Errorf("frames have %d bytes", sizes)
 	}
 }
 
-// TestDescriptionsFit: those of both makes of browser, in a call and as it is restarted, are
-// far from the bounds.
+// TestDescriptionsFit checks that the descriptions of both makes of browser, at the start and at
+// restarts, are far below the limits.
 func TestDescriptionsFit(t *testing.T) {
 	info, _ := apptest.StartDemo(t)
-	for make, start := range map[string]apptest.Starter{"Chromium": apptest.NewChromium, "Firefox": apptest.NewFirefox} {
+	for make, start := range map[string]apptest.Starter{"Chromium": apptest.NewChromium,
+		"Firefox": apptest.NewFirefox} {
 		b := start(t, "", make)
 		b.Load(t, info.URL)
 		for _, what := range []string{"offer", "answer"} {
@@ -231,7 +236,7 @@ func TestDescriptionsFit(t *testing.T) {
 				calls[false].close();
 				return seen;
 			})()`, &longest)
-			frame := (longest.Bytes+28)*4/3 + 200 // sealed, in base64, with what is around it
+			frame := (longest.Bytes+28)*4/3 + 200 // sealed, in base64, with the frame around it
 			t.Logf("%s's %s: %+v, in a frame of %d bytes", make, what, longest, frame)
 			if frame > protocol.MaxFrame*3/4 || longest.Sections != 2 || longest.Candidates > 50 {
 				t.Errorf("%s's %s: %+v, in a frame of %d bytes", make, what, longest, frame)
@@ -240,7 +245,7 @@ func TestDescriptionsFit(t *testing.T) {
 	}
 }
 
-// TestManyRoundsAreRefused: a server would keep the device busy with them.
+// TestManyRoundsAreRefused checks that a server cannot keep the device busy with stretching.
 func TestManyRoundsAreRefused(t *testing.T) {
 	info, _ := apptest.StartDemo(t)
 	b := apptest.NewBrowser(t, "page")
@@ -254,7 +259,8 @@ func TestManyRoundsAreRefused(t *testing.T) {
 		window.warned = [];
 		console.warn = (...words) => window.warned.push(words.join(' '));`)
 	b.Open(t, info.Doctor.Link, "lang=en")
-	for rounds, want := range map[string]string{"10000001": "too long", "1e9": "too long", "599999": "too little", "NaN": "too little"} {
+	for rounds, want := range map[string]string{"10000001": "too long", "1e9": "too long",
+		"599999": "too little", "NaN": "too little"} {
 		b.Eval(t, `void (rounds = `+rounds+`, warned.length = 0)`, nil)
 		b.Join(t)
 		b.Wait(t, visible("#message", "The server has a fault"))

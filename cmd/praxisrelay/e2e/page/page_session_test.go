@@ -11,7 +11,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestPollingMeetsWebSocket: one page has no WebSocket, the call is the same.
+// TestPollingMeetsWebSocket checks that the call is the same if one page has no WebSocket.
 func TestPollingMeetsWebSocket(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -37,7 +37,7 @@ func TestPollingMeetsWebSocket(t *testing.T) {
 	doctor.Wait(t, apptest.HungUp)
 }
 
-// TestPageWithoutWebSocketPolls: where sockets are refused the page polls by itself.
+// TestPageWithoutWebSocketPolls checks that the page polls by itself where sockets are refused.
 func TestPageWithoutWebSocketPolls(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -48,8 +48,8 @@ func TestPageWithoutWebSocketPolls(t *testing.T) {
 	b.Wait(t, apptest.IsWaiting)
 }
 
-// TestPatientWaitsForTheDoctor: before they are let in there is no credential, and so
-// no allocation, but a picture of their own.
+// TestPatientWaitsForTheDoctor checks that patients have no credential, and so no allocation, until
+// they are let in, but see their own picture.
 func TestPatientWaitsForTheDoctor(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -70,10 +70,10 @@ func TestPatientWaitsForTheDoctor(t *testing.T) {
 	}
 	patient.Eval(t, `({Heard: heard, Connections: connections.length, Self: document.querySelector('#self').videoWidth > 0})`, &before)
 	if slices.Contains(before.Heard, "ice") || before.Connections != 0 {
-		t.Errorf("a patient who waits has heard %v and has %d connections", before.Heard, before.Connections)
+		t.Errorf("a waiting patient has got %v and has %d connections", before.Heard, before.Connections)
 	}
 	if !before.Self {
-		t.Error("a patient who waits does not see themselves")
+		t.Error("a waiting patient does not see their own picture")
 	}
 	doctor.LetIn(t)
 	patient.Wait(t, apptest.Heard("ice", 1))
@@ -81,11 +81,13 @@ func TestPatientWaitsForTheDoctor(t *testing.T) {
 	doctor.Wait(t, `document.querySelector('#admission').hidden`)
 }
 
-// TestSecondWindowTakesTheSeat: the first is told, does not come back, and is silent.
+// TestSecondWindowTakesTheSeat checks that the first window says so, does not come back, and is
+// silent.
 func TestSecondWindowTakesTheSeat(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
-	doctor, first := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, first := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium},
+		info.Doctor.Link, info.Patient.Link, "", "")
 	second := apptest.NewBrowser(t, "second")
 	second.Open(t, info.Patient.Link, "")
 	second.Join(t)
@@ -95,15 +97,15 @@ func TestSecondWindowTakesTheSeat(t *testing.T) {
 	doctor.LetIn(t)
 	second.Wait(t, apptest.IsConnected)
 	second.Wait(t, apptest.Flowing)
-	second.Arriving(t, 60)
+	second.WaitForFrames(t, 60)
 	if urls := asked(); len(urls) > 0 {
-		t.Errorf("the page that was replaced asked %v", urls)
+		t.Errorf("the replaced page requested %v", urls)
 	}
 	first.Wait(t, `connections.every((c) => c.connectionState === 'closed')`)
 }
 
-// TestPatientLeavesAndComesBack: the doctor learns at once that the page went, and need
-// not let in the same window again.
+// TestPatientLeavesAndComesBack checks that the doctor sees immediately that the page is gone, and
+// need not let the same window in again.
 func TestPatientLeavesAndComesBack(t *testing.T) {
 	t.Parallel()
 	for signaling, seats := range map[string][2]apptest.Starter{
@@ -125,7 +127,8 @@ func TestPatientLeavesAndComesBack(t *testing.T) {
 	}
 }
 
-// TestLeavingNeedsNoRequest: browsers may drop one that a page makes while it goes.
+// TestLeavingNeedsNoRequest checks that leaving is noticed without a request from the page:
+// browsers may drop one that is made while the page is left.
 func TestLeavingNeedsNoRequest(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -138,11 +141,12 @@ func TestLeavingNeedsNoRequest(t *testing.T) {
 	doctor.Wait(t, apptest.Heard("left", 1))
 }
 
-// TestTamperingIsShown: the page says so, and for good.
+// TestTamperingIsShown checks that the page reports tampering, and keeps doing so.
 func TestTamperingIsShown(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
-	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium}, info.Doctor.Link, info.Patient.Link, "", "")
+	doctor, patient := apptest.Consult(t, [2]apptest.Starter{apptest.NewChromium, apptest.NewChromium},
+		info.Doctor.Link, info.Patient.Link, "", "")
 	doctor.Eval(t, `void (window.tamper = (text) => {
 		const frame = JSON.parse(text);
 		if (frame.message) frame.message.sealed = frame.message.sealed.replace(/^./, (c) => c === 'A' ? 'B' : 'A');
@@ -154,10 +158,11 @@ func TestTamperingIsShown(t *testing.T) {
 	doctor.Wait(t, `document.querySelector('#warning').textContent.includes('verfälscht')`)
 }
 
-// TestDaemonRestartsInACall: what flows directly is not touched, what the relay carried
-// comes back, and both without a reload.
+// TestDaemonRestartsInACall checks that direct media is not affected, and that relayed media comes
+// back, both without a reload.
 func TestDaemonRestartsInACall(t *testing.T) {
-	for policy, seats := range map[string][2]apptest.Starter{"all": {apptest.NewFirefox, apptest.NewChromium}, "relay": {apptest.NewChromium, apptest.NewFirefox}} {
+	for policy, seats := range map[string][2]apptest.Starter{"all": {apptest.NewFirefox,
+		apptest.NewChromium}, "relay": {apptest.NewChromium, apptest.NewFirefox}} {
 		t.Run(policy, func(t *testing.T) {
 			s, file := startOnFixedPorts(t)
 			now := time.Now()
@@ -165,24 +170,27 @@ func TestDaemonRestartsInACall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doctor, patient := apptest.Consult(t, seats, created.Seats[0].Link, created.Seats[1].Link, "policy="+policy, "policy="+policy)
+			doctor, patient := apptest.Consult(t, seats, created.Seats[0].Link, created.Seats[1].Link,
+				"policy="+policy, "policy="+policy)
 			s.Kill()
 			if policy == "all" {
-				doctor.Arriving(t, 60)
+				doctor.WaitForFrames(t, 60)
 			}
 			s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
 			doctor.Wait(t, apptest.Heard("welcome", 2))
-			patient.Wait(t, apptest.Heard("ice", 2)) // the doctor's page let it in again
+			patient.Wait(t, apptest.Heard("ice", 2)) // the doctor's page has let it in again
 			var made struct{ Connections, Failures int }
 			connections, failures := 0, 0
 			for _, b := range []*apptest.Browser{doctor, patient} {
 				b.Wait(t, apptest.IsConnected)
-				b.Arriving(t, 30)
+				b.WaitForFrames(t, 30)
 				b.Eval(t, `({Connections: connections.length, Failures: failures})`, &made)
 				connections, failures = max(connections, made.Connections), failures+made.Failures
 			}
-			// What failed is replaced, and what the relay carried where it arrives no more: once.
-			if allowed := 1 + failures; connections > allowed && (policy == "all" || connections > allowed+1) {
+			// A connection that failed, or over which relayed media no longer arrives, is replaced
+			// once.
+			if allowed := 1 + failures; connections > allowed &&
+				(policy == "all" || connections > allowed+1) {
 				t.Errorf("%d connections were made for one call, of which %d failed", connections, failures)
 			}
 			patient.Click(t, "#leave")
@@ -191,7 +199,7 @@ func TestDaemonRestartsInACall(t *testing.T) {
 	}
 }
 
-// startOnFixedPorts is startServe with ports that another daemon can take later.
+// startOnFixedPorts is apptest.StartServe with ports that another daemon can use later.
 func startOnFixedPorts(t *testing.T) (s *apptest.Served, file string) {
 	t.Helper()
 	file, folder := apptest.WriteConfig(t)

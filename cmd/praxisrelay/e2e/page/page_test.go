@@ -14,14 +14,15 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// TestWhatIsWrongWithACodeIsSaid: in the protocol, and on the page in both languages.
+// TestWhatIsWrongWithACodeIsSaid checks the reason in the protocol, and on the page in both
+// languages.
 func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	now := time.Now().Truncate(time.Second)
 	var over adminclient.CreatedSeat
 	s := apptest.StartServe(t, func(registry registry.Registry, pepper *appointment.Pepper) {
-		over = apptest.PastAppointment(t, registry, pepper, now)
+		over = apptest.AddPastAppointment(t, registry, pepper, now)
 	})
 	create := func(opens, closes time.Time) adminclient.Created {
 		t.Helper()
@@ -46,7 +47,7 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	tests := []struct {
 		name   string
 		typed  string
-		keys   *code.Keys // nil: the server is not to be asked
+		keys   *code.Keys // nil if the page must not ask the server
 		code   protocol.Code
 		en, de string
 	}{
@@ -56,16 +57,18 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 		{"unknown", unknown.Format(), nil, protocol.UnknownCode, "no such code", "gibt es nicht"},
 		{"too early", early.Seats[1].Code.Format(), &early.Seats[1].Keys, protocol.TooEarly, "valid from", "gilt ab"},
 		{"over", over.Code.Format(), &over.Keys, protocol.Over, "time is over", "abgelaufen"},
-		{"revoked", revoked.Seats[1].Code.Format(), &revoked.Seats[1].Keys, protocol.UnknownCode, "no such code", "gibt es nicht"},
+		{"revoked", revoked.Seats[1].Code.Format(), &revoked.Seats[1].Keys, protocol.UnknownCode,
+			"no such code", "gibt es nicht"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			if test.keys != nil {
 				refused := s.Refusal(t, *test.keys)
 				if refused.Code != test.code {
-					t.Errorf("the protocol says %q, want %q", refused.Code, test.code)
+					t.Errorf("the protocol's error is %q, want %q", refused.Code, test.code)
 				}
-				if test.code == protocol.TooEarly && (refused.Opens == nil || !refused.Opens.Equal(early.Opens)) {
+				if test.code == protocol.TooEarly &&
+					(refused.Opens == nil || !refused.Opens.Equal(early.Opens)) {
 					t.Errorf("opens is %v, want %v", refused.Opens, early.Opens)
 				}
 			}
@@ -79,7 +82,9 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 			if !strings.Contains(en, test.en) || !strings.Contains(de, test.de) {
 				t.Errorf("the page says %q and %q, want something with %q and %q", en, de, test.en, test.de)
 			}
-			if asked := slices.ContainsFunc(requests()[before:], func(url string) bool { return strings.Contains(url, "/v1/") }); asked != (test.code != "") {
+			if asked := slices.ContainsFunc(requests()[before:], func(url string) bool {
+				return strings.Contains(url, "/v1/")
+			}); asked != (test.code != "") {
 				t.Errorf("the server was asked: %v", asked)
 			}
 		})
@@ -89,8 +94,8 @@ func TestWhatIsWrongWithACodeIsSaid(t *testing.T) {
 	}
 }
 
-// TestPageTellsWhatATestCodeIsFor: it opens no consultation, with which somebody might
-// wait for a patient, and lets the camera go.
+// TestPageTellsWhatATestCodeIsFor checks that a test code opens no consultation, in which somebody
+// might wait for a patient, and that the camera is released.
 func TestPageTellsWhatATestCodeIsFor(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -120,7 +125,7 @@ func TestPageTellsWhatATestCodeIsFor(t *testing.T) {
 	}
 }
 
-// TestRevocationEndsWhatRuns: both pages are told, at once.
+// TestRevocationEndsWhatRuns checks that both pages are informed immediately.
 func TestRevocationEndsWhatRuns(t *testing.T) {
 	t.Parallel()
 	s := apptest.StartServe(t, nil)
@@ -148,7 +153,8 @@ func TestRevocationEndsWhatRuns(t *testing.T) {
 	}
 }
 
-// TestPageKeepsTheCodeToItself: it leaves the address bar, and no request carries it.
+// TestPageKeepsTheCodeToItself checks that the code leaves the address bar, and that no request
+// contains it.
 func TestPageKeepsTheCodeToItself(t *testing.T) {
 	t.Parallel()
 	info, _ := apptest.StartDemo(t)
@@ -165,8 +171,9 @@ func TestPageKeepsTheCodeToItself(t *testing.T) {
 		if strings.Contains(url, info.Patient.Code) || strings.Contains(url, letters) {
 			t.Errorf("the code is in %s", url)
 		}
-		if !strings.HasPrefix(url, info.URL) && !strings.HasPrefix(url, "wss"+strings.TrimPrefix(info.URL, "https")) && url != "about:blank" {
-			t.Errorf("the page asked %s", url)
+		if !strings.HasPrefix(url, info.URL) &&
+			!strings.HasPrefix(url, "wss"+strings.TrimPrefix(info.URL, "https")) && url != "about:blank" {
+			t.Errorf("the page requested %s", url)
 		}
 	}
 	if len(urls) < 5 {
@@ -174,7 +181,7 @@ func TestPageKeepsTheCodeToItself(t *testing.T) {
 	}
 }
 
-// other returns another letter of the alphabet.
+// other returns a different letter of the alphabet.
 func other(letter byte) byte {
 	if letter == 'B' {
 		return 'C'

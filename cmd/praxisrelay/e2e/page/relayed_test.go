@@ -7,18 +7,19 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestConsultationThroughTheRelayAlone: both makes of browser, in both seats, over every
-// transport, and each with its like.
+// TestConsultationThroughTheRelayAlone runs calls between all combinations of browsers and seats,
+// over every transport.
 func TestConsultationThroughTheRelayAlone(t *testing.T) {
 	t.Parallel()
 	file, folder := apptest.WriteConfig(t)
-	// Firefox uses TURN over TLS only by name.
+	// Firefox only uses TURN over TLS with a name.
 	apptest.Edit(t, file, "name: 127.0.0.1", "name: localhost")
-	apptest.Certify(t, folder, "localhost")
+	apptest.ReplaceCertificate(t, folder, "localhost")
 	s := apptest.NewServed(folder)
 	s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
 	chromium, firefox := apptest.NewChromium(t, "", "chromium"), apptest.NewFirefox(t, "", "firefox")
-	chromiumToo, firefoxToo := apptest.NewChromium(t, "", "another chromium"), apptest.NewFirefox(t, "", "another firefox")
+	chromiumToo, firefoxToo := apptest.NewChromium(t, "", "another chromium"), apptest.NewFirefox(t, "",
+		"another firefox")
 	for _, call := range []struct {
 		transport       string
 		doctor, patient *apptest.Browser
@@ -48,7 +49,7 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 			d, p := doctor.Media(t), patient.Media(t)
 			t.Logf("doctor %+v, patient %+v", d, p)
 			for b, m := range map[*apptest.Browser]apptest.Media{doctor: d, patient: p} {
-				// A check from the other's relayed address may come before its candidate.
+				// A check from the partner's relayed address may arrive before its candidate.
 				if m.Local != "relay" || m.Remote != "relay" && m.Remote != "prflx" {
 					t.Errorf("%s: the nominated pair is %s to %s", b.Name, m.Local, m.Remote)
 				}
@@ -57,15 +58,15 @@ func TestConsultationThroughTheRelayAlone(t *testing.T) {
 				}
 			}
 			if d.Inbound != p.Outbound || p.Inbound != d.Outbound || d.Inbound == d.Outbound {
-				t.Errorf("the video that arrives is not the other's: %+v, %+v", d, p)
+				t.Errorf("the arriving video is not the partner's: %+v, %+v", d, p)
 			}
 			for range 3 {
-				doctor.Arriving(t, 15)
-				patient.Arriving(t, 15)
+				doctor.WaitForFrames(t, 15)
+				patient.WaitForFrames(t, 15)
 			}
 			doctor.Wait(t, `document.querySelector('#status').textContent === 'Connected with Ada L.'`)
 
-			// Hanging up is told at once, and joining again makes a new call.
+			// The partner sees a hang-up immediately, and joining again starts a new call.
 			patient.Click(t, "#leave")
 			doctor.Wait(t, apptest.HungUp)
 			patient.Click(t, "#again")

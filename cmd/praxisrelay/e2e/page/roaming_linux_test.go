@@ -14,9 +14,9 @@ import (
 	"praxisrelay/signal/admin/adminclient"
 )
 
-// TestChangingNetworkDuringACall: the network of one participant goes away, and another
-// one is there, with another address: the call goes on in less than five seconds, without
-// a reload. It happens three times, since one may meet a busy machine.
+// TestChangingNetworkDuringACall takes away one participant's network while another one, with
+// another address, is available. The call continues in less than five seconds without a reload. The
+// test does so three times, since one attempt may meet a busy machine.
 func TestChangingNetworkDuringACall(t *testing.T) {
 	t.Run("the patient by WebSocket", func(t *testing.T) {
 		changeNetworks(t, 1, "", [2]apptest.Starter{apptest.NewFirefox, apptest.NewChromium})
@@ -26,7 +26,7 @@ func TestChangingNetworkDuringACall(t *testing.T) {
 	})
 }
 
-// watchFreezes notes how long the partner's picture stood still at most.
+// watchFreezes records the longest freeze of the partner's picture.
 const watchFreezes = `(() => {
 	const video = document.querySelector('#partner');
 	let last = performance.now();
@@ -76,11 +76,14 @@ func changeNetworks(t *testing.T, mover int, query string, seats [2]apptest.Star
 
 	file, folder := apptest.WriteConfig(t)
 	apptest.Edit(t, file, "name: 127.0.0.1", "name: 10.77.0.1", "https: 127.0.0.1:0", "https: 10.77.0.1:443",
-		"turn_udp: [127.0.0.1:0]", "turn_udp: [10.77.0.1:3478]", "turn_tcp: [127.0.0.1:0]", "turn_tcp: [10.77.0.1:3478]",
+		"turn_udp: [127.0.0.1:0]", "turn_udp: [10.77.0.1:3478]", "turn_tcp: [127.0.0.1:0]",
+		"turn_tcp: [10.77.0.1:3478]",
 		"turn_tls: [127.0.0.1:0]", "turn_tls: [10.77.0.1:5349]")
-	apptest.Certify(t, folder, "10.77.0.1")
-	apptest.Start(t, apptest.Hosts{server}.On(0, apptest.Program("serve", "--config", file)), true, func(line string) bool { return strings.Contains(line, "msg=serving") })
-	created, err := adminclient.New(filepath.Join(folder, "admin.sock")).Create(t.Context(), time.Now(), time.Now().Add(time.Hour), "")
+	apptest.ReplaceCertificate(t, folder, "10.77.0.1")
+	apptest.Start(t, apptest.Hosts{server}.On(0, apptest.Program("serve", "--config", file)), true,
+		apptest.IsServing)
+	created, err := adminclient.New(filepath.Join(folder, "admin.sock")).Create(t.Context(), time.Now(),
+		time.Now().Add(time.Hour), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,20 +98,20 @@ func changeNetworks(t *testing.T, mover int, query string, seats [2]apptest.Star
 	for i := range 3 {
 		for _, page := range pages {
 			page.Eval(t, watchFreezes, nil)
-			page.Arriving(t, 15)
+			page.WaitForFrames(t, 15)
 		}
 		gone, there, network := "wifi", "mobile", 3
 		if i%2 == 1 {
 			gone, there, network = "mobile", "wifi", 2
 		}
-		if i > 0 { // the first time it is there already, as the second choice
+		if i > 0 { // at first it is already there, as the second choice
 			run("-netns %s link set %s up", places[mover], there)
 			run("-netns %s route add default via 10.77.%d.1 metric %d", places[mover], network, network)
 		}
 		run("-netns %s link set %s down", places[mover], gone)
 		var longest float64
 		for _, page := range pages {
-			page.Arriving(t, 30) // more than was under way
+			page.WaitForFrames(t, 30) // more than was in transit
 			var freeze float64
 			page.Eval(t, `window.freeze`, &freeze)
 			longest = max(longest, freeze)
@@ -116,12 +119,12 @@ func changeNetworks(t *testing.T, mover int, query string, seats [2]apptest.Star
 		frozen = append(frozen, time.Duration(longest)*time.Millisecond)
 	}
 	slices.Sort(frozen)
-	t.Logf("the picture stood still for %v", frozen)
+	t.Logf("the picture froze for %v", frozen)
 	if frozen[1] > 5*time.Second {
-		t.Errorf("the call went on only after %v", frozen[1])
+		t.Errorf("the call only continued after %v", frozen[1])
 	}
 	var same bool
 	if pages[mover].Eval(t, `window.sameDocument === true && window.connections.length === 1`, &same); !same {
-		t.Error("the page was loaded or the connection made again")
+		t.Error("the page was reloaded or the connection replaced")
 	}
 }

@@ -8,9 +8,8 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestPageAgreesWithTheVectors runs the page's own modules, in a browser, against the
-// vectors that hold the Go side too. A server that tampers with messages is found out
-// there as well, and what it did is named.
+// TestPageAgreesWithTheVectors runs the page's own modules, in a browser, against the vectors that
+// the Go code is tested with. They also detect a tampering server, and name what it did.
 func TestPageAgreesWithTheVectors(t *testing.T) {
 	t.Parallel()
 	vectors, err := os.ReadFile(apptest.InTree("signal/testdata/vectors.json"))

@@ -15,17 +15,19 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestCoturnsClients are real clients that nobody here wrote, as a matrix: what they can
-// do works over every transport and both families, and what is refused by design is.
+// TestCoturnsClients runs coturn's clients, which are independent implementations, as a matrix:
+// their features work over every transport and both address families, and what the relay refuses by
+// design is refused.
 func TestCoturnsClients(t *testing.T) {
 	apptest.Tool(t, "turnutils_uclient", "coturn")
 	apptest.Tool(t, "turnutils_peer", "coturn")
 	both := []string{
-		"turn_udp: [127.0.0.1:0]", "turn_udp: ['127.0.0.1:0', '[::1]:0']", "turn_tcp: [127.0.0.1:0]", "turn_tcp: ['127.0.0.1:0', '[::1]:0']",
+		"turn_udp: [127.0.0.1:0]", "turn_udp: ['127.0.0.1:0', '[::1]:0']", "turn_tcp: [127.0.0.1:0]",
+		"turn_tcp: ['127.0.0.1:0', '[::1]:0']",
 		"turn_tls: [127.0.0.1:0]", "turn_tls: ['127.0.0.1:0', '[::1]:0']",
 	}
-	// The paired relay, and the open one with a peer outside; ::1 is the host's own
-	// address, so it must be allowed by its name.
+	// The paired relay, and the open relay with a peer outside. ::1 is one of the host's own
+	// addresses, so it must be allowed explicitly.
 	relays := map[string]*apptest.Listening{"paired": new(apptest.Listening), "open": new(apptest.Listening)}
 	folders := map[string]string{}
 	for name, where := range relays {
@@ -49,21 +51,21 @@ func TestCoturnsClients(t *testing.T) {
 		_ = peer.Wait()
 	})
 
-	tls := []string{"-t", "-S", "-z", "100"} // faster, it does not read a second message of a TLS record
+	tls := []string{"-t", "-S", "-z", "100"} // if faster, it misses the second message of a TLS record
 	transports := []struct {
 		name    string
 		address func(l *apptest.Listening, family int) string
 		flags   []string
 	}{
-		{"udp", func(l *apptest.Listening, family int) string { return l.Udp[family] }, nil},
-		{"tcp", func(l *apptest.Listening, family int) string { return l.Tcp[family] }, []string{"-t"}},
-		{"tls", func(l *apptest.Listening, family int) string { return l.Tls[family] }, tls},
+		{"udp", func(l *apptest.Listening, family int) string { return l.UDP[family] }, nil},
+		{"tcp", func(l *apptest.Listening, family int) string { return l.TCP[family] }, []string{"-t"}},
+		{"tls", func(l *apptest.Listening, family int) string { return l.TLS[family] }, tls},
 		{"tls on the HTTPS port", func(l *apptest.Listening, _ int) string { return l.HTTPS[0] }, tls},
 	}
 	rows := []struct {
 		name, relay string
 		flags       []string
-		refused     string // what the client says then; empty: everything must arrive
+		refused     string // the client's words; empty if everything must arrive
 	}{
 		{"client to client", "paired", []string{"-y", "-c"}, ""},
 		{"client to client, indications", "paired", []string{"-y", "-c", "-s"}, ""},
@@ -81,7 +83,7 @@ func TestCoturnsClients(t *testing.T) {
 	type cell struct{ row, transport, family int }
 	var mu sync.Mutex
 	cells := map[cell]string{}
-	// They wait more than they work.
+	// They mostly wait.
 	var running sync.WaitGroup
 	slots := make(chan struct{}, 8)
 	for i, row := range rows {
@@ -89,24 +91,28 @@ func TestCoturnsClients(t *testing.T) {
 			for family := range 2 {
 				switch secure := strings.HasPrefix(transport.name, "tls"); {
 				case strings.HasPrefix(transport.name, "tls on") && (family == 1 || i > 0):
-					continue // the listener is on 127.0.0.1, and the same behind the handshake
+					continue // the listener is on 127.0.0.1, and the same after the handshake
 				case secure && row.refused != "":
-					continue // it repeats each refusal in slow handshakes
+					continue // it repeats each refused request, with slow handshakes
 				case transport.name == "udp" && slices.Contains(row.flags, "-T"):
-					continue // it asks for these over TCP alone
+					continue // it only requests these over TCP
 				}
-				c := apptest.Minted(t, folders[row.relay], fmt.Sprintf("appointment-%d-%d-%d", i, j, family))
+				c := apptest.DoctorCredential(t, folders[row.relay],
+					fmt.Sprintf("appointment-%d-%d-%d", i, j, family))
 				running.Go(func() {
 					slots <- struct{}{}
 					defer func() { <-slots }()
-					out := apptest.CoturnsClient(c, transport.address(relays[row.relay], family), append(row.flags, transport.flags...)...)
+					out := apptest.CoturnClient(c, transport.address(relays[row.relay], family),
+						append(row.flags, transport.flags...)...)
 					result := "ok"
 					switch {
-					case row.refused != "" && strings.Contains(out, row.refused) && !apptest.EverythingArrived(out):
+					case row.refused != "" && strings.Contains(out, row.refused) &&
+						!apptest.EverythingArrived(out):
 						result = "refused"
 					case row.refused != "" || !apptest.EverythingArrived(out):
 						result = "WRONG"
-						t.Errorf("%s, %s, %s over IPv%d: want %q:\n%s", row.relay, row.name, transport.name, 4+2*family, row.refused, out)
+						t.Errorf("%s, %s, %s over IPv%d: want %q:\n%s", row.relay, row.name,
+							transport.name, 4+2*family, row.refused, out)
 					}
 					mu.Lock()
 					defer mu.Unlock()
@@ -133,8 +139,8 @@ func TestCoturnsClients(t *testing.T) {
 	t.Logf("\n%s", table.String())
 }
 
-// TestCoturnsClientOverDTLS gets no handshake, since DTLS is not served; without it the
-// same client is.
+// TestCoturnsClientOverDTLS checks that the client gets no handshake, since DTLS is not served, and
+// that it works without DTLS.
 func TestCoturnsClientOverDTLS(t *testing.T) {
 	apptest.Tool(t, "turnutils_uclient", "coturn")
 	info, _ := apptest.StartDemo(t)
@@ -142,7 +148,8 @@ func TestCoturnsClientOverDTLS(t *testing.T) {
 	ask := func(limit time.Duration, flags ...string) string {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
-		args := append([]string{"-y", "-c", "-m", "1", "-n", "2", "-v", "-p", port, "-u", info.Doctor.Username, "-w", info.Doctor.Credential}, flags...)
+		args := append([]string{"-y", "-c", "-m", "1", "-n", "2", "-v", "-p", port, "-u",
+			info.Doctor.Username, "-w", info.Doctor.Credential}, flags...)
 		out, _ := exec.CommandContext(ctx, "turnutils_uclient", append(args, host)...).CombinedOutput()
 		return string(out)
 	}
@@ -150,22 +157,23 @@ func TestCoturnsClientOverDTLS(t *testing.T) {
 	if out := ask(time.Minute); !strings.Contains(out, allocates) || !strings.Contains(out, all) {
 		t.Errorf("plain UDP is not served:\n%s", out)
 	}
-	// It would try for ever; a few seconds are dozens of its attempts.
+	// It would retry forever; a few seconds are dozens of attempts.
 	if out := ask(3*time.Second, "-S"); strings.Contains(out, allocates) || strings.Contains(out, all) {
 		t.Errorf("DTLS is served:\n%s", out)
 	}
 }
 
-// TestCoturnsDiscovery: what NAT a client is behind, by coturn's clients, where two
-// addresses are configured (RFC 5780), and a plain STUN client's question in any case.
+// TestCoturnsDiscovery checks coturn's NAT discovery (RFC 5780) with two configured addresses, and
+// its plain STUN client in any case.
 func TestCoturnsDiscovery(t *testing.T) {
 	t.Parallel()
 	apptest.Tool(t, "turnutils_stunclient", "coturn")
 	apptest.Tool(t, "turnutils_natdiscovery", "coturn")
 	file, _ := apptest.WriteConfig(t)
 	two := []string{apptest.FreePort(t), apptest.FreePort(t)}
-	apptest.Edit(t, file, "turn_udp: [127.0.0.1:0]", fmt.Sprintf("turn_udp: ['127.0.0.1:%s', '127.0.0.1:%s', '127.0.0.2:%s', '127.0.0.2:%s', '[::1]:%s']",
-		two[0], two[1], two[0], two[1], two[0]))
+	apptest.Edit(t, file, "turn_udp: [127.0.0.1:0]",
+		fmt.Sprintf("turn_udp: ['127.0.0.1:%s', '127.0.0.1:%s', '127.0.0.2:%s', '127.0.0.2:%s', '[::1]:%s']",
+			two[0], two[1], two[0], two[1], two[0]))
 	apptest.Start(t, apptest.Program("serve", "--config", file), true, new(apptest.Listening).Read)
 	ask := func(args ...string) string {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -181,19 +189,22 @@ func TestCoturnsDiscovery(t *testing.T) {
 		{[]string{"turnutils_stunclient", "-p", two[1], "127.0.0.1"}, []string{"UDP reflexive addr: 127.0.0.1:"}},
 		{[]string{"turnutils_stunclient", "-p", two[0], "::1"}, []string{"UDP reflexive addr: ::1:"}},
 		{[]string{"turnutils_natdiscovery", "-m", "-p", two[0], "127.0.0.1"}, []string{
-			"RFC 5780 response 2", "Other addr: : 127.0.0.2:" + two[1], "NAT with Endpoint Independent Mapping!"}},
+			"RFC 5780 response 2", "Other addr: : 127.0.0.2:" + two[1],
+			"NAT with Endpoint Independent Mapping!"}},
 		{[]string{"turnutils_natdiscovery", "-f", "-p", two[0], "127.0.0.1"}, []string{
-			"RFC 5780 response 2", "Response origin: : 127.0.0.2:" + two[1], "NAT with Endpoint Independent Filtering!"}},
-		{[]string{"turnutils_natdiscovery", "-m", "-p", two[0], "::1"}, []string{"UDP reflexive addr: ::1:"}}, // no second address
+			"RFC 5780 response 2", "Response origin: : 127.0.0.2:" + two[1],
+			"NAT with Endpoint Independent Filtering!"}},
+		{[]string{"turnutils_natdiscovery", "-m", "-p", two[0], "::1"},
+			[]string{"UDP reflexive addr: ::1:"}}, // no second address is configured
 	} {
 		out := ask(test.args...)
 		for _, want := range test.want {
 			if !strings.Contains(out, want) {
-				t.Errorf("%v does not say %q:\n%s", test.args, want, out)
+				t.Errorf("the output of %v lacks %q:\n%s", test.args, want, out)
 			}
 		}
 		if test.args[len(test.args)-1] == "::1" && strings.Contains(out, "Other addr") {
-			t.Errorf("%v: another address was named:\n%s", test.args, out)
+			t.Errorf("%v: another address was reported:\n%s", test.args, out)
 		}
 	}
 }

@@ -23,14 +23,16 @@ import (
 type behind struct {
 	*testing.T
 	host string
-	ip   string // its own
+	ip   string // the host's address
 	ice  protocol.ICEServer
 }
 
 // dialer reaches the guarded appliance from the participant's host.
 func (b *behind) dialer() client.Dialer {
 	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return apptest.OnHost(b.host, func() (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, apptest.Guarded[0]+":443") })
+		return apptest.OnHost(b.host, func() (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, apptest.Guarded[0]+":443")
+		})
 	}
 	transport := &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	b.Cleanup(transport.CloseIdleConnections)
@@ -43,16 +45,21 @@ func (b *behind) place(transport string) (*turn.Client, net.PacketConn, error) {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
 	config := &turn.ClientConfig{
-		TURNServerAddr: apptest.Guarded[0] + ":3478", Username: b.ice.Username, Password: b.ice.Credential, LoggerFactory: quiet,
+		TURNServerAddr: apptest.Guarded[0] + ":3478", Username: b.ice.Username,
+		Password: b.ice.Credential, LoggerFactory: quiet,
 	}
 	var err error
 	if transport == "udp" {
-		config.RTO = 50 * time.Millisecond // seven times, with longer and longer pauses
-		config.Conn, err = apptest.OnHost(b.host, func() (net.PacketConn, error) { return net.ListenPacket("udp4", b.ip+":0") })
+		config.RTO = 50 * time.Millisecond // seven attempts with growing pauses
+		config.Conn, err = apptest.OnHost(b.host, func() (net.PacketConn, error) {
+			return net.ListenPacket("udp4", b.ip+":0")
+		})
 	} else {
 		port := map[string]string{"tcp": ":3478", "tls": ":443"}[transport]
 		var conn net.Conn
-		conn, err = apptest.OnHost(b.host, func() (net.Conn, error) { return net.DialTimeout("tcp", apptest.Guarded[0]+port, 2*time.Second) })
+		conn, err = apptest.OnHost(b.host, func() (net.Conn, error) {
+			return net.DialTimeout("tcp", apptest.Guarded[0]+port, 2*time.Second)
+		})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -77,14 +84,14 @@ func (b *behind) place(transport string) (*turn.Client, net.PacketConn, error) {
 	return c, relayed, err
 }
 
-// TestFirewallsAreExplained: what a real firewall does at the patient's is told from what
-// it lets through.
+// TestFirewallsAreExplained checks that the effect of a real firewall at the patient's is
+// recognized from what it lets through.
 func TestFirewallsAreExplained(t *testing.T) {
 	t.Parallel()
 	nft := apptest.Tool(t, "nft", "nftables")
 	h, folder, _ := apptest.Guard(t)
 	s := apptest.NewServed(folder)
-	// The practice is at the appliance's host, the patient at the other.
+	// The practice is on the appliance's host, the patient on the other.
 	firewall := func(t *testing.T, rules ...string) {
 		t.Helper()
 		script := "flush ruleset\ntable inet praxis {\nchain out { type filter hook output priority 0; policy accept; }\n" +
@@ -102,7 +109,8 @@ func TestFirewallsAreExplained(t *testing.T) {
 		t.Helper()
 		firewall(t)
 		c = stage(t, s, folder, strings.ReplaceAll(t.Name(), "/", "-"), time.Now())
-		sides := []*behind{{T: t, host: h[0], ip: apptest.Guarded[0]}, {T: t, host: h[1], ip: apptest.Outside[0]}}
+		sides := []*behind{{T: t, host: h[0], ip: apptest.Guarded[0]},
+			{T: t, host: h[1], ip: apptest.Outside[0]}}
 		for i, seat := range []adminclient.CreatedSeat{c.doctor, c.patient} {
 			session, err := sides[i].dialer().JoinWithKeys(t.Context(), seat.Keys)
 			if err != nil {
@@ -135,53 +143,58 @@ func TestFirewallsAreExplained(t *testing.T) {
 		return ways
 	}
 
-	t.Run("the web alone", func(t *testing.T) {
+	t.Run("only the web", func(t *testing.T) {
 		c, doctor, patient := call(t)
 		if _, _, err := doctor.place("tls"); err != nil {
 			t.Fatal(err)
 		}
-		firewall(t, "out udp dport != 53 drop", "out tcp dport { 3478, 5349 } reject with tcp reset", "out tcp dport 443 ct state new drop")
+		firewall(t, "out udp dport != 53 drop", "out tcp dport { 3478, 5349 } reject with tcp reset",
+			"out tcp dport 443 ct state new drop")
 		for _, transport := range []string{"udp", "tcp", "tls"} {
 			if _, _, err := patient.place(transport); err == nil {
 				t.Fatalf("%s passes the firewall", transport)
 			}
 		}
-		c.explained(failure{"blocked", "patient", "patient", "lets nothing through to the relay", "lässt nichts zum Relay durch", nil})
+		c.explained(failure{"blocked", "patient", "patient", "lets nothing through to the relay",
+			"lässt nichts zum Relay durch", nil})
 	})
-	t.Run("the handshake alone", func(t *testing.T) {
+	t.Run("only the handshake", func(t *testing.T) {
 		c, doctor, patient := call(t)
 		ways := both(doctor, patient)
 		firewall(t, "out udp dport 3478 drop")
-		apptest.Says(t, ways[0], ways[1].LocalAddr(), apptest.ConnectivityCheck)
-		apptest.Says(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
+		apptest.KeepSending(t, ways[0], ways[1].LocalAddr(), apptest.ConnectivityCheck)
+		apptest.KeepSending(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
 		c.explained(failure{"mute", "patient", "patient", "drops what follows", "verwirft, was folgt", nil})
 	})
-	t.Run("out alone", func(t *testing.T) {
+	t.Run("only outgoing", func(t *testing.T) {
 		c, doctor, patient := call(t)
 		ways := both(doctor, patient)
-		if _, err := ways[1].WriteTo(apptest.ConnectivityCheck, ways[0].LocalAddr()); err != nil { // pion asks for a permission of its own
+		// pion requests a permission by itself
+		if _, err := ways[1].WriteTo(apptest.ConnectivityCheck, ways[0].LocalAddr()); err != nil {
 			t.Fatal(err)
 		}
 		firewall(t, "in udp sport 3478 drop")
-		apptest.Says(t, ways[0], ways[1].LocalAddr(), apptest.ConnectivityCheck)
-		apptest.Says(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
+		apptest.KeepSending(t, ways[0], ways[1].LocalAddr(), apptest.ConnectivityCheck)
+		apptest.KeepSending(t, ways[1], ways[0].LocalAddr(), apptest.ConnectivityCheck)
 		for i, other := range ways {
 			go answerChecks(ways[1-i], other.LocalAddr())
 		}
-		c.explained(failure{"deaf", "patient", "patient", "lets them out and not in", "lässt hinaus, aber nicht herein", nil})
+		c.explained(failure{"deaf", "patient", "patient", "lets them out and not in",
+			"lässt hinaus, aber nicht herein", nil})
 	})
 	t.Run("nothing any more", func(t *testing.T) {
 		c, doctor, patient := call(t)
 		ways := both(doctor, patient)
-		apptest.Says(t, ways[0], ways[1].LocalAddr(), apptest.Voice)
-		apptest.Says(t, ways[1], ways[0].LocalAddr(), apptest.Voice)
+		apptest.KeepSending(t, ways[0], ways[1].LocalAddr(), apptest.Voice)
+		apptest.KeepSending(t, ways[1], ways[0].LocalAddr(), apptest.Voice)
 		c.explained(failure{"healthy", "nobody", "", "The call works", "Das Gespräch läuft", nil})
 		firewall(t, "out udp dport 3478 drop")
-		c.explained(failure{"stopped", "patient", "patient", "nothing comes from the patient any more", "kommt von der Patientenseite nichts mehr", nil})
+		c.explained(failure{"stopped", "patient", "patient", "nothing comes from the patient any more",
+			"kommt von der Patientenseite nichts mehr", nil})
 	})
 }
 
-// answerChecks answers what arrives, until the connection is closed.
+// answerChecks answers ICE checks until the connection is closed.
 func answerChecks(at net.PacketConn, to net.Addr) {
 	for buf := make([]byte, 2000); ; {
 		n, _, err := at.ReadFrom(buf)

@@ -41,7 +41,8 @@ func stage(t *testing.T, s *apptest.Served, folder, name string, opens time.Time
 	t.Helper()
 	ref := strings.ReplaceAll(name, " ", "-")
 	created := s.AppointAs(t, ref, opens, opens.Add(time.Hour))
-	return &staged{T: t, Served: s, folder: folder, id: created.ID, doctor: created.Seats[0], patient: created.Seats[1], ref: ref}
+	return &staged{T: t, Served: s, folder: folder, id: created.ID, doctor: created.Seats[0],
+		patient: created.Seats[1], ref: ref}
 }
 
 // both takes both seats, and lets the patient in.
@@ -61,7 +62,7 @@ func (c *staged) enter(keys code.Keys) *client.Session {
 	return session
 }
 
-// place makes an allocation for a seat, 0 or 1.
+// place makes an allocation for seat 0 or 1.
 func (c *staged) place(seat int, transport string) (*turn.Client, net.PacketConn) {
 	c.Helper()
 	client, _ := apptest.TURNClient(c.T, c.servers[seat], transport)
@@ -72,7 +73,7 @@ func (c *staged) place(seat int, transport string) (*turn.Client, net.PacketConn
 	return client, relayed
 }
 
-// permitted makes an allocation for both seats, each of which knows the other's.
+// permitted makes an allocation for both seats, with permissions for each other.
 func (c *staged) permitted() (doctor, patient net.PacketConn) {
 	c.Helper()
 	doctorClient, doctor := c.place(0, "udp")
@@ -85,14 +86,15 @@ func (c *staged) permitted() (doctor, patient net.PacketConn) {
 	return doctor, patient
 }
 
-// says sends something until the test ends, several times a second.
+// says sends a packet several times a second until the test ends.
 func (c *staged) says(from, to net.PacketConn, what []byte) {
-	apptest.Says(c.T, from, to.LocalAddr(), what)
+	apptest.KeepSending(c.T, from, to.LocalAddr(), what)
 }
 
-// ask sends a TURN request of a seat over UDP from a local address, with a nonce that
-// was given to another one where that is said, and returns the error code, or zero.
-func (c *staged) ask(credential protocol.ICEServer, from, nonceFrom string, method stun.Method, setters ...stun.Setter) (code int, answer *stun.Message) {
+// ask sends a seat's TURN request over UDP from a local address, optionally with a nonce that was
+// given to another address. It returns the error code, or zero.
+func (c *staged) ask(credential protocol.ICEServer, from, nonceFrom string, method stun.Method,
+	setters ...stun.Setter) (code int, answer *stun.Message) {
 	c.Helper()
 	var server string
 	for _, url := range credential.URLs {
@@ -139,7 +141,8 @@ func (c *staged) ask(credential protocol.ICEServer, from, nonceFrom string, meth
 		c.Fatal(err)
 	}
 	all := append([]stun.Setter{stun.TransactionID, kind, transport}, setters...)
-	answer = exchange(from, stun.MustBuild(append(all, stun.NewUsername(credential.Username), stun.NewRealm(core.Realm), nonce,
+	answer = exchange(from, stun.MustBuild(append(all, stun.NewUsername(credential.Username),
+		stun.NewRealm(core.Realm), nonce,
 		stun.NewLongTermIntegrity(credential.Username, core.Realm, credential.Credential))...))
 	var refused stun.ErrorCodeAttribute
 	if refused.GetFrom(answer) == nil {
@@ -156,7 +159,7 @@ func (c *staged) refusedWith(want, got int) {
 	}
 }
 
-// idleCutter is a firewall that cuts connections on which nothing was sent for a time.
+// idleCutter is a firewall that cuts idle connections.
 func idleCutter(t *testing.T, to string, after time.Duration) (address string) {
 	t.Helper()
 	return apptest.AcceptHere(t, func(in net.Conn) {
@@ -182,15 +185,15 @@ func idleCutter(t *testing.T, to string, after time.Duration) (address string) {
 	})
 }
 
-// failure is what is staged, and how it has to be explained.
+// failure is a staged failure and its expected explanation.
 type failure struct {
 	cause, side, seat string
 	english, german   string
 	stage             func(c *staged)
 }
 
-// explained waits until a consultation is explained as wanted, and checks what the
-// command says of it in both languages.
+// explained waits until a consultation is explained as wanted, and checks the command's text in
+// both languages.
 func (c *staged) explained(want failure) {
 	c.Helper()
 	var told api.ExplainedAppointment
@@ -209,23 +212,25 @@ func (c *staged) explained(want failure) {
 		<-time.After(100 * time.Millisecond)
 	}
 	if told.Side != want.side || told.Seat != want.seat {
-		c.Errorf("%s is on the side of %q and about %q, want %q and %q", told.Cause, told.Side, told.Seat, want.side, want.seat)
+		c.Errorf("%s is on the side of %q and about %q, want %q and %q", told.Cause, told.Side,
+			told.Seat, want.side, want.seat)
 	}
 	for language, fragment := range map[string]string{"en": want.english, "de": want.german} {
 		out, stderr, err := apptest.Run(c.T, "explain", "--socket", c.Socket, c.ref, "--lang", language)
 		sentence, rest, _ := strings.Cut(out, "\n")
 		if err != nil || !strings.Contains(sentence, fragment) || !strings.Contains(rest, want.cause) {
-			c.Errorf("explain --lang %s: %v%s; want something with %q\n%s", language, err, stderr, fragment, out)
+			c.Errorf("explain --lang %s: %v%s; want something with %q\n%s", language, err, stderr,
+				fragment, out)
 		}
 		if strings.Contains(out, "127.0.0.1") {
-			c.Errorf("an address is told:\n%s", out)
+			c.Errorf("the text contains an address:\n%s", out)
 		}
 		c.Logf("%s\n%s", language, out)
 	}
 }
 
-// TestFailuresAreExplained: each is staged with real clients, and has the right sentence
-// on the right side.
+// TestFailuresAreExplained stages each failure with real clients, and checks that it gets the right
+// sentence on the right side.
 func TestFailuresAreExplained(t *testing.T) {
 	t.Parallel()
 	serve := func(settings ...string) (*apptest.Served, string) {
@@ -236,13 +241,14 @@ func TestFailuresAreExplained(t *testing.T) {
 		return s, folder
 	}
 	normal, folder := serve("relay: {", "relay: {addresses: [192.0.2.1], ")
-	small, smallFolder := serve("relay: {", "relay: {max_per_seat: 4, max_per_appointment: 8, max_allocations: 6, ")
+	small, smallFolder := serve("relay: {",
+		"relay: {max_per_seat: 4, max_per_appointment: 8, max_allocations: 6, ")
 	families, familiesFolder := serve("relay: {", "relay: {addresses: [192.0.2.1, '2001:db8::1'], ")
 	forgets, forgetsFolder := serve("relay: {", "relay: {addresses: [192.0.2.1], ")
 	drains, drainsFolder := serve("relay: {", "relay: {addresses: [192.0.2.1], ")
 
-	// All are staged before any is looked at: most take ten seconds or more to be told
-	// from a connection that is being made.
+	// All are staged before any is checked: most need ten seconds or more to differ from a
+	// connection that is still being made.
 	scenes := map[string]*staged{}
 	set := func(name string, s *apptest.Served, folder string, f failure) {
 		opens := time.Now()
@@ -255,197 +261,231 @@ func TestFailuresAreExplained(t *testing.T) {
 	}
 	for name, f := range map[string]failure{
 		"nobody came": {"nobody-joined", "nobody", "", "Nobody has joined", "Niemand hat", func(*staged) {}},
-		"the patient did not come": {"not-joined", "nobody", "patient", "The patient has not joined yet", "Die Patientenseite hat noch nicht teilgenommen", func(c *staged) {
-			c.enter(c.doctor.Keys)
-		}},
-		"too early": {"too-early", "patient", "patient", "The patient's code was used at", "vor Beginn des Termins", func(c *staged) {
-			if refused := c.Refusal(c.T, c.patient.Keys); refused.Code != protocol.TooEarly {
-				c.Fatal(refused)
-			}
-		}},
-		"not let in": {"not-let-in", "doctor", "patient", "The practice has to let them in", "Die Praxis muss sie einlassen", func(c *staged) {
-			c.enter(c.doctor.Keys)
-			c.enter(c.patient.Keys)
-		}},
-		"a second device": {"other-device", "patient", "patient", "on another device", "auf einem anderen Gerät", func(c *staged) {
-			c.both()
-			c.permitted()
-			c.enter(c.patient.Keys)
-		}},
+		"the patient did not come": {"not-joined", "nobody", "patient",
+			"The patient has not joined yet", "Die Patientenseite hat noch nicht teilgenommen", func(c *staged) {
+				c.enter(c.doctor.Keys)
+			}},
+		"too early": {"too-early", "patient", "patient", "The patient's code was used at",
+			"vor Beginn des Termins", func(c *staged) {
+				if refused := c.Refusal(c.T, c.patient.Keys); refused.Code != protocol.TooEarly {
+					c.Fatal(refused)
+				}
+			}},
+		"not let in": {"not-let-in", "doctor", "patient", "The practice has to let them in",
+			"Die Praxis muss sie einlassen", func(c *staged) {
+				c.enter(c.doctor.Keys)
+				c.enter(c.patient.Keys)
+			}},
+		"a second device": {"other-device", "patient", "patient", "on another device",
+			"auf einem anderen Gerät", func(c *staged) {
+				c.both()
+				c.permitted()
+				c.enter(c.patient.Keys)
+			}},
 		"revoked": {"revoked", "nobody", "", "was revoked", "wurde um", func(c *staged) {
 			c.both()
 			if err := c.Admin.Revoke(c.Context(), c.id); err != nil {
 				c.Fatal(err)
 			}
 		}},
-		"nobody reaches the relay": {"all-blocked", "appliance", "", "Neither side reaches the relay", "erreicht keine der beiden Seiten", func(c *staged) { c.both() }},
-		"only the practice reaches the relay": {"blocked", "patient", "patient", "The patient's network lets nothing through", "Das Netz der Patientenseite lässt nichts", func(c *staged) {
-			c.both()
-			c.place(0, "tls")
-		}},
-		"an expired credential": {"old-credential", "patient", "patient", "a credential that had expired", "mit abgelaufenen Zugangsdaten", func(c *staged) {
-			c.both()
-			c.place(0, "udp")
-			old := c.servers[1]
-			expired := apptest.MintedFor(c.T, c.folder, credential.Identity{Appointment: c.id, Seat: "patient", Expires: time.Now().Add(-time.Minute)})
-			old.Username, old.Credential = expired.Username, expired.Password
-			client, _ := apptest.TURNClient(c.T, old, "tcp")
-			if _, err := client.Allocate(); err == nil {
-				c.Fatal("an expired credential makes an allocation")
-			}
-		}},
-		"changing addresses": {"stale-nonce", "patient", "patient", "come from changing addresses", "von wechselnden Adressen", func(c *staged) {
-			c.both()
-			c.place(0, "udp")
-			for range 4 {
-				code, _ := c.ask(c.servers[1], "127.0.0.1:0", "127.0.0.2:0", stun.MethodAllocate)
-				c.refusedWith(438, code)
-			}
-		}},
-		"no such family": {"no-family", "appliance", "patient", "does not have (440)", "nicht hat (440)", func(c *staged) {
-			c.both()
-			c.place(0, "udp")
-			code, _ := c.ask(c.servers[1], "127.0.0.1:0", "127.0.0.1:0", stun.MethodAllocate, stun.RawAttribute{Type: stun.AttrRequestedAddressFamily, Value: []byte{2, 0, 0, 0}})
-			c.refusedWith(440, code)
-		}},
-		"strangers alone": {"no-peer", "patient", "patient", "but never asked for the practice", "nie nach der Gegenseite gefragt", func(c *staged) {
-			c.both()
-			doctor, _ := c.place(0, "udp")
-			client, relayed := c.place(1, "udp")
-			if err := doctor.CreatePermission(relayed.LocalAddr()); err != nil {
-				c.Fatal(err)
-			}
-			if err := client.CreatePermission(&net.UDPAddr{IP: net.IPv4(203, 0, 113, 5), Port: 5000}); err == nil {
-				c.Fatal("a stranger may be reached")
-			}
-		}},
-		"nobody is asked for": {"no-peer", "patient", "patient", "but never asked for the practice", "nie nach der Gegenseite gefragt", func(c *staged) {
-			c.both()
-			doctor, _ := c.place(0, "udp")
-			_, relayed := c.place(1, "udp")
-			if err := doctor.CreatePermission(relayed.LocalAddr()); err != nil {
-				c.Fatal(err)
-			}
-		}},
-		"nothing after the handshake": {"mute", "patient", "patient", "drops what follows", "verwirft, was folgt", func(c *staged) {
-			c.both()
-			doctor, patient := c.permitted()
-			c.says(doctor, patient, apptest.ConnectivityCheck)
-		}},
-		"no camera": {"one-way", "patient", "patient", "camera and microphone are off", "Kamera und Mikrofon sind dort aus", func(c *staged) {
-			c.both()
-			doctor, patient := c.permitted()
-			c.says(doctor, patient, apptest.Voice)
-			c.says(patient, doctor, apptest.ConnectivityCheck)
-		}},
-		"a firewall forgets": {"idle-cut", "patient", "patient", "seconds without data", "Sekunden ohne Daten", func(c *staged) {
-			c.both()
-			_, doctor := c.place(0, "udp")
-			through := c.servers[1]
-			for _, url := range through.URLs {
-				if rest, ok := strings.CutSuffix(url, "?transport=tcp"); ok && strings.HasPrefix(rest, "turn:") {
-					through.URLs = []string{"turn:" + idleCutter(c.T, strings.TrimPrefix(rest, "turn:"), 21*time.Second) + "?transport=tcp"}
+		"nobody reaches the relay": {"all-blocked", "appliance", "", "Neither side reaches the relay",
+			"erreicht keine der beiden Seiten", func(c *staged) { c.both() }},
+		"only the practice reaches the relay": {"blocked", "patient", "patient",
+			"The patient's network lets nothing through", "Das Netz der Patientenseite lässt nichts", func(c *staged) {
+				c.both()
+				c.place(0, "tls")
+			}},
+		"an expired credential": {"old-credential", "patient", "patient",
+			"a credential that had expired", "mit abgelaufenen Zugangsdaten", func(c *staged) {
+				c.both()
+				c.place(0, "udp")
+				old := c.servers[1]
+				expired := apptest.MintCredential(c.T, c.folder,
+					credential.Identity{Appointment: c.id, Seat: "patient",
+						Expires: time.Now().Add(-time.Minute)})
+				old.Username, old.Credential = expired.Username, expired.Password
+				client, _ := apptest.TURNClient(c.T, old, "tcp")
+				if _, err := client.Allocate(); err == nil {
+					c.Fatal("an expired credential makes an allocation")
 				}
-			}
-			client, _ := apptest.TURNClient(c.T, through, "tcp")
-			if _, err := client.Allocate(); err != nil {
-				c.Fatal(err)
-			}
-			if err := client.CreatePermission(doctor.LocalAddr()); err != nil {
-				c.Fatal(err)
-			}
-		}},
-		"a cut connection": {"cut", "patient", "patient", "while it was in use", "mitten im Betrieb", func(c *staged) {
-			c.both()
-			c.place(0, "udp")
-			client, stream := apptest.TURNClient(c.T, c.servers[1], "tls")
-			if _, err := client.Allocate(); err != nil {
-				c.Fatal(err)
-			}
-			stream.Close()
-		}},
+			}},
+		"changing addresses": {"stale-nonce", "patient", "patient", "come from changing addresses",
+			"von wechselnden Adressen", func(c *staged) {
+				c.both()
+				c.place(0, "udp")
+				for range 4 {
+					code, _ := c.ask(c.servers[1], "127.0.0.1:0", "127.0.0.2:0", stun.MethodAllocate)
+					c.refusedWith(438, code)
+				}
+			}},
+		"no such family": {"no-family", "appliance", "patient", "does not have (440)",
+			"nicht hat (440)", func(c *staged) {
+				c.both()
+				c.place(0, "udp")
+				code, _ := c.ask(c.servers[1], "127.0.0.1:0", "127.0.0.1:0", stun.MethodAllocate,
+					stun.RawAttribute{Type: stun.AttrRequestedAddressFamily, Value: []byte{2, 0, 0, 0}})
+				c.refusedWith(440, code)
+			}},
+		"only strangers": {"no-peer", "patient", "patient", "but never asked for the practice",
+			"nie nach der Gegenseite gefragt", func(c *staged) {
+				c.both()
+				doctor, _ := c.place(0, "udp")
+				client, relayed := c.place(1, "udp")
+				if err := doctor.CreatePermission(relayed.LocalAddr()); err != nil {
+					c.Fatal(err)
+				}
+				if err := client.CreatePermission(&net.UDPAddr{IP: net.IPv4(203, 0, 113, 5),
+					Port: 5000}); err == nil {
+					c.Fatal("a stranger may be reached")
+				}
+			}},
+		"nobody is asked for": {"no-peer", "patient", "patient", "but never asked for the practice",
+			"nie nach der Gegenseite gefragt", func(c *staged) {
+				c.both()
+				doctor, _ := c.place(0, "udp")
+				_, relayed := c.place(1, "udp")
+				if err := doctor.CreatePermission(relayed.LocalAddr()); err != nil {
+					c.Fatal(err)
+				}
+			}},
+		"nothing after the handshake": {"mute", "patient", "patient", "drops what follows",
+			"verwirft, was folgt", func(c *staged) {
+				c.both()
+				doctor, patient := c.permitted()
+				c.says(doctor, patient, apptest.ConnectivityCheck)
+			}},
+		"no camera": {"one-way", "patient", "patient", "camera and microphone are off",
+			"Kamera und Mikrofon sind dort aus", func(c *staged) {
+				c.both()
+				doctor, patient := c.permitted()
+				c.says(doctor, patient, apptest.Voice)
+				c.says(patient, doctor, apptest.ConnectivityCheck)
+			}},
+		"a firewall forgets": {"idle-cut", "patient", "patient", "seconds without data",
+			"Sekunden ohne Daten", func(c *staged) {
+				c.both()
+				_, doctor := c.place(0, "udp")
+				through := c.servers[1]
+				for _, url := range through.URLs {
+					if rest, ok := strings.CutSuffix(url, "?transport=tcp"); ok &&
+						strings.HasPrefix(rest, "turn:") {
+						through.URLs = []string{"turn:" +
+							idleCutter(c.T, strings.TrimPrefix(rest, "turn:"), 21*time.Second) +
+							"?transport=tcp"}
+					}
+				}
+				client, _ := apptest.TURNClient(c.T, through, "tcp")
+				if _, err := client.Allocate(); err != nil {
+					c.Fatal(err)
+				}
+				if err := client.CreatePermission(doctor.LocalAddr()); err != nil {
+					c.Fatal(err)
+				}
+			}},
+		"a cut connection": {"cut", "patient", "patient", "while it was in use", "mitten im Betrieb",
+			func(c *staged) {
+				c.both()
+				c.place(0, "udp")
+				client, stream := apptest.TURNClient(c.T, c.servers[1], "tls")
+				if _, err := client.Allocate(); err != nil {
+					c.Fatal(err)
+				}
+				stream.Close()
+			}},
 		"it works": {"healthy", "nobody", "", "The call works", "Das Gespräch läuft", func(c *staged) {
 			c.both()
 			doctor, patient := c.permitted()
 			c.says(doctor, patient, apptest.Voice)
 			c.says(patient, doctor, apptest.Voice)
 		}},
-		"it is over": {"held", "nobody", "patient", "The call took place, and the patient hung up", "die Patientenseite hat um", func(c *staged) {
-			c.both()
-			doctor, patient := c.permitted()
-			for _, way := range [][2]net.PacketConn{{doctor, patient}, {patient, doctor}} {
-				if _, err := way[0].WriteTo(apptest.Voice, way[1].LocalAddr()); err != nil {
-					c.Fatal(err)
+		"it is over": {"held", "nobody", "patient", "The call took place, and the patient hung up",
+			"die Patientenseite hat um", func(c *staged) {
+				c.both()
+				doctor, patient := c.permitted()
+				for _, way := range [][2]net.PacketConn{{doctor, patient}, {patient, doctor}} {
+					if _, err := way[0].WriteTo(apptest.Voice, way[1].LocalAddr()); err != nil {
+						c.Fatal(err)
+					}
+					if _, _, err := way[1].ReadFrom(make([]byte, 2000)); err != nil {
+						c.Fatal(err)
+					}
 				}
-				if _, _, err := way[1].ReadFrom(make([]byte, 2000)); err != nil {
-					c.Fatal(err)
-				}
-			}
-			patient.Close()
-			doctor.Close()
-			c.sessions[1].Close()
-		}},
+				patient.Close()
+				doctor.Close()
+				c.sessions[1].Close()
+			}},
 	} {
 		set(name, normal, folder, f)
 	}
-	set("another family", families, familiesFolder, failure{"other-family", "appliance", "patient", "an IPv4 and the other an IPv6", "eine IPv4- und die andere eine IPv6-Adresse", func(c *staged) {
-		c.both()
-		code, answer := c.ask(c.servers[0], "127.0.0.1:0", "127.0.0.1:0", stun.MethodAllocate, stun.RawAttribute{Type: stun.AttrRequestedAddressFamily, Value: []byte{2, 0, 0, 0}})
-		c.refusedWith(0, code)
-		var six stun.XORMappedAddress
-		if err := six.GetFromAs(answer, stun.AttrXORRelayedAddress); err != nil {
-			c.Fatal(err)
-		}
-		client, _ := c.place(1, "udp")
-		if err := client.CreatePermission(&net.UDPAddr{IP: six.IP, Port: six.Port}); err == nil {
-			c.Fatal("an IPv6 peer may be reached from IPv4")
-		}
-	}})
-	set("a changed secret", forgets, forgetsFolder, failure{"wrong-password", "appliance", "patient", "its secret was changed", "Sein Geheimnis wurde geändert", func(c *staged) {
-		c.both()
-		c.place(0, "udp")
-		apptest.WriteFile(c.T, filepath.Join(c.folder, "turn.secret"), strings.Repeat("another secret ", 3)+"\n", 0o600)
-		before, err := c.Admin.Status(c.Context())
-		if err == nil {
-			err = c.Process.Signal(syscall.SIGHUP)
-		}
-		for after := before; err == nil && after.Reload == nil; {
-			after, err = c.Admin.Status(c.Context())
-		}
-		if err != nil {
-			c.Fatal(err)
-		}
-		client, _ := apptest.TURNClient(c.T, c.servers[1], "udp")
-		if _, err := client.Allocate(); err == nil {
-			c.Fatal("the old secret is taken")
-		}
-	}})
-	set("maintenance", drains, drainsFolder, failure{"draining", "appliance", "patient", "The appliance is in maintenance", "Das Relay-System wird gewartet", func(c *staged) {
-		c.both()
-		if _, err := c.Admin.StartDrain(c.Context(), time.Time{}); err != nil {
-			c.Fatal(err)
-		}
-	}})
-	set("too many windows", small, smallFolder, failure{"quota", "patient", "patient", "in too many windows", "in zu vielen Fenstern", func(c *staged) {
-		c.both()
-		for range 4 {
-			c.place(1, "udp")
-		}
-		client, _ := apptest.TURNClient(c.T, c.servers[1], "udp")
-		if _, err := client.Allocate(); err == nil {
-			c.Fatal("a fifth allocation of the seat is made")
-		}
-		c.place(0, "udp")
-	}})
-	// With what the one before has taken the appliance is full.
-	set("a full appliance", small, smallFolder, failure{"full", "appliance", "patient", "The appliance is full (508)", "Das Relay-System ist voll", func(c *staged) {
-		c.both()
-		c.place(0, "udp")
-		client, _ := apptest.TURNClient(c.T, c.servers[1], "udp")
-		if _, err := client.Allocate(); err == nil {
-			c.Fatal("a seventh allocation is made")
-		}
-	}})
+	set("another family", families, familiesFolder,
+		failure{"other-family", "appliance", "patient", "an IPv4 and the other an IPv6",
+			"eine IPv4- und die andere eine IPv6-Adresse", func(c *staged) {
+				c.both()
+				code, answer := c.ask(c.servers[0], "127.0.0.1:0", "127.0.0.1:0", stun.MethodAllocate,
+					stun.RawAttribute{Type: stun.AttrRequestedAddressFamily, Value: []byte{2, 0, 0, 0}})
+				c.refusedWith(0, code)
+				var six stun.XORMappedAddress
+				if err := six.GetFromAs(answer, stun.AttrXORRelayedAddress); err != nil {
+					c.Fatal(err)
+				}
+				client, _ := c.place(1, "udp")
+				if err := client.CreatePermission(&net.UDPAddr{IP: six.IP, Port: six.Port}); err == nil {
+					c.Fatal("an IPv6 peer may be reached from IPv4")
+				}
+			}})
+	set("a changed secret", forgets, forgetsFolder,
+		failure{"wrong-password", "appliance", "patient", "its secret was changed",
+			"Sein Geheimnis wurde geändert", func(c *staged) {
+				c.both()
+				c.place(0, "udp")
+				apptest.WriteFile(c.T, filepath.Join(c.folder, "turn.secret"),
+					strings.Repeat("another secret ", 3)+"\n", 0o600)
+				before, err := c.Admin.Status(c.Context())
+				if err == nil {
+					err = c.Process.Signal(syscall.SIGHUP)
+				}
+				for after := before; err == nil && after.Reload == nil; {
+					after, err = c.Admin.Status(c.Context())
+				}
+				if err != nil {
+					c.Fatal(err)
+				}
+				client, _ := apptest.TURNClient(c.T, c.servers[1], "udp")
+				if _, err := client.Allocate(); err == nil {
+					c.Fatal("the old secret is taken")
+				}
+			}})
+	set("maintenance", drains, drainsFolder, failure{"draining", "appliance", "patient",
+		"The appliance is in maintenance", "Das Relay-System wird gewartet", func(c *staged) {
+			c.both()
+			if _, err := c.Admin.StartDrain(c.Context(), time.Time{}); err != nil {
+				c.Fatal(err)
+			}
+		}})
+	set("too many windows", small, smallFolder,
+		failure{"quota", "patient", "patient", "in too many windows", "in zu vielen Fenstern",
+			func(c *staged) {
+				c.both()
+				for range 4 {
+					c.place(1, "udp")
+				}
+				client, _ := apptest.TURNClient(c.T, c.servers[1], "udp")
+				if _, err := client.Allocate(); err == nil {
+					c.Fatal("a fifth allocation of the seat is made")
+				}
+				c.place(0, "udp")
+			}})
+	// The previous failures' allocations have filled the appliance.
+	set("a full appliance", small, smallFolder,
+		failure{"full", "appliance", "patient", "The appliance is full (508)",
+			"Das Relay-System ist voll", func(c *staged) {
+				c.both()
+				c.place(0, "udp")
+				client, _ := apptest.TURNClient(c.T, c.servers[1], "udp")
+				if _, err := client.Allocate(); err == nil {
+					c.Fatal("a seventh allocation is made")
+				}
+			}})
 	for name, c := range scenes {
 		t.Run(name, func(t *testing.T) {
 			c.T = t

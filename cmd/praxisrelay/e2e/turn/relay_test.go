@@ -19,11 +19,11 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestRevocationTakesLessThanASecond: allocations end, streams are closed, both seats
-// are told, and the credentials open nothing any more.
+// TestRevocationTakesLessThanASecond checks that allocations end, streams are closed, both seats
+// are informed, and the credentials stop working.
 func TestRevocationTakesLessThanASecond(t *testing.T) {
 	s := apptest.StartServe(t, nil)
-	// Each returns when its time begins; a program's start is not the relay's time.
+	// Each returns the start of its measurement: starting a program is not the relay's time.
 	for name, revoke := range map[string]func(id string) (time.Time, error){
 		"the admin socket": func(id string) (time.Time, error) { return time.Now(), s.Admin.Revoke(t.Context(), id) },
 		"the command": func(id string) (time.Time, error) {
@@ -74,7 +74,7 @@ func testRevocation(t *testing.T, s *apptest.Served, revoke func(id string) (tim
 			select {
 			case <-stream.Ended:
 			case <-time.After(5 * time.Second):
-				t.Fatalf("seat %d: its stream is open", i)
+				t.Fatalf("seat %d: the stream is still open", i)
 			}
 		}
 		for {
@@ -83,7 +83,7 @@ func testRevocation(t *testing.T, s *apptest.Served, revoke func(id string) (tim
 			}
 		}
 		if refused := new(protocol.Error); !errors.As(err, &refused) || refused.Code != "revoked" {
-			t.Errorf("seat %d was told %v", i, err)
+			t.Errorf("seat %d got %v", i, err)
 		}
 	}
 	if took := time.Since(began); took > time.Second {
@@ -95,14 +95,14 @@ func testRevocation(t *testing.T, s *apptest.Served, revoke func(id string) (tim
 	if _, err := again.Allocate(); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("Allocate with a revoked credential: %v, want 401", err)
 	}
-	// A permission needs the allocation, which is gone.
+	// A permission needs an allocation, which is gone.
 	if err := seats[0].udp.CreatePermission(seats[1].relayed); err == nil {
 		t.Error("an allocation outlived its revocation")
 	}
 }
 
-// TestSecretsRotateWithoutARestart: a new first secret signs, the old one verifies while
-// it is named, and a mistake changes nothing.
+// TestSecretsRotateWithoutARestart checks that a new first secret signs, that the old one verifies
+// while it is configured, and that a mistake changes nothing.
 func TestSecretsRotateWithoutARestart(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	folder := filepath.Dir(s.CA)
@@ -132,7 +132,7 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// until waits for what shows that a reload has happened.
+	// until waits for evidence that a reload has happened.
 	until := func(what string, done func() bool) {
 		for deadline := time.Now().Add(20 * time.Second); !done(); {
 			if time.Now().After(deadline) {
@@ -149,7 +149,7 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 	}
 	write(secret+".new", "the new secret of this appliance\n")
 	reload(fmt.Sprintf("[%s.new, %s]", secret, secret))
-	// The old secret stops signing: its form of the credential is known by the user name.
+	// The old secret stops signing: the user name shows the form of the credential.
 	until("the new secret signs", func() bool {
 		ice := mint()
 		return ice.Credential != apptest.PasswordOf(t, secret, ice.Username)
@@ -160,12 +160,12 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 		}
 	}
 	if err := running.CreatePermission(conn.LocalAddr()); err != nil {
-		t.Errorf("the call that runs: %v", err)
+		t.Errorf("the running call: %v", err)
 	}
 
-	reload("[/nowhere]") // a mistake; what follows shows that it changed nothing
+	reload("[/nowhere]") // a mistake; the next steps show that it changed nothing
 	if err := allocate(mint()); err != nil {
-		t.Errorf("after a reload that failed: %v", err)
+		t.Errorf("after a failed reload: %v", err)
 	}
 	reload(fmt.Sprintf("[%s.new]", secret))
 	until("the old secret is gone", func() bool { return allocate(old) != nil })
@@ -173,14 +173,15 @@ func TestSecretsRotateWithoutARestart(t *testing.T) {
 		t.Errorf("the new credential: %v", err)
 	}
 	s.Stop(t)
-	if log := s.Stderr.String(); !strings.Contains(log, "not reloaded") || !strings.Contains(log, "/nowhere does not exist") ||
+	if log := s.Stderr.String(); !strings.Contains(log, "not reloaded") ||
+		!strings.Contains(log, "/nowhere does not exist") ||
 		strings.Contains(log, "the new secret") {
 		t.Errorf("the log: %s", log)
 	}
 }
 
-// TestCallComesBackWhenTheNATForgets: a client's NAT gives it another source port in
-// mid-call, so that the relay does not know it any more. The page restarts ICE.
+// TestCallComesBackWhenTheNATForgets gives a client another source port during a call, so that the
+// relay no longer recognizes it. The page restarts ICE.
 func TestCallComesBackWhenTheNATForgets(t *testing.T) {
 	info, _ := apptest.StartDemo(t)
 	nat := newNAT(t, info.TURNUDP)
@@ -194,13 +195,14 @@ func TestCallComesBackWhenTheNATForgets(t *testing.T) {
 		};
 	}`, info.TURNUDP, nat.inside.LocalAddr()))
 	for _, b := range []*apptest.Browser{doctor, patient} {
-		b.Open(t, map[*apptest.Browser]string{doctor: info.Doctor.Link, patient: info.Patient.Link}[b], "policy=relay&transport=udp")
+		b.Open(t, map[*apptest.Browser]string{doctor: info.Doctor.Link, patient: info.Patient.Link}[b],
+			"policy=relay&transport=udp")
 	}
 	apptest.Meet(t, doctor, patient)
 	for range 2 {
-		nat.forget() // whatever comes from here on comes from another port
+		nat.forget() // later packets come from another port
 		for _, b := range []*apptest.Browser{doctor, patient} {
-			b.Arriving(t, 60) // more than was under way
+			b.WaitForFrames(t, 60) // more than was in transit
 			b.Wait(t, apptest.IsConnected)
 		}
 	}
@@ -209,13 +211,13 @@ func TestCallComesBackWhenTheNATForgets(t *testing.T) {
 	}
 }
 
-// nat is a UDP port translation in front of one server.
+// nat is a UDP port translation in front of a server.
 type nat struct {
 	server string
 	inside net.PacketConn
 
 	mu      sync.Mutex
-	outside map[string]net.Conn // client's address -> its port outside
+	outside map[string]net.Conn // by client's address
 }
 
 func newNAT(t *testing.T, server string) *nat {
@@ -244,7 +246,7 @@ func newNAT(t *testing.T, server string) *nat {
 	return n
 }
 
-// translate returns the client's socket outside, a new one if the NAT knows none.
+// translate returns the client's socket outside, and makes one if there is none.
 func (n *nat) translate(client net.Addr) net.Conn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -269,7 +271,7 @@ func (n *nat) translate(client net.Addr) net.Conn {
 	return conn
 }
 
-// forget drops every translation.
+// forget drops all translations.
 func (n *nat) forget() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

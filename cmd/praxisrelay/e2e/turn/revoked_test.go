@@ -12,12 +12,13 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestRevokedStaysRevoked: at once, after a restart with a shorter lifetime of
-// credentials, and after one whose clock was wrong.
+// TestRevokedStaysRevoked checks revoked credentials at once, after a restart with a shorter
+// lifetime of credentials, and after a restart with a wrong clock.
 func TestRevokedStaysRevoked(t *testing.T) {
 	t.Parallel()
 	file, folder := apptest.WriteConfig(t)
-	apptest.Edit(t, file, "relay: {", "relay: {credential_lifetime: 24h, ", "signal: {", "signal: {admission: none, ")
+	apptest.Edit(t, file, "relay: {", "relay: {credential_lifetime: 24h, ", "signal: {",
+		"signal: {admission: none, ")
 	s, where := apptest.NewServed(folder), new(apptest.Listening)
 	serve := func(environment ...string) {
 		t.Helper()
@@ -26,10 +27,13 @@ func TestRevokedStaysRevoked(t *testing.T) {
 		}
 		c := apptest.Program("serve", "--config", file)
 		c.Env = append(c.Env, environment...)
-		s.Daemon = apptest.Start(t, c, true, func(line string) bool { return where.Read(line) && s.Serving(line) })
+		s.Daemon = apptest.Start(t, c, true, func(line string) bool {
+			return where.Read(line) && s.Serving(line)
+		})
 	}
 	serve()
-	withdrawn, reissued := s.Appoint(t, time.Now(), time.Now().Add(time.Hour)), s.Appoint(t, time.Now(), time.Now().Add(time.Hour))
+	withdrawn, reissued := s.Appoint(t, time.Now(), time.Now().Add(time.Hour)), s.Appoint(t, time.Now(),
+		time.Now().Add(time.Hour))
 	revoked := map[string]protocol.ICEServer{
 		"of a revoked appointment": s.ICE(t, withdrawn.Seats[1].Keys),
 		"of the first code":        s.ICE(t, reissued.Seats[0].Keys),
@@ -42,7 +46,8 @@ func TestRevokedStaysRevoked(t *testing.T) {
 	if err := s.Admin.Revoke(t.Context(), withdrawn.ID); err != nil {
 		t.Fatal(err)
 	}
-	revoked["of the second code"] = s.ICE(t, s.Reissue(t, reissued.ID, "doctor")) // within one second, most likely
+	// most likely within the same second
+	revoked["of the second code"] = s.ICE(t, s.Reissue(t, reissued.ID, "doctor"))
 	valid := map[string]protocol.ICEServer{"of the third code": s.ICE(t, s.Reissue(t, reissued.ID, "doctor"))}
 	valid["of the other seat"] = s.ICE(t, reissued.Seats[1].Keys)
 	check := func(when string) {
@@ -64,15 +69,15 @@ func TestRevokedStaysRevoked(t *testing.T) {
 	check("after a restart with a shorter lifetime")
 	const ahead = 60 * time.Hour
 	serve(apptest.ClockAhead + "=" + ahead.String())
-	s.Appoint(t, time.Now(), time.Now().Add(ahead+time.Hour)) // its row is written behind the first sweep
+	s.Appoint(t, time.Now(), time.Now().Add(ahead+time.Hour)) // its row is written after the first sweep
 	serve()
 	check("after a start with the clock ahead")
 }
 
-// allocates asks a relay over UDP for an allocation with somebody's credential.
+// allocates requests an allocation over UDP with a credential.
 func allocates(t *testing.T, l *apptest.Listening, c protocol.ICEServer) error {
 	t.Helper()
-	c.URLs = []string{"turn:" + l.Udp[0] + "?transport=udp"}
+	c.URLs = []string{"turn:" + l.UDP[0] + "?transport=udp"}
 	client, _ := apptest.TURNClient(t, c, "udp")
 	conn, err := client.Allocate()
 	if err == nil {
@@ -81,7 +86,8 @@ func allocates(t *testing.T, l *apptest.Listening, c protocol.ICEServer) error {
 	return err
 }
 
-// TestANodeWithTheSecretKnowsCredentials that another one made, and no other does.
+// TestANodeWithTheSecretKnowsCredentials checks that a node accepts credentials made by another
+// node with the same secret, and no others.
 func TestANodeWithTheSecretKnowsCredentials(t *testing.T) {
 	t.Parallel()
 	serve := func(secret string) (*apptest.Served, *apptest.Listening, string) {
@@ -96,7 +102,9 @@ func TestANodeWithTheSecretKnowsCredentials(t *testing.T) {
 			}
 		}
 		s, where := apptest.NewServed(folder), new(apptest.Listening)
-		s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, func(line string) bool { return where.Read(line) && s.Serving(line) })
+		s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, func(line string) bool {
+			return where.Read(line) && s.Serving(line)
+		})
 		return s, where, filepath.Join(folder, "turn.secret")
 	}
 	first, _, secret := serve("")
@@ -105,9 +113,9 @@ func TestANodeWithTheSecretKnowsCredentials(t *testing.T) {
 	created := first.Appoint(t, time.Now(), time.Now().Add(time.Hour))
 	_, servers := first.Join(t, created.Seats)
 	for i := range servers {
-		servers[i].URLs = []string{"turn:" + second.Udp[0] + "?transport=udp"}
+		servers[i].URLs = []string{"turn:" + second.UDP[0] + "?transport=udp"}
 	}
-	apptest.Relays(t, "udp", servers[0], servers[1])
+	apptest.CheckRelayed(t, "udp", servers[0], servers[1])
 	if err := allocates(t, stranger, servers[0]); err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("a node with another secret: %v, want 401", err)
 	}

@@ -3,7 +3,6 @@ package apptest
 import (
 	"io"
 	"net"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -11,8 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tunnel listens here and connects to an address as it is on another host. On this host
-// there is nothing to do.
+// tunnel forwards a local port to an address on another host. On this host it does nothing.
 func tunnel(t *testing.T, namespace, address string) string {
 	t.Helper()
 	if namespace == "" {
@@ -36,10 +34,12 @@ func tunnel(t *testing.T, namespace, address string) string {
 
 // DialOn connects from another host.
 func DialOn(namespace, address string) (net.Conn, error) {
-	return OnHost(namespace, func() (net.Conn, error) { return net.DialTimeout("tcp", address, 10*time.Second) })
+	return OnHost(namespace, func() (net.Conn, error) {
+		return net.DialTimeout("tcp", address, 10*time.Second)
+	})
 }
 
-// OnHost opens a socket on another host: it stays in the namespace that it was made in.
+// OnHost opens a socket on another host. A socket stays in the namespace in which it was opened.
 func OnHost[T any](namespace string, open func() (T, error)) (T, error) {
 	type result struct {
 		Socket T
@@ -61,12 +61,4 @@ func OnHost[T any](namespace string, open func() (T, error)) (T, error) {
 	}()
 	r := <-results
 	return r.Socket, r.err
-}
-
-// Certify gives an appliance a certificate for another name or address.
-func Certify(t *testing.T, folder, name string) {
-	t.Helper()
-	made := SignedFor(t, name)
-	WriteFile(t, filepath.Join(folder, "cert.pem"), made.Certificate, 0o600)
-	WriteFile(t, filepath.Join(folder, "key.pem"), made.Key, 0o600)
 }

@@ -12,9 +12,9 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 )
 
-// TestOtherListenersTakeNoDescriptorsFromClients: one who opens as many connections as they
-// can, to the metrics or the admin API, gets a share of so many, and others are served
-// meanwhile; those without a token are closed after their answer.
+// TestOtherListenersTakeNoDescriptorsFromClients checks that a client who opens as many connections
+// as it can, to the metrics or the admin API, only gets its share, and that others are still
+// served. Connections without a token are closed after the answer.
 func TestOtherListenersTakeNoDescriptorsFromClients(t *testing.T) {
 	s := apptest.StartServe(t, nil)
 	for url, path := range map[string]string{s.Monitoring: "/metrics", s.API: "/v1/info"} {
@@ -22,7 +22,7 @@ func TestOtherListenersTakeNoDescriptorsFromClients(t *testing.T) {
 		before := apptest.Descriptors(t, s.Process.Pid)
 		open := func(networks, want int) {
 			t.Helper()
-			for i := range maxBeside + 100 {
+			for i := range maxSideConnections + 100 {
 				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 4, 0, byte(1+i%networks))}}
 				conn, err := dialer.Dial("tcp", address)
 				if err != nil {
@@ -35,15 +35,16 @@ func TestOtherListenersTakeNoDescriptorsFromClients(t *testing.T) {
 			taken := 0
 			for deadline := time.Now().Add(4 * time.Second); ; <-ticker.C {
 				taken = apptest.Descriptors(t, s.Process.Pid) - before
-				if taken >= want-5 && taken <= want+10 { // a few are the daemon's own, for a moment
+				if taken >= want-5 && taken <= want+10 { // the daemon itself has a few open for a moment
 					return
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("%s: %d descriptors are taken by %d networks, want %d", url, taken, networks, want)
+					t.Fatalf("%s: %d descriptors are taken by %d networks, want %d", url, taken,
+						networks, want)
 				}
 			}
 		}
-		open(1, maxBeside/4)
+		open(1, maxSideConnections/4)
 		client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 		response, err := client.Get(url + path)
 		if err != nil {
