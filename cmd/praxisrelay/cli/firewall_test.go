@@ -47,7 +47,7 @@ func TestFirewallCommand(t *testing.T) {
 		stderr string
 	}{
 		{[]string{"--config", file},
-			"listen.https: port 0 is another one at every start, which no firewall can be told: give it a number"},
+			"listen.https: port 0 changes with every start, so no firewall rule can name it: give it a number"},
 		{[]string{"--config", example, "--address", "relay"},
 			`--address: ParseAddr("relay"): unable to parse IP: write it like 192.0.2.10 or 2001:db8::10`},
 		{[]string{"--config", example, "--address", "192.0.2.10", "--management", "192.0.2.0"},
