@@ -1,30 +1,30 @@
-// A call with one session of the partner: one media connection after another. A browser
-// that has given a connection up may never carry media over it again, whatever it says
-// after an ICE restart. So both sides then make a new one, which has the next number. The
-// doctor's side counts and makes the offers; the patient's asks for what it needs.
+// A call with one session of the partner: one media connection after another. A browser that has
+// given a connection up may never carry media over it again, even if an ICE restart seems to succeed.
+// Both sides then make a new connection with the next number. The doctor's side counts and makes the
+// offers; the patient's side asks for them.
 
 import { sends } from './media.js';
 import { Peer } from './peer.js';
 
-// How long an offer may be under way before the patient's side may have another one.
+// How long after an offer the patient's side may get another one, in milliseconds.
 const offerTime = 1500;
 
-// How many allocations ICE restarts may have the relay make in how many milliseconds, one
-// for each of its URLs. Browsers keep those before for a while, the relay ends them when
-// they were idle for ten seconds, and a seat may hold 16.
+// How many allocations on the relay ICE restarts may cause within restartSpan, in milliseconds. Each
+// restart causes one for each of the relay's URLs. Browsers keep the earlier ones for a while, the
+// relay ends them after ten idle seconds, and a seat may hold 16.
 const maxAllocations = 12;
 const restartSpan = 12000;
 
-// After a receiver got nothing while others did, and again: each time waits twice as long,
-// since a device that gives nothing, or a line that is too narrow, is not mended so.
+// The pause between the attempts to mend a deaf receiver, in milliseconds. It doubles each time,
+// since nothing here helps against a silent device or a line that is too narrow.
 const firstPause = 5000;
 
-// What a description may have. A call has two sections of media; the answer to more grows
-// with each.
+// How large a description may be. A call has two sections of media, and the answer grows with each
+// section of the offer.
 const maxSections = 4;
 const maxCandidates = 200; // until the next description
 
-// choose leaves those ICE servers that a page address like ?transport=tls allows.
+// choose keeps the ICE servers that the page's address allows, for example ?transport=tls.
 export function choose(servers, transport) {
   const fits = {
     udp: (url) => url.startsWith('turn:') && url.endsWith('transport=udp'),
@@ -35,23 +35,24 @@ export function choose(servers, transport) {
   return servers.map((server) => ({ ...server, urls: server.urls.filter(fit) }));
 }
 
-// acceptable reports whether a description is what that side of a call may say.
+// acceptable reports whether the partner may send a description to a side that makes offers, or to
+// one that does not.
 function acceptable({ type, sdp }, offers) {
   const lines = (start) => String(sdp ?? '').split(`\n${start}`).length - 1;
   return type === (offers ? 'answer' : 'offer') && lines('m=') <= maxSections && lines('a=candidate:') <= maxCandidates;
 }
 
-// Call reports through its handlers: send(object) to the partner, track(stream),
-// state(connectionState), quiet() when nothing has arrived for a moment, stalled() when
-// that goes on, or when a restart is due for another reason.
+// Call calls its handlers: send(object) for the partner, track(stream), state(connectionState),
+// quiet() when nothing has arrived for a moment, and stalled() when that goes on or a restart is due
+// for another reason.
 export class Call {
   #configuration; #stream; #offers; #handlers; #peer;
   #number = 0; // of the connection; zero: none yet
-  #restarts = []; // when it was restarted last
+  #restarts = []; // when the connection was restarted
   #candidates = 0; // since the last description
-  #later; // the timer for a restart that has to wait
-  #offered = 0; // when an offer was last made
-  #deaf = { next: 0, pause: firstPause }; // when something is done about one receiver
+  #later; // the timer of a restart that has to wait
+  #offered = 0; // when the last offer was made
+  #deaf = { next: 0, pause: firstPause }; // when a deaf receiver may be mended next
   #listening = new AbortController();
 
   constructor(configuration, stream, offers, handlers) {
@@ -70,12 +71,12 @@ export class Call {
 
   get connected() { return this.#peer?.connected ?? false; }
 
-  // receive takes an object that the partner's call sent. What is about an older
-  // connection is of no interest. A page of an older version numbers none, and has but one.
+  // receive handles an object from the partner's call. It ignores earlier connections. A page of an
+  // older version does not number connections, and has only one.
   receive({ call, restart, failed, ...object }) {
     const { description, candidate } = object;
     if (description && !acceptable(description, this.#offers)) {
-      console.warn('a description was dropped: it is not one of a call');
+      console.warn('a description was dropped: no call needs it');
       return;
     }
     this.#candidates = description ? 0 : this.#candidates + (candidate ? 1 : 0);
@@ -85,18 +86,18 @@ export class Call {
     if (restart && this.#offers) this.#asked(number, failed);
     if (offered && number > this.#number) this.#connect(number);
     if (number !== this.#number) return;
-    if (offered && call && this.#peer.failed) this.#handlers.stalled(); // asks for a new one
+    if (offered && call && this.#peer.failed) this.#handlers.stalled(); // asks for a new connection
     else this.#peer?.receive(object);
   }
 
-  // configure takes newer ICE servers.
+  // configure replaces the ICE servers.
   configure(configuration) {
     this.#configuration = configuration;
     this.#peer?.configure(configuration);
   }
 
-  // restart looks for a new way to the partner; what flows meanwhile goes on. What failed
-  // is replaced.
+  // restart looks for another path to the partner; media that flows is not interrupted. A failed
+  // connection is replaced.
   restart() {
     const failed = this.#peer?.failed ?? false;
     if (!this.#offers) {
@@ -135,8 +136,8 @@ export class Call {
   #restart() {
     const now = performance.now();
     const urls = this.#configuration.iceServers.flatMap((server) => server.urls);
-    const most = Math.ceil(maxAllocations / Math.max(urls.length, 1));
-    const wait = restartSpan - (now - (this.#restarts.at(-most) ?? -Infinity));
+    const maxRestarts = Math.ceil(maxAllocations / Math.max(urls.length, 1));
+    const wait = restartSpan - (now - (this.#restarts.at(-maxRestarts) ?? -Infinity));
     clearTimeout(this.#later);
     if (wait > 0) {
       this.#later = setTimeout(() => this.connected || this.restart(), wait);
@@ -146,13 +147,13 @@ export class Call {
     this.#peer.restart();
   }
 
-  // send says with everything which media to expect.
+  // send adds the connection's number, and the media to expect.
   #send(object) {
     this.#handlers.send({ ...object, call: this.#number || undefined, sends: sends(this.#stream) });
   }
 
-  // asked does what the patient's side wants, unless that is about an older connection, or
-  // was said before the last offer arrived there.
+  // asked does what the patient's side wants, unless that concerns an earlier connection or was sent
+  // before the last offer arrived there.
   #asked(call, failed) {
     if (call !== this.#number) return;
     if (failed) this.#connect(this.#number + 1);

@@ -1,34 +1,33 @@
-// Keeps a session connected: by WebSocket, or by long polling where none comes
-// through. It comes back after every loss until the server says that it is over.
+// Keeps a session connected, by a WebSocket or, where none gets through, by long polling. It
+// reconnects after every loss until the server says that the session is over.
 
 import { onNetworkChange } from './network.js';
 import { Polling } from './polling.js';
 import { Socket } from './socket.js';
 
-const earlyTime = 30000; // a socket that is lost before that twice is given up
-const goodTime = 10000; // after which a loss is a new one, and no further failure
-const soon = 200; // apart from each other, where many come back
+const earlyTime = 30000; // after two sockets that were lost this early, it polls
+const goodTime = 10000; // a connection that lasted this long was good: pauses start over
+const soon = 200; // the first attempt's longest pause: clients must not all reconnect at once
 const firstPause = 500;
-const longestPause = 3000; // a call that broke waits for it
-const maintenancePause = 20000; // at most: who waits for its end has time
-const checkTime = 3000; // to an answer after something happened to the network
+const maxPause = 3000; // a broken call waits for the reconnection
+const maintenancePause = 20000; // at most: there is no hurry
+const checkTime = 3000; // until a check is answered
 
-// After these errors the client comes back by itself; after others that would do harm
-// or no good.
+// After these errors the client reconnects; after others that would be harmful or useless.
 const passing = ['unknown-session', 'too-slow', 'unavailable'];
 
 export class Connection {
   #session; #forced; #handlers; #link; #timer; #began;
-  #poll; // this time
+  #poll; // whether this connection polls
   #carries = false; // a frame came over this connection
-  #checked = false; // it is not the way's fault when this one is lost, but the network changed
-  #tries = 0; // since a connection was good
-  #early = 0; // sockets that were lost soon
+  #checked = false; // the network may have changed, so a loss does not count against WebSockets
+  #tries = 0; // since a good connection
+  #early = 0; // sockets that were lost early
   #listening = new AbortController();
 
-  // With poll it never opens a socket. Handlers: back() when a new connection carries,
-  // lost() when it cannot come back at once, maintenance(error) when it may not yet,
-  // ended(error) when it does not come back.
+  // With poll, it never opens a socket. Handlers: back() when a new connection works, lost() when
+  // reconnecting takes longer, maintenance(error) when the server is under maintenance, ended(error)
+  // when there is no reconnecting.
   constructor(session, poll, handlers) {
     this.#session = session;
     this.#forced = this.#poll = poll;
@@ -39,10 +38,10 @@ export class Connection {
     this.#connect();
   }
 
-  // wake says that the session has frames to send.
+  // wake sends the session's new frames.
   wake() { this.#link?.wake(); }
 
-  // check finds out whether the connection still carries, or tries again at once.
+  // check finds out whether the connection still works. If there is none, it connects at once.
   check(within = checkTime) {
     if (this.#listening.signal.aborted) return; // it is closed
     this.#checked = true;
@@ -50,7 +49,7 @@ export class Connection {
     else this.#connect();
   }
 
-  // leave says that the seat is given up where that goes without a request, and closes.
+  // leave gives the seat up where that takes no request, and closes.
   leave() {
     this.#link?.leave?.();
     this.close();
@@ -93,7 +92,7 @@ export class Connection {
   #lost(opened) {
     const lasted = performance.now() - this.#began;
     if (this.#poll) {
-      this.#poll = this.#forced || opened; // else the network is gone, whatever it lets through
+      this.#poll = this.#forced || opened; // otherwise the network is gone: the next one may let a WebSocket through
     } else if (opened) {
       this.#early = lasted < earlyTime && !this.#checked ? this.#early + 1 : 0;
       this.#poll = this.#early >= 2;
@@ -104,11 +103,11 @@ export class Connection {
     this.#again(!opened);
   }
 
-  // again comes back: the first time nearly at once, unless there is a reason to wait.
+  // again reconnects, the first time almost at once unless there is a reason to wait.
   #again(wait) {
-    const most = Math.min(longestPause, firstPause * 2 ** this.#tries);
+    const longest = Math.min(maxPause, firstPause * 2 ** this.#tries);
     const atOnce = this.#tries++ === 0 && !wait;
-    this.#later((atOnce ? soon : most) * Math.random());
+    this.#later((atOnce ? soon : longest) * Math.random());
     if (!atOnce) this.#handlers.lost();
   }
 

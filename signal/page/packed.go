@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// packed serves the files compressed, to a third of their bytes, or as they are where a
-// client takes no gzip, and leaves to next what is no file. They are written at once: a
-// copy would hold a buffer for as long as a client does not read.
+// packed serves the files compressed, to a third of their size, or as they are if a client
+// accepts no gzip. It leaves all other paths to next. A file is written in one call: a copy
+// would hold a buffer for as long as a client does not read.
 func packed(next http.Handler) http.Handler {
 	type file struct{ packed, plain []byte }
 	bodies := map[string]file{} // by path

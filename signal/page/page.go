@@ -1,4 +1,4 @@
-// Package page is the consultation page: static files that use the browser's own
+// Package page is the consultation page: static files that use only the browser's own
 // platform, without a build step.
 package page
 
@@ -15,9 +15,9 @@ var files embed.FS
 
 // Handler serves the page at / and its modules next to it.
 //
-// Mail programs escape the # of an invitation's link, or leave it out, and so send the
-// code to the server. The page is the answer there too: it takes the code out of the
-// address. Nobody may keep that answer, since it would be kept under the code.
+// Mail programs may escape the # of an invitation's link, or leave it out, and so send the
+// code to the server. The answer is the page there too, which takes the code out of the
+// address. That answer must not be cached, since the cache would store it under the code.
 func Handler() http.Handler {
 	serve := packed(http.FileServerFS(files))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,8 +30,8 @@ func Handler() http.Handler {
 	})
 }
 
-// holdsCode reports whether a path is one that no file has and a code may be in: it has
-// a # or what was escaped twice, or a code as it is.
+// holdsCode reports whether a path, which no file has, may hold a code: either the code
+// itself, or a # or a second escaping.
 func holdsCode(path string) bool {
 	_, err := code.Parse(path)
 	return err == nil || strings.ContainsAny(path, "#%")

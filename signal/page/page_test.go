@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestThePageIsLight: the whole of it, as browsers get it, is what the files are.
+// TestThePageIsLight: browsers get every file as it is, and few bytes in all.
 func TestThePageIsLight(t *testing.T) {
 	names, err := fs.Glob(files, "*")
 	if err != nil {

@@ -1,49 +1,51 @@
-// Watches whether anything arrives over a media connection: the media that the partner
-// says it sends, and where there is none, answers to the checks of the path. Those alone
-// are no sign of life where media should come. Browsers call a connection disconnected
-// only after seconds of silence; a network that changed shows sooner here.
+// Watches whether anything arrives over a media connection: the media that the partner claims to
+// send or, if there is none, answers to checks of the path. Where media should come, such answers
+// are no sign of life. Browsers call a connection disconnected only after seconds of silence; here a
+// change of network shows sooner. Times are in milliseconds.
 
 const interval = 250;
 
-// How long a silence may be: where something arrived steadily before, and else. Checks of
-// the path are answered every few seconds, and one receiver may well be silent for a while.
+// How long silence may last, after a steady flow and otherwise. Checks of the path are answered
+// every few seconds, and one receiver may well be silent for a while.
 const steadySilence = 1500;
 const otherSilence = 6000;
 
-// How many looks in a row have to see something arrive for a steady flow. A gap halves
-// what counts of them, so that one alone does not end it: after it less will do.
+// How many looks in a row must see something arrive for the flow to be steady. A gap only halves the
+// count, so that after a single one fewer looks are enough.
 const steady = 6;
 
-// Between two calls of stalled. A browser takes two to four seconds to notice another
-// network, and then finds a way over it in what goes on already, or else in the second try.
+// The time between two calls of stalled, first and later. A browser takes two to four seconds to
+// notice another network. It then finds a path over it by what is already under way, or else at the
+// second attempt.
 const firstPatience = 3000;
 const patience = 4000;
 
 export class Path {
-  #connection; #timer;
+  #connection; #handlers; #timer;
   #expected = {}; // kind -> whether the partner sends it
-  #pair = ''; // that is selected
-  #carried = 0; // what had come over it when last looked
+  #pair = ''; // the selected candidate pair
+  #carried = 0; // how much had come over it at the last look
   #answered = false; // something came over it since hold
-  #receivers = new Map(); // kind -> what it had got when last looked, and since when
-  #since = 0; // when something arrived
+  #receivers = new Map(); // kind -> { count, since }: what had arrived at the last look, since when
+  #since = 0; // when something last arrived
   #flow = 0; // how steadily something arrives, from 0 to twice steady
-  #quiet = false; // for so long that quiet was called
+  #quiet = false; // the silence was long enough to call quiet
   #stalled = false;
   #patience = firstPatience;
   #next = 0; // when stalled may be called, at the earliest
 
-  // quiet is called at half the silence that makes it stalled, which is called then, again
-  // and again, and told whether the path answered meanwhile; flowing when something arrives
-  // again; deaf, with everything that arrives, while one receiver has got nothing for long.
+  // Handlers: quiet() halfway through the silence that is too long; stalled(answered) when it is too
+  // long, repeatedly, with whether the path answered in between; flowing() when something arrives
+  // again; deaf() at each arrival while one receiver has got nothing for long.
   constructor(connection, handlers) {
     this.#connection = connection;
-    this.#timer = setInterval(() => this.#look(handlers), interval);
+    this.#handlers = handlers;
+    this.#timer = setInterval(() => this.#look(), interval);
   }
 
   get stalled() { return this.#stalled; }
 
-  // expect takes what the partner sends: an object of kinds.
+  // expect notes which kinds of media the partner sends.
   expect(sends) {
     this.#expected = sends;
     for (const kind of this.#receivers.keys()) {
@@ -51,7 +53,7 @@ export class Path {
     }
   }
 
-  // hold gives another way, which is looked for, time to be found.
+  // hold allows time for another path, which is being looked for.
   hold() {
     this.#next = performance.now() + this.#patience;
     this.#answered = false;
@@ -59,44 +61,49 @@ export class Path {
 
   close() { clearInterval(this.#timer); }
 
-  async #look({ quiet, stalled, flowing, deaf }) {
-    const [pair, carried, received] = await this.#measure();
-    // Firefox has no pair while it looks for another way, and may call that connected.
+  async #look() {
+    const { pair, carried, received } = await this.#measure();
+    // Firefox has no pair while it looks for another path, and may call that connected.
     if ((!pair && !this.#since) || this.#connection.connectionState === 'closed') return;
     const now = performance.now();
-    const answered = pair === this.#pair && carried !== this.#carried; // over another pair nothing need have come yet
+    const answered = pair === this.#pair && carried !== this.#carried; // a new pair's count says nothing yet
     this.#answered ||= answered;
     this.#pair = pair;
     this.#carried = carried;
-    const more = this.#take(received, now) || (answered && !received.size);
+    const more = this.#note(received, now) || (answered && !received.size);
+    if (more || !this.#since) this.#arrived(now);
+    else this.#silent(now);
+  }
+
+  #arrived(now) {
+    this.#flow = now - this.#since < 4 * interval ? Math.min(this.#flow + 1, 2 * steady) : this.#flow / 2;
+    this.#since = now;
+    this.#patience = firstPatience;
+    this.#next = 0;
+    const stopped = this.#stalled;
+    this.#quiet = this.#stalled = false;
+    if (stopped) this.#handlers.flowing();
+    if ([...this.#receivers.values()].some(({ since }) => now - since > otherSilence)) this.#handlers.deaf();
+  }
+
+  #silent(now) {
     const silence = now - this.#since;
-    if (more || !this.#since) {
-      this.#since = now;
-      this.#flow = silence < 4 * interval ? Math.min(this.#flow + 1, 2 * steady) : this.#flow / 2;
-      this.#patience = firstPatience;
-      this.#next = 0;
-      const stopped = this.#stalled;
-      this.#quiet = this.#stalled = false;
-      if (stopped) flowing();
-      if ([...this.#receivers.values()].some(({ since }) => now - since > otherSilence)) deaf();
-      return;
-    }
-    const longest = this.#flow > steady ? steadySilence : otherSilence;
-    if (silence > longest / 2 && !this.#quiet) {
+    const maxSilence = this.#flow > steady ? steadySilence : otherSilence;
+    if (silence > maxSilence / 2 && !this.#quiet) {
       this.#quiet = true;
-      quiet();
+      this.#handlers.quiet();
     }
-    if (silence > longest) this.#stalled = true;
+    if (silence > maxSilence) this.#stalled = true;
     if (this.#stalled && now > this.#next) {
-      const answers = this.#answered;
+      const answered = this.#answered;
       this.hold();
-      stalled(answers);
+      this.#handlers.stalled(answered);
       this.#patience = patience;
     }
   }
 
-  // take notes what the receivers have got, and returns whether that is more than before.
-  #take(received, now) {
+  // note records what the receivers have got, and returns whether that is more than before.
+  #note(received, now) {
     let more = false;
     for (const [kind, count] of received) {
       const last = this.#receivers.get(kind);
@@ -107,8 +114,8 @@ export class Path {
     return more;
   }
 
-  // measure returns the selected pair, what has come over it, and what each receiver that
-  // should get something has got.
+  // measure returns the selected pair, how much has come over it, and what has arrived of each kind
+  // that the partner sends.
   async #measure() {
     const stats = await this.#connection.getStats();
     const received = new Map(Object.keys(this.#expected).filter((kind) => this.#expected[kind]).map((kind) => [kind, 0]));
@@ -116,10 +123,10 @@ export class Path {
     for (const report of stats.values()) {
       if (report.type === 'transport') pair ??= stats.get(report.selectedCandidatePairId);
       if (report.type !== 'inbound-rtp' || !received.has(report.kind)) continue;
-      // Packets that make no picture are none; but a hidden page need not decode them.
+      // Packets of video count only once decoded; but a hidden page need not decode them.
       const got = report.kind === 'video' && !document.hidden ? report.framesDecoded : report.packetsReceived;
       received.set(report.kind, received.get(report.kind) + (got ?? 0));
     }
-    return [pair?.id, pair ? pair.bytesReceived + pair.responsesReceived : 0, received];
+    return { pair: pair?.id, carried: pair ? pair.bytesReceived + pair.responsesReceived : 0, received };
   }
 }

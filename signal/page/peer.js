@@ -1,26 +1,27 @@
-// One media connection to the partner: what is negotiated about it, and whether it lives.
+// One media connection to the partner: its negotiation, and whether it is alive.
 
 import { Path } from './path.js';
 
-// How long a connection may stay failed before something is done. Chromium shows 'failed'
-// for a moment when a first candidate is refused and others are on their way.
+// How long a connection may stay failed before something is done, in milliseconds. Chromium shows
+// 'failed' for a moment if the first candidate is refused while others are on their way.
 const patience = 2000;
 
-// How long until something is done about it again, or about an offer without an answer.
+// How long until something is done again, or done about an unanswered offer, in milliseconds.
 const longPatience = 10000;
 
 const maxEarly = 64; // candidates that wait for their description
 
 export class Peer {
   #connection; #offers; #handlers; #timer; #path;
-  #work = Promise.resolve(); // descriptions and candidates are applied in their order
+  #work = Promise.resolve(); // descriptions and candidates are applied in order
   #early = []; // candidates that came before their description
   #number = 0; // of the last offer
-  #restarted = false; // since something arrived, or it failed
+  #restarted = false; // it was restarted or failed, and nothing has arrived since
   #doubted = false; // one of its receivers was deaf, or it failed
-  #dead = false; // it is connected, and yet carries no media
+  #dead = false; // it is connected, but carries no media
 
-  // Handlers are Call's, and deaf() when a receiver gets nothing while others do.
+  // The handlers are Call's, and deaf(), which is called while one receiver gets nothing and others
+  // do.
   constructor(configuration, stream, offers, handlers) {
     this.#offers = offers;
     this.#handlers = handlers;
@@ -51,24 +52,24 @@ export class Peer {
 
   get connected() { return this.#connection.connectionState === 'connected' && !this.#path.stalled; }
 
-  // failed is what no ICE restart mends.
+  // failed reports whether an ICE restart would be of no use.
   get failed() { return this.#dead || this.#connection.connectionState === 'failed'; }
 
-  // receive takes an object that the partner's side of this connection sent.
+  // receive handles an object from the partner's side of this connection.
   receive(object) { this.#enqueue(() => this.#receive(object)); }
 
   configure(configuration) { this.#connection.setConfiguration(configuration); }
 
-  // restart looks for a new way; the side that makes no offers waits for one.
+  // restart looks for another path. The side that makes no offers waits for one.
   restart() {
     this.#path.hold();
     this.#restarted ||= !this.connected;
     if (!this.#offers) return;
-    this.#connection.restartIce(); // makes an offer through negotiationneeded,
-    if (this.#connection.signalingState !== 'stable') this.#enqueue(() => this.#offer()); // unless one is unanswered
+    this.#connection.restartIce(); // fires negotiationneeded, unless an offer is unanswered
+    if (this.#connection.signalingState !== 'stable') this.#enqueue(() => this.#offer());
   }
 
-  // doubt takes the connection for dead the second time, when a restart did not help.
+  // doubt declares the connection dead the second time: the restart has not helped.
   doubt() {
     this.#dead = this.#doubted;
     this.#doubted = true;
@@ -95,9 +96,9 @@ export class Peer {
     clearTimeout(this.#timer);
     if (state === 'failed') {
       this.#retry(patience);
-      this.#restarted = this.#doubted = true; // if a late candidate revives it, without media
+      this.#restarted = this.#doubted = true; // a late candidate may revive it, but without media
     }
-    if (state === 'connected') this.#path.hold(); // for the first media to arrive
+    if (state === 'connected') this.#path.hold(); // until the first media arrives
     this.#handlers.state(state === 'connected' && !this.connected ? 'disconnected' : state);
   }
 
@@ -108,8 +109,8 @@ export class Peer {
     }, pause);
   }
 
-  // stalled finds out that nothing arrives. Where checks of the path were answered since a
-  // restart, the path is not what is wrong.
+  // stalled is called when nothing arrives. If checks of the path were answered since a restart, the
+  // path is not the problem.
   #stalled(answered) {
     if (answered && this.#restarted && this.#connection.connectionState === 'connected') this.#dead = true;
     this.#handlers.state('disconnected');
@@ -125,7 +126,7 @@ export class Peer {
     const connection = this.#connection;
     if (sends) this.#path.expect(sends);
     if (description) {
-      // An answer to an offer before the last one has nothing to say any more.
+      // Only the answer to the last offer counts.
       if (description.type === 'answer' && offer !== this.#number) return;
       await connection.setRemoteDescription(description);
       for (const early of this.#early.splice(0)) this.#enqueue(() => connection.addIceCandidate(early));

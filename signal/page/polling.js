@@ -1,15 +1,15 @@
-// Carries a session's frames by long polling, for networks that let no WebSocket
-// through, until a poll fails.
+// Carries a session's frames by long polling until a poll fails, for networks that let no
+// WebSocket through.
 
 const pollTime = 40000; // the server holds a poll for 25 seconds
 const resumeTime = 5000; // it answers the first of two posts at once
-const pause = 100; // between two posts, so that what is said together goes together
+const pause = 100; // between two posts, so that frames queued together are sent together
 
-// What a post may hold in addition to its first frame.
+// How much a post may hold after its first frame.
 const maxFrames = 30;
 const maxLetters = 3 * 16384;
 
-// post says frames to the server.
+// post sends frames to the server.
 export function post(frames, options) {
   return fetch('/v1/signal', {
     method: 'POST',
@@ -20,7 +20,7 @@ export function post(frames, options) {
   });
 }
 
-// fitting returns the frames that one post may hold.
+// fitting returns the first frames, as many as one post may hold.
 export function fitting(frames) {
   let letters = 0;
   const end = frames.slice(0, maxFrames).findIndex((frame) => (letters += JSON.stringify(frame).length) > maxLetters);
@@ -31,11 +31,11 @@ export class Polling {
   #session; #take; #lost; #timer;
   #abort = new AbortController();
   #opened = false;
-  #underway = 0; // one post is held, and another one may be on its way
+  #underway = 0; // posts: the server may hold one, and another may be on its way
   #last = 0; // the number of the last frame that was posted
   #posted = 0; // when
 
-  // As Socket's.
+  // The parameters are Socket's.
   constructor(session, take, lost) {
     this.#session = session;
     this.#take = take;
@@ -50,7 +50,7 @@ export class Polling {
     this.#timer = setTimeout(() => this.#post(), Math.max(0, this.#posted + pause - performance.now()));
   }
 
-  // check gives up what is held, which may be on a dead path, and posts again.
+  // check gives up the held post, whose path may be dead, and posts again.
   check(within) {
     if (!this.#opened) return;
     this.#abort.abort();
@@ -65,8 +65,8 @@ export class Polling {
     this.#lose();
   }
 
-  // probe posts what the server may hold until it has something to say, and another one,
-  // which makes it answer the first at once.
+  // probe posts twice. The server may hold the first post until it has something to say, but answers
+  // it at once when the second comes.
   #probe(within) {
     this.#post(within);
     this.#timer = setTimeout(() => this.#post(), pause);
@@ -78,8 +78,8 @@ export class Polling {
     this.#underway++;
     const frames = [this.#session.opening()];
     if (this.#session.seated) frames.push(...fitting(this.#session.pending()));
-    const said = frames.at(-1).n ?? 0;
-    this.#last = said || this.#last;
+    const sent = frames.at(-1).n ?? 0;
+    this.#last = sent || this.#last;
     const { signal } = this.#abort;
     const deadline = setTimeout(() => this.#lose(), within);
     try {
@@ -90,8 +90,8 @@ export class Polling {
       this.#opened = true;
       for (const frame of answer.frames) this.#take(frame);
       if (signal.aborted) return;
-      // What came too fast was not taken, and is said again.
-      const missed = this.#session.pending().find(({ n }) => n <= said);
+      // Frames that came too fast were not taken, and are sent again.
+      const missed = this.#session.pending().find(({ n }) => n <= sent);
       if (missed) this.#last = Math.min(this.#last, missed.n - 1);
       this.#underway--;
       this.wake();

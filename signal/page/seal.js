@@ -1,5 +1,5 @@
-// The encryption between the seats of an appointment, as docs/protocol.md describes
-// it. Package seal in Go does the same; both are held to one set of test vectors.
+// The encryption between the seats of an appointment, as docs/protocol.md describes it. Package
+// seal in Go does the same, and both are tested with the same vectors.
 
 const nonceSize = 12;
 
@@ -20,7 +20,7 @@ export function newEpoch() {
   return toBase64(random).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
-// unwrap opens the room key of a seat.
+// unwrap opens the room key, which is sealed for a seat.
 export async function unwrap(sealKey, appointment, seat, wrapped) {
   return importKey(await open(await importKey(sealKey), wrapped, `praxisrelay room v1|${appointment}|${seat}`));
 }
@@ -36,19 +36,19 @@ export async function sealMessage(roomKey, place, plain) {
   return new Uint8Array([...iv, ...new Uint8Array(await crypto.subtle.encrypt(algorithm, roomKey, plain))]);
 }
 
-// openMessage is the reverse. It throws for what was not sealed for this place.
+// openMessage is the reverse. It throws if the text was not sealed for this place.
 export function openMessage(roomKey, place, sealed) {
   return open(roomKey, sealed, messagePlace(place));
 }
 
-// How many of the numbers that were passed over are remembered.
-const maxPassed = 1024;
+// How many skipped numbers are remembered for each sender.
+const maxSkipped = 1024;
 
-// Receiver opens the messages that come to one client, and finds out what was done to
-// them on their way. docs/protocol.md lists the findings.
+// Receiver opens the messages to one client, and finds out what happened to them on their way.
+// docs/protocol.md lists the findings.
 export class Receiver {
   #key; #appointment; #seat; #epoch;
-  #progress = new Map(); // sender's epoch -> { next, passed }: what came from it
+  #progress = new Map(); // sender's epoch -> { next, skipped }: the next number, and those that did not come
 
   constructor(roomKey, appointment, seat, epoch) {
     this.#key = roomKey;
@@ -57,23 +57,23 @@ export class Receiver {
     this.#epoch = epoch;
   }
 
-  // open returns { plain, finding }. Only with 'missing' and without a finding there is
-  // a message. Calls must not overlap.
+  // open returns { plain, finding }. There is a message only with 'missing' or without a finding.
+  // Calls must not overlap.
   async open(from, fromEpoch, seq, sealed) {
     let plain;
     try {
-      if (!Number.isSafeInteger(seq)) throw new Error('no number of a message');
+      if (!Number.isSafeInteger(seq)) throw new Error('not a message number');
       const place = { appointment: this.#appointment, from, to: this.#seat, fromEpoch, toEpoch: this.#epoch, seq };
       plain = await openMessage(this.#key, place, sealed);
     } catch {
       return { finding: 'altered' };
     }
-    const progress = this.#progress.get(fromEpoch) ?? { next: 0, passed: new Set() };
+    const progress = this.#progress.get(fromEpoch) ?? { next: 0, skipped: new Set() };
     this.#progress.set(fromEpoch, progress);
-    if (progress.passed.delete(seq)) return { finding: 'reordered' };
+    if (progress.skipped.delete(seq)) return { finding: 'reordered' };
     if (seq < progress.next) return { finding: 'replayed' };
     const finding = seq > progress.next ? 'missing' : undefined;
-    for (let n = progress.next; n < seq && progress.passed.size < maxPassed; n++) progress.passed.add(n);
+    for (let n = progress.next; n < seq && progress.skipped.size < maxSkipped; n++) progress.skipped.add(n);
     progress.next = seq + 1;
     return { plain, finding };
   }

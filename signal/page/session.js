@@ -1,26 +1,26 @@
-// A session's frames: numbered, kept until the server has them, and taken once. It
-// knows nothing of the connection that carries them, nor of what they mean.
+// A session's frames: numbered, kept until the server has them, and handled once. A session knows
+// neither the connection that carries its frames nor what they mean.
 
 import { toBase64 } from './seal.js';
 
-// After so many numbered frames a client acknowledges at the latest.
+// After how many numbered frames a client acknowledges at the latest.
 export const ackEvery = 16;
 
-// After these errors there is nothing to resume: the next connection joins.
+// After these errors there is nothing to resume, so the next connection joins.
 const forgotten = ['unknown-session', 'too-slow', 'maintenance'];
 
-// These say that the code is right, for now or later.
+// These errors mean that the code is right, now or later.
 const right = ['maintenance', 'too-often'];
 
 export class Session {
-  received = 0; // the number of the last frame that came
+  received = 0; // the number of the last frame from the server
   known = false; // the server has said that the code is right
   #join; #heard;
-  #token = ''; // of the session on the server; empty: join
+  #token = ''; // of the session on the server; empty if there is none to resume
   #n = 0; // the number of the last frame in #pending
-  #pending = []; // what the server has not acknowledged
+  #pending = []; // frames that the server has not acknowledged
 
-  // heard gets every frame that did not come before.
+  // heard is called with every new frame.
   constructor(joinToken, epoch, heard) {
     this.#join = { join: { token: toBase64(joinToken), epoch } };
     this.#heard = heard;
@@ -28,7 +28,7 @@ export class Session {
 
   get seated() { return this.#token !== ''; }
 
-  // opening is the first frame of a connection. A join begins a new session, in which
+  // opening returns the first frame of a connection. A join begins a new session, for which the
   // frames are numbered again.
   opening() {
     if (this.seated) return { resume: { session: this.#token, received: this.received } };
@@ -40,10 +40,10 @@ export class Session {
   // queue numbers a frame and keeps it until the server has it.
   queue(frame) { this.#pending.push({ n: ++this.#n, ...frame }); }
 
-  // pending returns the frames that the server may not have, with numbers above n.
+  // pending returns the frames that the server may not have and whose numbers are above n.
   pending(n = 0) { return this.#pending.filter((frame) => frame.n > n); }
 
-  // take handles a frame of the server. It throws when the connection is of no use.
+  // take handles a frame of the server. It throws if the connection must be given up.
   take(frame) {
     if (frame.welcome || right.includes(frame.error?.code)) this.known = true;
     if (frame.n) {

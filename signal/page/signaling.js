@@ -1,19 +1,20 @@
-// The page's hold on its seat: it seals and opens what goes to the partner and comes
-// from there, in order, whatever happens to the connection.
+// The page's hold on its seat. It seals messages to the partner and opens those that come, in
+// order, whatever happens to the connection.
 
 import { Connection } from './connection.js';
 import { fitting, post } from './polling.js';
 import * as seal from './seal.js';
 import { Session } from './session.js';
 
-// ask asks the server what a code is good for, and takes no seat: { welcome } or { error }.
+// ask asks the server what a code opens, without taking the seat. It returns { welcome } or
+// { error }.
 export async function ask({ joinToken }) {
   const join = { token: seal.toBase64(joinToken), epoch: seal.newEpoch(), check: true };
   const { frames } = await (await post([{ join }])).json();
   const answer = Object.assign({}, ...frames);
   if (answer.welcome) {
     const resume = { session: answer.welcome.session, received: answer.n };
-    post([{ resume }, { leave: {} }]).catch(() => {}); // then the server notices by itself
+    post([{ resume }, { leave: {} }]).catch(() => {}); // if it fails, the server notices by itself
   }
   return answer;
 }
@@ -23,21 +24,21 @@ export async function ask({ joinToken }) {
 //   ice(ice)                 the seat is admitted, or has a new credential
 //   joined(present), left(present)   another seat's session
 //   message(present, object)         from another seat, opened
-//   explanation(explanation) why the call does not come about
+//   explanation(explanation) why there is no call
 //   tampered()               a message was altered on its way
-//   back()                   the server can be reached, for the first time or again
-//   lost()                   the server cannot be reached; another try follows
-//   maintenance(error)       no consultation begins for now; another try follows
-//   ended(error)             it is over; error is the protocol's
+//   back()                   the server is reachable, for the first time or again
+//   lost()                   the server is unreachable; another attempt follows
+//   maintenance(error)       no consultation begins for now; another attempt follows
+//   ended(error)             the session is over; error is the protocol's
 export class Signaling {
   #keys; #maxMessage; #handlers; #connection; #session; #welcome; #roomKey; #receiver;
   #epoch = seal.newEpoch();
   #sent = new Map(); // receiver's epoch -> next number
-  #work = Promise.resolve(); // frames are opened, and sealed, in their order
-  #deaf = false; // what comes is of no interest any more
+  #work = Promise.resolve(); // frames are opened and sealed in order
+  #deaf = false; // frames that come are ignored
   #closed = false;
 
-  // A frame has at most maxMessage bytes. With poll it uses long polling alone.
+  // A frame has at most maxMessage bytes. With poll, only long polling is used.
   constructor(keys, maxMessage, handlers, poll) {
     this.#keys = keys;
     this.#maxMessage = maxMessage;
@@ -54,11 +55,11 @@ export class Signaling {
     });
   }
 
-  // seat is the seat that was taken, or nothing before.
+  // seat is undefined until the seat is taken.
   get seat() { return this.#welcome?.seat; }
 
-  // send seals an object for another session. One that is too long is dropped: the server
-  // would end the session, and what the partner makes this page say must not do that.
+  // send seals an object for another session. One that is too long is dropped: the server would
+  // end the session for it, and a partner must not be able to provoke that.
   send(to, object) {
     this.#enqueue(async () => {
       const { appointment, seat } = this.#welcome;
@@ -67,7 +68,7 @@ export class Signaling {
       const sealed = await seal.sealMessage(this.#roomKey, place, new TextEncoder().encode(JSON.stringify(object)));
       const frame = { send: { to: to.seat, epoch: to.epoch, seq, sealed: seal.toBase64(sealed) } };
       const size = JSON.stringify({ n: Number.MAX_SAFE_INTEGER, ...frame }).length; // it is ASCII
-      if (size > this.#maxMessage) throw new Error(`it has ${size} bytes`);
+      if (size > this.#maxMessage) throw new Error(`it would have ${size} bytes, more than ${this.#maxMessage}`);
       this.#sent.set(to.epoch, seq + 1);
       this.#queue(frame);
     });
@@ -79,13 +80,13 @@ export class Signaling {
   // renew asks for a new credential.
   renew() { this.#queue({ ice: {} }); }
 
-  // explain asks why the call does not come about; the doctor alone may.
+  // explain asks why there is no call; only the doctor may.
   explain() { this.#queue({ explain: {} }); }
 
-  // check finds out soon whether the server can still be reached.
+  // check finds out within some milliseconds whether the server is still reachable.
   check(within) { this.#connection.check(within); }
 
-  // hangUp says a last object to a session, if there is one, and leaves.
+  // hangUp sends a last object to a session, if there is one, and leaves.
   async hangUp(to, object) {
     if (to) this.send(to, object);
     this.#deaf = true;
@@ -93,7 +94,7 @@ export class Signaling {
     this.leave();
   }
 
-  // leave gives the seat up, by a request that outlives the page, and over the socket, for
+  // leave gives the seat up, by a request that outlives the page and also over the socket, since
   // browsers may drop the request all the same.
   leave() {
     if (this.#closed) return;
@@ -101,7 +102,7 @@ export class Signaling {
     this.#connection.leave();
     if (!this.#session.seated) return;
     const frames = [this.#session.opening(), ...fitting(this.#session.pending()), { leave: {} }];
-    post(frames, { keepalive: true }).catch(() => {}); // then the server notices by itself
+    post(frames, { keepalive: true }).catch(() => {}); // if it fails, the server notices by itself
   }
 
   #queue(frame) {
@@ -133,11 +134,16 @@ export class Signaling {
     this.#handlers.welcome(welcome);
   }
 
-  // open is where a server is found out that tampers with messages.
+  // open finds out whether the server tampers with messages. Only 'altered' proves that: when a
+  // server restarts, messages may be lost, and clients repeat those that it had not acknowledged,
+  // so that they come twice, or late.
   async #open({ from, epoch, seq, sealed }) {
     const { plain, finding } = await this.#receiver.open(from, epoch, seq, seal.fromBase64(sealed));
-    if (finding) console.warn('a message on its way was', finding);
-    if (finding === 'altered' || finding === 'reordered') this.#handlers.tampered();
+    if (finding === 'altered') {
+      console.warn('a message was altered on its way');
+      this.#handlers.tampered();
+    } else if (finding === 'missing') console.warn('messages were lost on their way');
+    else if (finding) console.debug(`a message was dropped: ${finding}`);
     if (plain) this.#handlers.message({ seat: from, epoch }, JSON.parse(new TextDecoder().decode(plain)));
   }
 }

@@ -1,23 +1,23 @@
-// Carries a session's frames over one WebSocket, until it is lost.
+// Carries a session's frames over one WebSocket until it is lost.
 
 import { ackEvery } from './session.js';
 
 const subprotocol = 'praxisrelay.v1';
-const openTime = 5000; // to open
-const answerTime = 10000; // to the answer to a first frame or a heartbeat
+const openTime = 5000; // until the socket is open
+const answerTime = 10000; // until the first frame or a heartbeat is answered
 
-// A heartbeat comes every 20 to 25 seconds. Its answer is awaited for less than the 60
-// seconds after which a silent socket is dead, so those need no clock of their own.
+// A heartbeat is due every 20 to 25 seconds. The protocol says that a socket is dead after 60
+// seconds of silence; an unanswered heartbeat shows it sooner.
 const heartbeat = () => 20000 + 5000 * Math.random();
 
 export class Socket {
   #session; #take; #lost; #socket; #deadline; #beat;
-  #opened = false; // an answer came
-  #due = Infinity; // when the answer has to be there that is awaited
+  #opened = false; // the server has answered
+  #due = Infinity; // when the expected answer has to be there
   #sent = 0; // the number of the last frame that this socket carried
-  #acknowledged = 0; // what the server was told of those that came
+  #acknowledged = 0; // the number of the last frame that the server knows to have arrived
 
-  // take gets every frame; lost(opened) is called once, but not after close.
+  // take is called with every frame; lost(opened) at most once, and not after close.
   constructor(session, take, lost) {
     this.#session = session;
     this.#take = take;
@@ -33,7 +33,7 @@ export class Socket {
     socket.addEventListener('close', () => this.#lose());
   }
 
-  // wake says that the session has frames to send.
+  // wake sends the session's new frames.
   wake() {
     if (!this.#opened) return;
     for (const frame of this.#session.pending(this.#sent)) {
@@ -47,7 +47,7 @@ export class Socket {
     if (this.#opened) this.#acknowledge(within);
   }
 
-  // leave says that the seat is given up, and all that was to be said before.
+  // leave sends the remaining frames and gives the seat up.
   leave() {
     this.wake();
     this.#say({ leave: {} });
@@ -88,10 +88,10 @@ export class Socket {
   #acknowledge(within) {
     this.#acknowledged = this.#session.received;
     this.#say({ ack: this.#acknowledged });
-    if (performance.now() + within < this.#due) this.#expect(within); // what is awaited sooner stays so
+    if (performance.now() + within < this.#due) this.#expect(within); // a sooner deadline stays
   }
 
-  // expect waits that long for an answer; without a time it has come.
+  // expect sets the deadline of the next answer; without a time, none is expected.
   #expect(within = Infinity) {
     clearTimeout(this.#deadline);
     this.#due = performance.now() + within;

@@ -1,4 +1,4 @@
-// What the page says, in German and English.
+// The page's texts, in German and English.
 
 const texts = {
   de: {
@@ -135,21 +135,22 @@ const texts = {
   },
 };
 
-// person marks a name, which words.js then shows apart from what stands around it.
+// person marks a name, which words.js isolates from the text around it.
 const person = (name) => name && `\u2068${name}\u2069`;
 
-// when writes an instant in the reader's own time zone.
+// when formats an instant in the reader's time zone.
 function when(language, instant) {
   return new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' }).format(new Date(instant));
 }
 
-// preferred is the language of the page's address, or else of the browser.
+// preferred returns the language of the page's address, or else the browser's.
 export function preferred() {
   const wish = new URLSearchParams(location.search).get('lang') ?? navigator.language;
   return wish.toLowerCase().startsWith('de') ? 'de' : 'en';
 }
 
-// text looks a text up, as 'codeErrors.check'; functions get the argument.
+// text looks up a text by a key such as 'codeErrors.check'. A text that is a function gets the
+// argument.
 export function text(language, key, argument) {
   const found = key.split('.').reduce((at, name) => at?.[name], texts[language]);
   return typeof found === 'function' ? found(argument) : found;

@@ -1,15 +1,15 @@
-// What this window remembers of a consultation, so that a reload, or a phone that ends
-// the window, loses nothing: until the person is done or the appointment is over.
+// The window's memory of a consultation, so that nothing is lost when it is reloaded, or when a
+// phone discards it. It lasts until the person is done or the appointment is over.
 //
-//   code      its letters
-//   name      as it was typed
+//   code      the code's letters
+//   name      the person's name, as typed
 //   at        'in' while the seat is taken, 'out' after hanging up
-//   closes    when the code ends
-//   window    a random name, by which a duplicate of this window is found out
+//   closes    when the code expires
+//   window    a random name, by which a duplicate of this window is recognized
 //   admission, grant: see admission.js
 
 const place = 'praxisrelay';
-const patience = 1000; // for the page before a reload to end, in milliseconds
+const patience = 1000; // until the page before a reload has ended, in milliseconds
 
 let visit = read();
 
@@ -17,7 +17,7 @@ function read() {
   try {
     return JSON.parse(sessionStorage.getItem(place)) ?? {};
   } catch {
-    return {}; // it is not to be had: then a reload forgets
+    return {}; // the browser has no storage for us: a reload then forgets
   }
 }
 
@@ -31,7 +31,7 @@ function write() {
 
 export const kept = () => visit;
 
-// keep changes what is remembered. Another code is another consultation.
+// keep changes the memory. Another code is another consultation.
 export function keep(changes) {
   visit = { ...('code' in changes && changes.code !== visit.code ? {} : visit), ...changes };
   write();
@@ -42,8 +42,8 @@ export function forget() {
   write();
 }
 
-// claim reports whether the consultation is this window's, for as long as it is open:
-// a duplicate of a window has the same memory, and would take its seat.
+// claim reserves the consultation for this window as long as it is open, and reports whether that
+// succeeded. A duplicate of a window has the same memory, and would take its seat.
 export function claim() {
   if (!navigator.locks) return true;
   return new Promise((resolve) => {

@@ -1,17 +1,16 @@
-// The texts on the page, in the language that was chosen.
+// The texts on the page, in the chosen language.
 
+import { $ } from './screens.js';
 import { preferred, text } from './text.js';
 
-const $ = (id) => document.getElementById(id);
-
 let language = preferred();
-const shown = {}; // id -> [key, argument] of texts that change, so that they can change language
+const shown = {}; // id -> [key, argument], to show the texts in another language
 
 // say returns a text.
 export const say = (key, argument) => text(language, key, argument);
 
-// show puts a text into an element, and keeps it right when the language changes.
-// Without a key the element is hidden.
+// show puts a text into an element, and translates it when the language changes. Without a key the
+// element is hidden.
 export function show(id, key, argument) {
   shown[id] = [key, argument];
   const parts = key ? (say(key, argument) ?? '').split(/[\u2068\u2069]/) : [];
@@ -19,15 +18,15 @@ export function show(id, key, argument) {
   $(id).hidden = !key;
 }
 
-// isolated writes a name in its own direction, whatever stands around it.
+// isolated wraps a name, whose direction must not affect the text around it.
 function isolated(name) {
   const element = document.createElement('bdi');
   element.textContent = name;
   return element;
 }
 
-// tidy makes a name of what the partner says is theirs: a line of characters that can be
-// seen, and that change nothing around them.
+// tidy cleans the name that the partner sent: one line of visible characters, none of which affects
+// the text around it.
 export function tidy(name) {
   const visible = String(name).replace(/\s+/g, ' ').replace(/[\p{C}\p{Default_Ignorable_Code_Point}]/gu, '').trim();
   return [...visible].slice(0, 60).join('');
@@ -44,7 +43,7 @@ function speak(wish) {
   }
 }
 
-// startWords writes the first texts, and changes them where a person chooses.
+// startWords shows the first texts, and changes them when the person chooses a language.
 export function startWords() {
   speak(language);
   for (const button of document.querySelectorAll('[data-lang]')) {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/signal/client"
 )
 
 // TestPollingMeetsWebSocket checks that the call is the same if one page has no WebSocket.
@@ -156,6 +158,56 @@ func TestTamperingIsShown(t *testing.T) {
 	doctor.Wait(t, `document.querySelector('#warning').checkVisibility() && document.querySelector('#warning').textContent.includes('tampered')`)
 	doctor.Click(t, `[data-lang="de"]`)
 	doctor.Wait(t, `document.querySelector('#warning').textContent.includes('verfälscht')`)
+}
+
+// TestRestartsAreNotTampering: after a restart a client repeats what the old server had not
+// acknowledged. The page has opened some of that before, or newer messages since: it drops
+// those, and accuses nobody.
+func TestRestartsAreNotTampering(t *testing.T) {
+	s, file := startOnFixedPorts(t)
+	restart := func() {
+		t.Helper()
+		s.Daemon = apptest.Start(t, apptest.Program("serve", "--config", file), true, s.Serving)
+	}
+	doctor, seats := alone(t, s, 0)
+	doctor.Eval(t, `void (window.warned = [], console.warn = (...words) => warned.push(words.join(' ')))`, nil)
+	patient, to := partner(t, s, seats[1])
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	until := func(done func(client.Event) bool) {
+		t.Helper()
+		for {
+			if e, err := patient.Receive(ctx); err != nil {
+				t.Fatal(err)
+			} else if done(e) {
+				return
+			}
+		}
+	}
+	isBack := func(e client.Event) bool { return e.Joined != nil }
+	arrives := func(name string) {
+		t.Helper()
+		tell(t, patient, to, map[string]string{"name": name})
+		doctor.Wait(t, visible("#knock", name+" is waiting."))
+	}
+	arrives("Ada")
+
+	// The page comes back after its partner, whose second message has been lost by then.
+	s.Kill()
+	doctor.Do(t, network.Enable(), network.SetBlockedURLs([]string{"*/v1/signal"}))
+	tell(t, patient, to, map[string]string{"name": "Grace"})
+	restart()
+	until(func(e client.Event) bool { return e.Absent != nil && e.Absent.Seq == 1 })
+	doctor.Do(t, network.SetBlockedURLs(nil))
+	until(isBack)
+	arrives("Hedy")
+
+	s.Kill()
+	restart()
+	until(isBack)
+	arrives("Marie")
+	doctor.Is(t, `!document.querySelector('#warning').checkVisibility()`)
+	doctor.Is(t, `!/replayed|reordered/.test(warned)`)
 }
 
 // TestDaemonRestartsInACall checks that direct media is not affected, and that relayed media comes
