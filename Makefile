@@ -35,7 +35,7 @@ test: tools lint build ## Run everything that CI runs; what had to be skipped is
 # long under the race detector, and its hashes share nothing: without it there, tests of the
 # program spend their time on what they test.
 tests = PRAXISRELAY_TEST_SKIPPED=$(SKIPPED) go run $(GOTESTSUM) --format pkgname-and-test-fails --jsonfile build/tests-$(1).json -- \
-	-race -shuffle=on -vet=off -p 3 -parallel 4 -timeout $(2) \
+	-race -shuffle=on -vet=off -p 2 -parallel 4 -timeout $(2) \
 	-gcflags='crypto/internal/fips140/...=-race=false' -gcflags='praxisrelay/signal/code=-race=false' $(3)
 
 tools: ## Install what the tests need, where that is possible (Debian, as root)
