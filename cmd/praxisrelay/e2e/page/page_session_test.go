@@ -2,8 +2,10 @@ package page
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -171,7 +173,13 @@ func TestRestartsAreNotTampering(t *testing.T) {
 	}
 	doctor, seats := alone(t, s, 0)
 	doctor.Eval(t, `void (window.warned = [], console.warn = (...words) => warned.push(words.join(' ')))`, nil)
-	patient, to := partner(t, s, seats[1])
+	held := &gate{RoundTripper: s.HTTPS(t).Transport}
+	patient, err := client.Dialer{HTTP: &http.Client{Transport: held}, Server: s.URL}.JoinWithKeys(t.Context(), seats[1].Keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { patient.Close() })
+	to := patient.Welcome.Present[0]
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	until := func(done func(client.Event) bool) {
@@ -193,21 +201,41 @@ func TestRestartsAreNotTampering(t *testing.T) {
 	arrives("Ada")
 
 	// The page comes back after its partner, whose second message has been lost by then.
+	doctor.Eval(t, `void (window.before = { fetch, WebSocket },
+		window.fetch = () => Promise.reject(new TypeError('no network')),
+		window.WebSocket = class extends before.WebSocket { constructor() { super('wss://127.0.0.1:1'); } })`, nil)
 	s.Kill()
-	doctor.Do(t, network.Enable(), network.SetBlockedURLs([]string{"*/v1/signal"}))
 	tell(t, patient, to, map[string]string{"name": "Grace"})
 	restart()
 	until(func(e client.Event) bool { return e.Absent != nil && e.Absent.Seq == 1 })
-	doctor.Do(t, network.SetBlockedURLs(nil))
+	doctor.Eval(t, `void Object.assign(window, before)`, nil)
 	until(isBack)
 	arrives("Hedy")
 
+	// Now it comes back before its partner, and so hears what that repeats.
+	var welcomes int
+	doctor.Eval(t, `heard.filter((name) => name === 'welcome').length`, &welcomes)
+	held.Lock()
 	s.Kill()
 	restart()
+	doctor.Wait(t, apptest.Heard("welcome", welcomes+1))
+	held.Unlock()
 	until(isBack)
 	arrives("Marie")
 	doctor.Is(t, `!document.querySelector('#warning').checkVisibility()`)
 	doctor.Is(t, `!/replayed|reordered/.test(warned)`)
+}
+
+// gate holds the requests of a client back while it is locked.
+type gate struct {
+	http.RoundTripper
+	sync.RWMutex
+}
+
+func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
+	g.RLock()
+	defer g.RUnlock()
+	return g.RoundTripper.RoundTrip(r)
 }
 
 // TestDaemonRestartsInACall checks that direct media is not affected, and that relayed media comes
