@@ -115,8 +115,6 @@ type Relay struct {
 	// MaxPerSeat is the maximum of live allocations of a seat; beyond it, the longest idle one
 	// makes room. A browser makes up to six, and more when its network changes.
 	MaxPerSeat int `yaml:"max_per_seat"`
-	// MaxPerAppointment is the maximum of live allocations of an appointment.
-	MaxPerAppointment int `yaml:"max_per_appointment"`
 	// MaxPerPrefix is the maximum of live allocations from one IPv4 address or IPv6 /64: 500 seats
 	// behind one NAT. An IPv6 site, a /48, has ten times as many.
 	MaxPerPrefix int `yaml:"max_per_prefix"`
@@ -168,8 +166,6 @@ type Signal struct {
 	AdminListen string `yaml:"admin_listen"`
 	// Admission is who admits patients. doctor: they wait for the doctor; none: they do not wait.
 	Admission string `yaml:"admission"`
-	// MaxMessage is the maximum size of a sealed message with its frame, in bytes.
-	MaxMessage int `yaml:"max_message"`
 }
 
 // Values of Signal.Admission: whether patients wait until the doctor admits them.
@@ -226,7 +222,6 @@ func Default() Config {
 			CredentialLifetime:  8 * time.Hour,
 			MaxSession:          24 * time.Hour,
 			MaxPerSeat:          16,
-			MaxPerAppointment:   48,
 			MaxPerPrefix:        8_000,
 			MaxAllocations:      20_000,
 			AllocationRate:      1_500_000,
@@ -238,7 +233,6 @@ func Default() Config {
 			PepperFile:  "/etc/praxisrelay/pepper.secret",
 			AdminSocket: "/run/praxisrelay/admin.sock",
 			Admission:   ByDoctor,
-			MaxMessage:  16 << 10,
 		},
 		Metrics:      Metrics{Listen: "127.0.0.1:9478"},
 		Log:          Log{Level: slog.LevelInfo, Addresses: Pseudonym},

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,9 +112,8 @@ func TestMistakes(t *testing.T) {
 		"the admin API's address taken": {least + "signal: {admin_listen: ':3478'}\n", []string{
 			`x.yaml:3: signal.admin_listen: ":3478" is already in listen.turn_tcp[0]: give each listener its own`,
 		}},
-		"signal": {least + "signal: {admission: yes, max_message: 1000}\n", []string{
+		"signal": {least + "signal: {admission: yes}\n", []string{
 			`x.yaml:3: signal.admission: "yes" is neither doctor (patients wait until the doctor lets them in) nor none`,
-			"x.yaml:3: signal.max_message: 1000 is out of bounds: use 16384 to 65536",
 		}},
 		"ACME, and a password": {"name: relay.example.org\ntls: {acme: {directory: 'http://user:secret@acme.example.org/'}}\n",
 			[]string{
@@ -205,4 +206,28 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q makes %+v", text, c)
 		}
 	})
+}
+
+// TestRetiredKeysLoad checks that a file of an older version loads, with a warning for each key that
+// has no effect any more.
+func TestRetiredKeysLoad(t *testing.T) {
+	text := least + "relay: {secret_files: [a], max_per_appointment: 2}\nsignal: {pepper_file: p, max_message: 5}\n"
+	file := filepath.Join(t.TempDir(), "x.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, source, err := Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, warning := range source.Mistakes(errors.Join(source.Retired()...)) {
+		got = append(got, warning.Key+": "+warning.Text)
+	}
+	if want := []string{
+		"relay.max_per_appointment: no effect any more, since relay.max_per_seat limits both seats: delete this line",
+		"signal.max_message: no effect any more, since a message has at most 16,384 bytes: delete this line",
+	}; !slices.Equal(got, want) {
+		t.Errorf("warned of %q", got)
+	}
 }

@@ -185,6 +185,9 @@ func (d *decoder) decode(node ast.Node, v reflect.Value, key string) {
 		path := strings.TrimPrefix(key+"."+name, ".")
 		field, known := fields[name]
 		switch {
+		case !known && retiredKeys[path] != "":
+			d.at[path] = positionOf(entries.Key())
+			d.retired = append(d.retired, path)
 		case !known:
 			d.hidden[positionOf(entries.Key()).line] = true
 			d.problem(positionOf(entries.Key()), path, "unknown key: use one of %s",

@@ -61,7 +61,8 @@ type Source struct {
 	lines []string
 	at    map[string]position // of the keys that the file sets
 	// hidden lines are shown only up to their key.
-	hidden map[int]bool
+	hidden  map[int]bool
+	retired []string // keys of older versions that the file sets
 }
 
 type position struct{ line, column int }

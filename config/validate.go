@@ -106,12 +106,6 @@ func (c *Config) validate(d *decoder) {
 	between(d, "relay.credential_lifetime", c.Relay.CredentialLifetime, 10*time.Minute, 24*time.Hour)
 	between(d, "relay.max_session", c.Relay.MaxSession, time.Hour, 7*24*time.Hour)
 	between(d, "relay.max_per_seat", c.Relay.MaxPerSeat, 4, 1000)
-	between(d, "relay.max_per_appointment", c.Relay.MaxPerAppointment, 4, 1000)
-	if c.Relay.MaxPerAppointment < 2*c.Relay.MaxPerSeat {
-		d.wrong("relay.max_per_appointment",
-			"%d leave no room for both seats: use at least %d, twice relay.max_per_seat",
-			c.Relay.MaxPerAppointment, 2*c.Relay.MaxPerSeat)
-	}
 	between(d, "relay.max_per_prefix", c.Relay.MaxPerPrefix, 4, 1_000_000)
 	between(d, "relay.max_allocations", c.Relay.MaxAllocations, 4, 1_000_000)
 	rate(d, "relay.allocation_rate", c.Relay.AllocationRate, 100_000)
@@ -121,7 +115,6 @@ func (c *Config) validate(d *decoder) {
 		d.wrong("signal.admission", "%q is neither %s (patients wait until the doctor lets them in) nor %s",
 			a, ByDoctor, None)
 	}
-	between(d, "signal.max_message", c.Signal.MaxMessage, 16<<10, 64<<10)
 	between(d, "listen.max_connections", c.Listen.MaxConnections, 10, 1_000_000)
 	between(d, "listen.max_connections_per_prefix", c.Listen.MaxConnectionsPerPrefix, 10, 1_000_000)
 	between(d, "listen.max_handshakes", c.Listen.MaxHandshakes, 8, 100_000)

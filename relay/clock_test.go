@@ -222,7 +222,6 @@ func TestLimitsOnTheWire(t *testing.T) {
 			}
 		}},
 		{"of a seat", func(r *config.Relay) { r.MaxPerSeat = 2 }, quota(486, "doctor", "patient", "a", "")},
-		{"of an appointment", func(r *config.Relay) { r.MaxPerAppointment = 2 }, quota(486, "patient", "doctor", "b", "")},
 		{"of a prefix", func(r *config.Relay) { r.MaxPerPrefix = 2 }, quota(508, "doctor", "doctor", "a", "127.0.0.2")},
 		{"of all", func(r *config.Relay) { r.MaxAllocations = 2 }, quota(508, "doctor", "", "", "")},
 	} {

@@ -24,7 +24,6 @@ func (r *Relay) Reconfigure(l config.Listen, c config.Relay) error {
 func coreLimits(c config.Relay) core.Limits {
 	return core.Limits{
 		PerSeat:         c.MaxPerSeat,
-		PerAppointment:  c.MaxPerAppointment,
 		PerPrefix:       c.MaxPerPrefix,
 		Total:           c.MaxAllocations,
 		AllocationRate:  c.AllocationRate,

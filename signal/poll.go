@@ -26,14 +26,14 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Content-Type: application/json is expected", http.StatusUnsupportedMediaType)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(protocol.MaxPollFactor*s.info.MaxMessage)))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, protocol.MaxPollFactor*protocol.MaxFrame))
 	if err != nil {
 		if _, long := errors.AsType[*http.MaxBytesError](err); long {
 			http.Error(w, "the body is too long: send fewer frames at once", http.StatusRequestEntityTooLarge)
 		}
 		return
 	}
-	frames, err := decodePoll(body, s.info.MaxMessage)
+	frames, err := decodePoll(body, protocol.MaxFrame)
 	if err != nil {
 		answerPoll(w, nil, badRequest(err.Error()))
 		return

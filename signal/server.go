@@ -53,8 +53,6 @@ type Options struct {
 	Name   string // as in the configuration
 	URL    string // of the page
 	Rounds int    // of stretching; code.Rounds in a served deployment
-	// MaxMessage bounds a client's frame in bytes.
-	MaxMessage int
 	// Ports are where TURN is served.
 	Ports protocol.Ports
 	// Key returns the SHA-256 of the public key that the certificate is for now, or nil.
@@ -102,15 +100,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Rounds < code.MinRounds || o.Rounds > code.MaxRounds {
 		return nil, errors.New("codes are stretched with 600000 to 10000000 rounds")
 	}
-	if o.MaxMessage < protocol.MaxFrame || o.MaxMessage > protocol.MaxMaxFrame {
-		return nil, errors.New("messages are bounded by 16384 to 65536 bytes")
-	}
 	if o.Key == nil {
 		o.Key = func() []byte { return nil }
 	}
 	s := &Server{
 		info: protocol.Info{
-			Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds, MaxMessage: o.MaxMessage, TURN: o.Ports,
+			Version: 1, Name: o.Name, URL: o.URL, Salt: o.Registry.Salt(), Rounds: o.Rounds, MaxMessage: protocol.MaxFrame, TURN: o.Ports,
 		},
 		key:      o.Key,
 		registry: o.Registry,

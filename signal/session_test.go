@@ -691,23 +691,6 @@ func TestSeatsAreTheAppointmentsAndNoMore(t *testing.T) {
 	}
 }
 
-func TestLargerMessagesWhereConfigured(t *testing.T) {
-	l := newLab(t, func(o *Options) { o.MaxMessage = protocol.MaxMaxFrame })
-	_, doctorKeys, patientKeys := l.seats(day)
-	doctor, patient := l.join(doctorKeys), l.join(patientKeys)
-	text := bytes.Repeat([]byte("x"), 48_000)
-	doctor.Send(*next(t, doctor).Joined, text)
-	next(t, patient)
-	if m := next(t, patient).Message; m == nil || !bytes.Equal(m.Plain, text) {
-		t.Errorf("got %+v", m)
-	}
-	for _, most := range []int{protocol.MaxFrame - 1, protocol.MaxMaxFrame + 1} {
-		if _, err := New(t.Context(), Options{Rounds: code.Rounds, Pepper: l.pepper, Registry: l.registry, MaxMessage: most}); err == nil {
-			t.Errorf("messages of %d bytes are allowed", most)
-		}
-	}
-}
-
 // TestACodeThatIsWithdrawnWhileItJoins gets neither the seat nor a credential.
 func TestACodeThatIsWithdrawnWhileItJoins(t *testing.T) {
 	l := newLab(t)

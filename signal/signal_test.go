@@ -99,7 +99,7 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 	l := &lab{T: t, relay: new(fakeRelay), now: day}
 	o := Options{
 		Name: "relay.test", URL: "https://relay.test/", Rounds: code.Rounds, Registry: registry,
-		Pepper: pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame,
+		Pepper: pepper, Relay: l.relay,
 		Now: l.clock, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, change := range options {
@@ -337,7 +337,7 @@ func TestRefusals(t *testing.T) {
 	// A daemon that starts tells its relay again.
 	l.relay.revoked = nil
 	if _, err := New(t.Context(), Options{
-		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame, Now: l.clock,
+		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, Now: l.clock,
 	}); err != nil || !slices.Contains(l.relay.revoked, id) {
 		t.Errorf("after a restart: %v, %v", l.relay.revoked, err)
 	}
@@ -581,8 +581,8 @@ func TestServerDoesNotStartInsecure(t *testing.T) {
 	l := newLab(t)
 	for name, o := range map[string]Options{
 		"no pepper":  {Rounds: code.Rounds, Registry: l.registry},
-		"few rounds": {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry, MaxMessage: protocol.MaxFrame},
-		"many":       {Rounds: code.MaxRounds + 1, Pepper: l.pepper, Registry: l.registry, MaxMessage: protocol.MaxFrame},
+		"few rounds": {Rounds: code.MinRounds - 1, Pepper: l.pepper, Registry: l.registry},
+		"many":       {Rounds: code.MaxRounds + 1, Pepper: l.pepper, Registry: l.registry},
 	} {
 		if _, err := New(t.Context(), o); err == nil {
 			t.Errorf("%s: it starts", name)

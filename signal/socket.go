@@ -105,7 +105,7 @@ func (s *Server) converse(ctx context.Context, socket *websocket.Conn, r *http.R
 	if failure != nil || link == nil {
 		return failure
 	}
-	socket.SetReadLimit(int64(s.info.MaxMessage))
+	socket.SetReadLimit(protocol.MaxFrame)
 	defer func() { s.rooms.detach(s.now(), session, link) }()
 	if frame.Resume != nil {
 		resumed := protocol.FromServer{Resumed: &protocol.Resumed{Received: s.rooms.received(session)}}
@@ -194,7 +194,7 @@ func (s *Server) read(ctx context.Context, socket *websocket.Conn, within time.D
 	kind, text, err := socket.Read(ctx)
 	switch {
 	case errors.Is(err, websocket.ErrMessageTooBig):
-		return nil, false, badRequest(fmt.Sprintf("a frame has at most %d bytes, a first one %d", s.info.MaxMessage, maxFirst))
+		return nil, false, badRequest(fmt.Sprintf("a frame has at most %d bytes, a first one %d", protocol.MaxFrame, maxFirst))
 	case err != nil:
 		return nil, websocket.CloseStatus(err) == websocket.StatusGoingAway, nil
 	case kind != websocket.MessageText:

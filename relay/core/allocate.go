@@ -47,8 +47,6 @@ func (c *Core) allocate(from FiveTuple, held *allocation) []byte {
 	switch {
 	case !c.makeRoom(p, r.identity.Seat):
 		return c.refuse(from, LimitPerSeat, errQuota)
-	case len(p.members) >= c.config.Limits.PerAppointment:
-		return c.refuse(from, LimitPerAppointment, errQuota)
 	case len(c.allocations) >= c.config.Limits.Total:
 		return c.refuse(from, LimitTotal, errCapacity)
 	case c.full(from.Client.Addr()):

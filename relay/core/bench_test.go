@@ -135,7 +135,7 @@ func BenchmarkHeld(b *testing.B) {
 			}}, keys)
 			l.limit(func(limits *Limits) {
 				limits.Total, limits.PerPrefix, limits.Unauthenticated = others+2*each, others+2*each, 1e9
-				limits.PerSeat, limits.PerAppointment = each, 2*each
+				limits.PerSeat = each
 			})
 			for i := range others {
 				l.allocated(fmt.Sprintf("198.51.100.1:%d", 1+i), fmt.Sprint(i), "doctor")

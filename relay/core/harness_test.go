@@ -39,7 +39,7 @@ func newLab(t testing.TB) *lab {
 }
 
 // limits are the limits that most tests use.
-var limits = Limits{PerSeat: 16, PerAppointment: 100, PerPrefix: 1000, Total: 1000, Unauthenticated: 1000}
+var limits = Limits{PerSeat: 16, PerPrefix: 1000, Total: 1000, Unauthenticated: 1000}
 
 // newLabWith makes a lab and fills in what the configuration omits.
 func newLabWith(t testing.TB, config Config, keys *credential.Keyring) *lab {

@@ -15,10 +15,9 @@ import (
 // zero, except the rates, where zero means no limit.
 type Limits struct {
 	// Live allocations. Beyond PerSeat, the seat's longest idle allocation makes room. Beyond the
-	// others there is an error: 486 for the appointment, 508 for a source prefix (see [network.Of])
-	// and for the total. An IPv6 site may hold as many as ten prefixes, but no more than are free
+	// others there is an error, 508: for a source prefix (see [network.Of]) and for the total. An IPv6 site may hold as many as ten prefixes, but no more than are free
 	// for others.
-	PerSeat, PerAppointment, PerPrefix, Total int
+	PerSeat, PerPrefix, Total int
 	// AllocationRate and TotalRate are bytes of media per second. The excess is dropped, large
 	// packets before small ones, so that a call over its limit loses picture quality before sound.
 	AllocationRate, TotalRate int
@@ -53,7 +52,7 @@ func (c *Core) SetLimits(l Limits, maxSession time.Duration) error {
 	if maxSession <= 0 {
 		return errors.New("the relay needs a limit for sessions")
 	}
-	if min(l.PerSeat, l.PerAppointment, l.PerPrefix, l.Total, l.Unauthenticated) <= 0 ||
+	if min(l.PerSeat, l.PerPrefix, l.Total, l.Unauthenticated) <= 0 ||
 		min(l.AllocationRate, l.TotalRate) < 0 {
 		return errors.New("the relay needs limits above zero")
 	}

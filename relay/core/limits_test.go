@@ -17,7 +17,7 @@ import (
 // them together get no more allocations than are free for others.
 func TestAnIPv6SiteLeavesRoom(t *testing.T) {
 	l := newLab(t)
-	l.config.Limits = Limits{PerSeat: 1000, PerAppointment: 1000, PerPrefix: 8, Total: 20,
+	l.config.Limits = Limits{PerSeat: 1000, PerPrefix: 8, Total: 20,
 		Unauthenticated: 1000}
 	fill := func(network string) (got int) {
 		for i := range 40 {
@@ -48,7 +48,7 @@ func TestAnIPv6SiteLeavesRoom(t *testing.T) {
 
 func TestLimitsOfAllocations(t *testing.T) {
 	l := newLab(t)
-	l.config.Limits = Limits{PerSeat: 4, PerAppointment: 6, PerPrefix: 8, Total: 10, Unauthenticated: 1000}
+	l.config.Limits = Limits{PerSeat: 4, PerPrefix: 8, Total: 10, Unauthenticated: 1000}
 	udp := requestedTransport(protocolUDP)
 	next := 0
 	try := func(prefix, appointment, seat string) int {
@@ -63,7 +63,6 @@ func TestLimitsOfAllocations(t *testing.T) {
 		{"198.51.100.1", "x", "doctor", 0}, {"198.51.100.1", "x", "doctor", 0},
 		{"198.51.100.1", "x", "doctor", 486}, // the seat already has four
 		{"198.51.100.1", "x", "patient", 0}, {"198.51.100.1", "x", "patient", 0},
-		{"198.51.100.1", "x", "patient", 486}, // the appointment already has six
 		{"198.51.100.1", "y", "doctor", 0}, {"198.51.100.1", "y", "doctor", 0},
 		{"198.51.100.1", "y", "doctor", 508}, // the prefix already has eight
 		{"198.51.100.2", "z", "doctor", 0}, {"198.51.100.2", "z", "doctor", 0},
@@ -471,7 +470,7 @@ func TestLimitsChangeUnderACall(t *testing.T) {
 		t.Fatal("a limit of zero was taken")
 	}
 	few := before
-	few.PerSeat, few.PerAppointment, few.PerPrefix, few.Total = 1, 1, 1, 1
+	few.PerSeat, few.PerPrefix, few.Total = 1, 1, 1
 	if err := l.SetLimits(few, time.Minute); err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,6 @@ func TestNothingStartsHalfConfigured(t *testing.T) {
 		"a session before its start":   func(c *Config) { c.MaxSession = -time.Second },
 		"no limits":                    func(c *Config) { c.Limits = Limits{} },
 		"none per seat":                func(c *Config) { c.Limits.PerSeat = 0 },
-		"none per appointment":         func(c *Config) { c.Limits.PerAppointment = 0 },
 		"none per prefix":              func(c *Config) { c.Limits.PerPrefix = 0 },
 		"none in all":                  func(c *Config) { c.Limits.Total = -1 },
 		"no unauthenticated answers":   func(c *Config) { c.Limits.Unauthenticated = 0 },

@@ -83,7 +83,6 @@ type Limit uint8
 // The limits, with the names of the configuration where it has them.
 const (
 	LimitPerSeat         Limit = iota // 486
-	LimitPerAppointment               // 486
 	LimitPerPrefix                    // 508
 	LimitTotal                        // 508
 	LimitPorts                        // no free relayed address: 508
@@ -95,7 +94,7 @@ const (
 
 func (l Limit) String() string {
 	return [...]string{
-		"max_per_seat", "max_per_appointment", "max_per_prefix", "max_allocations",
+		"max_per_seat", "max_per_prefix", "max_allocations",
 		"ports", "peers_per_allocation", "unauthenticated_rate", "request_rate",
 	}[l]
 }

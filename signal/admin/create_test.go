@@ -225,7 +225,7 @@ func TestReissue(t *testing.T) {
 	// A daemon that starts tells its relay again.
 	l.relay.revoked = nil
 	if _, err := signal.New(t.Context(), signal.Options{
-		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, MaxMessage: protocol.MaxFrame, Now: l.clock, Log: l.log,
+		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, Now: l.clock, Log: l.log,
 	}); err != nil || !slices.Equal(l.relay.revoked, revoked) {
 		t.Errorf("after a restart: %q, %v", l.relay.revoked, err)
 	}

@@ -80,7 +80,7 @@ func newLab(t *testing.T, options ...func(*signal.Options)) *lab {
 	l := &lab{T: t, relay: new(fakeRelay), now: day}
 	o := signal.Options{
 		Name: "relay.test", URL: "https://relay.test/", Rounds: code.Rounds, Registry: kept, Pepper: pepper,
-		Relay: l.relay, MaxMessage: protocol.MaxFrame, Now: l.clock, Log: slog.New(slog.DiscardHandler),
+		Relay: l.relay, Now: l.clock, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, change := range options {
 		change(&o)

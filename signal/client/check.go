@@ -147,7 +147,7 @@ func (c Check) HoldSocket(ctx context.Context, duration time.Duration) (held tim
 	}
 	defer socket.CloseNow()
 	began := time.Now()
-	socket.SetReadLimit(2 * protocol.MaxMaxFrame)
+	socket.SetReadLimit(maxFromServer)
 	// It is read all the time, so that a cut is noticed when it comes.
 	reading, stop := context.WithCancel(ctx)
 	defer stop()

@@ -23,6 +23,10 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
+// maxFromServer is the maximum size of a server's frame in bytes. Older servers relay messages of
+// 64 KiB.
+const maxFromServer = 128 << 10
+
 // Dialer says how an appliance is reached.
 type Dialer struct {
 	HTTP   *http.Client

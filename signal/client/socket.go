@@ -44,7 +44,7 @@ func (s *Session) overSocket(ctx context.Context) (opened bool, err error) {
 		return false, fmt.Errorf("%s cannot be reached: %w", s.dialer.Server, err)
 	}
 	defer socket.CloseNow()
-	socket.SetReadLimit(2 * protocol.MaxMaxFrame)
+	socket.SetReadLimit(maxFromServer)
 	s.mu.Lock()
 	first := s.openingLocked()
 	s.mu.Unlock()

@@ -10,11 +10,8 @@ import (
 // Subprotocol is the WebSocket subprotocol of GET /v1/signal.
 const Subprotocol = "praxisrelay.v1"
 
-// Bounds of a frame in bytes, from a client: what a deployment chooses from.
-const (
-	MaxFrame    = 16 << 10
-	MaxMaxFrame = 64 << 10
-)
+// MaxFrame is the maximum size of a client's frame in bytes.
+const MaxFrame = 16 << 10
 
 // Bounds of a body of POST /v1/signal: how many frames, and how many times the
 // bytes of the largest one.
@@ -33,7 +30,7 @@ type Info struct {
 	URL        string `json:"url"`    // of the page
 	Salt       []byte `json:"salt"`   // for stretching codes; base64
 	Rounds     int    `json:"rounds"` // likewise
-	MaxMessage int    `json:"max_message"`
+	MaxMessage int    `json:"max_message"` // MaxFrame
 	// Key is the SHA-256 of the public key that the appliance's certificate is for
 	// (of its SubjectPublicKeyInfo).
 	Key  []byte `json:"key,omitempty"`

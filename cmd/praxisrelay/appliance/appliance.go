@@ -176,7 +176,6 @@ func Listen(ctx context.Context, o Options) (_ *Appliance, err error) {
 		Name:        c.Name,
 		URL:         a.url,
 		Rounds:      code.Rounds,
-		MaxMessage:  c.Signal.MaxMessage,
 		Ports:       turnPorts(a.addresses),
 		Key:         func() []byte { return check.Fingerprint(a.pair.Leaf()) },
 		Waiting:     c.Signal.Admission == config.ByDoctor,

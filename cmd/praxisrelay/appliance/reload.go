@@ -23,7 +23,7 @@ var reloadable = []string{
 	"listen.max_connections", "listen.max_connections_per_prefix", "listen.max_handshakes",
 	"tls.certificate", "tls.key",
 	"relay.secret_files", "relay.allow", "relay.deny", "relay.credential_lifetime", "relay.max_session",
-	"relay.max_per_seat", "relay.max_per_appointment", "relay.max_per_prefix", "relay.max_allocations",
+	"relay.max_per_seat", "relay.max_per_prefix", "relay.max_allocations",
 	"relay.allocation_rate", "relay.total_rate", "relay.unauthenticated_rate",
 	"signal.pepper_file", "signal.admission",
 	"metrics.synthetic_calls", "log.level", "log.addresses",

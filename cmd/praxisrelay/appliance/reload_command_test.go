@@ -79,7 +79,7 @@ func TestReloadCommand(t *testing.T) {
 					map[string]string{"cert.pem": string(pair.Chain),
 						"key.pem": string(pair.Key)}[file], 0o600)
 			}
-		}, false, []string{"not reloaded", "no pair"}},
+		}, false, []string{"not reloaded", "do not match"}},
 		{"a certificate with its key", func() {
 			pair, err := secrets.SelfSigned(apptest.Loopback)
 			if err != nil {

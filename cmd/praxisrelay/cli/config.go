@@ -61,7 +61,7 @@ func configCheckCommand(file *string) *cobra.Command {
 		if err == nil {
 			refused, warnings := secrets.CertificateProblems(settings, time.Now())
 			mistakes = append(mistakes, source.Mistakes(errors.Join(refused...))...)
-			warnings = append(unusual(settings), warnings...)
+			warnings = slices.Concat(source.Retired(), unusual(settings), warnings)
 			if err := probe.LeadsHere(c.Context(), settings.Name, settings.Relay.PublicAddress); err != nil {
 				warnings = append(warnings, fmt.Errorf("name: %w", err))
 			}

@@ -144,7 +144,7 @@ func TestPrometheus(t *testing.T) {
 	const day = 24 * time.Hour
 	busy := startWatched(t, 14*day, "relay: {", "relay: {allocation_rate: 100000, ")
 	small := startWatched(t, time.Hour, "relay: {",
-		"relay: {peers: open, addresses: [127.0.0.1], ports: 24680-24683, max_per_seat: 4, max_per_appointment: 8, max_allocations: 4, ")
+		"relay: {peers: open, addresses: [127.0.0.1], ports: 24680-24683, max_per_seat: 4, max_allocations: 4, ")
 	// a test's folders are siblings
 	full := startWatched(t, 3*day, "/registry.db", "/../"+filepath.Base(disk)+"/registry.db")
 	called := startWatched(t, 60*day, "relay: {", "relay: {max_allocations: 9, total_rate: 1000000, ",

@@ -242,7 +242,7 @@ func TestFailuresAreExplained(t *testing.T) {
 	}
 	normal, folder := serve("relay: {", "relay: {addresses: [192.0.2.1], ")
 	small, smallFolder := serve("relay: {",
-		"relay: {max_per_seat: 4, max_per_appointment: 8, max_allocations: 6, ")
+		"relay: {max_per_seat: 4, max_allocations: 6, ")
 	families, familiesFolder := serve("relay: {", "relay: {addresses: [192.0.2.1, '2001:db8::1'], ")
 	forgets, forgetsFolder := serve("relay: {", "relay: {addresses: [192.0.2.1], ")
 	drains, drainsFolder := serve("relay: {", "relay: {addresses: [192.0.2.1], ")
