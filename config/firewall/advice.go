@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/config/lang"
 )
 
 // Advice describes what works with which rows of a table open, and what is not needed.
-func (p Plan) Advice(t Table, l Language) (sentences []string) {
-	say := func(t text, args ...any) { sentences = append(sentences, t.in(l, args...)) }
+func (p Plan) Advice(t Table, l lang.Language) (sentences []string) {
+	say := func(t text, args ...any) { sentences = append(sentences, t.In(l, args...)) }
 	https := p.first("client-https")
 	switch t {
 	case ClientEgress:

@@ -7,14 +7,16 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"praxisrelay/config/lang"
 )
 
 // writeCSV writes a line per row for change requests, with CRLF (RFC 4180). In German it is what a
 // German Excel opens on a double click: semicolons, and a byte order mark.
-func (p Plan) writeCSV(w io.Writer, l Language) error {
+func (p Plan) writeCSV(w io.Writer, l lang.Language) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
-	if l == German {
+	if l == lang.German {
 		out.Comma = ';'
 		if _, err := io.WriteString(w, "\ufeff"); err != nil {
 			return err
@@ -32,7 +34,7 @@ func (p Plan) writeCSV(w io.Writer, l Language) error {
 		texts.Destination, texts.DestinationAddresses, texts.Protocol, texts.Port, texts.Forwarded,
 		texts.Initiator, texts.TLS, texts.Exempt, texts.Idle, texts.Purpose, texts.AsOf,
 	} {
-		titles = append(titles, t.in(l))
+		titles = append(titles, t.In(l))
 	}
 	write(titles...)
 	for _, r := range p.Rows {
@@ -40,7 +42,7 @@ func (p Plan) writeCSV(w io.Writer, l Language) error {
 		if r.SourcePorts.Last > 0 {
 			sourcePorts = span(r.SourcePorts, "-")
 		}
-		write(texts.Titles[r.Table].in(l), r.ID, r.Need.in(l), r.Source.who(l), r.Source.at(), sourcePorts,
+		write(texts.Titles[r.Table].In(l), r.ID, r.Need.in(l), r.Source.who(l), r.Source.at(), sourcePorts,
 			r.Destination.who(l), r.Destination.at(), strings.ToUpper(r.Protocol), span(r.Ports, "-"),
 			list(r.Forwarded),
 			r.Source.Party.in(l), yes(r.TLS, l), exempt(r, l), r.idle(l), r.Purpose(l), p.AsOf.Format(time.DateOnly))

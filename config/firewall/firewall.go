@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/config/lang"
 )
 
 // Table is the firewall, and the direction, that a row is for.
@@ -91,7 +92,7 @@ type Row struct {
 }
 
 // Purpose describes what a row is for.
-func (r Row) Purpose(l Language) string { return r.purpose.in(l) }
+func (r Row) Purpose(l lang.Language) string { return r.purpose.In(l) }
 
 // Site is what the configuration does not contain.
 type Site struct {

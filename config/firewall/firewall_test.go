@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"praxisrelay/config"
+	"praxisrelay/config/lang"
 )
 
 var asOf = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
@@ -37,7 +38,7 @@ func planOf(t *testing.T, change func(*config.Config), addresses ...string) Plan
 	return p
 }
 
-func written(t *testing.T, p Plan, format string, l Language) string {
+func written(t *testing.T, p Plan, format string, l lang.Language) string {
 	t.Helper()
 	var b strings.Builder
 	if err := p.Write(&b, format, l); err != nil {
@@ -53,7 +54,7 @@ func brief(r Row) string {
 		line += " to " + at
 	}
 	if r.SourcePorts.Last > 0 {
-		line += " from port " + r.sourcePort(English)
+		line += " from port " + r.sourcePort(lang.English)
 	}
 	if len(r.Forwarded) > 0 {
 		line += " for " + list(r.Forwarded)
@@ -201,7 +202,7 @@ func TestPortsThatAreNotFixed(t *testing.T) {
 func TestEveryIDInEveryFormat(t *testing.T) {
 	p := planOf(t, everything, "192.0.2.10", "2001:db8::10")
 	for _, format := range Formats() {
-		for _, l := range []Language{German, English} {
+		for _, l := range []lang.Language{lang.German, lang.English} {
 			text := written(t, p, format, l)
 			ofTheAppliance := slices.Contains([]string{"nftables", "iptables", "firewalld", "ufw"}, format)
 			for _, r := range p.Rows {
@@ -215,7 +216,7 @@ func TestEveryIDInEveryFormat(t *testing.T) {
 			}
 		}
 	}
-	if err := p.Write(new(strings.Builder), "pdf", German); err == nil ||
+	if err := p.Write(new(strings.Builder), "pdf", lang.German); err == nil ||
 		err.Error() != `format "pdf" is unknown: use one of `+strings.Join(Formats(), ", ") {
 		t.Errorf("got %v", err)
 	}
@@ -232,7 +233,7 @@ func TestKeyOfTheCertificate(t *testing.T) {
 				p.Key = Key{SHA256: []byte{0xab, 0xcd, 0xef}, Ends: asOf.AddDate(0, 2, 0)}
 			}
 			for _, format := range []string{"text", "markdown", "html", "json"} {
-				for _, l := range []Language{German, English} {
+				for _, l := range []lang.Language{lang.German, lang.English} {
 					text := written(t, p, format, l)
 					for _, want := range []string{"abcdef", "2027-02-01", "praxisrelay check " + test.page + " --fingerprint"} {
 						if strings.Contains(text, want) != known {
@@ -247,7 +248,7 @@ func TestKeyOfTheCertificate(t *testing.T) {
 
 // TestAdvice: what works with which ports open, and what is not needed, for each configuration.
 func TestAdvice(t *testing.T) {
-	said := func(p Plan, l Language) string {
+	said := func(p Plan, l lang.Language) string {
 		var all []string
 		for _, table := range Tables {
 			all = append(all, p.Advice(table, l)...)
@@ -282,7 +283,7 @@ func TestAdvice(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := planOf(t, test.change, "192.0.2.10")
-			text := said(p, English)
+			text := said(p, lang.English)
 			for _, want := range test.want {
 				if !strings.Contains(text, want) {
 					t.Errorf("%q is missing in\n%s", want, text)
@@ -293,7 +294,7 @@ func TestAdvice(t *testing.T) {
 					t.Errorf("%q is in\n%s", not, text)
 				}
 			}
-			if german := said(p, German); strings.Count(german, "\n") != strings.Count(text, "\n") {
+			if german := said(p, lang.German); strings.Count(german, "\n") != strings.Count(text, "\n") {
 				t.Errorf("the German has other sentences:\n%s", german)
 			}
 		})
@@ -307,7 +308,7 @@ func TestTexts(t *testing.T) {
 	visit = func(name string, v reflect.Value) {
 		if said, ok := v.Interface().(text); ok {
 			count++
-			if said.de == "" || said.en == "" {
+			if said[0] == "" || said[1] == "" {
 				t.Errorf("%s is not said in both languages: %q", name, said)
 			}
 			if other, twice := seen[said]; twice {
@@ -348,11 +349,11 @@ func hostile(t *testing.T) Plan {
 // TestCSV: every row has the same columns, the German form suits German spreadsheets, and no cell
 // is a formula.
 func TestCSV(t *testing.T) {
-	for l, comma := range map[Language]rune{German: ';', English: ','} {
+	for l, comma := range map[lang.Language]rune{lang.German: ';', lang.English: ','} {
 		for _, p := range []Plan{planOf(t, everything, "192.0.2.10", "2001:db8::10"), hostile(t)} {
 			text := written(t, p, "csv", l)
 			rest, marked := strings.CutPrefix(text, "\ufeff")
-			if marked != (l == German) || !strings.HasSuffix(text, "\r\n") {
+			if marked != (l == lang.German) || !strings.HasSuffix(text, "\r\n") {
 				t.Errorf("%s: byte order mark %v; ends in %q", l, marked, text[len(text)-2:])
 			}
 			r := csv.NewReader(strings.NewReader(rest))
@@ -377,7 +378,7 @@ func TestCSV(t *testing.T) {
 
 // TestJSON: the structure documented in docs/firewall.md, the same in every language.
 func TestJSON(t *testing.T) {
-	for _, l := range []Language{German, English} {
+	for _, l := range []lang.Language{lang.German, lang.English} {
 		text := written(t, planOf(t, everything, "192.0.2.10", "2001:db8::10"), "json", l)
 		if strings.Contains(text, "null") {
 			t.Errorf("there is null in\n%s", text)
@@ -398,7 +399,7 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	var p jsonPlan
-	if err := json.Unmarshal([]byte(written(t, hostile(t), "json", German)), &p); err != nil {
+	if err := json.Unmarshal([]byte(written(t, hostile(t), "json", lang.German)), &p); err != nil {
 		t.Error(err)
 	}
 }
@@ -406,7 +407,7 @@ func TestJSON(t *testing.T) {
 // TestMarkup: names stay text in HTML, Markdown and XML, and the document to print loads nothing.
 func TestMarkup(t *testing.T) {
 	p := hostile(t)
-	html := written(t, p, "html", German)
+	html := written(t, p, "html", lang.German)
 	for _, want := range []string{`<html lang="de">`, "size: A4", "&lt;script&gt;", "client-turn-udp-3478"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("%q is missing in the document", want)
@@ -415,7 +416,7 @@ func TestMarkup(t *testing.T) {
 	if found := regexp.MustCompile(`(?i)(\b\w+:)?//|<script|<b>|<link|<img|<iframe|@import|url\(|\bsrc=`).FindString(html); found != "" {
 		t.Errorf("the document has %q", found)
 	}
-	markdown := written(t, p, "markdown", English)
+	markdown := written(t, p, "markdown", lang.English)
 	if strings.Contains(markdown, "<") {
 		t.Errorf("there is markup in\n%s", markdown)
 	}
@@ -440,7 +441,7 @@ func TestMarkup(t *testing.T) {
 			Port     string `xml:"port,attr"`
 		} `xml:"port"`
 	}
-	if err := xml.Unmarshal([]byte(written(t, p, "firewalld", German)), &service); err != nil ||
+	if err := xml.Unmarshal([]byte(written(t, p, "firewalld", lang.German)), &service); err != nil ||
 		len(service.Ports) < 9 {
 		t.Errorf("%+v, %v", service, err)
 	}
@@ -455,7 +456,7 @@ func TestRuleSetsOfOneFamily(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nftables, iptables := written(t, p, "nftables", English), written(t, p, "iptables", English)
+	nftables, iptables := written(t, p, "nftables", lang.English), written(t, p, "iptables", lang.English)
 	for _, want := range []string{
 		`ip daddr { 192.0.2.10 } tcp dport 443 accept comment "in-https"`,
 		`ip saddr { 192.0.2.0/24, 198.51.100.0/24 } tcp dport 22 accept comment "in-ssh"`,

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+
+	"praxisrelay/config/lang"
 )
 
 //go:embed page.html
@@ -16,7 +18,7 @@ var pageTemplate = template.Must(template.New("page.html").Parse(pageSource))
 
 // sheet is the template's data: a document to print, or the page.
 type sheet struct {
-	Language Language
+	Language lang.Language
 	Title    string
 	AsOf     string
 	Style    template.CSS // within a document; the page links to it
@@ -33,22 +35,22 @@ type sheetTable struct {
 }
 
 // writeHTML writes a self-contained document to print.
-func (p Plan) writeHTML(w io.Writer, l Language) error {
+func (p Plan) writeHTML(w io.Writer, l lang.Language) error {
 	return pageTemplate.Execute(w, sheet{
 		Language: l, Title: p.title(l), AsOf: p.asOf(l), Style: template.CSS(style),
 		Tables: p.sheetTables(l, Tables...),
 	})
 }
 
-func (p Plan) sheetTables(l Language, tables ...Table) (list []sheetTable) {
+func (p Plan) sheetTables(l lang.Language, tables ...Table) (list []sheetTable) {
 	for _, t := range tables {
 		rows := p.Table(t)
 		shown := columnsOf(rows)
 		table := sheetTable{
-			Title: texts.Titles[t].in(l), Intro: texts.Intros[t].in(l), Advice: p.Advice(t, l),
+			Title: texts.Titles[t].In(l), Intro: texts.Intros[t].In(l), Advice: p.Advice(t, l),
 		}
 		for _, c := range shown {
-			table.Columns = append(table.Columns, c.title.in(l))
+			table.Columns = append(table.Columns, c.title.In(l))
 		}
 		for _, r := range rows {
 			var cells []string

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"praxisrelay/config/lang"
 )
 
 // writeIPTables writes two chains for iptables-restore and ip6tables-restore: each skips the lines
 // that are marked for the other. Accepted packets return to whatever else is in INPUT and OUTPUT,
 // which stay unchanged.
-func (p Plan) writeIPTables(w io.Writer, l Language) error {
+func (p Plan) writeIPTables(w io.Writer, l lang.Language) error {
 	out := bufio.NewWriter(w)
 	p.remarks(out, l, texts.IPTables, texts.RuleSet)
 	fmt.Fprint(out, `*filter

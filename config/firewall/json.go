@@ -6,18 +6,20 @@ import (
 	"io"
 	"net/netip"
 	"time"
+
+	"praxisrelay/config/lang"
 )
 
 // The JSON form. Names and codes in it are stable and independent of the language; fields may be
 // added. Lists are never null.
 type jsonPlan struct {
-	Version   int          `json:"version"`
-	Name      string       `json:"name"`
-	Addresses []netip.Addr `json:"addresses"`
-	Key       *jsonKey     `json:"key,omitempty"`
-	AsOf      string       `json:"as_of"` // a day
-	Language  Language     `json:"language"`
-	Tables    []jsonTable  `json:"tables"`
+	Version   int           `json:"version"`
+	Name      string        `json:"name"`
+	Addresses []netip.Addr  `json:"addresses"`
+	Key       *jsonKey      `json:"key,omitempty"`
+	AsOf      string        `json:"as_of"` // a day
+	Language  lang.Language `json:"language"`
+	Tables    []jsonTable   `json:"tables"`
 }
 
 type jsonKey struct {
@@ -60,7 +62,7 @@ type jsonPorts struct {
 	Last  uint16 `json:"last"`
 }
 
-func (p Plan) writeJSON(w io.Writer, l Language) error {
+func (p Plan) writeJSON(w io.Writer, l lang.Language) error {
 	plan := jsonPlan{
 		Version: 1, Name: p.Name, Addresses: some(p.Addresses), AsOf: p.AsOf.Format(time.DateOnly),
 		Language: l,
@@ -69,7 +71,7 @@ func (p Plan) writeJSON(w io.Writer, l Language) error {
 		plan.Key = &jsonKey{hex.EncodeToString(p.Key.SHA256), p.Key.Ends.UTC()}
 	}
 	for _, t := range Tables {
-		table := jsonTable{ID: t, Title: texts.Titles[t].in(l), Rows: []jsonRow{}, Advice: p.Advice(t, l)}
+		table := jsonTable{ID: t, Title: texts.Titles[t].In(l), Rows: []jsonRow{}, Advice: p.Advice(t, l)}
 		for _, r := range p.Table(t) {
 			row := jsonRow{
 				ID: r.ID, Need: r.Need, Source: jsonEnd(r.Source), Destination: jsonEnd(r.Destination),

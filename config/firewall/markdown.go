@@ -5,19 +5,21 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"praxisrelay/config/lang"
 )
 
 // writeMarkdown writes sections with a table and a list each, for a wiki.
-func (p Plan) writeMarkdown(w io.Writer, l Language) error {
+func (p Plan) writeMarkdown(w io.Writer, l lang.Language) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "# %s\n\n%s\n", markdownEscape(p.title(l)), p.asOf(l))
 	for _, table := range Tables {
-		fmt.Fprintf(out, "\n## %s\n\n%s\n\n", texts.Titles[table].in(l), texts.Intros[table].in(l))
+		fmt.Fprintf(out, "\n## %s\n\n%s\n\n", texts.Titles[table].In(l), texts.Intros[table].In(l))
 		rows := p.Table(table)
 		shown := columnsOf(rows)
 		head, line := "|", "|"
 		for _, c := range shown {
-			head += " " + c.title.in(l) + " |"
+			head += " " + c.title.In(l) + " |"
 			line += " --- |"
 		}
 		fmt.Fprintf(out, "%s\n%s\n", head, line)

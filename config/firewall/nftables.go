@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"praxisrelay/config/lang"
 )
 
 // writeNFTables writes a separate table, which leaves others unchanged. If there are others, they
 // must accept the packets too.
-func (p Plan) writeNFTables(w io.Writer, l Language) error {
+func (p Plan) writeNFTables(w io.Writer, l lang.Language) error {
 	out := bufio.NewWriter(w)
 	p.remarks(out, l, texts.NFTables, texts.RuleSet)
 	// Declared first, so that the first load has something to delete.

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 
+	"praxisrelay/config/lang"
+
 	"golang.org/x/text/language"
 )
 
@@ -25,7 +27,7 @@ func Handler(plan func(context.Context) Plan) http.Handler {
 		p := plan(r.Context())
 		// Only the connection can fail here.
 		_ = pageTemplate.Execute(w, sheet{
-			Language: l, Title: p.title(l), AsOf: p.asOf(l), Intro: texts.Page.in(l), Back: texts.Back.in(l),
+			Language: l, Title: p.title(l), AsOf: p.asOf(l), Intro: texts.Page.In(l), Back: texts.Back.In(l),
 			Tables: p.sheetTables(l, ClientEgress),
 		})
 	})
@@ -33,12 +35,12 @@ func Handler(plan func(context.Context) Plan) http.Handler {
 
 var matcher = language.NewMatcher([]language.Tag{language.English, language.German})
 
-func languageOf(r *http.Request) Language {
-	if l, err := ParseLanguage(r.URL.Query().Get("lang")); err == nil {
+func languageOf(r *http.Request) lang.Language {
+	if l, err := lang.Parse(r.URL.Query().Get("lang")); err == nil {
 		return l
 	}
 	if _, i := language.MatchStrings(matcher, r.Header.Get("Accept-Language")); i == 1 {
-		return German
+		return lang.German
 	}
-	return English
+	return lang.English
 }

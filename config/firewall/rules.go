@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+
+	"praxisrelay/config/lang"
 )
 
 // rule is a row for packet filters: for one address family, or both.
@@ -53,9 +55,9 @@ func (e Endpoint) of(family string) (list []string) {
 
 // remarks writes the comment at the top of a machine-readable file: for whom it is, what it does
 // and how to load it.
-func (p Plan) remarks(w io.Writer, l Language, lines ...text) {
+func (p Plan) remarks(w io.Writer, l lang.Language, lines ...text) {
 	fmt.Fprintf(w, "# %s. %s\n", p.title(l), p.asOf(l))
 	for _, line := range lines {
-		fmt.Fprintf(w, "# %s\n", strings.ReplaceAll(line.in(l), "\n", "\n# "))
+		fmt.Fprintf(w, "# %s\n", strings.ReplaceAll(line.In(l), "\n", "\n# "))
 	}
 }

@@ -5,23 +5,25 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"praxisrelay/config/lang"
 )
 
 // writeUFW writes application profiles for ufw: one for what anyone may reach, one for the
 // management network. Profiles cover only incoming connections; comments name the rest.
-func (p Plan) writeUFW(w io.Writer, l Language) error {
+func (p Plan) writeUFW(w io.Writer, l lang.Language) error {
 	out := bufio.NewWriter(w)
 	p.remarks(out, l, texts.UFW)
 	public, rest := p.public()
-	writeUFWProfile(out, "praxisrelay", p.title(l), texts.UFWPublic.in(l), public)
+	writeUFWProfile(out, "praxisrelay", p.title(l), texts.UFWPublic.In(l), public)
 	var management []Row
 	for _, r := range rest {
 		if r.Table == ApplianceIngress {
 			management = append(management, r)
 		}
 	}
-	writeUFWProfile(out, "praxisrelay-management", p.title(l), texts.UFWManagement.in(l), management)
-	fmt.Fprintf(out, "\n# %s\n", texts.UFWEgress.in(l))
+	writeUFWProfile(out, "praxisrelay-management", p.title(l), texts.UFWManagement.In(l), management)
+	fmt.Fprintf(out, "\n# %s\n", texts.UFWEgress.In(l))
 	for _, r := range p.Table(ApplianceEgress) {
 		from := ""
 		if r.SourcePorts.Last > 0 {

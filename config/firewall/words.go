@@ -1,49 +1,22 @@
 package firewall
 
 import (
-	"fmt"
 	"strings"
+
+	"praxisrelay/config/lang"
 )
 
-// Language is the language of tables and sentences: de or en.
-type Language string
-
-// The languages.
-const (
-	German  Language = "de"
-	English Language = "en"
-)
-
-// ParseLanguage parses a language.
-func ParseLanguage(name string) (Language, error) {
-	if l := Language(name); l == German || l == English {
-		return l, nil
-	}
-	return "", fmt.Errorf("language %q is unknown: use %s or %s", name, German, English)
-}
-
-// text is a format string in each language.
-type text struct{ de, en string }
-
-func (t text) in(l Language, args ...any) string {
-	format := t.en
-	if l == German {
-		format = t.de
-	}
-	if len(args) == 0 {
-		return format
-	}
-	return fmt.Sprintf(format, args...)
-}
+// text is short here, since most of this file is made of them.
+type text = lang.Text
 
 // label returns a text with an upper-case first letter, to begin a line.
-func (t text) label(l Language) string {
-	s := t.in(l)
+func label(t text, l lang.Language) string {
+	s := t.In(l)
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-func (p Party) in(l Language) string { return texts.Parties[p].in(l) }
-func (n Need) in(l Language) string  { return texts.Needs[n].in(l) }
+func (p Party) in(l lang.Language) string { return texts.Parties[p].In(l) }
+func (n Need) in(l lang.Language) string  { return texts.Needs[n].In(l) }
 
 // texts has every text once.
 var texts = struct {

@@ -13,6 +13,7 @@ package explain
 import (
 	"time"
 
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/journal"
 	"praxisrelay/signal/protocol"
@@ -135,6 +136,6 @@ func Explain(c Case) Verdict {
 func (v Verdict) Told() protocol.Explanation {
 	return protocol.Explanation{
 		Cause: string(v.Cause), Side: string(v.Side), Seat: v.Seat,
-		Text: map[string]string{"de": v.Sentence(German), "en": v.Sentence(English)},
+		Text: map[string]string{"de": v.Sentence(lang.German), "en": v.Sentence(lang.English)},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/journal"
 )
 
@@ -180,14 +181,14 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: %s of %q, about %q; want %s of %q, about %q", name, got.Cause, got.Side, got.Seat, test.cause, test.side, test.seat)
 		}
 		reached[got.Cause] = true
-		for _, l := range []Language{German, English} {
+		for _, l := range []lang.Language{lang.German, lang.English} {
 			if s := got.Sentence(l); s == "" || strings.ContainsAny(s, "{}") || strings.Contains(s, "  ") {
 				t.Errorf("%s: %q", name, s)
 			}
 			if strings.Contains(got.Sentence(l), "01:00") { // of the zero time
 				t.Errorf("%s is at no time: %q", name, got.Sentence(l))
 			}
-			if l.SideName(got.Side) == "" {
+			if SideName(l, got.Side) == "" {
 				t.Errorf("%q has no name", got.Side)
 			}
 		}
@@ -223,12 +224,12 @@ func TestEveryCauseIsDocumented(t *testing.T) {
 func TestEveryEventIsSaid(t *testing.T) {
 	for kind := range events {
 		e := journal.Event{At: start, Last: at(5), Times: 2, Kind: journal.Kind(kind), Seat: patient, Over: "poll", Reason: "max_allocations", Method: "Allocate", Code: 508, Address: "198.51.100.0/24"}
-		english, german := English.Line(e), German.Line(e)
+		english, german := Line(lang.English, e), Line(lang.German, e)
 		if english == german || !strings.Contains(english, "2 times, the last at 10:00") || !strings.Contains(german, "von 198.51.100.0/24") {
 			t.Errorf("%s: %q and %q", kind, english, german)
 		}
 	}
-	if got := English.Line(in(0, patient, journal.Refused, refusal("Allocate", 486, "max_per_seat"), func(e *journal.Event) { e.Over = "tls" })); got !=
+	if got := Line(lang.English, in(0, patient, journal.Refused, refusal("Allocate", 486, "max_per_seat"), func(e *journal.Event) { e.Over = "tls" })); got !=
 		"Allocate refused with 486, too many places of this appointment (TLS): max_per_seat" {
 		t.Error(got)
 	}

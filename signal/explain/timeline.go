@@ -4,20 +4,21 @@ import (
 	"fmt"
 	"strings"
 
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/journal"
 )
 
 // Line says what an event is, without its time and seat.
-func (l Language) Line(e journal.Event) string {
-	line := l.pick(events[string(e.Kind)])
+func Line(l lang.Language, e journal.Event) string {
+	line := events[string(e.Kind)].In(l)
 	switch e.Kind {
 	case journal.Joined, journal.NotJoined, journal.Resumed, journal.Allocated:
 		line = fmt.Sprintf("%s (%s)", line, over(e.Over))
 	case journal.Refused:
 		line = fmt.Sprintf("%s %d", strings.TrimSpace(e.Method+" "+line), e.Code)
 		if meaning, ok := codes[e.Code]; ok {
-			line += ", " + l.pick(meaning)
+			line += ", " + meaning.In(l)
 		}
 		line += " (" + over(e.Over) + ")"
 	case journal.Ended:
@@ -25,70 +26,70 @@ func (l Language) Line(e journal.Event) string {
 	}
 	if e.Reason != "" {
 		reason := e.Reason
-		if words, ok := reasons[e.Reason]; ok {
-			reason = l.pick(words)
+		if text, ok := reasons[e.Reason]; ok {
+			reason = text.In(l)
 		}
 		line += ": " + reason
 	}
 	if e.Kind == journal.Ended {
-		line += "; " + l.Flow(e.Traffic)
+		line += "; " + Flow(l, e.Traffic)
 	}
 	if e.Unproven {
-		line += "; " + l.pick(words{"anybody may have been behind it", "es kann jeder gewesen sein"})
+		line += "; " + lang.Text{"es kann jeder gewesen sein", "anybody may have been behind it"}.In(l)
 	}
 	if e.Address != "" {
-		line += "; " + l.pick(words{"from ", "von "}) + e.Address
+		line += "; " + lang.Text{"von ", "from "}.In(l) + e.Address
 	}
 	if e.Times > 1 {
-		line += fmt.Sprintf("; %d %s %s", e.Times, l.pick(words{"times, the last at", "Mal, zuletzt um"}), l.clock(e.Last))
+		line += fmt.Sprintf("; %d %s %s", e.Times, lang.Text{"Mal, zuletzt um", "times, the last at"}.In(l), clock(l, e.Last))
 	}
 	return line
 }
 
 // Allocation says what a live one is.
-func (l Language) Allocation(a journal.Allocation) string {
-	line := fmt.Sprintf("%s (%s); %s", l.pick(words{"holds a place on the relay", "hat einen Platz auf dem Relay"}), over(a.Over), l.Flow(a.Traffic))
+func Allocation(l lang.Language, a journal.Allocation) string {
+	line := fmt.Sprintf("%s (%s); %s", lang.Text{"hat einen Platz auf dem Relay", "holds a place on the relay"}.In(l), over(a.Over), Flow(l, a.Traffic))
 	if a.Address != "" {
-		line += "; " + l.pick(words{"from ", "von "}) + a.Address
+		line += "; " + lang.Text{"von ", "from "}.In(l) + a.Address
 	}
 	return line
 }
 
 // Session says how a seat is there.
-func (l Language) Session(s journal.Session) string {
-	there := l.pick(words{"is there", "ist da"})
+func Session(l lang.Language, s journal.Session) string {
+	there := lang.Text{"ist da", "is there"}.In(l)
 	if s.Over == "away" {
-		there = l.pick(words{"is away, its seat is kept", "ist weg, der Platz wird freigehalten"})
+		there = lang.Text{"ist weg, der Platz wird freigehalten", "is away, its seat is kept"}.In(l)
 	} else {
 		there += " (" + over(s.Over) + ")"
 	}
 	if !s.Admitted {
-		there += "; " + l.pick(words{"waits", "wartet"})
+		there += "; " + lang.Text{"wartet", "waits"}.In(l)
 	}
 	return there
 }
 
 // Flow says what an allocation carried.
-func (l Language) Flow(t journal.Traffic) string {
-	text := fmt.Sprintf("%s %s %s, %s %s", l.pick(words{"sent", "gesendet"}),
-		size(t.Sent.Media), l.pick(words{"of media", "Medien"}), size(t.Sent.Checks+t.Sent.Answers), l.pick(words{"of set-up", "Aufbau"}))
+func Flow(l lang.Language, t journal.Traffic) string {
+	text := fmt.Sprintf("%s %s %s, %s %s", lang.Text{"gesendet", "sent"}.In(l),
+		size(t.Sent.Media), lang.Text{"Medien", "of media"}.In(l), size(t.Sent.Checks+t.Sent.Answers), lang.Text{"Aufbau", "of set-up"}.In(l))
 	if !t.Sent.FirstMedia.IsZero() {
-		text += fmt.Sprintf(", %s %s %s %s", l.pick(words{"media from", "Medien von"}), l.clock(t.Sent.FirstMedia),
-			l.pick(words{"to", "bis"}), l.clock(t.Sent.LastMedia))
+		text += fmt.Sprintf(", %s %s %s %s", lang.Text{"Medien von", "media from"}.In(l), clock(l, t.Sent.FirstMedia),
+			lang.Text{"bis", "to"}.In(l), clock(l, t.Sent.LastMedia))
 	}
 	if t.Received != (journal.Flow{Last: t.Received.Last}) {
-		text += fmt.Sprintf("; %s %s", l.pick(words{"got", "empfangen"}), size(t.Received.Media+t.Received.Checks+t.Received.Answers))
+		text += fmt.Sprintf("; %s %s", lang.Text{"empfangen", "got"}.In(l), size(t.Received.Media+t.Received.Checks+t.Received.Answers))
 	}
 	return text
 }
 
 // SeatName names a seat in a column.
-func (l Language) SeatName(seat string) string {
+func SeatName(l lang.Language, seat string) string {
 	switch seat {
 	case appointment.Doctor:
-		return l.pick(words{"practice", "Praxis"})
+		return lang.Text{"Praxis", "practice"}.In(l)
 	case appointment.Patient:
-		return l.pick(words{"patient", "Patientenseite"})
+		return lang.Text{"Patientenseite", "patient"}.In(l)
 	}
 	return ""
 }
@@ -113,54 +114,45 @@ func over(transport string) string {
 
 var transports = map[string]string{"socket": "WebSocket", "poll": "long polling", "udp": "UDP", "tcp": "TCP", "tls": "TLS"}
 
-type words struct{ english, german string }
-
-func (l Language) pick(w words) string {
-	if l == German {
-		return w.german
-	}
-	return w.english
+var events = map[string]lang.Text{
+	string(journal.Joined):     {"hat teilgenommen", "joined"},
+	string(journal.NotJoined):  {"kam trotz richtigen Codes nicht hinein", "was not let in with the right code"},
+	string(journal.Replaced):   {"hat den Platz verloren: der Code wurde anderswo benutzt", "lost the seat: the code was used elsewhere"},
+	string(journal.Lost):       {"hat die Verbindung zum Server der Seite verloren", "lost the connection to the page's server"},
+	string(journal.Resumed):    {"ist zurückgekommen", "came back"},
+	string(journal.Left):       {"ist weg", "is gone"},
+	string(journal.Admitted):   {"wurde eingelassen", "was let in"},
+	string(journal.Credential): {"hat Zugangsdaten für das Relay bekommen", "was given a credential for the relay"},
+	string(journal.Reissued):   {"hat einen neuen Code bekommen", "was given another code"},
+	string(journal.Revoked):    {"der Termin wurde zurückgezogen", "the appointment was revoked"},
+	string(journal.Allocated):  {"hat einen Platz auf dem Relay bekommen", "got a place on the relay"},
+	string(journal.Permitted):  {"darf die Gegenseite erreichen und erreicht werden", "may reach the partner, and be reached"},
+	string(journal.Refused):    {"abgelehnt mit", "refused with"},
+	string(journal.Ended):      {"hat keinen Platz auf dem Relay mehr", "no longer has a place on the relay"},
 }
 
-var events = map[string]words{
-	string(journal.Joined):     {"joined", "hat teilgenommen"},
-	string(journal.NotJoined):  {"was not let in with the right code", "kam trotz richtigen Codes nicht hinein"},
-	string(journal.Replaced):   {"lost the seat: the code was used elsewhere", "hat den Platz verloren: der Code wurde anderswo benutzt"},
-	string(journal.Lost):       {"lost the connection to the page's server", "hat die Verbindung zum Server der Seite verloren"},
-	string(journal.Resumed):    {"came back", "ist zurückgekommen"},
-	string(journal.Left):       {"is gone", "ist weg"},
-	string(journal.Admitted):   {"was let in", "wurde eingelassen"},
-	string(journal.Credential): {"was given a credential for the relay", "hat Zugangsdaten für das Relay bekommen"},
-	string(journal.Reissued):   {"was given another code", "hat einen neuen Code bekommen"},
-	string(journal.Revoked):    {"the appointment was revoked", "der Termin wurde zurückgezogen"},
-	string(journal.Allocated):  {"got a place on the relay", "hat einen Platz auf dem Relay bekommen"},
-	string(journal.Permitted):  {"may reach the partner, and be reached", "darf die Gegenseite erreichen und erreicht werden"},
-	string(journal.Refused):    {"refused with", "abgelehnt mit"},
-	string(journal.Ended):      {"no longer has a place on the relay", "hat keinen Platz auf dem Relay mehr"},
-}
-
-var reasons = map[string]words{
-	journal.HungUp:        {"hung up", "aufgelegt"},
-	journal.Away:          {"away for too long", "zu lange weg"},
-	journal.Released:      {"given back by the browser", "vom Browser zurückgegeben"},
-	journal.Expired:       {"expired", "abgelaufen"},
-	journal.StreamLost:    {"its connection was cut", "die Verbindung wurde getrennt"},
-	journal.Withdrawn:     {"revoked", "zurückgezogen"},
-	journal.WrongPassword: {"wrong password", "falsches Passwort"},
+var reasons = map[string]lang.Text{
+	journal.HungUp:        {"aufgelegt", "hung up"},
+	journal.Away:          {"zu lange weg", "away for too long"},
+	journal.Released:      {"vom Browser zurückgegeben", "given back by the browser"},
+	journal.Expired:       {"abgelaufen", "expired"},
+	journal.StreamLost:    {"die Verbindung wurde getrennt", "its connection was cut"},
+	journal.Withdrawn:     {"zurückgezogen", "revoked"},
+	journal.WrongPassword: {"falsches Passwort", "wrong password"},
 }
 
 // codes are the refusals of the relay, by what they mean.
-var codes = map[int]words{
-	400: {"a request that is not understood", "eine unverständliche Anfrage"},
-	401: {"the credential is not taken", "die Zugangsdaten gelten nicht"},
-	403: {"an address outside the appointment, as a browser's own ones are", "eine Adresse außerhalb des Termins, wie es die eigenen des Browsers sind"},
-	420: {"an unknown extension", "eine unbekannte Erweiterung"},
-	437: {"there is no place on the relay, or one already", "es gibt keinen Platz auf dem Relay, oder schon einen"},
-	438: {"the request is old, or from another address", "die Anfrage ist alt, oder von einer anderen Adresse"},
-	440: {"a family of addresses that is not there", "eine Adressfamilie, die es nicht gibt"},
-	441: {"the place is somebody else's", "der Platz gehört jemand anderem"},
-	442: {"a transport that is not served", "ein Transport, den es nicht gibt"},
-	443: {"an address of the other family", "eine Adresse der anderen Familie"},
-	486: {"too many places of this appointment", "zu viele Plätze dieses Termins"},
-	508: {"the appliance has no more to give", "das Relay-System kann nicht mehr vergeben"},
+var codes = map[int]lang.Text{
+	400: {"eine unverständliche Anfrage", "a request that is not understood"},
+	401: {"die Zugangsdaten gelten nicht", "the credential is not taken"},
+	403: {"eine Adresse außerhalb des Termins, wie es die eigenen des Browsers sind", "an address outside the appointment, as a browser's own ones are"},
+	420: {"eine unbekannte Erweiterung", "an unknown extension"},
+	437: {"es gibt keinen Platz auf dem Relay, oder schon einen", "there is no place on the relay, or one already"},
+	438: {"die Anfrage ist alt, oder von einer anderen Adresse", "the request is old, or from another address"},
+	440: {"eine Adressfamilie, die es nicht gibt", "a family of addresses that is not there"},
+	441: {"der Platz gehört jemand anderem", "the place is somebody else's"},
+	442: {"ein Transport, den es nicht gibt", "a transport that is not served"},
+	443: {"eine Adresse der anderen Familie", "an address of the other family"},
+	486: {"zu viele Plätze dieses Termins", "too many places of this appointment"},
+	508: {"das Relay-System kann nicht mehr vergeben", "the appliance has no more to give"},
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"praxisrelay/config/lang"
+
 	ics "github.com/arran4/golang-ical"
 )
 
@@ -14,7 +16,7 @@ var stamp = time.Date(2026, 11, 24, 4, 20, 30, 0, time.FixedZone("", 3600))
 
 // TestCalendar: an independent parser finds what was meant.
 func TestCalendar(t *testing.T) {
-	for _, language := range []Language{German, English} {
+	for _, language := range []lang.Language{lang.German, lang.English} {
 		for _, i := range sample(t, "2026-12-01 10:00", "Europe/Berlin", language) {
 			text := i.calendar(stamp)
 			calendar, err := ics.ParseCalendar(bytes.NewReader(text))

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/admin/adminclient"
 )
 
@@ -22,12 +23,12 @@ type Invitation struct {
 	Seat        adminclient.CreatedSeat
 	Opens       time.Time
 	Closes      time.Time
-	Language    Language
+	Language    lang.Language
 	Zone        *time.Location // of the times that people read
 }
 
 // For returns an appointment's invitations, one a seat.
-func For(a adminclient.Created, language Language, zone *time.Location) []Invitation {
+func For(a adminclient.Created, language lang.Language, zone *time.Location) []Invitation {
 	var list []Invitation
 	for _, seat := range a.Seats {
 		list = append(list, Invitation{a.ID, seat, a.Opens, a.Closes, language, zone})

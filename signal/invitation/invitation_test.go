@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/code"
 )
 
 // sample returns the invitations of an appointment that starts at a local time.
-func sample(t *testing.T, start, zone string, language Language) []Invitation {
+func sample(t *testing.T, start, zone string, language lang.Language) []Invitation {
 	t.Helper()
 	opens, err := appointment.ParseStart(start, zone, time.Time{})
 	if err != nil {
@@ -35,7 +36,7 @@ func sample(t *testing.T, start, zone string, language Language) []Invitation {
 }
 
 func TestText(t *testing.T) {
-	german, english := sample(t, "2026-12-01 10:00", "Europe/Berlin", German), sample(t, "2026-12-01 10:00", "Europe/Berlin", English)
+	german, english := sample(t, "2026-12-01 10:00", "Europe/Berlin", lang.German), sample(t, "2026-12-01 10:00", "Europe/Berlin", lang.English)
 	for _, test := range []struct {
 		invitation Invitation
 		want       string
@@ -88,19 +89,19 @@ func TestTextTellsLocalTimes(t *testing.T) {
 	defer func() { time.Local = old }()
 	for _, test := range []struct {
 		start, zone  string
-		language     Language
+		language     lang.Language
 		begins, ends string
 	}{
 		// The lost hour: the earlier reading, 01:30 CET.
-		{"2027-03-28 02:30", "Europe/Berlin", German, "Sonntag, 28. März 2027, 01:30 Uhr (MEZ)", "Montag, 29. März 2027, 02:30 Uhr (MESZ)"},
-		{"2027-03-28 02:30", "Europe/Berlin", English, "Sunday, 28 March 2027, 01:30 (CET)", "Monday, 29 March 2027, 02:30 (CEST)"},
-		{"2027-03-27 23:00", "Europe/Berlin", German, "Samstag, 27. März 2027, 23:00 Uhr (MEZ)", "Montag, 29. März 2027, 00:00 Uhr (MESZ)"},
+		{"2027-03-28 02:30", "Europe/Berlin", lang.German, "Sonntag, 28. März 2027, 01:30 Uhr (MEZ)", "Montag, 29. März 2027, 02:30 Uhr (MESZ)"},
+		{"2027-03-28 02:30", "Europe/Berlin", lang.English, "Sunday, 28 March 2027, 01:30 (CET)", "Monday, 29 March 2027, 02:30 (CEST)"},
+		{"2027-03-27 23:00", "Europe/Berlin", lang.German, "Samstag, 27. März 2027, 23:00 Uhr (MEZ)", "Montag, 29. März 2027, 00:00 Uhr (MESZ)"},
 		// The doubled hour: its first time, and its second by an instant.
-		{"2027-10-31 02:30", "Europe/Berlin", German, "Sonntag, 31. Oktober 2027, 02:30 Uhr (MESZ)", "Montag, 1. November 2027, 01:30 Uhr (MEZ)"},
-		{"2027-10-31T02:30:00+01:00", "Europe/Berlin", German, "Sonntag, 31. Oktober 2027, 02:30 Uhr (MEZ)", "Montag, 1. November 2027, 02:30 Uhr (MEZ)"},
-		{"2028-02-29 08:05", "Europe/Berlin", German, "Dienstag, 29. Februar 2028, 08:05 Uhr (MEZ)", "Mittwoch, 1. März 2028, 08:05 Uhr (MEZ)"},
-		{"2026-07-15 10:00", "America/New_York", English, "Wednesday, 15 July 2026, 10:00 (EDT)", "Thursday, 16 July 2026, 10:00 (EDT)"},
-		{"2026-07-15 10:00", "Asia/Dubai", German, "Mittwoch, 15. Juli 2026, 10:00 Uhr (UTC+04)", "Donnerstag, 16. Juli 2026, 10:00 Uhr (UTC+04)"},
+		{"2027-10-31 02:30", "Europe/Berlin", lang.German, "Sonntag, 31. Oktober 2027, 02:30 Uhr (MESZ)", "Montag, 1. November 2027, 01:30 Uhr (MEZ)"},
+		{"2027-10-31T02:30:00+01:00", "Europe/Berlin", lang.German, "Sonntag, 31. Oktober 2027, 02:30 Uhr (MEZ)", "Montag, 1. November 2027, 02:30 Uhr (MEZ)"},
+		{"2028-02-29 08:05", "Europe/Berlin", lang.German, "Dienstag, 29. Februar 2028, 08:05 Uhr (MEZ)", "Mittwoch, 1. März 2028, 08:05 Uhr (MEZ)"},
+		{"2026-07-15 10:00", "America/New_York", lang.English, "Wednesday, 15 July 2026, 10:00 (EDT)", "Thursday, 16 July 2026, 10:00 (EDT)"},
+		{"2026-07-15 10:00", "Asia/Dubai", lang.German, "Mittwoch, 15. Juli 2026, 10:00 Uhr (UTC+04)", "Donnerstag, 16. Juli 2026, 10:00 Uhr (UTC+04)"},
 	} {
 		text := sample(t, test.start, test.zone, test.language)[0].Text()
 		for _, want := range []string{": " + test.begins + "\n", ": " + test.ends + "\n"} {
@@ -125,14 +126,14 @@ func TestLanguagesAreComplete(t *testing.T) {
 			}
 		}
 	}
-	if _, err := ParseLanguage("fr"); err == nil {
+	if _, err := lang.Parse("fr"); err == nil {
 		t.Error("an unknown language is known")
 	}
 }
 
 // TestRender: every format, for every seat, and names without secrets.
 func TestRender(t *testing.T) {
-	for _, i := range sample(t, "2026-12-01 10:00", "Europe/Berlin", German) {
+	for _, i := range sample(t, "2026-12-01 10:00", "Europe/Berlin", lang.German) {
 		for _, format := range Formats {
 			text, err := i.Render(format, i.Opens)
 			if err != nil || len(text) == 0 {

@@ -5,25 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/appointment"
 )
-
-// Language is what an invitation is written in: de or en.
-type Language string
-
-// The languages.
-const (
-	German  Language = "de"
-	English Language = "en"
-)
-
-// ParseLanguage reads a language.
-func ParseLanguage(text string) (Language, error) {
-	if _, ok := languages[Language(text)]; !ok {
-		return "", fmt.Errorf("language %q is unknown: use %s or %s", text, German, English)
-	}
-	return Language(text), nil
-}
 
 // words are a language's part of an invitation.
 type words struct {
@@ -57,8 +41,8 @@ func (i Invitation) when(t time.Time) string {
 	return fmt.Sprintf(w.when, w.weekdays[t.Weekday()], t.Day(), w.months[t.Month()], t.Year(), t.Hour(), t.Minute(), zone)
 }
 
-var languages = map[Language]words{
-	German: {
+var languages = map[lang.Language]words{
+	lang.German: {
 		title: "Videosprechstunde",
 		heading: map[string]string{
 			appointment.Patient: "Einladung zur Videosprechstunde",
@@ -79,7 +63,7 @@ var languages = map[Language]words{
 		when:  "%s, %d. %s %d, %02d:%02d Uhr (%s)",
 		zones: map[string]string{"CET": "MEZ", "CEST": "MESZ"},
 	},
-	English: {
+	lang.English: {
 		title: "Video consultation",
 		heading: map[string]string{
 			appointment.Patient: "Invitation to a video consultation",

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
 )
@@ -100,7 +101,7 @@ func TestReadListNamesEveryBadLine(t *testing.T) {
 }
 
 func TestListWriter(t *testing.T) {
-	i := sample(t, "2027-03-28 02:30", "Europe/Berlin", German)
+	i := sample(t, "2027-03-28 02:30", "Europe/Berlin", lang.German)
 	made := adminclient.Created{ID: i[0].Appointment, Opens: i[0].Opens, Closes: i[0].Closes, Seats: []adminclient.CreatedSeat{i[0].Seat, i[1].Seat}}
 	for comma, want := range map[rune]string{
 		',': "appointment,ref,opens,closes,doctor_code,doctor_link,patient_code,patient_link\n" +

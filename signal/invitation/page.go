@@ -4,6 +4,8 @@ import (
 	"bytes"
 	_ "embed"
 	"html/template"
+
+	"praxisrelay/config/lang"
 )
 
 //go:embed page.html
@@ -16,7 +18,7 @@ func (i Invitation) page(qr QR) ([]byte, error) {
 	var b bytes.Buffer
 	facts := i.facts()
 	err := pageTemplate.Execute(&b, struct {
-		Language   Language
+		Language   lang.Language
 		Title      string
 		Heading    string
 		Times      []fact

@@ -4,11 +4,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"praxisrelay/config/lang"
 )
 
 // TestPage: everything that the text says is on the sheet, and nothing is loaded.
 func TestPage(t *testing.T) {
-	for _, i := range sample(t, "2026-12-01 10:00", "Europe/Berlin", German) {
+	for _, i := range sample(t, "2026-12-01 10:00", "Europe/Berlin", lang.German) {
 		qr, err := NewQR(i.Seat.Link)
 		if err != nil {
 			t.Fatal(err)
@@ -36,7 +38,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageEscapes(t *testing.T) {
-	i := sample(t, "2026-12-01 10:00", "Europe/Berlin", English)[0]
+	i := sample(t, "2026-12-01 10:00", "Europe/Berlin", lang.English)[0]
 	qr, err := NewQR(i.Seat.Link)
 	if err != nil {
 		t.Fatal(err)

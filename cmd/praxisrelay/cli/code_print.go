@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/appointment"
 	"praxisrelay/signal/invitation"
@@ -36,7 +37,7 @@ type createdSeat struct {
 // printer prints codes and invitations, and writes the invitation files.
 type printer struct {
 	zone     *time.Location
-	language invitation.Language
+	language lang.Language
 	row      func(made adminclient.Created, ref string) error // prints the codes: all of them, or an error
 	texts    io.Writer                                        // nil: invitations are not printed
 	qrs      io.Writer                                        // nil: QR codes are not printed
@@ -45,13 +46,13 @@ type printer struct {
 
 // printer rejects combinations of flags that make no sense, before anything is made.
 func (f *createFlags) printer(stdout, stderr io.Writer, comma rune, now time.Time) (*printer, error) {
-	p := &printer{language: invitation.German}
+	p := &printer{language: lang.German}
 	var err error
 	if p.zone, err = appointment.LoadZone(f.zone); err != nil {
 		return nil, err
 	}
 	if f.invite != "" {
-		if p.language, err = invitation.ParseLanguage(f.invite); err != nil {
+		if p.language, err = lang.Parse(f.invite); err != nil {
 			return nil, fmt.Errorf("--invite: %w", err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/admin/adminclient"
 	"praxisrelay/signal/admin/api"
 	"praxisrelay/signal/appointment"
@@ -34,11 +35,11 @@ func explainCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&socket, "socket", config.Default().Signal.AdminSocket, "the daemon's admin `socket`")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().StringVar(&language, "lang", string(explain.English), "the `language`: de or en")
+	c.Flags().StringVar(&language, "lang", string(lang.English), "the `language`: de or en")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		l := explain.Language(language)
-		if l != explain.German && l != explain.English {
-			return fmt.Errorf("--lang %q: use de or en", language)
+		l, err := lang.Parse(language)
+		if err != nil {
+			return fmt.Errorf("--lang: %w", err)
 		}
 		told, err := explainNamed(c.Context(), adminclient.New(socket), args[0])
 		if err != nil {
@@ -79,7 +80,7 @@ func explainNamed(ctx context.Context, admin *adminclient.Client,
 }
 
 // printExplanation prints an explanation for a person, in the practices' zone.
-func printExplanation(to io.Writer, told api.ExplainedAppointment, l explain.Language) error {
+func printExplanation(to io.Writer, told api.ExplainedAppointment, l lang.Language) error {
 	where, err := appointment.LoadZone(appointment.DefaultZone)
 	if err != nil {
 		return err
@@ -102,7 +103,7 @@ func printExplanation(to io.Writer, told api.ExplainedAppointment, l explain.Lan
 	if told.Ref != "" {
 		name += ", " + told.Ref
 	}
-	row(words.side, l.SideName(explain.Side(told.Side)))
+	row(words.side, explain.SideName(l, explain.Side(told.Side)))
 	row(words.cause, told.Cause)
 	row(words.appointment, name)
 	row(words.window, told.Opens.In(where).Format(minutes)+" - "+told.Closes.In(where).Format(minutes))
@@ -111,13 +112,13 @@ func printExplanation(to io.Writer, told api.ExplainedAppointment, l explain.Lan
 		row(fmt.Sprintf("%d %s", told.Forgotten, words.forgotten))
 	}
 	for _, e := range told.Events {
-		row(e.At.In(where).Format(minutes+":05"), l.SeatName(e.Seat), l.Line(e))
+		row(e.At.In(where).Format(minutes+":05"), explain.SeatName(l, e.Seat), explain.Line(l, e))
 	}
 	for _, s := range told.Sessions {
-		row(words.now, l.SeatName(s.Seat), l.Session(s))
+		row(words.now, explain.SeatName(l, s.Seat), explain.Session(l, s))
 	}
 	for _, a := range told.Allocations {
-		row(words.now, l.SeatName(a.Seat), l.Allocation(a))
+		row(words.now, explain.SeatName(l, a.Seat), explain.Allocation(l, a))
 	}
 	if len(told.Events) == 0 {
 		row(words.nothing)
@@ -125,11 +126,11 @@ func printExplanation(to io.Writer, told api.ExplainedAppointment, l explain.Lan
 	return w.Flush()
 }
 
-var explainWords = map[explain.Language]struct {
+var explainWords = map[lang.Language]struct {
 	side, cause, appointment, window, forgotten, now, nothing string
 }{
-	explain.English: {"side", "cause", "appointment", "window", "earlier events are forgotten", "now",
+	lang.English: {"side", "cause", "appointment", "window", "earlier events are forgotten", "now",
 		"nothing is known"},
-	explain.German: {"Seite", "Ursache", "Termin", "Zeitraum", "frühere Ereignisse sind vergessen",
+	lang.German: {"Seite", "Ursache", "Termin", "Zeitraum", "frühere Ereignisse sind vergessen",
 		"jetzt", "nichts ist bekannt"},
 }

@@ -14,6 +14,7 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/probe"
 	"praxisrelay/signal/admin/adminclient"
 )
@@ -38,7 +39,7 @@ func firewallCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&file, "config", "/etc/praxisrelay/praxisrelay.yaml", "the configuration `file`")
 	c.Flags().StringVar(&format, "format", "text", strings.Join(firewall.Formats(), ", "))
-	c.Flags().StringVar(&language, "lang", string(firewall.English), "`language`: de or en")
+	c.Flags().StringVar(&language, "lang", string(lang.English), "`language`: de or en")
 	c.Flags().StringSliceVar(&addresses, "address", nil,
 		"the `addresses` at which clients reach the name (default: those that it resolves to here)")
 	c.Flags().StringSliceVar(&management, "management", nil,
@@ -48,7 +49,7 @@ func firewallCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l, err := firewall.ParseLanguage(language)
+		l, err := lang.Parse(language)
 		if err != nil {
 			return fmt.Errorf("--lang: %w", err)
 		}

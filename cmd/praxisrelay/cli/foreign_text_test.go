@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/apptest"
+	"praxisrelay/config/lang"
 	"praxisrelay/signal/admin/api"
-	"praxisrelay/signal/explain"
 	"praxisrelay/signal/protocol"
 )
 
@@ -48,7 +48,7 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	b.Reset()
 	err := printExplanation(&b,
 		api.ExplainedAppointment{Explanation: protocol.Explanation{Cause: foreign}, Ref: foreign},
-		explain.English)
+		lang.English)
 	if err != nil {
 		t.Fatal(err)
 	}

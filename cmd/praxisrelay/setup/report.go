@@ -11,6 +11,7 @@ import (
 
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/probe"
 )
 
@@ -22,7 +23,7 @@ func (s *setup) report(ctx context.Context, out io.Writer, c config.Config, made
 	if err != nil {
 		return err
 	}
-	if err := plan.Write(out, "text", firewall.English); err != nil {
+	if err := plan.Write(out, "text", lang.English); err != nil {
 		return err
 	}
 	reportDNS(ctx, out, c, addresses)

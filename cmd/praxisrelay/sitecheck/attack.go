@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/check"
 	"praxisrelay/relay/hostile"
 	"praxisrelay/relay/probe"
@@ -34,7 +34,7 @@ const (
 
 // attack runs the attacks against the appliance that the admin socket belongs to.
 func (f *checkFlags) attack(c *cobra.Command, address string) (err error) {
-	language, err := firewall.ParseLanguage(f.lang)
+	language, err := lang.Parse(f.lang)
 	if err != nil {
 		return fmt.Errorf("--lang: %w", err)
 	}

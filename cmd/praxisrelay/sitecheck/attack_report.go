@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/terminal"
-	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/check"
 	"praxisrelay/relay/hostile"
 )
@@ -35,10 +35,10 @@ type AttackReport struct {
 	Accepted []hostile.Try   `json:"accepted"`
 	Untried  []hostile.Try   `json:"untried"`
 
-	language firewall.Language
+	language lang.Language
 }
 
-func newAttackReport(server string, t *hostile.Target, found hostile.Report, l firewall.Language,
+func newAttackReport(server string, t *hostile.Target, found hostile.Report, l lang.Language,
 	now time.Time) AttackReport {
 	r := AttackReport{
 		Server: server, At: now.UTC().Truncate(time.Second), Relay: "open", Ways: t.Ways,
@@ -55,14 +55,14 @@ func newAttackReport(server string, t *hostile.Target, found hostile.Report, l f
 	}
 	switch {
 	case len(r.Accepted) > 0:
-		r.Verdict, r.Sentence = Leaks, attackTexts.leaks.in(l, len(r.Accepted), tried)
+		r.Verdict, r.Sentence = Leaks, attackTexts.leaks.In(l, len(r.Accepted), tried)
 	case len(r.Untried) > 0 || tried == 0:
-		r.Verdict, r.Sentence = Undecided, attackTexts.undecided.in(l, tried, len(r.Untried))
+		r.Verdict, r.Sentence = Undecided, attackTexts.undecided.In(l, tried, len(r.Untried))
 	default:
-		r.Verdict, r.Sentence = Tight, attackTexts.tight.in(l, tried)
+		r.Verdict, r.Sentence = Tight, attackTexts.tight.In(l, tried)
 	}
 	if r.Verdict == Leaks && r.Relay == "open" {
-		r.Sentence += " " + attackTexts.allow.in(l)
+		r.Sentence += " " + attackTexts.allow.In(l)
 	}
 	return r
 }
@@ -78,18 +78,18 @@ func (r AttackReport) print(out io.Writer) error {
 		if i > 0 {
 			fmt.Fprint(w, "\t")
 		}
-		fmt.Fprint(w, strings.ToUpper(heading.in(l)))
+		fmt.Fprint(w, strings.ToUpper(heading.In(l)))
 	}
 	fmt.Fprintln(w)
 	for _, c := range r.Groups {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", attackTexts.groups[c.Group].in(l), c.Tried, c.Refused,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\n", attackTexts.groups[c.Group].In(l), c.Tried, c.Refused,
 			c.Accepted, c.Untried)
 	}
 	var ways []string
 	for _, way := range r.Ways {
 		ways = append(ways, way.String())
 	}
-	fmt.Fprintf(w, "\n%s\n", attackTexts.over.in(l, r.Server, strings.Join(ways, ", ")))
+	fmt.Fprintf(w, "\n%s\n", attackTexts.over.In(l, r.Server, strings.Join(ways, ", ")))
 	if len(r.Untried) > 0 {
 		fmt.Fprintln(w)
 		r.list(w, attackTexts.untriedTitle, r.Untried)
@@ -102,7 +102,7 @@ func (r AttackReport) list(w io.Writer, title checkText, tries []hostile.Try) {
 	if len(tries) == 0 {
 		return
 	}
-	fmt.Fprintln(w, title.in(r.language))
+	fmt.Fprintln(w, title.In(r.language))
 	type line struct{ name, answer string }
 	var lines []line
 	ways := map[line][]string{}
@@ -156,13 +156,13 @@ var attackTexts = struct {
 
 // attackProgress shows the progress on a terminal. Its functions must not be called concurrently.
 func attackProgress(stderr io.Writer,
-	l firewall.Language) (event func(hostile.Group, *check.Way), end func()) {
+	l lang.Language) (event func(hostile.Group, *check.Way), end func()) {
 	if !terminal.Is(stderr) {
 		return func(hostile.Group, *check.Way) {}, func() {}
 	}
 	line := terminal.LineOn(stderr)
 	return func(group hostile.Group, way *check.Way) {
-		text := attackTexts.groups[group].in(l)
+		text := attackTexts.groups[group].In(l)
 		if way != nil {
 			text = way.String() + ": " + text
 		}

@@ -34,6 +34,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
 	"praxisrelay/signal/client"
@@ -113,7 +114,7 @@ func Command() *cobra.Command {
 	c.Flags().BoolVar(&f.quick, "quick", false,
 		"hold connections and measure for seconds instead of a minute and a half: finds what is "+
 			"closed, but not what is cut later")
-	c.Flags().StringVar(&f.lang, "lang", string(firewall.English), "the `language` of the output: de or en")
+	c.Flags().StringVar(&f.lang, "lang", string(lang.English), "the `language` of the output: de or en")
 	c.Flags().BoolVar(&f.hostile, "hostile", false,
 		"attack the appliance on this host, and report what it accepts")
 	c.Flags().StringVar(&f.socket, "socket", config.Default().Signal.AdminSocket,
@@ -135,7 +136,7 @@ func Command() *cobra.Command {
 }
 
 func (f *checkFlags) run(c *cobra.Command, address string) error {
-	language, err := firewall.ParseLanguage(f.lang)
+	language, err := lang.Parse(f.lang)
 	if err != nil {
 		return fmt.Errorf("--lang: %w", err)
 	}
@@ -147,7 +148,7 @@ func (f *checkFlags) run(c *cobra.Command, address string) error {
 		return err
 	}
 	if k.script {
-		fmt.Fprintln(c.ErrOrStderr(), checkTexts.script.in(language))
+		fmt.Fprintln(c.ErrOrStderr(), checkTexts.script.In(language))
 	}
 	k.times = thorough
 	if f.quick {

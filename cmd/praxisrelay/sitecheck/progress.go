@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"praxisrelay/cmd/praxisrelay/terminal"
-	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/check"
 )
 
@@ -26,14 +26,14 @@ type checkProgress struct {
 	running []string
 }
 
-func newCheckProgress(stderr io.Writer, l firewall.Language) *checkProgress {
+func newCheckProgress(stderr io.Writer, l lang.Language) *checkProgress {
 	if !terminal.Is(stderr) {
 		return new(checkProgress)
 	}
 	return startCheckProgress(terminal.LineOn(stderr), l)
 }
 
-func startCheckProgress(line *terminal.Line, l firewall.Language) *checkProgress {
+func startCheckProgress(line *terminal.Line, l lang.Language) *checkProgress {
 	p := &checkProgress{line: line, report: Report{language: l}, began: time.Now(),
 		ended: make(chan struct{})}
 	p.ticking.Go(func() {
@@ -77,9 +77,9 @@ func (p *checkProgress) showLocked() {
 	text := ""
 	if len(p.running) > 0 {
 		took := fmt.Sprintf(" ... %d s", int(time.Since(p.began).Seconds()))
-		text = checkTexts.running.in(p.report.language) + " " + strings.Join(p.running, ", ") + took
+		text = checkTexts.running.In(p.report.language) + " " + strings.Join(p.running, ", ") + took
 		if !p.line.Fits(text) {
-			text = fmt.Sprintf("%s %d%s", checkTexts.running.in(p.report.language), len(p.running), took)
+			text = fmt.Sprintf("%s %d%s", checkTexts.running.In(p.report.language), len(p.running), took)
 		}
 	}
 	p.line.Show(text)

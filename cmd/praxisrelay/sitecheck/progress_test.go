@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"praxisrelay/cmd/praxisrelay/terminal"
-	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/check"
 )
 
@@ -58,7 +58,7 @@ func TestCheckProgress(t *testing.T) {
 		t.Run(fmt.Sprint(columns), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &screen{columns: max(columns, 20)}
-				p := startCheckProgress(terminal.NewLine(s, func() int { return columns }), firewall.German)
+				p := startCheckProgress(terminal.NewLine(s, func() int { return columns }), lang.German)
 				page := check.Way{Transport: check.TLS, Port: 443}
 				udp := check.Way{Transport: check.UDP, Port: 3478}
 				p.event(check.Result{ID: "own-tls-443", Way: &page})

@@ -10,6 +10,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/terminal"
 	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
 )
@@ -28,7 +29,7 @@ type Report struct {
 	Exempt  []Row          `json:"exempt"`
 	Results []check.Result `json:"results"`
 
-	language firewall.Language
+	language lang.Language
 	ways     []check.Way
 }
 
@@ -42,7 +43,7 @@ type Row struct {
 	Purpose  string        `json:"purpose"`
 }
 
-func (k *checker) report(l firewall.Language, now time.Time) Report {
+func (k *checker) report(l lang.Language, now time.Time) Report {
 	r := Report{
 		Server: k.dialer.Server, At: now.UTC().Truncate(time.Second), Open: []Row{}, Exempt: []Row{},
 		language: l, ways: k.target.Ports.Ways(),
@@ -91,7 +92,7 @@ func (k *checker) report(l firewall.Language, now time.Time) Report {
 
 // sentence puts the verdict into words.
 func (r Report) sentence(c check.Conclusion) string {
-	say := func(t checkText, args ...any) string { return t.in(r.language, args...) }
+	say := func(t checkText, args ...any) string { return t.In(r.language, args...) }
 	var s string
 	switch c.Verdict {
 	case check.Works:
@@ -139,9 +140,9 @@ func (r Report) sentence(c check.Conclusion) string {
 
 func (r Report) cause(result *check.Result) string {
 	if result == nil {
-		return checkTexts.interrupted.in(r.language)
+		return checkTexts.interrupted.In(r.language)
 	}
-	cause := r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].in(r.language)
+	cause := r.name(result.ID, result.Way) + ": " + checkTexts.reasons[result.Reason].In(r.language)
 	if detail := r.circumstance(*result); detail != "" {
 		cause += " (" + terminal.Printable(detail) + ")"
 	}
@@ -157,7 +158,7 @@ func (r Report) circumstance(result check.Result) string {
 	case check.Untrusted, check.WrongName:
 		return value("issuer")
 	case check.Expired:
-		return checkTexts.validity.in(r.language, value("not_before"), value("not_after"),
+		return checkTexts.validity.In(r.language, value("not_before"), value("not_after"),
 			r.At.Format(time.RFC3339))
 	case check.Unusable:
 		for _, f := range findings(result) {
@@ -221,7 +222,7 @@ func ids(rows []Row) string {
 // name is a probe's name in the report.
 func (r Report) name(id string, w *check.Way) string {
 	kind, _, _ := strings.Cut(id, "-")
-	name := checkTexts.probes[kind].in(r.language)
+	name := checkTexts.probes[kind].In(r.language)
 	if w != nil && strings.Contains(id, "-") {
 		return fmt.Sprintf("%s %s", w, name)
 	}
@@ -247,9 +248,9 @@ func (r Report) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s\n\n", r.Sentence)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	layers := []string{"connect", "tls", "own", "relay"}
-	fmt.Fprint(w, checkTexts.way.in(l))
+	fmt.Fprint(w, checkTexts.way.In(l))
 	for _, layer := range layers {
-		fmt.Fprintf(w, "\t%s", strings.ToUpper(checkTexts.probes[layer].in(l)))
+		fmt.Fprintf(w, "\t%s", strings.ToUpper(checkTexts.probes[layer].In(l)))
 	}
 	fmt.Fprintln(w)
 	for _, way := range r.ways {
@@ -271,7 +272,7 @@ func (r Report) print(out io.Writer) error {
 		return err
 	}
 	if lines := r.certificateLines(); len(lines) > 0 {
-		fmt.Fprintf(out, "\n%s\n", checkTexts.certificateTitle.in(l))
+		fmt.Fprintf(out, "\n%s\n", checkTexts.certificateTitle.In(l))
 		for _, line := range lines {
 			fmt.Fprintf(out, "  %s\n", terminal.Printable(line))
 		}
@@ -283,7 +284,7 @@ func (r Report) print(out io.Writer) error {
 		if len(part.rows) == 0 {
 			continue
 		}
-		fmt.Fprintf(out, "\n%s\n", part.title.in(l))
+		fmt.Fprintf(out, "\n%s\n", part.title.In(l))
 		for _, row := range part.rows {
 			fmt.Fprintf(w, "  %s\t%s\t%d/%s\t%s\n", row.ID, row.Host, row.Port,
 				strings.ToUpper(row.Protocol), row.Purpose)
@@ -309,10 +310,10 @@ func (r Report) cell(result check.Result) string {
 		if result.Reason == check.Dependent {
 			return "-"
 		}
-		return checkTexts.reasons[result.Reason].in(r.language)
+		return checkTexts.reasons[result.Reason].In(r.language)
 	}
-	return strings.ToUpper(checkTexts.failed.in(r.language)) + ": " +
-		checkTexts.reasons[result.Reason].in(r.language)
+	return strings.ToUpper(checkTexts.failed.In(r.language)) + ": " +
+		checkTexts.reasons[result.Reason].In(r.language)
 }
 
 // details are the measurements of a probe outside the matrix, or the reason for its failure.
@@ -324,13 +325,13 @@ func (r Report) details(result check.Result) string {
 	for _, value := range checkTexts.values {
 		found, ok := result.Values[value.name]
 		if kind, named := checkTexts.mappings[fmt.Sprint(found)]; named && value.name == "mapping" {
-			found = kind.in(r.language)
+			found = kind.In(r.language)
 		}
 		if addresses, several := found.([]string); several {
 			found = strings.Join(addresses, ", ")
 		}
 		if ok {
-			list = append(list, value.in(r.language, found))
+			list = append(list, value.In(r.language, found))
 		}
 	}
 	if len(list) == 0 {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/check"
 	"praxisrelay/relay/hostile"
 )
@@ -13,7 +13,7 @@ import (
 // TestAttackSpeaksGerman also checks that the report names the server.
 func TestAttackSpeaksGerman(t *testing.T) {
 	report := AttackReport{
-		Sentence: attackTexts.leaks.in("de", 1, 2), language: "de",
+		Sentence: attackTexts.leaks.In("de", 1, 2), language: "de",
 		Groups: []hostile.Count{{Group: hostile.Peers, Tried: 2, Refused: 1, Accepted: 1}},
 		Accepted: []hostile.Try{{Group: hostile.Peers, Name: "ChannelBind to 10.0.0.1:50000",
 			Answer: "success"}},
@@ -31,7 +31,7 @@ func TestAttackSpeaksGerman(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	for _, group := range hostile.Groups {
-		if attackTexts.groups[group].de == "" || attackTexts.groups[group].en == "" {
+		if attackTexts.groups[group][0] == "" || attackTexts.groups[group][1] == "" {
 			t.Errorf("%s has no words", group)
 		}
 	}
@@ -48,7 +48,7 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 		}
 	}
 	var b strings.Builder
-	attack := AttackReport{language: firewall.English,
+	attack := AttackReport{language: lang.English,
 		Untried: []hostile.Try{{Group: hostile.Web, Name: "GET /", Answer: foreign}}}
 	if err := attack.print(&b); err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 	told("check --hostile", b.String())
 
 	b.Reset()
-	report := Report{language: firewall.English, Results: []check.Result{
+	report := Report{language: lang.English, Results: []check.Result{
 		{ID: "proxy", Status: check.Failed, Detail: foreign},
 		{ID: "nat", Status: check.OK, Values: check.Values{"mapped": foreign}},
 		{ID: "tls", Status: check.Failed, Reason: check.Intercepted, Values: check.Values{"issuer": foreign}},

@@ -1,26 +1,12 @@
 package sitecheck
 
 import (
-	"fmt"
-
-	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/certificate"
 	"praxisrelay/relay/check"
 )
 
-// checkText is a text of check in each language, as a format.
-type checkText struct{ de, en string }
-
-func (t checkText) in(l firewall.Language, args ...any) string {
-	format := t.en
-	if l == firewall.German {
-		format = t.de
-	}
-	if len(args) == 0 {
-		return format
-	}
-	return fmt.Sprintf(format, args...)
-}
+type checkText = lang.Text
 
 // checkValue is the text for a measured value.
 type checkValue struct {
@@ -29,8 +15,8 @@ type checkValue struct {
 }
 
 // Finding is the text for a finding about a certificate.
-func Finding(f certificate.Finding, l firewall.Language) string {
-	if l == firewall.German {
+func Finding(f certificate.Finding, l lang.Language) string {
+	if l == lang.German {
 		return checkTexts.findings[f.ID]
 	}
 	return f.Text

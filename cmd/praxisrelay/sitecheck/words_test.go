@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/check"
 )
 
@@ -38,7 +38,7 @@ func TestCheckHasWordsForEverything(t *testing.T) {
 	}
 	for _, kind := range []string{check.NoNAT, check.EndpointIndependent, check.AddressDependent,
 		check.EndpointDependent, check.SamePorts} {
-		if checkTexts.mappings[kind].de == "" || checkTexts.mappings[kind].en == "" {
+		if checkTexts.mappings[kind][0] == "" || checkTexts.mappings[kind][1] == "" {
 			t.Errorf("%s has no words", kind)
 		}
 	}
@@ -48,8 +48,8 @@ func TestCheckHasWordsForEverything(t *testing.T) {
 	}
 	for _, match := range reasons {
 		reason := check.Reason(match[1])
-		for _, language := range []firewall.Language{firewall.German, firewall.English} {
-			if checkTexts.reasons[reason].in(language) == "" {
+		for _, language := range []lang.Language{lang.German, lang.English} {
+			if checkTexts.reasons[reason].In(language) == "" {
 				t.Errorf("%s has no words in %s", reason, language)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 	"praxisrelay/relay/credential"
 )
 
@@ -80,7 +81,7 @@ func load(t *testing.T, h apptest.Hosts, plan firewall.Plan, format, without str
 		t.Fatalf("%q is not a row", without)
 	}
 	var text strings.Builder
-	if err := plan.Write(&text, format, firewall.English); err != nil {
+	if err := plan.Write(&text, format, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "rules")

@@ -15,6 +15,7 @@ import (
 	"praxisrelay/cmd/praxisrelay/apptest"
 	"praxisrelay/config"
 	"praxisrelay/config/firewall"
+	"praxisrelay/config/lang"
 )
 
 // TestFirewalldTakesTheService checks that firewalld reads the service with all its ports.
@@ -30,7 +31,7 @@ func TestFirewalldTakesTheService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, language := range []firewall.Language{firewall.German, firewall.English} {
+	for _, language := range []lang.Language{lang.German, lang.English} {
 		var text strings.Builder
 		if err := plan.Write(&text, "firewalld", language); err != nil {
 			t.Fatal(err)
@@ -128,7 +129,7 @@ func TestFirewalldLetsCallsThrough(t *testing.T) {
 			return r.ID == without
 		})
 		var text strings.Builder
-		if err := plan.Write(&text, "firewalld", firewall.German); err != nil {
+		if err := plan.Write(&text, "firewalld", lang.German); err != nil {
 			t.Fatal(err)
 		}
 		loadService(text.String())
