@@ -23,7 +23,7 @@ func TestAClinicComesInAtTheFullHour(t *testing.T) {
 	defaults := config.Default().Relay
 	l := newLab(t)
 	l.config.Limits = Limits{
-		PerSeat: defaults.MaxPerSeat,
+		PerSeat:   defaults.MaxPerSeat,
 		PerPrefix: defaults.MaxPerPrefix,
 		Total:     defaults.MaxAllocations, Unauthenticated: defaults.UnauthenticatedRate,
 	}

@@ -27,9 +27,9 @@ const AckEvery = 16
 type Info struct {
 	Version    int    `json:"version"`
 	Name       string `json:"name"`
-	URL        string `json:"url"`    // of the page
-	Salt       []byte `json:"salt"`   // for stretching codes; base64
-	Rounds     int    `json:"rounds"` // likewise
+	URL        string `json:"url"`         // of the page
+	Salt       []byte `json:"salt"`        // for stretching codes; base64
+	Rounds     int    `json:"rounds"`      // likewise
 	MaxMessage int    `json:"max_message"` // MaxFrame
 	// Key is the SHA-256 of the public key that the appliance's certificate is for
 	// (of its SubjectPublicKeyInfo).
