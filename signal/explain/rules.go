@@ -223,15 +223,15 @@ func (s *seat) judge(e journal.Event) Verdict {
 		v.Cause = Quota
 	case 508:
 		switch e.Reason {
-		case "max_allocations":
+		case journal.LimitTotal:
 			appliance(Full)
-		case "max_per_prefix":
+		case journal.LimitNetwork:
 			appliance(NetworkFull)
-		case "ports":
+		case journal.LimitPorts:
 			appliance(NoPorts)
-		case "peers_per_allocation":
+		case journal.LimitPeers:
 			v.Cause = TooManyPeers
-		case "draining":
+		case journal.Draining:
 			appliance(Draining)
 		default:
 			v.Cause = Misasked

@@ -69,11 +69,17 @@ const (
 	StreamLost = "stream_lost" // the connection that it was on
 )
 
-// Reasons of a Refused with 401. The others are limits.
+// Reasons of a Refused that explanations know. The relay has the same words for them, and others
+// for other reasons.
 const (
-	WrongPassword = "wrong_password"
-	OldCredential = "expired"
-	Withdrawn     = "revoked"
+	WrongPassword = "wrong_password" // 401
+	OldCredential = "expired"        // 401
+	Withdrawn     = "revoked"        // 401
+	LimitTotal    = "max_allocations"
+	LimitNetwork  = "max_per_prefix"
+	LimitPorts    = "ports"
+	LimitPeers    = "peers_per_allocation"
+	Draining      = "draining"
 )
 
 // Traffic is what an allocation carried.
