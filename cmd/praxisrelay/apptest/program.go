@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"testing"
@@ -22,4 +23,22 @@ func Run(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	c.Stdout, c.Stderr = &out, &errs
 	err = c.Run()
 	return out.String(), errs.String(), err
+}
+
+// Demo is the output of praxisrelay demo --json.
+type Demo struct {
+	URL, HTTPS      string
+	TURNUDP         string `json:"turn_udp"`
+	TURNTCP         string `json:"turn_tcp"`
+	TURNTLS         string `json:"turn_tls"`
+	Doctor, Patient struct{ Code, Link, Username, Credential string }
+}
+
+// StartDemo runs a demo on free ports.
+func StartDemo(t *testing.T) (info Demo, d *Daemon) {
+	t.Helper()
+	c := Program("demo", "--json", "--https-port", "0", "--turn-udp-port", "0", "--turn-tcp-port", "0",
+		"--turn-tls-port", "0")
+	d = Start(t, c, false, func(line string) bool { return json.Unmarshal([]byte(line), &info) == nil })
+	return info, d
 }

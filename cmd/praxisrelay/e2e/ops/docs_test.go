@@ -43,7 +43,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 				t.Errorf("%s names %s, which is not a test", path, name)
 			}
 		}
-		apptest.CheckLinks(t, path, text)
+		checkLinks(t, path, text)
 	}
 	if named < 30 {
 		t.Errorf("the documents name %d tests", named)

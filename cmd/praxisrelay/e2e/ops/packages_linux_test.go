@@ -186,7 +186,7 @@ func TestPackageContents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		apptest.CheckLinks(t, path, string(text))
+		checkLinks(t, path, string(text))
 	}
 	const maintainer = "built from source <root@localhost>\n"
 	if got, rpms := output(t, "dpkg-deb", "--field", deb, "Maintainer"), output(t, "rpm", "-qp",

@@ -1,4 +1,4 @@
-package apptest
+package ops
 
 import (
 	"os"
@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// CheckLinks checks that every link of a document to a file or a heading leads somewhere.
-func CheckLinks(t *testing.T, path, text string) {
+// checkLinks checks that every link of a document to a file or a heading leads somewhere.
+func checkLinks(t *testing.T, path, text string) {
 	t.Helper()
 	for _, link := range regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]+))?\)`).FindAllStringSubmatch(text, -1) {
 		target := path
