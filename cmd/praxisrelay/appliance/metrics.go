@@ -83,7 +83,7 @@ func (a *Appliance) metricsServer() *http.Server {
 	mux := http.NewServeMux()
 	hostname, _ := os.Hostname() // empty if it is not known
 	served := promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{MaxRequestsInFlight: 4})
-	mux.Handle("GET /metrics", ownHosts(served, a.settings.Name, hostname))
+	mux.Handle("GET /metrics", ownHosts(served, a.inEffect().Name, hostname))
 	mux.HandleFunc("OPTIONS /{$}", health.Options)
 	for _, pattern := range append(health.Patterns, "GET /") {
 		mux.Handle(pattern, a.health.Handler())
