@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// aliveTime is how long ago the last sweep may have been, of one every five seconds.
+	// aliveTime is the maximum age of the last sweep; one is due every five seconds.
 	aliveTime = time.Minute
-	// writeEvery is how often the registry is written to for nothing but to see that it
-	// can be, and faultTime how long a failure keeps the server from being ready.
+	// writeEvery is how often the registry is written to only to see that it can be; faultTime is
+	// how long a failure keeps the server from being ready.
 	writeEvery = 10 * time.Second
 	faultTime  = time.Minute
 )
 
-// writing is what is known of the registry's disk.
+// writing is the known state of the registry's disk.
 type writing struct {
 	mu     sync.Mutex
 	tried  time.Time
-	failed time.Time // when something was last not written
+	failed time.Time // time of the last failed write
 }
 
 func (w *writing) fail(now time.Time) {
@@ -29,9 +29,9 @@ func (w *writing) fail(now time.Time) {
 	w.failed = now
 }
 
-// Alive returns an error when signaling does not get to its work any more, or not yet.
+// Alive returns an error when signaling is stuck or has not started.
 func (s *Server) Alive() error {
-	// A clock that is set does not change how long ago that was.
+	// Setting the clock does not change this duration.
 	if swept := s.swept.Load(); swept == nil || s.now().Sub(*swept) > aliveTime {
 		return errors.New("signaling does not get to its work: restart it")
 	}
@@ -43,8 +43,8 @@ func (s *Server) noteSweep() {
 	s.swept.Store(&now)
 }
 
-// CheckRegistry returns an error when appointments cannot be written, or something could
-// not a minute ago. It writes at most every ten seconds, however often it is asked.
+// CheckRegistry returns an error if appointments cannot be written, or a write failed within the
+// last minute. It writes at most every ten seconds, however often it is called.
 func (s *Server) CheckRegistry() error {
 	w, now := &s.writing, s.now()
 	w.mu.Lock()

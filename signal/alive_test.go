@@ -12,7 +12,7 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// brokenDisk is a registry that fails to write when told to, and counts who asks.
+// brokenDisk is a registry that fails to write on demand, and counts the attempts.
 type brokenDisk struct {
 	registry.Registry
 	err    error
@@ -38,9 +38,9 @@ func TestRegistryIsWrittenToForTheHealth(t *testing.T) {
 		checks int
 	}{
 		{0, nil, true, 1},
-		{writeEvery - 1, errors.New("the disk is full"), true, 1}, // not tried yet
+		{writeEvery - 1, errors.New("the disk is full"), true, 1}, // not yet tried
 		{writeEvery, errors.New("the disk is full"), false, 2},
-		{2 * writeEvery, nil, false, 3}, // works again, but who knows
+		{2 * writeEvery, nil, false, 3}, // works again, but may not last
 		{writeEvery + faultTime, nil, true, 4},
 	} {
 		l.at(day.Add(row.at))
@@ -51,8 +51,7 @@ func TestRegistryIsWrittenToForTheHealth(t *testing.T) {
 	}
 }
 
-// TestAliveUntilTheSweepsStandStill: before Serve it is not alive, and long after the
-// last sweep it is not any more.
+// TestAliveUntilTheSweepsStandStill: not before Serve, nor long after the last sweep.
 func TestAliveUntilTheSweepsStandStill(t *testing.T) {
 	l := newLab(t)
 	if l.Alive() == nil {
@@ -69,7 +68,7 @@ func TestAliveUntilTheSweepsStandStill(t *testing.T) {
 	}
 }
 
-// TestAppointmentsAreCounted by state, and not at every scrape.
+// TestAppointmentsAreCounted by state, but not at every scrape.
 func TestAppointmentsAreCounted(t *testing.T) {
 	l := newLab(t)
 	l.seats(day.Add(-time.Hour))

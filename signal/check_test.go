@@ -28,7 +28,7 @@ var publicKey = bytes.Repeat([]byte{7}, 32)
 
 func keyed(o *Options) { o.Key = func() []byte { return publicKey } }
 
-// test makes a code of a test as the commands do, but for stretching.
+// test makes a test code as the commands do, but without stretching.
 func (l *lab) test() (id string, keys code.Keys) {
 	l.Helper()
 	keys.JoinToken, keys.SealKey = seal.NewRoomKey(), seal.NewRoomKey()
@@ -46,8 +46,8 @@ func (l *lab) checking(keys code.Keys) client.Check {
 	return client.Check{Dialer: client.Dialer{HTTP: l.web.Client(), Server: l.web.URL}, Keys: keys}
 }
 
-// TestATestIsNoConsultation: it leads to a credential of its own and the appliance's
-// key, for minutes, and is in no list.
+// TestATestIsNoConsultation: a test code yields its own credential and the appliance's key, for
+// minutes, and appears in no list.
 func TestATestIsNoConsultation(t *testing.T) {
 	l := newLab(t, keyed, func(o *Options) { o.Waiting = true })
 	id, keys := l.test()
@@ -75,7 +75,7 @@ func TestATestIsNoConsultation(t *testing.T) {
 	if counted := (&collector{s: l.Server}).appointments(); counted["open"] != 1 {
 		t.Errorf("measured: %v", counted)
 	}
-	// Not even a client that does not say that it checks takes the seat.
+	// Even a client that does not declare itself a check cannot take the seat.
 	l.join(keys)
 	if seated := l.rooms.seated(id); len(seated) != 0 {
 		t.Errorf("seated: %q", seated)
@@ -89,7 +89,7 @@ func TestATestIsNoConsultation(t *testing.T) {
 	}
 }
 
-// TestTheServerMakesTests, for software that asks with a token, and within bounds.
+// TestTheServerMakesTests, within bounds, for software that shows a token.
 func TestTheServerMakesTests(t *testing.T) {
 	l := newLab(t, keyed)
 	a := quick(l).api().With(token.Appointments)
@@ -110,8 +110,8 @@ func TestTheServerMakesTests(t *testing.T) {
 	}
 }
 
-// TestACheckDisturbsNobody: with a code of a consultation that runs, nobody is told of
-// it, replaced, or reached by it, and it does not use the code up.
+// TestACheckDisturbsNobody: checking the code of a running consultation notifies, replaces and
+// reaches nobody, and does not use the code up.
 func TestACheckDisturbsNobody(t *testing.T) {
 	l := newLab(t, func(o *Options) { o.Waiting = true })
 	id, doctorKeys, patientKeys := l.seats(day)
@@ -144,7 +144,7 @@ func TestACheckDisturbsNobody(t *testing.T) {
 			t.Errorf("%s: %+v", name, last)
 		}
 	}
-	// The next that they hear of is what they say themselves.
+	// The next thing they hear is each other's message.
 	if err := doctor.Send(*there, []byte("hello")); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestACheckDisturbsNobody(t *testing.T) {
 	}
 }
 
-// TestChecksAreBounded: by number, and not only by how often they come, for each may be held.
+// TestChecksAreBounded in number, not only in rate, since each may be held open.
 func TestChecksAreBounded(t *testing.T) {
 	l := newLab(t, keyed)
 	_, doctorKeys, patientKeys := l.seats(day)
@@ -178,7 +178,7 @@ func TestChecksAreBounded(t *testing.T) {
 		t.Errorf("there are %d sessions", n)
 	}
 	l.rooms.mu.Unlock()
-	l.join(doctorKeys) // the seat is as it was
+	l.join(doctorKeys) // the seat is unchanged
 	l.at(l.clock().Add(awayTime))
 	l.rooms.sweep(l.clock())
 	l.rooms.mu.Lock()
@@ -215,7 +215,7 @@ func (l *lab) post(frames ...protocol.FromClient) []protocol.FromServer {
 	return polled.Frames
 }
 
-// TestARevokedTestEndsAtOnce, though it holds no seat.
+// TestARevokedTestEndsAtOnce, although it holds no seat.
 func TestARevokedTestEndsAtOnce(t *testing.T) {
 	l := newLab(t, keyed)
 	id, keys := l.test()
@@ -226,7 +226,7 @@ func TestARevokedTestEndsAtOnce(t *testing.T) {
 	ends(t, s, protocol.Revoked)
 }
 
-// TestWhatIsHeldAndWhatIsCut: a check notices both, for each way.
+// TestWhatIsHeldAndWhatIsCut: a check notices both, on each transport.
 func TestWhatIsHeldAndWhatIsCut(t *testing.T) {
 	l := newLab(t, keyed)
 	_, keys := l.test()
@@ -241,7 +241,7 @@ func TestWhatIsHeldAndWhatIsCut(t *testing.T) {
 	}
 	for name, hold := range ways {
 		check := l.checking(keys)
-		// The network cuts what is open once it is held, and lets nothing through then.
+		// Once held, open connections are cut and nothing else gets through.
 		var mu sync.Mutex
 		var open []net.Conn
 		cut := false
@@ -291,7 +291,7 @@ func (l *lab) attached() (n int) {
 	return n
 }
 
-// TestARefusedUpgradeIsTold with what was answered instead.
+// TestARefusedUpgradeIsTold, with the status that came instead.
 func TestARefusedUpgradeIsTold(t *testing.T) {
 	l := newLab(t, keyed)
 	_, keys := l.test()

@@ -9,27 +9,27 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// What ends a session without an error of the protocol's own.
+// Reasons that end a session without a protocol error.
 const (
 	hungUp      = "the client has left"
 	awayTooLong = "the client was away for too long"
 	joinedAnew  = "the client has joined again"
 )
 
-// resumeTime is how long a session must have been without a connection for its return
-// to be worth a note: polls come and go.
+// resumeTime is how long a session must have been disconnected before its return is worth
+// recording: polls come and go.
 const resumeTime = 2 * time.Second
 
-// noteLocked notes what happened to a session's seat.
+// noteLocked records an event of a session's seat.
 func (r *rooms) noteLocked(s *session, e journal.Event) {
 	if s.apart {
-		return // a check is none of the seat's comings and goings
+		return // a check does not count as presence
 	}
 	e.Seat, e.Over, e.Address = s.seat, string(s.transport), s.address
 	r.journal.Note(s.appointment, e)
 }
 
-// noteEndLocked notes that a session is over.
+// noteEndLocked records the end of a session.
 func (r *rooms) noteEndLocked(s *session) {
 	e := journal.Event{Kind: journal.Left, Reason: string(s.over.Code)}
 	switch {
@@ -45,7 +45,7 @@ func (r *rooms) noteEndLocked(s *session) {
 	r.noteLocked(s, e)
 }
 
-// there returns the sessions of an appointment.
+// there returns the current sessions of an appointment.
 func (r *rooms) there(appointment string) []journal.Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,7 +79,7 @@ func (r *rooms) explainLocked(s *session) {
 	r.deliverLocked(s, protocol.FromServer{Explanation: &explanation})
 }
 
-// explainRoom judges an appointment that is open, for rooms.
+// explainRoom judges an open appointment, for the rooms.
 func (s *Server) explainRoom(there []journal.Session, id string) protocol.Explanation {
 	events, _ := s.journal.Events(id)
 	return explain.Explain(explain.Case{
@@ -87,8 +87,7 @@ func (s *Server) explainRoom(there []journal.Session, id string) protocol.Explan
 	}).Told()
 }
 
-// Case returns all that is known of an appointment, and how many of its events were
-// forgotten.
+// Case returns everything known about an appointment, and how many of its events were forgotten.
 func (s *Server) Case(a appointment.Appointment) (c explain.Case, forgotten int) {
 	events, forgotten := s.journal.Events(a.ID)
 	return explain.Case{

@@ -16,7 +16,7 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// explained asks the admin API, whose answer is held against its document.
+// explained asks the admin API and checks the answer against its document.
 func (l *lab) explained(id string) (told api.ExplainedAppointment) {
 	l.Helper()
 	status, body := l.admin("GET", "/v1/appointments/"+id+"/explanation", "")
@@ -29,7 +29,7 @@ func (l *lab) explained(id string) (told api.ExplainedAppointment) {
 	return told
 }
 
-// said are a seat's events in short.
+// said summarizes a seat's events.
 func said(told api.ExplainedAppointment, seat string) string {
 	var list []string
 	for _, e := range told.Events {
@@ -40,7 +40,7 @@ func said(told api.ExplainedAppointment, seat string) string {
 	return strings.Join(list, " ")
 }
 
-// TestWhatHappensIsRemembered: who came by which way, and what became of it.
+// TestWhatHappensIsRemembered: each arrival, its transport, and the outcome.
 func TestWhatHappensIsRemembered(t *testing.T) {
 	l := newLab(t, func(o *Options) { o.Waiting = true })
 	id, doctorKeys, patientKeys := l.seats(day.Add(time.Minute))
@@ -86,7 +86,7 @@ func TestWhatHappensIsRemembered(t *testing.T) {
 		t.Errorf("after the revocation: %s, %+v", told.Cause, told.Events)
 	}
 	l.at(day.Add(time.Minute + appointment.Length + appointment.Grace))
-	for range 2 { // one alone deletes nothing
+	for range 2 { // a single one deletes nothing
 		l.sweepRegistry(t.Context())
 	}
 	if status, _ := l.admin("GET", "/v1/appointments/"+id+"/explanation", ""); status != http.StatusNotFound {
@@ -97,7 +97,7 @@ func TestWhatHappensIsRemembered(t *testing.T) {
 	}
 }
 
-// TestTheDoctorAloneIsToldWhy: the patient's session is ended that asks.
+// TestTheDoctorAloneIsToldWhy: a patient's session that asks is ended.
 func TestTheDoctorAloneIsToldWhy(t *testing.T) {
 	l := newLab(t)
 	_, doctorKeys, patientKeys := l.seats(day)

@@ -10,13 +10,13 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// clientFrame is a frame of a client, and how many bytes it had.
+// clientFrame is a client's frame and its size in bytes.
 type clientFrame struct {
 	protocol.FromClient
 	size int
 }
 
-// decodeFrame reads a client's frame strictly. Its errors repeat nothing of the frame.
+// decodeFrame reads a client's frame strictly. Its errors quote nothing from the frame.
 func decodeFrame(text []byte) (frame clientFrame, err error) {
 	frame.size = len(text)
 	if err := decodeStrictly(text, &frame.FromClient); err != nil {
@@ -49,13 +49,13 @@ func decodeFrame(text []byte) (frame clientFrame, err error) {
 // maxSeq is the largest number that JavaScript holds exactly.
 const maxSeq = 1<<53 - 1
 
-// isPresent reports whether a name of a session has the form that one has. Others are told
-// it as it came, so it must not be longer, nor grow in JSON.
+// isPresent reports whether a session's name is well formed. It is passed on to others unchanged,
+// so it must not be longer, nor grow in JSON.
 func isPresent(seat, epoch string) bool {
 	return slices.Contains(appointment.SeatNames, seat) && isEpoch(epoch)
 }
 
-// isEpoch counts the letters too, since the decoder skips line ends.
+// isEpoch checks the length too, since the decoder skips line ends.
 func isEpoch(epoch string) bool {
 	decoded, err := base64.RawURLEncoding.DecodeString(epoch)
 	return err == nil && len(decoded) == 16 && len(epoch) == 22
@@ -63,7 +63,7 @@ func isEpoch(epoch string) bool {
 
 // decodePoll reads the body of a poll, frame by frame.
 func decodePoll(body []byte, most int) (frames []clientFrame, err error) {
-	// An array, since what does not fit into it is skipped, and costs no memory.
+	// An array, because entries that do not fit are skipped and cost no memory.
 	var poll struct {
 		Frames [protocol.MaxPollFrames + 1]json.RawMessage `json:"frames"`
 	}

@@ -17,8 +17,8 @@ import (
 	"praxisrelay/signal/token"
 )
 
-// slow is a registry that answers one kind of request to nobody before as many have asked
-// as are expected.
+// slow is a registry that delays one kind of request until the expected number of callers is
+// waiting.
 type slow struct {
 	registry.Registry
 	mu     sync.Mutex
@@ -54,7 +54,7 @@ func (s *slow) arrive(kind string) {
 	<-there
 }
 
-// missing is how many it still waits for.
+// missing returns how many callers it still waits for.
 func (s *slow) missing() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +76,7 @@ func (s *slow) Token(ctx context.Context, id string) (token.Token, error) {
 	return s.Registry.Token(ctx, id)
 }
 
-// sideBySide counts what as many calls made at once return.
+// sideBySide makes n calls at once and counts their results.
 func sideBySide(n int, call func(i int) string) map[string]int {
 	var (
 		mu    sync.Mutex
@@ -95,7 +95,7 @@ func sideBySide(n int, call func(i int) string) map[string]int {
 	return came
 }
 
-// shows makes a code known to the server from an address, and returns what it is told.
+// shows presents a code that the server knows from an address, and returns the outcome.
 func (l *lab) shows(from netip.Addr, token [32]byte) string {
 	_, _, failure := l.admit(l.Context(), from, overPoll, protocol.Join{Token: token[:], Epoch: strings.Repeat("A", 22)})
 	if failure == nil {
@@ -108,8 +108,8 @@ var here = netip.MustParseAddr("198.51.100.1")
 
 func wrong(i int) [32]byte { return code.Keys{JoinToken: [32]byte{1, byte(i), byte(i >> 8)}}.JoinToken }
 
-// TestGuessesSideBySideAreNoMoreThanInTurn, however slow the registry is, and what they
-// cost is over as soon.
+// TestGuessesSideBySideAreNoMoreThanInTurn, however slow the registry is, and their cost is
+// forgiven just as soon.
 func TestGuessesSideBySideAreNoMoreThanInTurn(t *testing.T) {
 	const tries = 60
 	var registry *slow
@@ -129,12 +129,12 @@ func TestGuessesSideBySideAreNoMoreThanInTurn(t *testing.T) {
 	}
 }
 
-// TestARightCodeAmongTooManyIsNotTold, though it was looked up before there were too many.
+// TestARightCodeAmongTooManyIsNotTold, although it was looked up before there were too many.
 func TestARightCodeAmongTooManyIsNotTold(t *testing.T) {
 	var registry *slow
 	l := newLab(t, slowed(&registry))
 	_, _, patient := l.seats(day)
-	registry.expect(2, "Find") // it is held up until another one comes
+	registry.expect(2, "Find") // held up until another one comes
 	told := make(chan string)
 	go func() { told <- l.shows(here, patient.JoinToken) }()
 	for registry.missing() != 1 {
@@ -148,7 +148,7 @@ func TestARightCodeAmongTooManyIsNotTold(t *testing.T) {
 	}
 }
 
-// TestACrowdBehindOneAddressIsLetIn, after as many wrong codes as there may be but one.
+// TestACrowdBehindOneAddressIsLetIn when the network is one wrong code short of its limit.
 func TestACrowdBehindOneAddressIsLetIn(t *testing.T) {
 	const patients = 100
 	var registry *slow
@@ -169,7 +169,7 @@ func TestACrowdBehindOneAddressIsLetIn(t *testing.T) {
 	}
 }
 
-// TestWrongTokensSideBySideAreNoMoreThanInTurn likewise.
+// TestWrongTokensSideBySideAreNoMoreThanInTurn does the same for access tokens.
 func TestWrongTokensSideBySideAreNoMoreThanInTurn(t *testing.T) {
 	const tries = 60
 	var registry *slow
@@ -186,8 +186,8 @@ func TestWrongTokensSideBySideAreNoMoreThanInTurn(t *testing.T) {
 	}
 }
 
-// TestCodesAreNotGuessedThroughReissue: a token may be wrong as often as a network, also
-// side by side, wherever it is used. Neither other tokens nor patients pay for that.
+// TestCodesAreNotGuessedThroughReissue: a token gets as many wrong guesses as a network, even side
+// by side, wherever it is used. Other tokens and patients do not pay for them.
 func TestCodesAreNotGuessedThroughReissue(t *testing.T) {
 	const tries = 60
 	var registry *slow

@@ -8,9 +8,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// handle does what a frame of a seated client asks for. One that comes too early is not
-// taken: then wait says when to offer it again. The error, if there is one, ends the
-// session.
+// handle carries out a frame of a seated client. A frame that comes too early is not taken, and
+// wait is how long to hold it before offering it again. A non-nil error ends the session.
 func (r *rooms) handle(now time.Time, s *session, frame clientFrame) (wait time.Duration, over *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -25,7 +24,7 @@ func (r *rooms) handle(now time.Time, s *session, frame clientFrame) (wait time.
 	if frame.Numbered() {
 		switch {
 		case frame.N <= s.received:
-			return 0, nil // it came before
+			return 0, nil // a repetition
 		case frame.N != s.received+1:
 			r.endLocked(s, protocol.BadRequest, "frames are numbered from 1 and without gaps")
 			return 0, s.over
@@ -59,7 +58,7 @@ func (r *rooms) handle(now time.Time, s *session, frame clientFrame) (wait time.
 	return 0, s.over
 }
 
-// carryLocked hands a sealed message to the session it was sealed for.
+// carryLocked delivers a sealed message to the session it was sealed for.
 func (r *rooms) carryLocked(s *session, send protocol.Send) {
 	to := r.byID[s.appointment].seats[send.To]
 	if to == nil || to == s || to.epoch != send.Epoch {
@@ -71,8 +70,8 @@ func (r *rooms) carryLocked(s *session, send protocol.Send) {
 	}})
 }
 
-// admitLocked lets a waiting session in. One that is gone by now is let in when it
-// waits again.
+// admitLocked lets a waiting session in. If it is gone by now, it is let in when it returns to
+// wait.
 func (r *rooms) admitLocked(s *session, admit protocol.Admit) {
 	if s.seat != appointment.Doctor {
 		r.endLocked(s, protocol.BadRequest, "the doctor alone lets others in")

@@ -12,8 +12,8 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// TestWhomCredentialsAreFor: each code of a seat has its generation, checks have that of
-// all, and none outlives what remembers its revocation.
+// TestWhomCredentialsAreFor: each code of a seat has its generation, a check has the sum of all
+// seats' generations, and no credential outlives the row that remembers its revocation.
 func TestWhomCredentialsAreFor(t *testing.T) {
 	l := newLab(t)
 	id, doctor, patient := l.seats(day)
@@ -49,8 +49,8 @@ func TestWhomCredentialsAreFor(t *testing.T) {
 	}
 }
 
-// TestOneSweepWithTheClockAheadDeletesNothing: a row is what remembers that credentials
-// are refused, so it takes two sweeps, an hour apart, that say it is over.
+// TestOneSweepWithTheClockAheadDeletesNothing: a row remembers which credentials are refused, so it
+// is deleted only when two sweeps, an hour apart, find it over.
 func TestOneSweepWithTheClockAheadDeletesNothing(t *testing.T) {
 	l := newLab(t)
 	id, _, _ := l.seats(day)
@@ -62,7 +62,7 @@ func TestOneSweepWithTheClockAheadDeletesNothing(t *testing.T) {
 		now  time.Time
 		kept bool
 	}{
-		{over.AddDate(1, 0, 0), true}, // at the start, with a clock that was not set yet
+		{over.AddDate(1, 0, 0), true}, // at the start, before the clock is set
 		{day, true},
 		{over.AddDate(1, 0, 0), true},
 		{over.Add(-time.Second), true},

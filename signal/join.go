@@ -18,8 +18,8 @@ const (
 	unknownCode = "no appointment has this code"
 )
 
-// open takes a client's first frame, which came over one of the transports: a join or a
-// resume. Where a session has ended meanwhile the error says why.
+// open takes a client's first frame on a transport: a join or a resume. If the session has ended
+// meanwhile, the error is the reason.
 func (s *Server) open(ctx context.Context, client netip.Addr, over transport, frame protocol.FromClient) (*session, *link, *protocol.Error) {
 	switch {
 	case frame.Resume != nil:
@@ -46,14 +46,14 @@ func (s *Server) join(ctx context.Context, client netip.Addr, over transport, jo
 	return session, link, failure
 }
 
-// notJoined notes that a right code did not open its seat.
+// notJoined records that a right code did not open its seat.
 func (s *Server) notJoined(appointment, seat string, over transport, address string, why protocol.Code) {
 	s.journal.Note(appointment, journal.Event{
 		Kind: journal.NotJoined, Seat: seat, Over: string(over), Reason: string(why), Address: address,
 	})
 }
 
-// refuses says why a session that was just admitted may not be any more.
+// refuses returns the reason why a newly admitted session may no longer exist.
 func (s *Server) refuses(ctx context.Context, session *session) *protocol.Error {
 	switch _, _, err := s.registry.Find(ctx, session.lookup); {
 	case errors.Is(err, appointment.ErrUnknown):
@@ -71,7 +71,7 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 	if !isEpoch(join.Epoch) {
 		return nil, welcome, badRequest("join.epoch must be 16 random bytes in base64url without padding")
 	}
-	// A token of another length is as wrong as any other, and costs the same.
+	// A token of the wrong length is simply wrong, and costs the same.
 	var token [32]byte
 	malformed := copy(token[:], join.Token) != len(token) || len(join.Token) != len(token)
 	lookups := s.pepper.Lookups(code.Verifier(token))
@@ -124,14 +124,14 @@ func (s *Server) admit(ctx context.Context, client netip.Addr, over transport, j
 	}, nil
 }
 
-// limited refuses a code of a network that has shown too many wrong ones.
+// limited refuses a code from a network that has shown too many wrong ones.
 func (s *Server) limited(client netip.Addr, wait time.Duration) *protocol.Error {
 	s.metrics.hit(limit.WrongCodes)
 	s.guesses.Report(s.log, s.now(), "codes", client)
 	return &protocol.Error{Code: protocol.Limited, Message: "too many wrong codes", RetryAfter: int(wait/time.Second) + 1}
 }
 
-// makeICE makes the credential of an admitted seat, for rooms.
+// makeICE makes the credential of an admitted seat, for the rooms.
 func (s *Server) makeICE(holder Holder) (protocol.ICE, error) {
 	servers, expires, err := s.relay.ICEServers(holder)
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// What a stranger with a patient's code costs, who waits and is never let in.
+// The cost of a stranger who has a patient's code, waits, and is never let in.
 
-// polled posts a body, and returns the answer and how many bytes it has.
+// polled posts a body and returns the answer and its size in bytes.
 func (l *lab) polled(body string) (protocol.Polled, int) {
 	l.Helper()
 	w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/v1/signal", strings.NewReader(body))
@@ -46,8 +46,7 @@ func polling(t testing.TB, frames ...protocol.FromClient) string {
 	return string(text)
 }
 
-// TestNothingIsReflected: what a client says of receivers that are not there comes back no
-// larger than it came.
+// TestNothingIsReflected: names of absent receivers come back no larger than they were sent.
 func TestNothingIsReflected(t *testing.T) {
 	l := newLab(t, func(o *Options) { o.Waiting = true })
 	_, _, keys := l.seats(day)
@@ -79,8 +78,8 @@ func TestNothingIsReflected(t *testing.T) {
 	}
 }
 
-// TestWhatIsSaidAgainIsBounded: a client that acknowledges nothing gets its queue once more
-// or twice. Then it joins with the same epoch, as if it were slow.
+// TestWhatIsSaidAgainIsBounded: a client that acknowledges nothing gets its queue once or twice
+// more. Then it joins with the same epoch, as if it were slow.
 func TestWhatIsSaidAgainIsBounded(t *testing.T) {
 	l := newLab(t, func(o *Options) { o.Waiting = true })
 	_, _, keys := l.seats(day)
@@ -124,7 +123,7 @@ func (l *lab) fill(session string, count int) {
 	}
 }
 
-// TestABacklogComesInBatches: over polls too, and in order.
+// TestABacklogComesInBatches, over polls too, and in order.
 func TestABacklogComesInBatches(t *testing.T) {
 	l := newLab(t, func(o *Options) { o.Waiting = true })
 	_, _, keys := l.seats(day)
@@ -149,7 +148,7 @@ func TestABacklogComesInBatches(t *testing.T) {
 	}
 }
 
-// pipes is a listener of connections that hold nothing: what is not read is not written.
+// pipes is a listener whose connections do not buffer: a write blocks until it is read.
 type pipes struct {
 	accept chan net.Conn
 	closed chan struct{}
@@ -169,7 +168,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// pipe is an end whose address is one of a network.
+// pipe is a connection with an address on a network.
 type pipe struct{ net.Conn }
 
 func (pipe) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(198, 51, 100, 1), Port: 4711} }
@@ -180,8 +179,8 @@ func (p *pipes) dial() net.Conn {
 	return mine
 }
 
-// TestUnreadAnswersAreCut: only two answers of a session wait for a client that does not
-// read; then the oldest is cut, and the client is not in doubt about the last.
+// TestUnreadAnswersAreCut: only two answers of a session wait for a client that does not read. Then
+// the oldest is cut, and the last one arrives whole.
 func TestUnreadAnswersAreCut(t *testing.T) {
 	l := newLab(t, func(o *Options) { o.Waiting = true })
 	_, _, keys := l.seats(day)
@@ -207,11 +206,11 @@ func TestUnreadAnswersAreCut(t *testing.T) {
 		defer polls[i].Close()
 		body := polling(t, resuming(session, 0))
 		fmt.Fprintf(polls[i], "POST /v1/signal HTTP/1.1\r\nHost: relay.test\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-		// A byte of the answer says that it is on its way.
+		// The first byte shows that the answer is on its way.
 		if _, err := io.ReadFull(polls[i], make([]byte, 1)); err != nil {
 			t.Fatalf("poll %d: %v", i, err)
 		}
-		l.at(l.clock().Add(time.Minute)) // as much as may be said again
+		l.at(l.clock().Add(time.Minute)) // refills the allowance for resending
 	}
 	t.Logf("%d unread polls hold %d kB", count, (int64(heap())-int64(before))/1000)
 	for i, c := range polls {

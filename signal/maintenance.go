@@ -2,7 +2,7 @@ package signal
 
 import "praxisrelay/signal/protocol"
 
-// maintenance says, where no consultation may begin, why a client is not let in.
+// maintenance returns the reason to refuse a client during maintenance, or nil.
 func (s *Server) maintenance(appointment string) *protocol.Error {
 	if s.closed == nil {
 		return nil
@@ -18,8 +18,8 @@ func (s *Server) maintenance(appointment string) *protocol.Error {
 	return failure
 }
 
-// SendAway ends the sessions of appointments in which no consultation may begin any
-// more: who waits there would wait for nothing, and is told so.
+// SendAway ends the sessions of appointments that are closed to new consultations: clients would
+// wait in vain, so they hear why.
 func (s *Server) SendAway() {
 	s.rooms.mu.Lock()
 	defer s.rooms.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestMaintenance: who waits is sent away and comes back by itself when it is over; who
-// has a call is not touched, and comes and goes.
+// TestMaintenance: waiting clients are sent away and come back by themselves when it is over;
+// clients in a call are left alone, and come and go.
 func TestMaintenance(t *testing.T) {
 	var running string
 	var closed atomic.Bool
@@ -48,7 +48,7 @@ func TestMaintenance(t *testing.T) {
 			session.Close()
 		}
 	}
-	// A session whose client does not come back meets nobody.
+	// A session whose partner does not return meets nobody.
 	closed.Store(true)
 	if _, err := (client.Dialer{HTTP: l.web.Client(), Server: l.web.URL}).JoinWithKeys(t.Context(), late); !errors.As(err, new(*protocol.Error)) {
 		t.Errorf("a new client: %v", err)

@@ -13,8 +13,8 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// metrics is signaling to Prometheus. Every series is there from the start, and their
-// number depends on nothing that clients do.
+// metrics holds signaling's Prometheus metrics. Every series exists from the start, and nothing
+// that clients do changes how many there are.
 type metrics struct {
 	joins       *prometheus.CounterVec
 	joinSeconds prometheus.Histogram
@@ -106,7 +106,7 @@ func (m *metrics) socketRefused(reason string) { m.sockets.WithLabelValues(reaso
 
 func (m *metrics) hit(limit string) { m.limitHits.WithLabelValues(limit).Inc() }
 
-// joined counts an attempt to join that began then.
+// joined counts an attempt to join and how long it took.
 func (m *metrics) joined(took time.Duration, failure *protocol.Error) {
 	if failure != nil {
 		m.joins.WithLabelValues(string(failure.Code)).Inc()
@@ -139,19 +139,19 @@ var (
 		"Appointments in the registry by state, at most ten seconds old. over and revoked ones are deleted a day after they end.", "state")
 )
 
-// collector is what Collector returns.
+// collector is the prometheus.Collector behind [Server.Collector].
 type collector struct {
 	s *Server
 
 	mu      sync.Mutex
-	counted time.Time // when states was
+	counted time.Time // time of states
 	states  map[string]int
 }
 
-// Collector returns signaling's metrics. One is enough for a server.
+// Collector returns signaling's metrics. A server needs only one.
 func (s *Server) Collector() prometheus.Collector { return &collector{s: s} }
 
-// Describe is of prometheus.Collector.
+// Describe implements prometheus.Collector.
 func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{sessionsDesc, consultationsDesc, queueFramesDesc, queueBytesDesc, appointmentsDesc} {
 		descs <- desc
@@ -161,7 +161,7 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is of prometheus.Collector.
+// Collect implements prometheus.Collector.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	for _, each := range c.s.metrics.collectors() {
 		each.Collect(out)
@@ -181,10 +181,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// countEvery is how old the appointments' counts may be: all rows have to be read.
+// countEvery is the maximum age of the appointment counts: counting reads every row.
 const countEvery = 10 * time.Second
 
-// appointments counts them by state; nil where the registry cannot be read.
+// appointments counts appointments by state; nil if the registry cannot be read.
 func (c *collector) appointments() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -201,14 +201,14 @@ func (c *collector) appointments() map[string]int {
 	c.counted, c.states = now, map[string]int{"upcoming": 0, "open": 0, "over": 0, "revoked": 0}
 	for _, a := range list {
 		if a.Test {
-			continue // is none
+			continue // a test is no appointment
 		}
 		c.states[string(a.State(now))]++
 	}
 	return c.states
 }
 
-// held is what the rooms hold.
+// held summarizes the rooms.
 type held struct {
 	sessions      map[string]int // by transport
 	consultations int            // rooms with more than one session

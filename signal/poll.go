@@ -13,15 +13,15 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// pollTime is how long a poll is held while there is nothing to say. Proxies give up
-// on an answer after 30 seconds and more.
+// pollTime is how long a poll without news is held. Proxies give up on an answer after 30 seconds
+// or more.
 const pollTime = 25 * time.Second
 
-// servePoll is POST /v1/signal: a session's frames by long polling, for networks that
-// let no WebSocket through. Each poll is a short connection that joins or resumes.
+// servePoll handles POST /v1/signal: a session's frames by long polling, for networks that block
+// WebSockets. Each poll is a short connection that joins or resumes.
 func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	// Other sites' pages cannot post this type without asking first.
+	// Other sites' pages cannot post this type without a preflight request.
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		http.Error(w, "Content-Type: application/json is expected", http.StatusUnsupportedMediaType)
 		return
@@ -43,14 +43,14 @@ func (s *Server) servePoll(w http.ResponseWriter, r *http.Request) {
 		late := http.NewResponseController(w)
 		cut := func() { _ = late.SetWriteDeadline(time.Now()) }
 		_ = late.SetWriteDeadline(time.Now().Add(writeTime))
-		defer late.SetWriteDeadline(time.Time{}) // for the connection may have more to carry
+		defer late.SetWriteDeadline(time.Time{}) // the connection may be reused
 		defer s.rooms.write(session, cut)()      // answerPoll has flushed by then
 	}
 	answerPoll(w, texts, failure)
 }
 
-// poll handles a client's frames and waits for some to answer with. There is a session
-// where frames of it are in the answer.
+// poll handles a client's frames and waits for some to answer with. The session is set if the
+// answer holds frames of it.
 func (s *Server) poll(r *http.Request, frames []clientFrame) (of *session, texts []json.RawMessage, over *protocol.Error) {
 	session, link, failure := s.open(r.Context(), front.ClientAddr(r), overPoll, frames[0].FromClient)
 	if failure != nil {
@@ -64,7 +64,7 @@ func (s *Server) poll(r *http.Request, frames []clientFrame) (of *session, texts
 			return nil, nil, failure
 		}
 		if wait > 0 {
-			hold = 0 // the client is told what was taken, and says the others again
+			hold = 0 // the client learns which frames were taken, and resends the rest
 			break
 		}
 	}
@@ -107,7 +107,7 @@ func answerPoll(w http.ResponseWriter, texts []json.RawMessage, over *protocol.E
 			status = http.StatusTooManyRequests
 		}
 	}
-	// It is written as it is, for an answer may wait for a client that does not read.
+	// Written without another copy: an answer may wait for a client that does not read.
 	const begin, comma, end = `{"frames":[`, `,`, `]}`
 	size := len(begin) + max(0, len(texts)-1)*len(comma) + len(end)
 	for _, text := range texts {

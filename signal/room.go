@@ -12,12 +12,12 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// rooms is the live signaling state: who is there, nothing else. It may be lost at
-// any time; clients come back and it is there again.
+// rooms is the live signaling state: who is present, nothing else. It may be lost at any time;
+// returning clients rebuild it.
 type rooms struct {
 	// ice makes the credential of a seat that is admitted.
 	ice func(Holder) (protocol.ICE, error)
-	// explain says why a room's call does not come about; it is called under mu.
+	// explain judges why a room's call does not come about; it is called under mu.
 	explain func(in []journal.Session, appointment string) protocol.Explanation
 	metrics *metrics
 	journal *journal.Journal
@@ -31,24 +31,23 @@ type rooms struct {
 // room holds the sessions of one appointment, one per seat.
 type room struct {
 	seats map[string]*session
-	// checks are those that hold no seat, by the one whose code they have; the oldest first.
+	// checks are the sessions without a seat, by the seat of their code; the oldest first.
 	checks map[string][]*session
-	// replaced are the epochs that lost their seat to another one: they are told so
-	// again when they come back, and do not take the seat in turn.
+	// replaced lists the epochs that lost their seat to another: when they return they hear so
+	// again, and do not take the seat back.
 	replaced []string
-	joins    map[string]*limit.Bucket // seat -> how often it was taken lately
-	empty    time.Time                // since when nobody is there; zero: somebody is
+	joins    map[string]*limit.Bucket // seat -> its recent joins
+	empty    time.Time                // when it became empty; zero: it is not
 }
 
 const (
-	// maxReplaced bounds what a room remembers.
+	// maxReplaced bounds the list replaced.
 	maxReplaced = 64
-	// maxChecks is how many checks a seat's code has at once: praxisrelay check makes three.
+	// maxChecks is the maximum number of simultaneous checks with a seat's code: praxisrelay check makes three.
 	maxChecks = 8
 )
 
-// How often a seat may be taken: whoever has its code would else drown the partner in
-// news of it.
+// Limits on taking a seat, so that the holder of its code cannot flood the partner with arrivals.
 const (
 	joinInterval = time.Second
 	joinBurst    = 10
@@ -61,12 +60,12 @@ func newRooms(
 	return &rooms{ice: ice, explain: explain, waiting: waiting, metrics: m, journal: j, byID: map[string]*room{}, sessions: map[string]*session{}}
 }
 
-// join seats a session, welcomes it and tells the others. An older session of the
-// seat is replaced; if it is the same client's, that one's admission stays.
+// join seats a session, welcomes it and notifies the others. It replaces an older session of the
+// seat; the same client keeps its admission.
 //
-// refused reports whether the code does not open the seat any more: who withdraws it ends
-// the seat's session next, and then the credentials made until then. A join that came
-// between would have one that was made later. So it is with who begins maintenance.
+// refused reports whether the code no longer opens the seat. Revoking a code ends the seat's
+// session, and then the credentials made so far: a join in between would get a later credential.
+// The same holds for the beginning of maintenance.
 func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refused func() *protocol.Error) (*link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -108,7 +107,7 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 		return l, s.over
 	}
 	if old := in.seats[s.seat]; old != nil {
-		delete(in.seats, s.seat) // nobody is told that it left: somebody joins
+		delete(in.seats, s.seat) // not reported as left: somebody joins
 		if old.epoch == s.epoch {
 			s.admitted = s.admitted || old.admitted
 			r.endLocked(old, protocol.UnknownSession, joinedAnew)
@@ -140,8 +139,7 @@ func (r *rooms) join(now time.Time, s *session, welcome protocol.Welcome, refuse
 	return l, s.over
 }
 
-// resume brings a client back to its session. A request that was overtaken by a later
-// one gets no link.
+// resume returns a client to its session. A request overtaken by a later one gets no link.
 func (r *rooms) resume(now time.Time, over transport, resume protocol.Resume) (*session, *link, *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -169,14 +167,14 @@ func (r *rooms) resume(now time.Time, over transport, resume protocol.Resume) (*
 	return s, s.attachLocked(resume.Received), nil
 }
 
-// going notes that the client's window goes, and takes the connection with it.
+// going records that the client's window is closing, and its connection with it.
 func (r *rooms) going(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.going = true
 }
 
-// detach notes that a connection is gone.
+// detach records that a connection is gone.
 func (r *rooms) detach(now time.Time, s *session, l *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,8 +189,8 @@ func (r *rooms) detach(now time.Time, s *session, l *link) {
 	}
 }
 
-// sweep ends the sessions whose clients have been away for too long, or whose appointment
-// is long over, and forgets rooms that nobody has come back to.
+// sweep ends the sessions whose clients have been away for too long or whose appointment is long
+// over, and forgets rooms to which nobody has returned.
 func (r *rooms) sweep(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -215,15 +213,15 @@ func (r *rooms) sweep(now time.Time) {
 	}
 }
 
-// received is what the server has got from a client.
+// received returns the number of the last frame received from a client.
 func (r *rooms) received(s *session) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return s.received
 }
 
-// take returns what a link has to carry, and whether it is the session's last: with
-// the reason why the session is over or, where another link has taken over, none.
+// take returns the frames for a link to carry, and whether they are the session's last: over is
+// then the reason for the end, or nil if another link has taken over.
 func (r *rooms) take(s *session, l *link) (texts []json.RawMessage, last bool, over *protocol.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -236,7 +234,7 @@ func (r *rooms) take(s *session, l *link) (texts []json.RawMessage, last bool, o
 	return s.takeLocked(l), false, nil
 }
 
-// deliverLocked queues a frame without ever waiting.
+// deliverLocked queues a frame without blocking.
 func (r *rooms) deliverLocked(s *session, frame protocol.FromServer) {
 	if s.over != nil {
 		return
@@ -250,8 +248,8 @@ func (r *rooms) deliverLocked(s *session, frame protocol.FromServer) {
 
 const notTaken = "frames were not taken in time: join with the same epoch"
 
-// write notes that a batch of a session's frames is being written until done is called. Of
-// more than the last two the oldest is cut: nobody reads it.
+// write records that a batch of a session's frames is being written, until done is called. Beyond
+// two, the oldest is cut: nobody reads it.
 func (r *rooms) write(s *session, cut func()) (done func()) {
 	w := &batch{cut}
 	r.mu.Lock()
@@ -274,7 +272,7 @@ func (r *rooms) tellLocked(in *room, about *session, frame protocol.FromServer) 
 	}
 }
 
-// endLocked ends a session and tells the others, unless it has lost its seat before.
+// endLocked ends a session and notifies the others, unless it had already lost its seat.
 func (r *rooms) endLocked(s *session, code protocol.Code, message string) {
 	r.endWithLocked(s, &protocol.Error{Code: code, Message: message})
 }
@@ -313,7 +311,7 @@ func (r *rooms) end(s *session, code protocol.Code, message string) {
 	r.endLocked(s, code, message)
 }
 
-// endAll ends the sessions of an appointment, or of one of its seats.
+// endAll ends the sessions of an appointment, or of only one of its seats.
 func (r *rooms) endAll(appointment, seat string, code protocol.Code, message string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -324,7 +322,7 @@ func (r *rooms) endAll(appointment, seat string, code protocol.Code, message str
 	}
 }
 
-// seated returns the seats of an appointment that are held.
+// seated returns the seats of an appointment that are taken.
 func (r *rooms) seated(appointment string) []string {
 	seats := []string{}
 	r.mu.Lock()

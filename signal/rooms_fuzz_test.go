@@ -13,30 +13,30 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// hostile is clients who have both codes of an appointment and do what they like, one step
-// after another.
+// hostile is a set of clients that have both codes of an appointment and do as they please, step by
+// step.
 type hostile struct {
 	*testing.T
 	*rooms
 	script   []byte
 	now      time.Time
-	sessions []*guest // every one that there was
+	sessions []*guest // all there ever were
 	epochs   [3]string
 }
 
-// guest is what a client knows of its session.
+// guest is a client's view of its session.
 type guest struct {
 	*session
 	links    []*link
-	seen     uint64 // the number of the last frame that was taken
-	repeated int    // bytes of frames that were taken before
+	seen     uint64 // the number of the last frame taken
+	repeated int    // bytes of frames taken before
 	since    time.Time
 	n        uint64
 	writing  []func()
 }
 
-// FuzzRooms: whatever clients do, what they hold is bounded, what they get is not much more
-// than what they say, and nobody is let in but by the doctor.
+// FuzzRooms: whatever clients do, what they hold is bounded, they get not much more than they send,
+// and only the doctor lets anybody in.
 func FuzzRooms(f *testing.F) {
 	const doctor, patient = 0, 1 // as seats, and as the first two who join, both with epoch 0
 	meet := []byte{0, doctor, 0, patient}
@@ -110,7 +110,7 @@ func (h *hostile) step() {
 		h.say(s, protocol.FromClient{Ack: new(uint64(h.next()))})
 	case 9:
 		h.say(s, protocol.FromClient{Leave: &protocol.Empty{}})
-	case 10: // what was taken is written, or its connection is lost
+	case 10: // a batch was written, or its connection was lost
 		if len(s.writing) > 0 {
 			s.writing[0]()
 			s.writing = s.writing[1:]
@@ -141,7 +141,7 @@ func (h *hostile) resume(s *guest, received uint64) {
 	}
 }
 
-// say has a frame taken, and compares what the client itself is told in turn.
+// say submits a frame, and compares its size with the client's own answer.
 func (h *hostile) say(s *guest, said protocol.FromClient) {
 	text, err := json.Marshal(said)
 	if err != nil {
@@ -156,7 +156,7 @@ func (h *hostile) say(s *guest, said protocol.FromClient) {
 	if wait > 0 {
 		s.n = min(s.n, h.received(s.session))
 	}
-	const most = 300 // of an answer that the server makes
+	const most = 300 // bytes of an answer that the server makes
 	if got := s.waiting - before; len(s.queue) > left && got > most && got > len(text)+most/2 {
 		h.Fatalf("%d bytes are answered by %d: %s", len(text), got, text)
 	}
@@ -168,7 +168,7 @@ func (h *hostile) say(s *guest, said protocol.FromClient) {
 	}
 }
 
-// admitted returns how many sessions were let in.
+// admitted returns the number of admitted sessions.
 func (h *hostile) admitted() (n int) {
 	for _, s := range h.sessions {
 		if s.session.admitted {
@@ -206,7 +206,7 @@ func (h *hostile) take(s *guest) {
 	}
 }
 
-// check is what holds after each step.
+// check verifies the invariants after each step.
 func (h *hostile) check() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

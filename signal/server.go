@@ -27,54 +27,54 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// Relay is what signaling needs of the relay.
+// Relay is the part of the relay that signaling needs.
 type Relay interface {
-	// ICEServers returns the addresses and a new credential for a holder, and when
-	// that stops making allocations.
+	// ICEServers returns the addresses and a new credential for a holder, and the time from which
+	// that credential makes no more allocations.
 	ICEServers(Holder) ([]protocol.ICEServer, time.Time, error)
-	// Revoke ends what generations of a seat before this one hold, or all of an
-	// appointment where seat is empty, and refuses their credentials from now on.
+	// Revoke ends everything held by generations of a seat before this one, or by the whole
+	// appointment if seat is empty, and refuses their credentials from now on.
 	Revoke(appointment, seat string, generation int)
-	// Forget says that no credential of an appointment lives: none has to be refused.
+	// Forget drops an appointment's refusals: none of its credentials is still valid.
 	Forget(appointment string)
-	// Allocations returns what clients of an appointment hold there.
+	// Allocations returns the allocations held by clients of an appointment.
 	Allocations(appointment string) []journal.Allocation
 }
 
-// Holder is whom a credential is for.
+// Holder identifies the client that a credential is for.
 type Holder struct {
 	Appointment, Seat string
 	Generation        int       // see [appointment.Appointment.Generation]
-	Until             time.Time // no credential may live longer
+	Until             time.Time // no credential may outlive it
 }
 
-// Options are what a Server is made of.
+// Options configures a Server.
 type Options struct {
 	Name   string // as in the configuration
 	URL    string // of the page
 	Rounds int    // of stretching; code.Rounds in a served deployment
-	// Ports are where TURN is served.
+	// Ports are the ports that serve TURN.
 	Ports protocol.Ports
-	// Key returns the SHA-256 of the public key that the certificate is for now, or nil.
+	// Key returns the SHA-256 of the public key in the current certificate, or nil.
 	Key func() []byte
 	// Waiting makes patients wait until the doctor lets them in.
 	Waiting  bool
 	Registry registry.Registry
 	Pepper   *appointment.Pepper
 	Relay    Relay
-	// Journal remembers what happens, to explain it. Nil: the server has its own, without
-	// what the relay knows.
+	// Journal records events for explanations. Nil: the server keeps its own, which lacks the
+	// relay's events.
 	Journal *journal.Journal
-	// Maintenance reports whether no consultation may begin in an appointment for now and,
-	// as far as is known, until when. Nil: any may. See [Server.SendAway].
+	// Maintenance reports whether an appointment is closed to new consultations and, if known,
+	// until when. Nil: none is. See [Server.SendAway].
 	Maintenance func(appointment string) (until time.Time, closed bool)
 	Now         func() time.Time
 	Log         *slog.Logger
 }
 
-// Server holds the rooms and serves those who join.
+// Server holds the rooms and serves the clients that join.
 type Server struct {
-	info      protocol.Info // but for Key
+	info      protocol.Info // except Key
 	key       func() []byte
 	registry  registry.Registry
 	pepper    *appointment.Pepper
@@ -88,11 +88,11 @@ type Server struct {
 	journal   *journal.Journal
 	metrics   *metrics
 	writing   writing
-	swept     atomic.Pointer[time.Time] // when was the last sweep; nil: there was none
+	swept     atomic.Pointer[time.Time] // time of the last sweep; nil: none yet
 	lastSweep time.Time                 // of the registry
 }
 
-// New returns a Server and revokes again in the relay what was revoked before.
+// New returns a Server and tells the relay again what was revoked before.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Pepper == nil {
 		return nil, errors.New("signaling needs a pepper")
@@ -125,7 +125,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	s.rooms = newRooms(o.Waiting, s.makeICE, s.explainRoom, s.metrics, s.journal)
 	list, err := s.registry.List(ctx)
 	if errors.Is(err, registry.ErrDamaged) {
-		s.log.Error("appointments cannot be read", "error", err) // the others can
+		s.log.Error("appointments cannot be read", "error", err) // the rest can
 	} else if err != nil {
 		return nil, err
 	}
@@ -135,24 +135,24 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// Revoked ends what the codes of an appointment have opened.
+// Revoked ends everything that the codes of an appointment have opened.
 func (s *Server) Revoked(a appointment.Appointment) {
 	s.journal.Note(a.ID, journal.Event{Kind: journal.Revoked})
 	s.rooms.endAll(a.ID, "", protocol.Revoked, "the appointment was withdrawn")
 	s.revoke(a)
 }
 
-// Reissued ends what the former code of a seat has opened.
+// Reissued ends everything that a seat's former code has opened.
 func (s *Server) Reissued(a appointment.Appointment, seat string) {
 	s.journal.Note(a.ID, journal.Event{Kind: journal.Reissued, Seat: seat})
 	s.rooms.endAll(a.ID, seat, protocol.Revoked, "the seat was given another code")
 	s.revoke(a)
 }
 
-// Seated returns the seats of an appointment that are held.
+// Seated returns the seats of an appointment that are taken.
 func (s *Server) Seated(appointment string) []string { return s.rooms.seated(appointment) }
 
-// Sessions returns how many there are in all rooms.
+// Sessions returns the number of sessions in all rooms.
 func (s *Server) Sessions() (n int) {
 	for _, sessions := range s.rooms.count().sessions {
 		n += sessions
@@ -160,7 +160,7 @@ func (s *Server) Sessions() (n int) {
 	return n
 }
 
-// revoke tells the relay which credentials of an appointment it refuses, if any.
+// revoke passes the credentials of an appointment that are to be refused to the relay.
 func (s *Server) revoke(a appointment.Appointment) {
 	if !a.Revoked.IsZero() {
 		s.relay.Revoke(a.ID, "", 0)
@@ -172,7 +172,7 @@ func (s *Server) revoke(a appointment.Appointment) {
 	}
 }
 
-// Routes adds what clients ask for to a mux, whose answers are [front.Secured].
+// Routes registers the clients' routes, with answers from [front.Secured].
 func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/info", s.serveInfo)
 	mux.HandleFunc("GET /v1/signal", s.serveSocket)
@@ -181,19 +181,18 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("OPTIONS /{$}", health.Options)
 }
 
-// maxPending is how many requests to a listener are there in part at once, and how many
-// answers are not read, a quarter of each of one network. Each takes as much memory as it
-// is long.
+// maxPending bounds, for each listener, the incomplete requests and the unread answers; a single
+// network gets a quarter. Each takes memory in proportion to its length.
 const maxPending = 1000
 
-// Site is what is served on a listener.
+// Site is a listener and its handler.
 type Site struct {
 	Listener net.Listener
 	Handler  http.Handler
 }
 
-// Serve serves sites until ctx is done or one of them fails; it closes all. Sessions are
-// told that the server stops.
+// Serve serves sites until ctx is done or one of them fails, then closes all. Sessions hear that
+// the server is stopping.
 func (s *Server) Serve(ctx context.Context, sites ...Site) error {
 	failures := make(chan error, len(sites))
 	var servers []*http.Server
@@ -215,7 +214,7 @@ func (s *Server) Serve(ctx context.Context, sites ...Site) error {
 	case failed = <-failures:
 	}
 	if ctx.Err() != nil {
-		failed = nil // whoever stops the server may have closed its listeners already
+		failed = nil // the caller may have closed the listeners already
 	}
 	close(s.stopping)
 	ctx, cancel := context.WithTimeout(context.Background(), writeTime)
@@ -228,8 +227,8 @@ func (s *Server) Serve(ctx context.Context, sites ...Site) error {
 	return failed
 }
 
-// sweep deletes what is over: clients that stay away every few seconds, appointments
-// at the start and every hour.
+// sweep removes what is over: absent clients every few seconds, appointments at startup and every
+// hour.
 func (s *Server) sweep(ctx context.Context) {
 	seconds, hour := time.NewTicker(5*time.Second), time.NewTicker(time.Hour)
 	defer seconds.Stop()
@@ -248,12 +247,12 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// sweepRegistry deletes what was over at the last sweep too: at least an hour lies between
-// them, whatever clocks say, so a clock that is wrong for a moment brings no revoked
-// credential back.
+// sweepRegistry deletes only rows that were already over at the last sweep. The two are at least an
+// hour apart, whatever the clock shows, so a clock that is wrong for a moment cannot make a revoked
+// credential valid again.
 func (s *Server) sweepRegistry(ctx context.Context) {
 	s.journal.Sweep(s.now())
-	now := s.now().Round(0) // by the clock that appointments go by
+	now := s.now().Round(0) // appointments go by the wall clock
 	over := now
 	if s.lastSweep.Before(now) {
 		over = s.lastSweep
@@ -271,32 +270,31 @@ func (s *Server) sweepRegistry(ctx context.Context) {
 	}
 }
 
-// Failed logs and counts a fault, which is one of the registry nearly always.
+// Failed logs and counts a fault, nearly always one of the registry.
 func (s *Server) Failed(what string, err error) {
 	s.log.Error(what, "error", err)
 	s.metrics.faults.Inc()
 }
 
-// Unwritten is Failed where the registry was to be written: the server is not ready then.
+// Unwritten is Failed for a write to the registry, which makes the server not ready.
 func (s *Server) Unwritten(what string, err error) {
 	s.writing.fail(s.now())
 	s.Failed(what, err)
 }
 
-// Limited counts a refusal by a limit, which package limit names.
+// Limited counts a refusal by one of package limit's limits.
 func (s *Server) Limited(limit string) { s.metrics.hit(limit) }
 
 func (s *Server) pendingRefused() { s.metrics.hit(limitRequests) }
 
-// SetWaiting makes the patients that join from now on wait until the doctor lets them in,
-// or not.
+// SetWaiting sets whether patients who join from now on wait until the doctor lets them in.
 func (s *Server) SetWaiting(waiting bool) {
 	s.rooms.mu.Lock()
 	defer s.rooms.mu.Unlock()
 	s.rooms.waiting = waiting
 }
 
-// Info returns what clients must know.
+// Info returns the deployment's data for clients.
 func (s *Server) Info() protocol.Info {
 	info := s.info
 	info.Key = s.key()

@@ -14,64 +14,63 @@ import (
 
 // Bounds of a session.
 const (
-	// awayTime is how long a session waits for its client to come back.
+	// awayTime is how long a session waits for its client to return.
 	awayTime = 2 * time.Minute
-	// goneTime is the same where the client's window closed the socket as it went: it may
-	// still be loaded again.
+	// goneTime is the same for a client whose window closed the socket on its way out: the page may
+	// be reloading.
 	goneTime = 5 * time.Second
 	// queueFrames and queueBytes bound what waits for a client.
 	queueFrames = 128
 	queueBytes  = 512 << 10
-	// frameInterval and frameBurst are how fast a client's frames are taken; one counts
-	// for as many as it has times 4 KiB, so that a burst does not fill its partner's queue.
+	// frameInterval and frameBurst limit the rate of a client's frames. A frame counts once per 4
+	// KiB, so that a burst does not fill its partner's queue.
 	frameInterval = time.Second / 20
 	frameBurst    = 100
 	frameBytes    = 4 << 10
-	// waitingFactor is how many times as much a frame counts until the session is admitted:
-	// a stranger who knocks has not much to say.
+	// waitingFactor multiplies a frame's cost until the session is admitted: a stranger who knocks
+	// has little to say.
 	waitingFactor = 4
-	// repeatInterval and repeatBurst are how fast frames are carried again that were lost
-	// on the way, by 4 KiB.
+	// repeatInterval and repeatBurst limit the rate of resending lost frames, in units of 4 KiB.
 	repeatInterval = time.Second / 4
 	repeatBurst    = 4 * batchBytes / frameBytes
-	// batchBytes is about how much is taken for a connection at once. What it has taken it
-	// holds until it is written, though the client forgets it meanwhile.
+	// batchBytes is roughly how much a connection takes at once. It holds the batch until it is
+	// written, even if the client forgets it meanwhile.
 	batchBytes = 64 << 10
-	// maxWriting is how many of a session's connections may be writing: the last one, and
-	// one before that may not know yet that it has lost the client.
+	// maxWriting is how many of a session's connections may be writing: the last one, and a
+	// predecessor that may not yet have noticed that its client is gone.
 	maxWriting = 2
 )
 
-// session is a client's hold on its seat, or a check next to it. It outlives the connections, one at a time,
-// that carry its frames. The rooms' lock guards what changes.
+// session is a client's hold on its seat, or a check next to it. It outlives the connections that
+// carry its frames, one at a time. The rooms' lock guards the fields that change.
 type session struct {
 	appointment string
 	seat        string
 	epoch       string
-	address     string // of the client that joined, as far as it may be kept
+	address     string // of the client that joined, to the extent that it may be kept
 	token       string // for resuming
 	lookup      appointment.Lookup
-	apart       bool   // a check: it holds no seat, and nobody is told of it
-	holder      Holder // whom its credentials are for; it ends when they do
+	apart       bool   // a check: it holds no seat, and nobody hears of it
+	holder      Holder // identity for its credentials; the session ends when they do
 
 	admitted  bool
 	sent      uint64            // the number of the last frame for the client
-	queue     []json.RawMessage // the last of these, as far as they are not acknowledged
+	queue     []json.RawMessage // the unacknowledged ones among these
 	waiting   int               // bytes in queue
 	received  uint64            // the number of the last frame from the client
-	acked     uint64            // what of that the client was told
+	acked     uint64            // the last of these acknowledged to the client
 	pace      limit.Bucket      // of frames from the client
 	carried   uint64            // the number of the last frame that any link has carried
-	repeats   limit.Bucket      // of what is carried again
-	writing   []*batch          // the oldest first
+	repeats   limit.Bucket      // of resent frames
+	writing   []*batch          // oldest first
 	link      *link             // nil while the client is away
 	away      time.Time         // since when
-	going     bool              // its window goes, and takes the link with it
+	going     bool              // its window is closing, and the link with it
 	transport transport         // of the last link
 	over      *protocol.Error   // why it has ended
 }
 
-// transport is what carries a session's frames.
+// transport is how a session's frames travel.
 type transport string
 
 const (
@@ -79,14 +78,14 @@ const (
 	overPoll   transport = "poll"
 )
 
-// link is the connection that carries a session's frames now.
+// link is the connection that currently carries a session's frames.
 type link struct {
 	wake chan struct{} // holds a token when there may be something to do
 	sent uint64        // the number of the last frame that it carried
 	ack  bool          // the client waits for an acknowledgement
 }
 
-// batch is frames that are being written to a connection, which cut ends.
+// batch is frames being written to a connection, which cut closes.
 type batch struct{ cut func() }
 
 func newSession(a appointment.Appointment, seat appointment.Seat, epoch string, apart bool) *session {
@@ -111,7 +110,7 @@ func (s *session) present() protocol.Present {
 	return protocol.Present{Seat: s.seat, Epoch: s.epoch, Admitted: s.admitted}
 }
 
-// enqueueLocked numbers a frame and queues it, and reports whether there was room.
+// enqueueLocked numbers and queues a frame, and reports whether there was room.
 func (s *session) enqueueLocked(frame protocol.FromServer) bool {
 	s.sent++
 	frame.N = s.sent
@@ -132,8 +131,8 @@ func (s *session) wakeLocked() {
 	}
 }
 
-// forgetLocked drops the frames that the client has got, up to number n. It returns
-// false when that many were never sent.
+// forgetLocked drops the frames up to number n, which the client has received. It returns false if
+// that many were never sent.
 func (s *session) forgetLocked(n uint64) bool {
 	if n > s.sent {
 		return false
@@ -149,11 +148,11 @@ func (s *session) forgetLocked(n uint64) bool {
 	return true
 }
 
-// forgottenLocked is the number of the last frame that the client has acknowledged.
+// forgottenLocked returns the number of the last frame that the client acknowledged.
 func (s *session) forgottenLocked() uint64 { return s.sent - uint64(len(s.queue)) }
 
-// attachLocked makes a new link the session's, from the frame behind received on.
-// The older link, if there is one, learns that it carries nothing any more.
+// attachLocked gives the session a new link that starts after frame received. An older link learns
+// that it has been replaced.
 func (s *session) attachLocked(received uint64) *link {
 	s.wakeLocked()
 	s.going = false
@@ -162,8 +161,8 @@ func (s *session) attachLocked(received uint64) *link {
 	return s.link
 }
 
-// takeLocked returns the next frames that a link has not carried yet: one at least, if
-// there are any, and no more than a batch.
+// takeLocked returns the next frames that a link has yet to carry: at least one, if any, and at
+// most a batch.
 func (s *session) takeLocked(l *link) (texts []json.RawMessage) {
 	first := s.forgottenLocked()
 	l.sent = max(l.sent, first)
@@ -182,8 +181,7 @@ func (s *session) takeLocked(l *link) (texts []json.RawMessage) {
 	return texts
 }
 
-// paceLocked returns how long the client's next frame has to wait, which is then not
-// taken.
+// paceLocked returns how long the client's next frame must wait; above zero it is not taken.
 func (s *session) paceLocked(now time.Time, size int) time.Duration {
 	counts := 1 + size/frameBytes
 	if !s.admitted {
@@ -192,8 +190,8 @@ func (s *session) paceLocked(now time.Time, size int) time.Duration {
 	return s.pace.Take(now, frameInterval, frameBurst, counts)
 }
 
-// repeatsLocked reports whether a client that has got the frames up to number received may
-// have those again that were carried before.
+// repeatsLocked reports whether the frames after number received, which a link carried before, may
+// be carried again now.
 func (s *session) repeatsLocked(now time.Time, received uint64) bool {
 	first, size := s.forgottenLocked(), 0
 	for n := received; n < s.carried; n++ {
@@ -205,13 +203,13 @@ func (s *session) repeatsLocked(now time.Time, received uint64) bool {
 	return s.repeats.Take(now, repeatInterval, repeatBurst, 1+size/frameBytes) == 0
 }
 
-// encode leaves <, > and & as they are: nothing here is HTML, and each would be six bytes.
+// encode leaves <, > and & unescaped: nothing here is HTML, and each would take six bytes.
 func encode(frame protocol.FromServer) json.RawMessage {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(frame); err != nil {
-		panic(err) // frames are made of plain values
+		panic(err) // frames consist of plain values
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }

@@ -26,7 +26,7 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// raw is a client that says exactly what a test wants it to say.
+// raw is a client that sends exactly the frames of a test.
 type raw struct {
 	*testing.T
 	socket *websocket.Conn
@@ -58,7 +58,7 @@ func (r *raw) hear() (frame protocol.FromServer) {
 	return frame
 }
 
-// until skips frames up to one that is wanted.
+// until skips frames up to a wanted one.
 func (r *raw) until(wanted func(protocol.FromServer) bool) protocol.FromServer {
 	r.Helper()
 	for {
@@ -85,8 +85,8 @@ func sending(n uint64, to, epoch string, text string) protocol.FromClient {
 	return protocol.FromClient{N: n, Send: &protocol.Send{To: to, Epoch: epoch, Seq: n, Sealed: []byte(text)}}
 }
 
-// TestALostConnectionLosesNothing: both ends say again what the other has not got, and
-// nothing comes twice.
+// TestALostConnectionLosesNothing: both ends resend what the other did not get, and nothing arrives
+// twice.
 func TestALostConnectionLosesNothing(t *testing.T) {
 	l := newLab(t)
 	_, doctorKeys, patientKeys := l.seats(day)
@@ -105,7 +105,7 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 		}
 	}
 	patient.socket.CloseNow()
-	// Nobody left: the partner need not know.
+	// Nobody left, so the partner is not notified.
 	doctor.say(sending(1, "patient", epochs[1], "three"), sending(2, "patient", epochs[1], "four"))
 
 	patient = l.raw(resuming(session, 2))
@@ -117,12 +117,12 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 			t.Fatalf("the patient got %+v, want %q", f, want)
 		}
 	}
-	// The client does not know that two came, and says it again.
+	// The client does not know that number two arrived, and resends it.
 	patient.say(sending(2, "doctor", epochs[0], "two"), sending(3, "doctor", epochs[0], "five"))
 	if m := doctor.hear().Message; string(m.Sealed) != "five" {
 		t.Fatalf("the doctor got %q, want five", m.Sealed)
 	}
-	// Nor does it know of what it got but did not note.
+	// Nor does it know which frames it received but did not record.
 	second := l.raw(resuming(session, 3))
 	if r := second.hear(); r.Resumed == nil || r.Resumed.Received != 3 {
 		t.Fatalf("resumed %+v", r)
@@ -130,16 +130,16 @@ func TestALostConnectionLosesNothing(t *testing.T) {
 	if m := second.hear().Message; string(m.Sealed) != "four" {
 		t.Fatalf("the patient got %q again, want four", m.Sealed)
 	}
-	// The older connection is closed without a word that would end the client.
+	// The older connection closes without an error that would end the client.
 	if _, _, err := patient.socket.Read(t.Context()); websocket.CloseStatus(err) == websocket.StatusPolicyViolation {
 		t.Errorf("the older connection: %v", err)
 	}
-	// What was acknowledged is forgotten.
+	// Acknowledged frames are forgotten.
 	second.say(protocol.FromClient{Ack: new(uint64(4))})
 	if f := second.hear(); f.Ack == nil || *f.Ack != 3 {
 		t.Fatalf("the heartbeat was answered with %+v", f)
 	}
-	// A resume that was overtaken is not answered, and ends nothing.
+	// A resume that was overtaken gets no answer, and ends nothing.
 	late := l.raw(resuming(session, 3))
 	if _, _, err := late.socket.Read(t.Context()); websocket.CloseStatus(err) == websocket.StatusPolicyViolation {
 		t.Errorf("resuming behind what was acknowledged: %v", err)
@@ -229,8 +229,8 @@ func (l *lab) eventually(what string, holds func() bool) {
 	}
 }
 
-// TestTakeoverIsFinal: who lost the seat to another device does not take it back, were
-// it away when it happened.
+// TestTakeoverIsFinal: a client that lost its seat to another device does not take it back, even if
+// it was away at the time.
 func TestTakeoverIsFinal(t *testing.T) {
 	l := newLab(t)
 	_, keys, _ := l.seats(day)
@@ -245,7 +245,7 @@ func TestTakeoverIsFinal(t *testing.T) {
 	if code := l.raw(joining(keys, epoch)).error(); code != protocol.Replaced {
 		t.Errorf("joining with the same epoch: %s", code)
 	}
-	// Nor when the other device is gone by then, for a while.
+	// Nor if the other device is gone for a while by then.
 	third := l.raw(joining(keys, seal.NewEpoch()))
 	third.hear()
 	third.say(protocol.FromClient{Leave: &protocol.Empty{}})
@@ -260,7 +260,7 @@ func TestTakeoverIsFinal(t *testing.T) {
 		t.Errorf("%d empty rooms are remembered", len(l.rooms.byID))
 	}
 	l.rooms.mu.Unlock()
-	// A person who enters the code again does.
+	// A person who enters the code again does take it back.
 	if f := l.raw(joining(keys, seal.NewEpoch())).hear(); f.Welcome == nil {
 		t.Errorf("joining with a new epoch: %+v", f)
 	}
@@ -277,7 +277,7 @@ func TestThePatientWaitsForTheDoctor(t *testing.T) {
 	if there == nil || there.Admitted || l.relay.minted != 1 {
 		t.Fatalf("the doctor sees %+v; %d credentials were made", there, l.relay.minted)
 	}
-	// Who waits can say who they are, but not get a credential by asking.
+	// A waiting client can identify itself, but asking gets it no credential.
 	patient.RenewICE()
 	patient.Send(*next(t, patient).Joined, []byte("it's me"))
 	if m := next(t, doctor).Message; m == nil || string(m.Plain) != "it's me" || l.relay.minted != 1 {
@@ -291,7 +291,7 @@ func TestThePatientWaitsForTheDoctor(t *testing.T) {
 	if again := next(t, doctor).Joined; again == nil || !again.Admitted || again.Epoch != patient.Epoch() {
 		t.Errorf("the doctor sees %+v", again)
 	}
-	// A new client of the seat waits again; the same one, after it was away, does not.
+	// A new client in the seat waits again; the same client, back from an absence, does not.
 	second := l.join(patientKeys)
 	if there := next(t, doctor).Joined; there.Admitted {
 		t.Error("another client came in with the first one's admission")
@@ -331,8 +331,8 @@ func TestWhoDoesNotReadIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestWhoSendsTooFastIsSlowedDown: a burst is taken, the rest 20 a second, and large
-// frames count for more. Nothing of it ends a session, for a backlog may be long.
+// TestWhoSendsTooFastIsSlowedDown: a burst is taken, the rest at 20 a second, and large frames
+// count for more. None of it ends a session, since a backlog may be long.
 func TestWhoSendsTooFastIsSlowedDown(t *testing.T) {
 	s := newSession(appointment.Appointment{Closes: day.Add(time.Hour)}, appointment.Seat{Name: "doctor"}, "epoch", false)
 	s.admitted = true
@@ -371,7 +371,7 @@ func TestWhoSendsTooFastIsSlowedDown(t *testing.T) {
 	}
 }
 
-// TestABacklogIsTaken: what a client had to say while it was away, over both transports.
+// TestABacklogIsTaken: frames queued while a client was away, over both transports.
 func TestABacklogIsTaken(t *testing.T) {
 	for _, poll := range []bool{false, true} {
 		l := newLab(t, func(o *Options) { o.Now = time.Now })
@@ -396,7 +396,7 @@ func TestABacklogIsTaken(t *testing.T) {
 	}
 }
 
-// TestASeatIsNotTakenWithoutEnd: whoever has a code does not drown the partner in news.
+// TestASeatIsNotTakenWithoutEnd: the holder of a code cannot flood the partner with arrivals.
 func TestASeatIsNotTakenWithoutEnd(t *testing.T) {
 	l := newLab(t)
 	_, doctorKeys, patientKeys := l.seats(day)
@@ -416,8 +416,7 @@ func TestASeatIsNotTakenWithoutEnd(t *testing.T) {
 	}
 }
 
-// TestSessionsEndWithTheirAppointment: when its row is deleted, after which nobody could
-// withdraw it any more.
+// TestSessionsEndWithTheirAppointment: when its row is deleted, after which nobody could revoke it.
 func TestSessionsEndWithTheirAppointment(t *testing.T) {
 	l := newLab(t)
 	_, keys, _ := l.seats(day)
@@ -444,7 +443,7 @@ func TestServersForgetAndClientsComeBack(t *testing.T) {
 		doctor.Send(partner, []byte("before"))
 		next(t, patient) // the doctor is there
 		next(t, patient) // before
-		// What another process would know: nothing.
+		// Another process would know nothing.
 		l.rooms.mu.Lock()
 		for _, s := range l.rooms.sessions {
 			l.rooms.endLocked(s, protocol.Unavailable, "the server stops")
@@ -458,7 +457,7 @@ func TestServersForgetAndClientsComeBack(t *testing.T) {
 		}
 		doctor.Send(partner, []byte("after"))
 		for {
-			// What was not acknowledged may come again.
+			// Unacknowledged frames may come again.
 			if m := next(t, patient).Message; m != nil && m.Finding != seal.Replayed {
 				if string(m.Plain) != "after" || m.Finding != "" {
 					t.Errorf("got %q, %s", m.Plain, m.Finding)
@@ -471,7 +470,7 @@ func TestServersForgetAndClientsComeBack(t *testing.T) {
 	}
 }
 
-// TestWithoutWebSockets: a proxy that refuses upgrades.
+// TestWithoutWebSockets: behind a proxy that refuses upgrades.
 func TestWithoutWebSockets(t *testing.T) {
 	l := newLab(t)
 	_, doctorKeys, _ := l.seats(day)
@@ -488,7 +487,7 @@ func TestWithoutWebSockets(t *testing.T) {
 	s.Close()
 }
 
-// TestPollsInDetail: what a client's library does not show.
+// TestPollsInDetail covers behavior that a client library hides.
 func TestPollsInDetail(t *testing.T) {
 	l := newLab(t)
 	_, keys, _ := l.seats(day)
@@ -536,7 +535,7 @@ func TestPollsInDetail(t *testing.T) {
 		t.Fatalf("join: %v %+v", r.Header, p)
 	}
 	session := p.Frames[0].Welcome.Session
-	// A newer poll has the older one answered.
+	// A newer poll releases the older one.
 	held := make(chan protocol.Polled)
 	go func() {
 		_, p := post(kind, frames(resuming(session, 2)))
@@ -560,7 +559,7 @@ func TestPollsInDetail(t *testing.T) {
 	if seated := l.rooms.seated(session); len(seated) != 0 {
 		t.Errorf("the seat is held by %v", seated)
 	}
-	// A stopping server answers who waits.
+	// A stopping server answers held polls.
 	_, p = post(kind, frames(joining(keys, seal.NewEpoch())))
 	go func() {
 		_, p := post(kind, frames(resuming(p.Frames[0].Welcome.Session, 2)))
@@ -577,8 +576,8 @@ func TestPollsInDetail(t *testing.T) {
 	}
 }
 
-// TestGuessing: ten wrong codes from one network, then it is limited; another is not;
-// a code that was right there before still is.
+// TestGuessing: after ten wrong codes a network is limited; another is not; a code that was right
+// from there before still works.
 func TestGuessing(t *testing.T) {
 	l := newLab(t)
 	_, doctor, patient := l.seats(day)
@@ -628,7 +627,7 @@ func TestGuessing(t *testing.T) {
 	}
 }
 
-// TestFindings: what a receiver says of a sequence of messages.
+// TestFindings: a receiver's findings on a sequence of messages.
 func TestFindings(t *testing.T) {
 	room, other := seal.NewRoomKey(), seal.NewRoomKey()
 	from, to := seal.NewEpoch(), seal.NewEpoch()

@@ -36,7 +36,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// lab is a server with a clock that the test moves, behind real TLS and WebSockets.
+// lab is a server on a clock that the test controls, behind real TLS and WebSockets.
 type lab struct {
 	*testing.T
 	*Server
@@ -48,12 +48,12 @@ type lab struct {
 	now time.Time
 }
 
-// fakeRelay notes what signaling asks of the relay.
+// fakeRelay records signaling's calls to the relay.
 type fakeRelay struct {
 	mu      sync.Mutex
 	revoked []string
 	minted  int
-	last    Holder // whose credential was minted last
+	last    Holder // holder of the last credential minted
 }
 
 func (f *fakeRelay) ICEServers(h Holder) ([]protocol.ICEServer, time.Time, error) {
@@ -84,7 +84,7 @@ func (f *fakeRelay) Allocations(string) []journal.Allocation { return nil }
 
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 
-// newLab returns a lab; options may change what the server is made of.
+// newLab returns a lab; options may change the server's options.
 func newLab(t *testing.T, options ...func(*Options)) *lab {
 	t.Helper()
 	registry, err := registry.Open(filepath.Join(t.TempDir(), "registry.db"))
@@ -125,7 +125,7 @@ func newLab(t *testing.T, options ...func(*Options)) *lab {
 	return l
 }
 
-// site is what clients are served.
+// site is the handler for clients.
 func (l *lab) site() http.Handler {
 	mux := http.NewServeMux()
 	l.Routes(mux)
@@ -144,7 +144,7 @@ func (l *lab) at(t time.Time) {
 	l.now = t
 }
 
-// api is the admin API for a caller who shows no token.
+// api is the admin API for a caller without a token.
 func (l *lab) api() *admintest.API { return admintest.New(l.T, l.adm) }
 
 func (l *lab) admin(method, path string, body any) (int, string) {
@@ -186,13 +186,13 @@ func (l *lab) refused(keys code.Keys) *protocol.Error {
 	return refused
 }
 
-// quick makes a lab stretch little: stretching is not what is tested.
+// quick reduces a lab's stretching, which is not under test.
 func quick(l *lab) *lab {
 	l.info.Rounds = 1000
 	return l
 }
 
-// keysOf stretches the code of a seat.
+// keysOf stretches a seat's code.
 func (l *lab) keysOf(text string) code.Keys {
 	l.Helper()
 	c, err := code.Parse(text)
@@ -206,7 +206,7 @@ func (l *lab) keysOf(text string) code.Keys {
 	return keys
 }
 
-// next returns the next event but for ICE servers, which come by themselves.
+// next returns the next event other than ICE servers, which come unasked.
 func next(t *testing.T, s *client.Session) client.Event {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -327,14 +327,14 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("revoke: %d", status)
 	}
 	ends(t, live, protocol.Revoked)
-	// From outside a revoked code was never there.
+	// Seen from outside, a revoked code never existed.
 	if e := l.refused(patient); *e != *unknown {
 		t.Errorf("revoked: %+v, unknown: %+v", e, unknown)
 	}
 	if !slices.Contains(l.relay.revoked, id) {
 		t.Error("the relay was not told")
 	}
-	// A daemon that starts tells its relay again.
+	// A restarted daemon informs its relay again.
 	l.relay.revoked = nil
 	if _, err := New(t.Context(), Options{
 		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, Now: l.clock,
@@ -353,15 +353,15 @@ func TestASecondSessionReplacesTheFirst(t *testing.T) {
 	if joined := next(t, doctor).Joined; joined == nil {
 		t.Error("the doctor was not told of the second session")
 	}
-	// The first's leaving does not free the seat of the second.
+	// When the first leaves, the second keeps the seat.
 	second.Send(second.Welcome.Present[0], []byte("still here"))
 	if m := next(t, doctor).Message; m == nil || string(m.Plain) != "still here" {
 		t.Errorf("got %v", m)
 	}
 }
 
-// TestBadFrames: an answer where the protocol has one, never a crash, and the server
-// goes on.
+// TestBadFrames: each gets the protocol's answer, if there is one, never a crash, and the server
+// carries on.
 func TestBadFrames(t *testing.T) {
 	l := newLab(t)
 	_, doctor, _ := l.seats(day)
@@ -456,7 +456,7 @@ func (l *lab) dial(t *testing.T) *websocket.Conn {
 	return socket
 }
 
-// exchange sends frames and returns the error that comes, before the socket is closed.
+// exchange sends frames and returns the error that precedes the socket's close.
 func (l *lab) exchange(t *testing.T, kind websocket.MessageType, frames []string) (got protocol.Error) {
 	t.Helper()
 	socket := l.dial(t)
@@ -519,15 +519,15 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 		if (response.StatusCode == 200) != found || len(body) == 0 {
 			t.Errorf("%s: %s, %d bytes", path, response.Status, len(body))
 		}
-		// S11: nothing on the page comes from elsewhere.
+		// S11: the page loads nothing from elsewhere.
 		if path == "/" && strings.Contains(string(body), "://") {
 			t.Error("the page names another host")
 		}
 	}
 }
 
-// TestPageTakesTheCodeOutOfAPath: where a mail program escaped a link's #, or left it out,
-// the page is the answer, which nothing keeps, and nothing is logged.
+// TestPageTakesTheCodeOutOfAPath: if a mail program escaped or dropped a link's #, the answer is
+// the page, which is not cached, and nothing is logged.
 func TestPageTakesTheCodeOutOfAPath(t *testing.T) {
 	var log bytes.Buffer
 	l := newLab(t, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
@@ -565,7 +565,7 @@ func TestPageTakesTheCodeOutOfAPath(t *testing.T) {
 	}
 }
 
-// TestClientsAreToldWhichMethodsThereAre, where a path of theirs has others.
+// TestClientsAreToldWhichMethodsThereAre when a path of theirs has others.
 func TestClientsAreToldWhichMethodsThereAre(t *testing.T) {
 	handler := newLab(t).site()
 	for path, allow := range map[string]string{"/v1/info": "GET, HEAD", "/v1/signal": "GET, HEAD, POST", "/healthz": "GET, HEAD", "/": "GET, HEAD, OPTIONS"} {

@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// joinTime is how long a client may take to its first frame.
+	// joinTime is how long a client may take to send its first frame.
 	joinTime = 10 * time.Second
-	// maxFirst bounds that frame, a join or a resume, in bytes: it is not known yet whose
+	// maxFirst bounds that frame, a join or a resume, in bytes: nobody is accountable yet for the
 	// memory it takes.
 	maxFirst = 4 << 10
-	// silentTime is after how long without a heartbeat a connection is dead.
+	// silentTime is how long a connection may go without a heartbeat before it counts as dead.
 	silentTime = 60 * time.Second
-	// writeTime is how long a frame may take to be sent.
+	// writeTime is how long sending a frame may take.
 	writeTime = 10 * time.Second
 )
 
-// serveSocket is GET /v1/signal: a session's frames over a WebSocket.
+// serveSocket handles GET /v1/signal: a session's frames over a WebSocket.
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	if !s.ownPage(r) {
 		s.metrics.socketRefused(refusedOrigin)
@@ -41,7 +41,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{protocol.Subprotocol},
 		CompressionMode:    websocket.CompressionDisabled, // sealed messages do not compress
-		InsecureSkipVerify: true,                          // ownPage has looked at the Origin
+		InsecureSkipVerify: true,                          // ownPage has checked the Origin
 	})
 	if err != nil {
 		s.metrics.socketRefused(refusedUpgrade)
@@ -53,10 +53,10 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		socket.Close(websocket.StatusPolicyViolation, "the subprotocol "+protocol.Subprotocol+" is required")
 		return
 	}
-	r.Header = nil // as long as the session else, and as large as a client likes
+	r.Header = nil // else it lives as long as the session, as large as the client made it
 	socket.SetReadLimit(maxFirst)
-	// The context outlives converse: cancelling a read closes the socket, and the
-	// client would not learn why its session ends.
+	// The context outlives converse: canceling a read closes the socket, and the client would not
+	// learn why its session ended.
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	if failure := s.converse(ctx, socket, r); failure != nil {
@@ -66,9 +66,9 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ownPage reports whether a WebSocket comes from the appliance's page, or from no page at
-// all: others must not guess codes from their visitors' networks. A proxy may have put its
-// own name in Host, but not in Origin.
+// ownPage reports whether a WebSocket comes from the appliance's page or from no page: other sites
+// must not guess codes from their visitors' networks. A proxy may have rewritten Host, but not
+// Origin.
 func (s *Server) ownPage(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -83,7 +83,7 @@ func (s *Server) ownPage(r *http.Request) bool {
 		sameName(page.Hostname(), asked.Hostname()) && cmp.Or(page.Port(), "443") == cmp.Or(asked.Port(), "443")
 }
 
-// sameName reports whether two names are one in DNS.
+// sameName reports whether two names are equal in DNS.
 func sameName(a, b string) bool { return dnsName(a) == dnsName(b) }
 
 func dnsName(name string) string {
@@ -91,7 +91,7 @@ func dnsName(name string) string {
 	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
 		return ascii
 	}
-	return strings.ToLower(name) // an address, say
+	return strings.ToLower(name) // such as an address
 }
 
 // converse carries a session's frames until the connection ends. It returns why the
@@ -149,7 +149,7 @@ func (s *Server) writeAll(ctx context.Context, socket *websocket.Conn, session *
 	return nil
 }
 
-// readSession takes frames from a seated client until it is gone or misbehaves.
+// readSession takes frames from a seated client until it disconnects or misbehaves.
 func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, session *session) *protocol.Error {
 	for {
 		frame, going, failure := s.read(ctx, socket, silentTime)
@@ -174,7 +174,7 @@ func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, sessio
 			if wait == 0 {
 				break
 			}
-			// Meanwhile nothing is read, which slows the client down.
+			// Nothing is read meanwhile, which slows the client down.
 			select {
 			case <-time.After(wait):
 			case <-ctx.Done():
@@ -186,8 +186,8 @@ func (s *Server) readSession(ctx context.Context, socket *websocket.Conn, sessio
 
 const joinedTwice = "a join or a resume comes first, and once"
 
-// read returns the next frame, or nil when the client is gone, and whether it said that its
-// window goes: browsers do (RFC 6455, section 7.4.1).
+// read returns the next frame, or nil if the client is gone, and reports whether the client said
+// that its window is closing, as browsers do (RFC 6455, section 7.4.1).
 func (s *Server) read(ctx context.Context, socket *websocket.Conn, within time.Duration) (frame *clientFrame, going bool, failure *protocol.Error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -15,8 +15,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestSocketsOfTheOwnPage are taken however a proxy or a browser writes the name, and those
-// of other sites leave a trace.
+// TestSocketsOfTheOwnPage are accepted however a proxy or browser writes the name; refused ones
+// from other sites leave a trace.
 func TestSocketsOfTheOwnPage(t *testing.T) {
 	var log bytes.Buffer
 	l := newLab(t, func(o *Options) {
@@ -40,7 +40,7 @@ func TestSocketsOfTheOwnPage(t *testing.T) {
 		{strings.ToUpper(name) + ".", "https://" + name, true},
 		{name, "https://" + name + ".", true},
 		{"praxis-müller.test", "https://" + name, true},
-		{"10.0.0.5:8443", "https://" + name, true}, // a proxy put its own there
+		{"10.0.0.5:8443", "https://" + name, true}, // a proxy substituted its own name
 		{"backend", "https://" + name + ":8443", true},
 		{"alias.test", "https://alias.test", true}, // another name of the same host
 		{"192.0.2.1:443", "https://192.0.2.1", true},
@@ -79,7 +79,7 @@ func TestSocketsOfTheOwnPage(t *testing.T) {
 		t.Errorf("%d were refused, and %d are in\n%s", refused, lines, &log)
 	}
 
-	response, err := client.Get("https://unused.test/v1/signal") // as behind a proxy that takes Upgrade off
+	response, err := client.Get("https://unused.test/v1/signal") // as behind a proxy that strips Upgrade
 	if err != nil {
 		t.Fatal(err)
 	}
