@@ -74,7 +74,7 @@ func TestTokensOpenWhatTheirScopeSays(t *testing.T) {
 	}
 }
 
-// TestWrongTokensAreAllTheSame, whether they were never made, revoked, expired or altered.
+// TestWrongTokensAreAllTheSame, whether never made, revoked, expired or altered.
 func TestWrongTokensAreAllTheSame(t *testing.T) {
 	l := newLab(t)
 	a := l.api()
@@ -213,7 +213,7 @@ func TestListShowsWhoWasThere(t *testing.T) {
 		}
 		return a.Seats[0]
 	}
-	for !seat().Used { // it is written behind the join
+	for !seat().Used { // written after the join has returned
 	}
 	if !seat().Present {
 		t.Error("the doctor is not there")
@@ -226,7 +226,7 @@ func TestListShowsWhoWasThere(t *testing.T) {
 	}
 }
 
-// FuzzDecodeBody: whatever is sent, nothing of it but a field's name comes back.
+// FuzzDecodeBody: errors quote nothing from a body but a field's name.
 func FuzzDecodeBody(f *testing.F) {
 	f.Add([]byte(`{"opens":"2026-12-01T09:00:00Z","closes":"2026-12-01T10:00:00Z"}`))
 	f.Add([]byte(`{"opens":"KTRW-BZMF-QHDF"}`))

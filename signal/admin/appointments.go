@@ -21,7 +21,7 @@ func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ call
 	list, err := s.registry.List(r.Context())
 	switch {
 	case errors.Is(err, registry.ErrDamaged):
-		s.log.Error("appointments cannot be read", "error", err) // the others can
+		s.log.Error("appointments cannot be read", "error", err) // the rest can
 	case err != nil:
 		return s.fault("the registry cannot be read", err)
 	}
@@ -35,11 +35,9 @@ func (s *Server) listAppointments(w http.ResponseWriter, r *http.Request, _ call
 	return nil
 }
 
-// readFilter reads ?from=&until=&ref=: appointments that open from the one time on and
-// before the other, and those of a reference.
-//
-// Nothing of it is passed over: a caller whose filter got lost would take all appointments
-// for those that it asked for.
+// readFilter reads ?from=&until=&ref=: appointments that open at or after from and before until,
+// and those with a reference. Nothing in it is ignored: if a filter got lost, the caller would take
+// all appointments for the selected ones.
 func readFilter(raw string) (wanted func(appointment.Appointment) bool, _ *refusal) {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
@@ -73,8 +71,8 @@ func readFilter(raw string) (wanted func(appointment.Appointment) bool, _ *refus
 	}, nil
 }
 
-// readQueryTime reads an RFC 3339 time. A plus that was not written %2B has become a space,
-// and can have been nothing else.
+// readQueryTime reads an RFC 3339 time. A plus that was not escaped as %2B has become a space,
+// which can have been nothing else.
 func readQueryTime(text string) (time.Time, error) {
 	return time.Parse(time.RFC3339, strings.Replace(text, " ", "+", 1))
 }
@@ -102,7 +100,7 @@ func (s *Server) revokeAppointment(w http.ResponseWriter, r *http.Request, from 
 	return nil
 }
 
-// find returns the appointment that a request's path names.
+// find returns the appointment in a request's path.
 func (s *Server) find(r *http.Request) (appointment.Appointment, *refusal) {
 	a, err := s.registry.Get(r.Context(), r.PathValue("id"))
 	switch {

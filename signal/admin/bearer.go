@@ -19,8 +19,8 @@ func (s *Server) Network() http.Handler {
 		known, err := s.bearer(r)
 		switch {
 		case errors.Is(err, appointment.ErrUnknown):
-			// A right token is never locked out by wrong ones of its network: 256
-			// bits are not guessed.
+			// Wrong tokens never lock out a right one of the same network: 256 bits cannot be
+			// guessed.
 			if wait := wrong.Fail(s.now(), network); wait > 0 {
 				s.signaling.Limited(limit.WrongTokens)
 				wrong.Report(s.log, s.now(), "tokens", network)
@@ -39,8 +39,8 @@ func (s *Server) Network() http.Handler {
 	})
 }
 
-// bearer returns the token that a request shows. Unknown, revoked, expired and
-// malformed ones are ErrUnknown, and cost about the same.
+// bearer returns a request's token. Unknown, revoked, expired and malformed ones give ErrUnknown,
+// at about the same cost.
 func (s *Server) bearer(r *http.Request) (token.Token, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	id, secret, ok := token.Parse(strings.TrimSpace(text))

@@ -39,8 +39,8 @@ func (s *Server) createAppointment(w http.ResponseWriter, r *http.Request, from 
 	return nil
 }
 
-// create makes an appointment and returns the answer, which is kept with it where the
-// request may be repeated.
+// create makes an appointment and returns the answer, which is stored along with it if the request
+// may be repeated.
 func (s *Server) create(ctx context.Context, from caller, body []byte, once *once) ([]byte, *refusal) {
 	var n api.NewAppointment
 	if refused := decodeBody(body, &n); refused != nil {
@@ -78,7 +78,7 @@ func (s *Server) create(ctx context.Context, from caller, body []byte, once *onc
 	return text, nil
 }
 
-// window is what an appointment has before it has seats.
+// window returns an appointment without its seats.
 func (s *Server) window(n api.NewAppointment) (a appointment.Appointment, refused *refusal) {
 	length := appointment.Length
 	if n.Test {
@@ -103,7 +103,7 @@ func (s *Server) window(n api.NewAppointment) (a appointment.Appointment, refuse
 	return a, nil
 }
 
-// takeSeats reads the seats that the caller has sealed.
+// takeSeats reads the seats that the caller sealed.
 func (s *Server) takeSeats(id string, seats []api.NewSeat) (taken []appointment.Seat, _ *refusal) {
 	for _, seat := range seats {
 		seat, refused := s.takeSeat(id, seat)
@@ -125,8 +125,8 @@ func (s *Server) takeSeat(id string, n api.NewSeat) (appointment.Seat, *refusal)
 	return s.seat(id, n.Name, [32]byte(n.Verifier), n.RoomKey), nil
 }
 
-// makeSeats makes an appointment's id, its codes and its room key, all of which the
-// server then forgets, but for what opens with a code.
+// makeSeats makes an appointment's id, codes and room key. The server then forgets them all, except
+// for the room key as wrapped under each code.
 func (s *Server) makeSeats(ctx context.Context, a *appointment.Appointment) (coded []api.CodedSeat, _ *refusal) {
 	a.ID = appointment.NewID()
 	room := seal.NewRoomKey()
@@ -143,7 +143,7 @@ func (s *Server) makeSeats(ctx context.Context, a *appointment.Appointment) (cod
 	return coded, nil
 }
 
-// makeSeat makes a seat's code, which opens the room key.
+// makeSeat makes a seat's code and wraps the room key under it.
 func (s *Server) makeSeat(ctx context.Context, id, name string, room seal.RoomKey) (seat appointment.Seat, made api.CodedSeat, _ *refusal) {
 	c := code.New()
 	keys, refused := s.derive(ctx, c)
@@ -151,11 +151,11 @@ func (s *Server) makeSeat(ctx context.Context, id, name string, room seal.RoomKe
 		return seat, made, refused
 	}
 	seat = s.seat(id, name, keys.Verifier(), room.Wrap(keys.SealKey, id, name))
-	// The code stands behind the #, which browsers send to nobody.
+	// The code follows the #, which browsers send to nobody.
 	return seat, api.CodedSeat{Name: name, Code: c.Format(), Link: s.signaling.Info().URL + "#" + c.Format()}, nil
 }
 
-// seat is what the registry keeps.
+// seat returns the registry's record of a seat.
 func (s *Server) seat(id, name string, verifier [32]byte, roomKey []byte) appointment.Seat {
 	return appointment.Seat{Name: name, Lookup: s.pepper.Lookup(verifier), RoomKey: s.pepper.Hide(id, name, roomKey)}
 }

@@ -22,7 +22,7 @@ import (
 	"praxisrelay/signal/token"
 )
 
-// meet lets a patient greet a doctor: both have the same room key.
+// meet has a patient greet a doctor, which proves that both have the same room key.
 func meet(t *testing.T, doctor, patient *client.Session) {
 	t.Helper()
 	there := next(t, patient).Joined
@@ -52,7 +52,7 @@ func TestServerMadeCodesLeadToOneRoom(t *testing.T) {
 	}
 }
 
-// TestARepeatedRequestGetsTheSameAnswer, byte for byte, for a day and nobody else.
+// TestARepeatedRequestGetsTheSameAnswer, byte for byte, for a day, and only for its caller.
 func TestARepeatedRequestGetsTheSameAnswer(t *testing.T) {
 	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
 	l := newLab(t)
@@ -95,7 +95,7 @@ func TestARepeatedRequestGetsTheSameAnswer(t *testing.T) {
 	}
 }
 
-// TestARequestInProgressIsNotDoneTwice: of two at once, one makes the appointment.
+// TestARequestInProgressIsNotDoneTwice: of two at once, only one makes the appointment.
 func TestARequestInProgressIsNotDoneTwice(t *testing.T) {
 	const key = "0b9c8a52-1d0e-4c3f-9a57-5b7f0e4f3a11"
 	l := newLab(t)
@@ -178,7 +178,7 @@ func TestProblemsNameTheFieldAndNoValue(t *testing.T) {
 	}
 }
 
-// TestStretchingWaitsItsTurn: who waits too long is told to come again.
+// TestStretchingWaitsItsTurn: a request that waits too long is told to try again.
 func TestStretchingWaitsItsTurn(t *testing.T) {
 	l := newLab(t)
 	for range cap(l.stretching.turns) {
@@ -217,12 +217,12 @@ func TestReissue(t *testing.T) {
 	}
 	// The new code leads to the same room.
 	meet(t, l.join(doctor), l.join(l.keysOf(reissued.Code)))
-	// Checks with any of the codes have the seat test.
+	// Checks with either code hold the seat test.
 	revoked := []string{made.ID + ".test<1", made.ID + ".patient<1"}
 	if got := l.relay.revoked; !slices.Equal(got, revoked) {
 		t.Errorf("revoked in the relay: %q, want %q", got, revoked)
 	}
-	// A daemon that starts tells its relay again.
+	// A restarted daemon informs its relay again.
 	l.relay.revoked = nil
 	if _, err := signal.New(t.Context(), signal.Options{
 		Rounds: code.Rounds, Registry: l.registry, Pepper: l.pepper, Relay: l.relay, Now: l.clock, Log: l.log,
@@ -230,7 +230,7 @@ func TestReissue(t *testing.T) {
 		t.Errorf("after a restart: %q, %v", l.relay.revoked, err)
 	}
 
-	// By a caller who makes codes itself, with what the other seat's code opens.
+	// Now by a caller who makes codes itself, with the key that the other seat's code opens.
 	w = a.Ask("GET", "/v1/appointments/"+made.ID+"/seats/doctor", "")
 	var wrapped api.SeatKey
 	if err := json.Unmarshal(w.Body.Bytes(), &wrapped); err != nil || w.Code != http.StatusOK {

@@ -8,7 +8,7 @@ import (
 	"praxisrelay/signal/journal"
 )
 
-// getExplanation answers with all that is known of an appointment, and what follows.
+// getExplanation answers with everything known about an appointment, and the verdict.
 func (s *Server) getExplanation(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	a, refused := s.find(r)
 	if refused != nil {

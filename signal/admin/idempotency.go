@@ -16,10 +16,10 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// once is a request that may be repeated: the same Idempotency-Key, caller and body
-// get the same answer for 24 hours. An answer may hold codes, which the server must
-// not keep, so it is sealed with a key that follows from the Idempotency-Key alone; of
-// that the server keeps a hash. A request without the header has the zero key.
+// once is a request that may be repeated: the same Idempotency-Key, caller and body get the same
+// answer for 24 hours. An answer may hold codes, which the server must not keep, so it is sealed
+// with a key derived only from the Idempotency-Key, of which the server keeps a hash. A request
+// without the header has the zero key.
 type once struct {
 	s    *Server
 	hash [32]byte // of caller and key
@@ -27,7 +27,7 @@ type once struct {
 	body []byte
 }
 
-// inProgress are the hashes of the keys of requests that are not answered yet.
+// inProgress holds the key hashes of unanswered requests.
 type inProgress struct {
 	mu   sync.Mutex
 	keys map[[32]byte]bool
@@ -62,7 +62,7 @@ func (s *Server) once(r *http.Request, from caller, body []byte) (*once, *refusa
 	return o, nil
 }
 
-// before returns what the request was answered before, or nil.
+// before returns the earlier answer to the request, or nil.
 func (o *once) before(ctx context.Context) ([]byte, *refusal) {
 	if o.aead == nil {
 		return nil, nil
@@ -81,7 +81,7 @@ func (o *once) before(ctx context.Context) ([]byte, *refusal) {
 	return text, nil
 }
 
-// answers returns what is to be kept of an answer.
+// answers returns the part of an answer to be stored.
 func (o *once) answers(now time.Time, text []byte) []registry.Answer {
 	if o.aead == nil {
 		return nil

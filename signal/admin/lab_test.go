@@ -27,12 +27,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// lab is an admin API and the signaling that it belongs to, with a clock that the test
-// moves. Clients join over real TLS.
+// lab is an admin API with its signaling, on a clock that the test controls. Clients join over real
+// TLS.
 type lab struct {
 	*testing.T
 	*Server
-	info  protocol.Info // what the admin API is told
+	info  protocol.Info // given to the admin API
 	web   *httptest.Server
 	relay *fakeRelay
 
@@ -40,7 +40,7 @@ type lab struct {
 	now time.Time
 }
 
-// fakeRelay notes what is revoked.
+// fakeRelay records revocations.
 type fakeRelay struct{ revoked []string }
 
 func (f *fakeRelay) ICEServers(signal.Holder) ([]protocol.ICEServer, time.Time, error) {
@@ -55,7 +55,7 @@ func (f *fakeRelay) Forget(string) {}
 
 func (f *fakeRelay) Allocations(string) []journal.Allocation { return nil }
 
-// informed is a signaling of which the lab's admin API is told what the test wants.
+// informed is a signaling that reports the test's own info to the lab's admin API.
 type informed struct {
 	*signal.Server
 	l *lab
@@ -65,7 +65,7 @@ func (i informed) Info() protocol.Info { return i.l.info }
 
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 
-// newLab returns a lab; options may change what the signaling is made of.
+// newLab returns a lab; options may change the signaling's options.
 func newLab(t *testing.T, options ...func(*signal.Options)) *lab {
 	t.Helper()
 	kept, err := registry.Open(filepath.Join(t.TempDir(), "registry.db"))
@@ -113,7 +113,7 @@ func (l *lab) at(t time.Time) {
 	l.now = t
 }
 
-// api is the admin API for a caller who shows no token.
+// api is the admin API for a caller without a token.
 func (l *lab) api() *admintest.API { return admintest.New(l.T, l.Server) }
 
 func (l *lab) admin(method, path string, body any) (int, string) {
@@ -126,13 +126,13 @@ func (l *lab) seats(opens time.Time) (id string, doctor, patient code.Keys) {
 	return l.api().Seats(opens)
 }
 
-// quick makes a lab stretch little: stretching is not what is tested.
+// quick reduces a lab's stretching, which is not under test.
 func quick(l *lab) *lab {
 	l.info.Rounds = 1000
 	return l
 }
 
-// keysOf stretches the code of a seat.
+// keysOf stretches a seat's code.
 func (l *lab) keysOf(text string) code.Keys {
 	l.Helper()
 	c, err := code.Parse(text)
@@ -174,7 +174,7 @@ func (l *lab) refused(keys code.Keys) *protocol.Error {
 	return refused
 }
 
-// receive returns the next event or what ended the session.
+// receive returns the next event, or the session's end as an error.
 func receive(t *testing.T, s *client.Session) (client.Event, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -182,7 +182,7 @@ func receive(t *testing.T, s *client.Session) (client.Event, error) {
 	return s.Receive(ctx)
 }
 
-// next returns the next event but for ICE servers, which come by themselves.
+// next returns the next event other than ICE servers, which come unasked.
 func next(t *testing.T, s *client.Session) client.Event {
 	t.Helper()
 	for {

@@ -32,7 +32,7 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 	}
 }
 
-// TestDocumentedBodiesAreTaken: the document refuses what the handlers do.
+// TestDocumentedBodiesAreTaken: the document and the handlers refuse the same bodies.
 func TestDocumentedBodiesAreTaken(t *testing.T) {
 	d, err := admintest.ReadDocument()
 	if err != nil {

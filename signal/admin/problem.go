@@ -9,8 +9,8 @@ import (
 	"praxisrelay/signal/admin/api"
 )
 
-// kind is a sort of problem: what its type URI ends in, its title and its status.
-// docs/admin-api.md lists them.
+// kind is a type of problem: the end of its type URI, its title and its status. docs/admin-api.md
+// lists them.
 type kind struct {
 	name   string
 	title  string
@@ -39,28 +39,27 @@ var (
 	faultKind        = kind{"fault", "The server has a fault", http.StatusInternalServerError}
 )
 
-// kinds are all of them.
+// kinds lists all of them.
 var kinds = []kind{
 	badRequestKind, tooLargeKind, invalidKind, unauthorizedKind, scopeKind, socketKind, resourceKind, methodKind, appointmentKind, seatKind,
 	tokenKind, existsKind, endedKind, inProgressKind, keyReusedKind, wrongCodeKind, limitedKind, busyKind, faultKind,
 }
 
-// refusal is an answer of the admin API that says what went wrong.
+// refusal is an error answer of the admin API.
 type refusal struct {
 	api.Problem
 	kind       kind
-	retryAfter time.Duration // zero: the same request will not do
+	retryAfter time.Duration // zero: repeating the request will not help
 }
 
-// says makes a refusal: what happened, to what, and what to do. Neither text repeats
-// what the request holds.
+// says makes a refusal: what happened, to what, and what to do. Neither text quotes the request.
 func (k kind) says(detail, remedy string) *refusal {
 	return &refusal{kind: k, Problem: api.Problem{
 		Type: "/problems/" + k.name, Title: k.title, Status: k.status, Detail: detail, Remedy: remedy,
 	}}
 }
 
-// after says when to try again.
+// after sets when to try again.
 func (r *refusal) after(wait time.Duration) *refusal {
 	r.retryAfter = wait
 	return r
@@ -72,7 +71,7 @@ func (r *refusal) write(w http.ResponseWriter) {
 	switch r.Status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="praxisrelay"`)
-		h.Set("Connection", "close") // nobody without a token holds a connection
+		h.Set("Connection", "close") // a client without a token holds no connection
 	case http.StatusTooManyRequests:
 		h.Set("Connection", "close")
 	}
@@ -83,7 +82,7 @@ func (r *refusal) write(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(r.Problem)
 }
 
-// fault answers an error of the registry, which the log explains.
+// fault answers an error of the registry; details go to the log.
 func (s *Server) fault(what string, err error) *refusal {
 	s.signaling.Failed(what, err)
 	return broken(what)
@@ -91,7 +90,7 @@ func (s *Server) fault(what string, err error) *refusal {
 
 func broken(what string) *refusal { return faultKind.says(what, "see the server's log") }
 
-// unwritten is fault where something was to be written.
+// unwritten is fault for a failed write.
 func (s *Server) unwritten(what string, err error) *refusal {
 	s.signaling.Unwritten(what, err)
 	return broken(what)

@@ -14,10 +14,10 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// A seat's new code must lead to the room key, which lies here wrapped under the codes
-// of the seats alone. So one of these is needed: the caller unwraps the key and wraps
-// it again, or shows the code to the server, which does it then. Where no code is left
-// the appointment must be revoked and made again.
+// A seat's new code must lead to the room key, which is stored only as wrapped under the seats'
+// codes. So the caller either unwraps the key and wraps it again, or shows another seat's code to
+// the server, which then does so. If no code is left, the appointment must be revoked and made
+// again.
 
 func (s *Server) getSeat(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	a, seat, refused := s.findSeat(r)
@@ -72,7 +72,7 @@ func (s *Server) reissueSeat(w http.ResponseWriter, r *http.Request, from caller
 	return nil
 }
 
-// openRoom opens the room key with the code of another seat than the one named.
+// openRoom opens the room key with the code of a seat other than the named one.
 func (s *Server) openRoom(ctx context.Context, from caller, a appointment.Appointment, name string, with api.With) (room seal.RoomKey, _ *refusal) {
 	other, err := a.Seat(with.Seat)
 	if err != nil || with.Seat == name {
@@ -110,12 +110,12 @@ func (s *Server) limitedToken(from caller, wait time.Duration) *refusal {
 	return limitedKind.says("too many wrong codes were shown with this token", "wait before you try again").after(wait)
 }
 
-// reissue makes the new code the seat's, and ends what the old one opened.
+// reissue gives the seat its new code, and ends everything that the old one opened.
 func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) *refusal {
 	a, err := s.registry.Reissue(ctx, id, next, s.now())
 	switch {
 	case errors.Is(err, appointment.ErrUnknown):
-		return ended() // meanwhile
+		return ended() // in the meantime
 	case errors.Is(err, registry.ErrExists):
 		return existsKind.says("there is a seat with this code already", "make another code")
 	case err != nil:
@@ -125,7 +125,7 @@ func (s *Server) reissue(ctx context.Context, id string, next appointment.Seat) 
 	return nil
 }
 
-// findSeat returns the seat that a request's path names, of an appointment that is not over.
+// findSeat returns the seat in a request's path; its appointment must not be over.
 func (s *Server) findSeat(r *http.Request) (appointment.Appointment, appointment.Seat, *refusal) {
 	a, refused := s.find(r)
 	if refused != nil {

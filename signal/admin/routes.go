@@ -20,7 +20,7 @@ import (
 // route is a request of the admin API, as docs/openapi.yaml describes it.
 type route struct {
 	pattern string
-	scope   token.Scope // that a token needs; none: it works on the socket only
+	scope   token.Scope // required of a token; empty: served on the socket only
 	serve   func(*Server, http.ResponseWriter, *http.Request, caller) *refusal
 }
 
@@ -40,22 +40,22 @@ var routes = []route{
 	{"GET /v1/status", "", (*Server).serveStatus},
 }
 
-// caller is who makes a request of the admin API.
+// caller identifies the sender of a request.
 type caller struct {
 	name string // a token's id, or socketCaller
 }
 
 const socketCaller = "socket"
 
-// Socket serves the commands. Who reaches it may do everything: it belongs
-// on a unix socket that only administrators can open.
+// Socket serves the commands. Its callers may do everything: it belongs on a unix socket that only
+// administrators can open.
 func (s *Server) Socket() http.Handler {
 	return s.handler(func(*http.Request, token.Scope) (caller, *refusal) {
 		return caller{socketCaller}, nil
 	})
 }
 
-// handler serves the admin API to those whom authorize lets in.
+// handler serves the admin API to callers that authorize accepts.
 func (s *Server) handler(authorize func(*http.Request, token.Scope) (caller, *refusal)) http.Handler {
 	mux := http.NewServeMux()
 	served := append(slices.Clone(routes), route{"/", token.ReadAppointments, func(_ *Server, w http.ResponseWriter, r *http.Request, _ caller) *refusal {
@@ -89,8 +89,8 @@ func (s *Server) getInfo(w http.ResponseWriter, _ *http.Request, _ caller) *refu
 	return nil
 }
 
-// unserved answers a request that only the pattern / matches, and says which methods the
-// path has, if any (RFC 9110, section 15.5.6).
+// unserved answers a request that matches only the pattern /, and lists the path's methods, if any
+// (RFC 9110, section 15.5.6).
 func unserved(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) *refusal {
 	var methods []string
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut} {
@@ -112,7 +112,7 @@ func (s *Server) backup(w http.ResponseWriter, r *http.Request, from caller) *re
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := s.registry.Backup(r.Context(), steady{w}); err != nil {
 		s.log.Error("a backup was not finished", "error", err)
-		panic(http.ErrAbortHandler) // half of it is out: the caller must see that
+		panic(http.ErrAbortHandler) // half the answer is out: the caller must notice
 	}
 	s.log.Info("a backup was made", "by", from.name)
 	return nil
@@ -138,7 +138,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	return body, nil
 }
 
-// named reports whether a field may be named in an error: neither codes nor tokens are.
+// named reports whether an error may name a field: codes and tokens must not appear in one.
 func named(field string) bool {
 	_, err := code.Parse(field)
 	return err != nil && fieldName.MatchString(field)
@@ -146,7 +146,7 @@ func named(field string) bool {
 
 var fieldName = regexp.MustCompile(`^[a-z_]{1,32}$`)
 
-// decodeBody reads JSON strictly. Its problems repeat no value.
+// decodeBody reads JSON strictly. Its problems quote no values.
 func decodeBody(body []byte, into any) *refusal {
 	const remedy = "send what docs/openapi.yaml describes"
 	var member *protocol.MemberError

@@ -24,38 +24,38 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// Signaling is what the admin API needs of the server that holds the rooms.
+// Signaling is the part of the signaling server that the admin API needs.
 type Signaling interface {
-	// Info returns what clients must know.
+	// Info returns the deployment's data for clients.
 	Info() protocol.Info
-	// Sessions returns how many there are in all rooms.
+	// Sessions returns the number of sessions in all rooms.
 	Sessions() int
-	// Seated returns the seats of an appointment that are held.
+	// Seated returns the seats of an appointment that are taken.
 	Seated(appointment string) []string
-	// Case returns all that is known of an appointment, and how many of its events were
+	// Case returns everything known about an appointment, and how many of its events were
 	// forgotten.
 	Case(appointment.Appointment) (c explain.Case, forgotten int)
-	// Revoked ends what the codes of an appointment have opened.
+	// Revoked ends everything that the codes of an appointment have opened.
 	Revoked(appointment.Appointment)
-	// Reissued ends what the former code of a seat has opened.
+	// Reissued ends everything that a seat's former code has opened.
 	Reissued(a appointment.Appointment, seat string)
-	// Limited counts a refusal by a limit, which package limit names.
+	// Limited counts a refusal by one of package limit's limits.
 	Limited(limit string)
-	// Failed logs and counts a fault, Unwritten one in writing the registry.
+	// Failed logs and counts a fault, Unwritten a failed write to the registry.
 	Failed(what string, err error)
 	Unwritten(what string, err error)
 }
 
-// Options are what a Server is made of.
+// Options configures a Server.
 type Options struct {
 	Signaling Signaling
 	Registry  registry.Registry
 	Pepper    *appointment.Pepper
-	// Operations are requests that the program serves itself, on the socket only, by
-	// their patterns as of [http.ServeMux].
+	// Operations are requests that the program serves itself, only on the socket, by their
+	// [http.ServeMux] patterns.
 	Operations map[string]http.HandlerFunc
-	// Status is what the program says of itself and of the relay to those who ask on the
-	// socket. The server adds sessions and appointments.
+	// Status returns the status of the program and the relay, for callers on the socket. The server
+	// adds sessions and appointments.
 	Status func() api.Status
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -100,7 +100,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// succeeded is the value of the label result where nothing was refused.
+// succeeded is the value of the label result for a request that was not refused.
 const succeeded = "ok"
 
 // answered counts a request.

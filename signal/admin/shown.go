@@ -7,8 +7,8 @@ import (
 	"praxisrelay/signal/limit"
 )
 
-// shownCodes limits the wrong codes that a token shows, as guesses does those of a network.
-// The socket has no limit: whoever opens it may do everything.
+// shownCodes limits a token's wrong codes, as guesses does a network's. The socket has no limit:
+// its callers may do everything.
 type shownCodes struct {
 	mu       sync.Mutex
 	failures limit.Failures[caller]
@@ -18,14 +18,14 @@ func newShownCodes() *shownCodes {
 	return &shownCodes{failures: limit.NewFailures[caller](limit.GuessBurst, limit.GuessInterval)}
 }
 
-// wait returns how long until a code is worth stretching.
+// wait returns how long the caller must wait until a code is worth stretching.
 func (c *shownCodes) wait(now time.Time, from caller) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failures.Wait(now, from)
 }
 
-// judge notes whether a code is right. Where it returns a wait, nobody may be told.
+// judge records whether a code is right. If it returns a wait, the result must not be disclosed.
 func (c *shownCodes) judge(now time.Time, from caller, right bool) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

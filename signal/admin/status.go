@@ -8,28 +8,28 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// serveStatus adds to what the program says of itself what is known here.
+// serveStatus completes the program's status with sessions and appointments.
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	status := s.status()
 	status.Sessions = s.signaling.Sessions()
 	list, err := s.registry.List(r.Context())
 	switch {
 	case errors.Is(err, registry.ErrDamaged):
-		s.signaling.Failed("appointments cannot be read", err) // the others can
+		s.signaling.Failed("appointments cannot be read", err) // the rest can
 	case err != nil:
 		return s.fault("the registry cannot be read", err)
 	}
 	now, counts := s.now(), &status.Appointments
 	for _, a := range list {
 		if a.Test {
-			continue // is none
+			continue // a test is no appointment
 		}
 		switch a.State(now) {
 		case appointment.Revoked:
 			counts.Revoked++
 		case appointment.Upcoming:
 			counts.Upcoming++
-			if counts.Next.IsZero() { // they come in the order in which they open
+			if counts.Next.IsZero() { // they come in order of opening
 				counts.Next = a.Opens
 			}
 		case appointment.Over:

@@ -11,7 +11,7 @@ import (
 	"praxisrelay/signal/admin/api"
 )
 
-// TestStatusCountsSessionsAndAppointments in addition to what the program says.
+// TestStatusCountsSessionsAndAppointments in addition to the program's own status.
 func TestStatusCountsSessionsAndAppointments(t *testing.T) {
 	l := quick(newLab(t))
 	_, doctor, _ := l.seats(day)

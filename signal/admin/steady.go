@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A steady answer takes as long as its reader needs, who must take the next steadyBytes of
-// it within steadyTime: a backup or a long list may need minutes.
+// A steady answer takes as long as its reader needs, provided that each steadyBytes are read within
+// steadyTime: a backup or a long list may take minutes.
 const (
 	steadyTime  = 30 * time.Second
 	steadyBytes = 64 << 10
@@ -17,7 +17,7 @@ type steady struct{ http.ResponseWriter }
 
 func (s steady) Write(b []byte) (n int, err error) {
 	for part := range slices.Chunk(b, steadyBytes) {
-		// The server's own deadline is for the whole answer. Recorders of tests have none.
+		// The server's own deadline covers the whole answer. Test recorders have none.
 		_ = http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(steadyTime))
 		m, err := s.ResponseWriter.Write(part)
 		if n += m; err != nil {
@@ -27,5 +27,5 @@ func (s steady) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap serves [http.ResponseController].
 func (s steady) Unwrap() http.ResponseWriter { return s.ResponseWriter }

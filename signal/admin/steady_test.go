@@ -19,11 +19,11 @@ import (
 	"praxisrelay/signal/registry"
 )
 
-// large is a registry of very many appointments.
+// large is a registry with very many appointments.
 type large struct {
 	registry.Registry
 	appointments int
-	backup       error // of the last one
+	backup       error // result of the last one
 }
 
 const backupBytes = 40 * steadyBytes
@@ -112,7 +112,7 @@ func TestABackupTakesAsLongAsItIsRead(t *testing.T) {
 	}
 }
 
-// onePipe is a listener that one client has connected to.
+// onePipe is a listener with a single client connected.
 type onePipe struct {
 	client, server net.Conn
 	accepting      chan net.Conn
@@ -140,7 +140,7 @@ func (p *onePipe) Close() error {
 
 func (p *onePipe) Addr() net.Addr { return p.server.LocalAddr() }
 
-// TestAListOfAHundredThousand is one answer, and the commands read it.
+// TestAListOfAHundredThousand fits in one answer, and the commands read it.
 func TestAListOfAHundredThousand(t *testing.T) {
 	t.Parallel()
 	var registry *large

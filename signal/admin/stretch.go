@@ -9,9 +9,8 @@ import (
 	"praxisrelay/signal/limit"
 )
 
-// stretching bounds how many codes are stretched at once that callers of the API leave
-// to the server. Each takes about half a second of a core, and where there are several
-// cores one is always left to the calls.
+// stretching bounds how many codes the server stretches at once for callers of the API. Each takes
+// about half a second of a core; on a multi-core machine, one core always remains for the calls.
 type stretching struct {
 	turns    chan struct{}
 	patience time.Duration // how long a request waits for its turn

@@ -33,7 +33,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request, from caller
 func (s *Server) listTokens(w http.ResponseWriter, r *http.Request, _ caller) *refusal {
 	list, err := s.registry.Tokens(r.Context())
 	if err != nil {
-		s.log.Error("tokens cannot be read", "error", err) // the others can
+		s.log.Error("tokens cannot be read", "error", err) // the rest can
 	}
 	rows := make([]api.ListedToken, 0, len(list))
 	for _, t := range list {

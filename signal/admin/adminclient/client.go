@@ -1,5 +1,5 @@
-// Package adminclient is the commands' client of the admin API, on its socket. It makes
-// codes itself, so that the daemon never learns them.
+// Package adminclient is the commands' client of the admin API on its socket. It makes codes
+// itself, so that the daemon never learns them.
 package adminclient
 
 import (
@@ -33,7 +33,7 @@ type Client struct {
 	http   *http.Client
 }
 
-// New returns a Client for the unix socket of that path.
+// New returns a Client for a unix socket.
 func New(socket string) *Client {
 	return newClient(socket, func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -50,7 +50,7 @@ func newClient(socket string, dial func(context.Context) (net.Conn, error)) *Cli
 	}}}
 }
 
-// silence is how long the daemon may say nothing. An answer may take longer as a whole.
+// silence is how long the daemon may send nothing. The answer as a whole may take longer.
 const silence = 30 * time.Second
 
 type steadyConn struct{ net.Conn }
@@ -85,9 +85,9 @@ type CreatedSeat struct {
 	Keys code.Keys
 }
 
-// Create makes an appointment: codes and room key are made here, and the daemon
-// gets what it needs to recognise the one and to hand out the other, unread. Ref is
-// the caller's own name for it, or empty: see [appointment.CheckRef].
+// Create makes an appointment. Codes and room key are made here; the daemon gets what it needs to
+// recognize the codes and to hand out the room key, unread. Ref is the caller's own name for the
+// appointment, or empty: see [appointment.CheckRef].
 func (a *Client) Create(ctx context.Context, opens, closes time.Time, ref string) (Created, error) {
 	info, err := a.GetInfo(ctx)
 	if err != nil {
@@ -96,8 +96,8 @@ func (a *Client) Create(ctx context.Context, opens, closes time.Time, ref string
 	return a.create(ctx, info, api.NewAppointment{Ref: ref, Opens: &opens, Closes: &closes}, seal.NewRoomKey())
 }
 
-// CreateTest makes a code to check a network with: see [appointment.Test]. With it goes,
-// sealed, the public key that the daemon's certificate is for.
+// CreateTest makes a code to check a network with: see [appointment.Test]. Sealed with it is the
+// public key in the daemon's certificate.
 func (a *Client) CreateTest(ctx context.Context, opens, closes time.Time) (Created, error) {
 	info, err := a.GetInfo(ctx)
 	if err != nil {
@@ -123,7 +123,7 @@ func (a *Client) create(ctx context.Context, info protocol.Info, request api.New
 	}
 	err := a.call(ctx, http.MethodPost, "/v1/appointments", request, &api.CreatedAppointment{})
 	if err != nil && !errors.As(err, new(api.Problem)) && !neverSent(err) {
-		// The answer was lost, and with it codes that may be valid by now.
+		// The answer was lost, but the codes in it may be valid by now.
 		if gone := a.Revoke(context.WithoutCancel(ctx), created.ID); gone != nil && !errors.As(gone, new(api.Problem)) {
 			err = fmt.Errorf("%w; %s may have been made, and nobody has its codes: revoke it", err, created.ID)
 		}
@@ -131,25 +131,24 @@ func (a *Client) create(ctx context.Context, info protocol.Info, request api.New
 	return created, err
 }
 
-// neverSent reports whether a request failed since there was nobody to send it to.
+// neverSent reports whether a request failed because nothing was listening.
 func neverSent(err error) bool {
 	failed, ok := errors.AsType[*net.OpError](err)
 	return ok && failed.Op == "dial"
 }
 
-// GetInfo returns what clients must know of the daemon, and how they tell it from others.
+// GetInfo returns the daemon's data for clients, including how they recognize it.
 func (a *Client) GetInfo(ctx context.Context) (info protocol.Info, err error) {
 	return info, a.call(ctx, http.MethodGet, "/v1/info", nil, &info)
 }
 
-// newSeat makes a code for a seat. In the link it stands behind the #, which browsers
-// send to nobody.
+// newSeat makes a code for a seat. In the link it follows the #, which browsers send to nobody.
 func newSeat(info protocol.Info, name string) CreatedSeat {
 	c := code.New()
 	return CreatedSeat{Name: name, Code: c, Link: info.URL + "#" + c.Format()}
 }
 
-// derive stretches the codes side by side, since each takes its time on purpose.
+// derive stretches the codes in parallel, since each is slow by design.
 func (c *Created) derive(info protocol.Info) error {
 	failed := make([]error, len(c.Seats))
 	var stretching sync.WaitGroup
@@ -160,12 +159,12 @@ func (c *Created) derive(info protocol.Info) error {
 	return errors.Join(failed...)
 }
 
-// List returns the daemon's appointments in the order in which they open.
+// List returns the daemon's appointments in order of opening.
 func (a *Client) List(ctx context.Context) (list []api.ListedAppointment, err error) {
 	return list, a.call(ctx, http.MethodGet, "/v1/appointments", nil, &list)
 }
 
-// Revoke makes the codes of an appointment invalid and ends what runs.
+// Revoke makes the codes of an appointment invalid and ends its sessions and calls.
 func (a *Client) Revoke(ctx context.Context, id string) error {
 	return a.call(ctx, http.MethodDelete, "/v1/appointments/"+url.PathEscape(id), nil, &api.ListedAppointment{})
 }
@@ -175,8 +174,8 @@ func (a *Client) Get(ctx context.Context, id string) (got api.ListedAppointment,
 	return got, a.call(ctx, http.MethodGet, "/v1/appointments/"+url.PathEscape(id), nil, &got)
 }
 
-// Reissue makes a new code for a seat with the code of another one, and ends what the
-// old one opened. The daemon learns neither.
+// Reissue makes a new code for a seat with the code of another one, and ends everything that the
+// old code opened. The daemon learns neither code.
 func (a *Client) Reissue(ctx context.Context, id, name, otherName string, other code.Code) (CreatedSeat, error) {
 	info, err := a.GetInfo(ctx)
 	if err != nil {
@@ -187,7 +186,7 @@ func (a *Client) Reissue(ctx context.Context, id, name, otherName string, other 
 	if err := a.call(ctx, http.MethodGet, seats+url.PathEscape(otherName), nil, &wrapped); err != nil {
 		return CreatedSeat{}, err
 	}
-	// Both are stretched side by side, as at Create.
+	// Both are stretched in parallel, as in Create.
 	both := Created{Seats: []CreatedSeat{{Code: other}, newSeat(info, name)}}
 	if err := both.derive(info); err != nil {
 		return CreatedSeat{}, err
@@ -202,42 +201,42 @@ func (a *Client) Reissue(ctx context.Context, id, name, otherName string, other 
 	return made, a.call(ctx, http.MethodPut, seats+url.PathEscape(name), request, &api.ReissuedSeat{})
 }
 
-// Explain returns what the daemon remembers of an appointment, and what is likely wrong.
+// Explain returns the daemon's record of an appointment, and the likely cause of trouble.
 func (a *Client) Explain(ctx context.Context, id string) (got api.ExplainedAppointment, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/appointments/"+url.PathEscape(id)+"/explanation", nil, &got)
 }
 
-// Reload hands over a configuration and the files that it names.
+// Reload passes a configuration, with the files it names, to the daemon.
 func (a *Client) Reload(ctx context.Context, handed api.Reload) (got api.Reloaded, err error) {
 	return got, a.call(ctx, http.MethodPost, "/v1/reload", handed, &got)
 }
 
-// FitPepper asks how peppers would go with the daemon's registry.
+// FitPepper asks how well peppers match the daemon's registry.
 func (a *Client) FitPepper(ctx context.Context, peppers [][]byte) (got api.PepperFit, err error) {
 	return got, a.call(ctx, http.MethodPost, "/v1/pepper", api.Peppers{Peppers: peppers}, &got)
 }
 
-// StartDrain lets no consultation begin; until may be zero.
+// StartDrain stops new consultations from beginning; until may be zero.
 func (a *Client) StartDrain(ctx context.Context, until time.Time) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodPut, "/v1/drain", api.Drain{Until: until}, &got)
 }
 
-// Drained returns how far a drain is.
+// Drained returns the progress of a drain.
 func (a *Client) Drained(ctx context.Context) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/drain", nil, &got)
 }
 
-// EndDrain lets consultations begin again.
+// EndDrain allows consultations to begin again.
 func (a *Client) EndDrain(ctx context.Context) (got api.Drained, err error) {
 	return got, a.call(ctx, http.MethodDelete, "/v1/drain", nil, &got)
 }
 
-// CreateCredentials makes TURN credentials of as many appointments.
+// CreateCredentials makes TURN credentials for count appointments.
 func (a *Client) CreateCredentials(ctx context.Context, count int) (made api.MadeCredentials, err error) {
 	return made, a.call(ctx, http.MethodPost, "/v1/credentials", api.NewCredentials{Count: count}, &made)
 }
 
-// Status returns what the daemon does and how it is.
+// Status returns the daemon's activity and condition.
 func (a *Client) Status(ctx context.Context) (got api.Status, err error) {
 	return got, a.call(ctx, http.MethodGet, "/v1/status", nil, &got)
 }
@@ -253,7 +252,7 @@ func (a *Client) CreateToken(ctx context.Context, name string, scopes []token.Sc
 	return made, a.call(ctx, http.MethodPost, "/v1/tokens", request, &made)
 }
 
-// Tokens returns the tokens in the order in which they were made.
+// Tokens returns the tokens in order of creation.
 func (a *Client) Tokens(ctx context.Context) (list []api.ListedToken, err error) {
 	return list, a.call(ctx, http.MethodGet, "/v1/tokens", nil, &list)
 }
@@ -273,19 +272,19 @@ func (a *Client) call(ctx context.Context, method, path string, in, out any) err
 	err := a.exchange(ctx, method, path, &body, out)
 	if _, refused := err.(api.Problem); err != nil && !refused {
 		if errors.As(err, new(*fs.PathError)) {
-			return err // of the file that the answer goes to
+			return err // from the file that takes the answer
 		}
 		if asked, ok := errors.AsType[*url.Error](err); ok {
-			err = asked.Err // the URL is none that anybody knows
+			err = asked.Err // without the URL, which means nothing to users
 		}
 		return unanswered(err, a.socket)
 	}
 	return err
 }
 
-// exchange makes one request. An error answer becomes an api.Problem. out may be an
-// io.Writer, which gets the answer as it is, or nil where there is none. The daemon is
-// trusted: a list of all appointments is as long as it is.
+// exchange makes one request. An error answer becomes an api.Problem. out may be an io.Writer,
+// which gets the raw answer, or nil if none is expected. The size of an answer is not bounded: the
+// daemon is trusted, and a list of all appointments may be long.
 func (a *Client) exchange(ctx context.Context, method, path string, body io.Reader, out any) error {
 	request, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, body)
 	if err != nil {
@@ -320,7 +319,7 @@ func (a *Client) exchange(ctx context.Context, method, path string, body io.Read
 	return nil
 }
 
-// unanswered says what to do where the daemon did not answer.
+// unanswered adds a remedy to an error when the daemon did not answer.
 func unanswered(err error, socket string) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):

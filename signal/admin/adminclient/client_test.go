@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// TestAnAnswerTakesAsLongAsItComes, and no longer than the daemon's silence.
+// TestAnAnswerTakesAsLongAsItComes, but waits no longer than silence for more.
 func TestAnAnswerTakesAsLongAsItComes(t *testing.T) {
 	const parts = 20
 	for name, test := range map[string]struct {

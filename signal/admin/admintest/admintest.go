@@ -1,5 +1,4 @@
-// Package admintest asks the admin API in tests, and holds each answer against
-// docs/openapi.yaml.
+// Package admintest calls the admin API in tests, and checks each answer against docs/openapi.yaml.
 package admintest
 
 import (
@@ -27,16 +26,16 @@ type Server interface {
 type API struct {
 	*testing.T
 	socket, network http.Handler
-	Bearer          string // what it shows as authorization over the network
+	Bearer          string // the Authorization header over the network
 	From            string // its address and port
 }
 
-// New returns the API for a caller who shows no token.
+// New returns the API for a caller without a token.
 func New(t *testing.T, s Server) *API {
 	return &API{T: t, socket: s.Socket(), network: s.Network(), From: "192.0.2.1:1000"}
 }
 
-// Socket makes a request on the admin socket. The body is text, or becomes JSON.
+// Socket makes a request on the admin socket. The body is text, or is encoded as JSON.
 func (a *API) Socket(method, path string, body any) (int, string) {
 	a.Helper()
 	text, ok := body.(string)
@@ -53,7 +52,7 @@ func (a *API) Socket(method, path string, body any) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// Seats makes an appointment whose keys are random: stretching is not what is tested.
+// Seats makes an appointment with random keys: stretching is not under test.
 func (a *API) Seats(opens time.Time) (id string, doctor, patient code.Keys) {
 	a.Helper()
 	room := seal.NewRoomKey()
@@ -69,7 +68,7 @@ func (a *API) Seats(opens time.Time) (id string, doctor, patient code.Keys) {
 	return n.ID, doctor, patient
 }
 
-// With is the same API, asked with another token.
+// With returns the same API for a caller with another token.
 func (a *API) With(scopes ...token.Scope) *API {
 	a.Helper()
 	status, body := a.Socket("POST", "/v1/tokens", api.NewToken{Scopes: scopes})
@@ -82,7 +81,7 @@ func (a *API) With(scopes ...token.Scope) *API {
 	return &other
 }
 
-// Ask makes a request over the network, with headers as name and value in turn.
+// Ask makes a request over the network; headers alternate names and values.
 func (a *API) Ask(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	a.Helper()
 	w := a.ask(method, path, body, headers...)
@@ -104,8 +103,7 @@ func (a *API) ask(method, path, body string, headers ...string) *httptest.Respon
 	return w
 }
 
-// Told makes a request over the network and returns the type of the problem, from any
-// goroutine.
+// Told makes a request over the network and returns the problem's type. Any goroutine may call it.
 func (a *API) Told(method, path, body string) string {
 	w := a.ask(method, path, body)
 	var p api.Problem
@@ -131,7 +129,7 @@ func ProblemOf(t *testing.T, w *httptest.ResponseRecorder) string {
 // PlainBody asks for an appointment whose codes the server makes.
 const PlainBody = `{"opens":"2026-12-01T10:00:00+01:00","ref":"2026-0815"}`
 
-// Created reads the answer to that.
+// Created reads the answer to PlainBody.
 func Created(t *testing.T, w *httptest.ResponseRecorder) (made api.CreatedAppointment) {
 	t.Helper()
 	if err := json.Unmarshal(w.Body.Bytes(), &made); err != nil || w.Code != http.StatusCreated {
@@ -140,7 +138,7 @@ func Created(t *testing.T, w *httptest.ResponseRecorder) (made api.CreatedAppoin
 	return made
 }
 
-// Status is what a program says of itself that serves since that day.
+// Status is the status of a program that has been serving since that day.
 func Status(day time.Time) api.Status {
 	return api.Status{
 		Version: "v1.2.3", Since: day, NotReady: []string{"the certificate has ended"}, Warnings: []string{"pepper: some codes are unknown"}, Draining: true,

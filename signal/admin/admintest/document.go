@@ -16,7 +16,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// Docs is where the documents are, from the directory of a package's test.
+// Docs is the path of the documents, relative to the directory of a package's test.
 var Docs = sync.OnceValue(func() string {
 	dir := "docs"
 	for range 10 {
@@ -50,7 +50,7 @@ var ReadDocument = sync.OnceValues(func() (d Document, err error) {
 	return d, err
 })
 
-// Routes are the requests that it describes, as of [http.ServeMux].
+// Routes returns the documented requests as [http.ServeMux] patterns.
 func (d Document) Routes() (routes []string) {
 	for path, item := range d.Paths {
 		for method := range item {
@@ -62,7 +62,7 @@ func (d Document) Routes() (routes []string) {
 	return routes
 }
 
-// Schema compiles what a JSON pointer into the document leads to.
+// Schema compiles the schema at a JSON pointer into the document.
 func (d Document) Schema(t *testing.T, tokens ...string) *jsonschema.Schema {
 	t.Helper()
 	c := jsonschema.NewCompiler()
@@ -81,7 +81,7 @@ func (d Document) Schema(t *testing.T, tokens ...string) *jsonschema.Schema {
 	return schema
 }
 
-// Conforms holds an answer of the admin API against the document.
+// Conforms checks an answer of the admin API against the document.
 func Conforms(t *testing.T, method, path string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	d, err := ReadDocument()

@@ -1,5 +1,5 @@
-// Package api is what the admin API takes and answers, as docs/openapi.yaml describes it,
-// and in operation.go what the program serves itself for its commands.
+// Package api defines the requests and answers of the admin API, as documented in
+// docs/openapi.yaml, and, in operation.go, those that the program serves itself for its commands.
 package api
 
 import (
@@ -11,19 +11,18 @@ import (
 	"praxisrelay/signal/token"
 )
 
-// NewAppointment is the body of POST /v1/appointments. With an id and seats it was
-// sealed by the caller: the codes were made there, and the server is told no more
-// than their verifiers and the room key wrapped for each. Without, the server makes
-// all of that and answers the codes.
+// NewAppointment is the body of POST /v1/appointments. With an id and seats it was sealed by the
+// caller, who made the codes: the server gets only their verifiers and the room key wrapped for
+// each. Otherwise, the server makes all of that and returns the codes.
 type NewAppointment struct {
 	ID  string `json:"id,omitempty"`
-	Ref string `json:"ref,omitempty"` // the caller's own name for it, nothing about a person
-	// Opens and Closes are pointers, since a time in the year 1 is none that was left out.
+	Ref string `json:"ref,omitempty"` // the caller's own name for it; must not describe a person
+	// Opens and Closes are pointers, so that a time in the year 1 differs from an omitted one.
 	Opens  *time.Time `json:"opens,omitempty"`
 	Closes *time.Time `json:"closes,omitempty"` // none: 24 hours after opens
 	Seats  []NewSeat  `json:"seats,omitempty"`
-	// Test makes no appointment for people but a code to check a network with: it has
-	// the one seat "test", opens now unless it is said, and closes half an hour later.
+	// Test asks for a code to check a network with, not for an appointment between people: it has
+	// the single seat "test", opens now by default, and closes half an hour later.
 	Test bool `json:"test,omitempty"`
 }
 
@@ -34,7 +33,7 @@ type NewSeat struct {
 	RoomKey  []byte `json:"room_key"`
 }
 
-// Who sealed an appointment: who has seen its codes.
+// Values of who sealed an appointment, and so has seen its codes.
 const (
 	ByCaller = "caller"
 	ByServer = "server"
@@ -47,12 +46,12 @@ type CreatedAppointment struct {
 	Opens    time.Time `json:"opens"`
 	Closes   time.Time `json:"closes"`
 	SealedBy string    `json:"sealed_by"`
-	// Seats has the codes that the server made.
+	// Seats has the codes, if the server made them.
 	Seats []CodedSeat `json:"seats,omitempty"`
 	Test  bool        `json:"test,omitempty"`
 }
 
-// CodedSeat is a seat whose code the server made and forgets with this answer.
+// CodedSeat is a seat whose code the server made, and forgets once it is returned.
 type CodedSeat struct {
 	Name string `json:"name"`
 	Code string `json:"code"`
@@ -71,7 +70,7 @@ type ListedAppointment struct {
 	Test    bool         `json:"test,omitempty"`
 }
 
-// State is the appointment's by the caller's clock.
+// State returns the appointment's state by the caller's clock.
 func (a ListedAppointment) State(now time.Time) appointment.State {
 	return appointment.StateAt(now, a.Opens, a.Closes, a.Revoked)
 }
@@ -79,19 +78,19 @@ func (a ListedAppointment) State(now time.Time) appointment.State {
 // ListedSeat is a seat of a ListedAppointment.
 type ListedSeat struct {
 	Name    string `json:"name"`
-	Used    bool   `json:"used"`    // it was joined with the code that it has now
-	Present bool   `json:"present"` // somebody is there
+	Used    bool   `json:"used"`    // its current code has been used to join
+	Present bool   `json:"present"` // a session holds it
 }
 
-// SeatKey is the answer of GET /v1/appointments/{id}/seats/{seat}: what who has the
+// SeatKey is the answer of GET /v1/appointments/{id}/seats/{seat}: the key that the holder of the
 // seat's code needs to give another seat a new one.
 type SeatKey struct {
 	ListedSeat
 	RoomKey []byte `json:"room_key"`
 }
 
-// NewCode is the body of PUT /v1/appointments/{id}/seats/{seat}: a code that the
-// caller made, or the code of another seat for the server to make one with.
+// NewCode is the body of PUT /v1/appointments/{id}/seats/{seat}: a code made by the caller, or the
+// code of another seat so that the server can make one.
 type NewCode struct {
 	Verifier []byte `json:"verifier,omitempty"`
 	RoomKey  []byte `json:"room_key,omitempty"`
@@ -104,8 +103,7 @@ type With struct {
 	Code string `json:"code"`
 }
 
-// ReissuedSeat is the answer to a NewCode. Code and link are set when the server
-// made them.
+// ReissuedSeat is the answer to a NewCode. Code and link are set if the server made them.
 type ReissuedSeat struct {
 	Name     string `json:"name"`
 	SealedBy string `json:"sealed_by"`
@@ -120,7 +118,8 @@ type ExplainedAppointment struct {
 	Opens  time.Time `json:"opens"`
 	Closes time.Time `json:"closes"`
 	protocol.Explanation
-	// Events are what the server remembers, in order. Forgotten made room for them.
+	// Events are those that the server remembers, in order; Forgotten is how many made room for
+	// them.
 	Events      []journal.Event      `json:"events"`
 	Forgotten   int                  `json:"forgotten"`
 	Sessions    []journal.Session    `json:"sessions"`
@@ -131,7 +130,7 @@ type ExplainedAppointment struct {
 type NewToken struct {
 	Name    string        `json:"name,omitempty"`
 	Scopes  []token.Scope `json:"scopes"`
-	Expires *time.Time    `json:"expires,omitempty"` // none: when it is revoked
+	Expires *time.Time    `json:"expires,omitempty"` // none: valid until revoked
 }
 
 // ListedToken is a row of GET /v1/tokens.
@@ -143,7 +142,7 @@ type ListedToken struct {
 	Expires time.Time     `json:"expires,omitzero"`
 }
 
-// CreatedToken is the answer of POST /v1/tokens, the only time that the token is said.
+// CreatedToken is the answer of POST /v1/tokens, the only time that the token is shown.
 type CreatedToken struct {
 	ListedToken
 	Token string `json:"token"`

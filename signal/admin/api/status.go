@@ -7,13 +7,13 @@ import "time"
 type Status struct {
 	Version string    `json:"version"`
 	Since   time.Time `json:"since"` // when the daemon began to serve
-	// NotReady says why no clients should be sent here; empty: they should.
+	// NotReady lists reasons to send no clients here; empty: none.
 	NotReady []string `json:"not_ready"`
-	// Warnings say what somebody should look at although clients may be sent here.
+	// Warnings need attention although clients may be sent here.
 	Warnings []string `json:"warnings"`
 	Draining bool     `json:"draining"`
 
-	Calls        int               `json:"calls"`    // whose two seats hold allocations
+	Calls        int               `json:"calls"`    // with allocations on both seats
 	Sessions     int               `json:"sessions"` // of signaling
 	Allocations  AllocationCounts  `json:"allocations"`
 	Appointments AppointmentCounts `json:"appointments"`
@@ -42,14 +42,14 @@ type AppointmentCounts struct {
 	Next     time.Time `json:"next,omitzero"` // when the next one opens; zero: there is none
 }
 
-// LimitUse is a limit of the configuration and what of it is in use.
+// LimitUse is a configured limit and its current use.
 type LimitUse struct {
 	Name string `json:"name"` // of the key
 	Used int    `json:"used"`
 	Most int    `json:"most"`
 }
 
-// Listener is where the daemon listens.
+// Listener is an address that the daemon listens on.
 type Listener struct {
 	Name      string `json:"name"`      // of the configuration's key
 	Transport string `json:"transport"` // udp, tcp or unix
@@ -64,11 +64,11 @@ type CertificateStatus struct {
 	Key    string    `json:"key_sha256"` // of its public key (SubjectPublicKeyInfo), in hex
 	Begins time.Time `json:"begins"`
 	Ends   time.Time `json:"ends"`
-	// Problems say why some clients refuse it, or all do; empty: none is known.
+	// Problems are reasons why some or all clients refuse it; empty: none known.
 	Problems []string `json:"problems"`
 }
 
-// SyntheticCall is one that the daemon has placed to itself through its public name.
+// SyntheticCall is a call from the daemon to itself through its public name.
 type SyntheticCall struct {
 	Transport string    `json:"transport"` // udp, tcp or tls
 	Port      uint16    `json:"port"`
@@ -78,13 +78,13 @@ type SyntheticCall struct {
 	RTT       float64   `json:"rtt_ms"`
 }
 
-// ReloadStatus is what came of a reload.
+// ReloadStatus is the outcome of a reload.
 type ReloadStatus struct {
 	At    time.Time `json:"at"`
-	Error string    `json:"error,omitempty"` // why nothing was taken
+	Error string    `json:"error,omitempty"` // why nothing took effect
 }
 
-// LoggedProblem is a warning or error of the log, and how often it came.
+// LoggedProblem is a warning or error in the log, with its count.
 type LoggedProblem struct {
 	Level   string    `json:"level"` // warn or error
 	Message string    `json:"message"`
