@@ -15,23 +15,22 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// Check tries each way to the signaling apart, without taking the seat of a code: nobody who
-// is in the consultation is told, replaced or reached.
+// Check tries each way to the signaling separately, without taking the code's seat: it notifies,
+// replaces and reaches nobody in the consultation.
 type Check struct {
 	Dialer
 	Keys code.Keys
 }
 
-// Beside is what a check is given.
+// Beside is the welcome of a check, which holds no seat.
 type Beside struct {
 	Welcome protocol.Welcome
 	RoomKey seal.RoomKey // of a test: see [seal.TestKey]
-	// ICE has a credential of the check's own; nil: the seat waits for the doctor.
+	// ICE holds a credential for the check itself; nil: the seat waits for the doctor.
 	ICE *protocol.ICE
 }
 
-// Join joins with a single request. An error that the appliance answers is a
-// *protocol.Error.
+// Join joins with a single request. An error from the appliance is a *protocol.Error.
 func (c Check) Join(ctx context.Context) (b Beside, err error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -71,8 +70,8 @@ func (c Check) read(frames []protocol.FromServer) (b Beside, err error) {
 	return b, err
 }
 
-// HoldPoll keeps a poll waiting for so long, and then has the server answer it. It
-// returns how long it was held; an answer that comes before is an error.
+// HoldPoll keeps a poll waiting for the duration, then has the server answer it. It returns how
+// long the poll was held; an earlier answer is an error.
 func (c Check) HoldPoll(ctx context.Context, duration time.Duration) (held time.Duration, err error) {
 	frames, err := c.poll(ctx, protocol.Poll{Frames: []protocol.FromClient{c.join()}})
 	if err != nil {
@@ -104,7 +103,7 @@ func (c Check) HoldPoll(ctx context.Context, duration time.Duration) (held time.
 	case <-ctx.Done():
 		return time.Since(began), ctx.Err()
 	}
-	// Another poll that says something releases the first, and is answered at once.
+	// A second poll with something to say releases the first, and is answered at once.
 	if _, err := c.poll(ctx, protocol.Poll{Frames: []protocol.FromClient{{Resume: &resume}, {Leave: &protocol.Empty{}}}}); err != nil {
 		return time.Since(began), err
 	}
@@ -116,8 +115,8 @@ func (c Check) HoldPoll(ctx context.Context, duration time.Duration) (held time.
 	}
 }
 
-// NoSocket says that a WebSocket was not opened. Status is what was answered instead;
-// 0: nothing.
+// NoSocket reports that a WebSocket was not opened. Status is that of the answer that came instead;
+// 0: none.
 type NoSocket struct {
 	Status int
 	Err    error
@@ -126,8 +125,8 @@ type NoSocket struct {
 func (n NoSocket) Error() string { return fmt.Sprintf("no WebSocket was opened: %v", n.Err) }
 func (n NoSocket) Unwrap() error { return n.Err }
 
-// HoldSocket keeps a WebSocket open for so long, with heartbeats that must be answered.
-// It returns how long it was held.
+// HoldSocket keeps a WebSocket open for the duration, with heartbeats that must be answered. It
+// returns how long the socket was held.
 func (c Check) HoldSocket(ctx context.Context, duration time.Duration) (held time.Duration, err error) {
 	target, err := endpoint(c.Server, "/v1/signal")
 	if err != nil {
@@ -148,7 +147,7 @@ func (c Check) HoldSocket(ctx context.Context, duration time.Duration) (held tim
 	defer socket.CloseNow()
 	began := time.Now()
 	socket.SetReadLimit(maxFromServer)
-	// It is read all the time, so that a cut is noticed when it comes.
+	// Reading never pauses, so that a cut is noticed at once.
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	frames, lost := make(chan protocol.FromServer), make(chan error, 1)
@@ -170,7 +169,7 @@ func (c Check) HoldSocket(ctx context.Context, duration time.Duration) (held tim
 		}
 	}()
 	var received uint64
-	// until waits for a frame of a kind, and no longer than an answer may take.
+	// until waits for a wanted frame, for as long as an answer may take.
 	until := func(wanted func(protocol.FromServer) bool) error {
 		late := time.NewTimer(answerTime)
 		defer late.Stop()
@@ -197,8 +196,8 @@ func (c Check) HoldSocket(ctx context.Context, duration time.Duration) (held tim
 		}
 		return 0, NoSocket{Err: err}
 	}
-	// A heartbeat goes out at once, at the end, so that the whole time is proven, and
-	// between them as seldom as the page's.
+	// A heartbeat goes out at the start and at the end, to prove the whole duration, and in between
+	// as seldom as the page's.
 	end := time.NewTimer(duration)
 	defer end.Stop()
 	for ended := false; ; {

@@ -27,15 +27,14 @@ import (
 // 64 KiB.
 const maxFromServer = 128 << 10
 
-// Dialer says how an appliance is reached.
+// Dialer identifies an appliance and how to reach it.
 type Dialer struct {
 	HTTP   *http.Client
 	Server string // an https URL
-	Poll   bool   // long polling alone; else where a WebSocket fails
+	Poll   bool   // long polling only; otherwise as a fallback
 }
 
-// Join takes the seat of a code. An error that the appliance answers is a
-// *protocol.Error.
+// Join takes a code's seat. An error from the appliance is a *protocol.Error.
 func (d Dialer) Join(ctx context.Context, c code.Code) (*Session, error) {
 	info, err := GetInfo(ctx, d.HTTP, d.Server)
 	if err != nil {
@@ -51,8 +50,8 @@ func (d Dialer) Join(ctx context.Context, c code.Code) (*Session, error) {
 	return d.JoinWithKeys(ctx, keys)
 }
 
-// JoinWithKeys is Join with a code that was stretched before. The session lasts until
-// it is closed or over; ctx bounds the joining alone.
+// JoinWithKeys is Join with a code stretched beforehand. The session lasts until it is closed or
+// over; ctx bounds only the joining.
 func (d Dialer) JoinWithKeys(ctx context.Context, keys code.Keys) (*Session, error) {
 	s := newSession(d, keys)
 	var running context.Context
@@ -70,7 +69,7 @@ func (d Dialer) JoinWithKeys(ctx context.Context, keys code.Keys) (*Session, err
 	}
 }
 
-// GetInfo asks the appliance what a client must know.
+// GetInfo asks the appliance for the data that clients need.
 func GetInfo(ctx context.Context, client *http.Client, server string) (info protocol.Info, err error) {
 	target, err := endpoint(server, "/v1/info")
 	if err != nil {
@@ -94,7 +93,7 @@ func GetInfo(ctx context.Context, client *http.Client, server string) (info prot
 	return info, nil
 }
 
-// maxInfo bounds what is read of the answer in bytes.
+// maxInfo bounds how much of the answer is read, in bytes.
 const maxInfo = 1 << 20
 
 func endpoint(server, path string) (string, error) {

@@ -14,7 +14,7 @@ import (
 const (
 	// pollTime is how long a poll may take. The server holds it for 25 seconds.
 	pollTime = 40 * time.Second
-	// pollPause is between two polls, so that what is said together goes together.
+	// pollPause separates two polls, so that frames sent together travel together.
 	pollPause = 100 * time.Millisecond
 )
 
@@ -23,7 +23,7 @@ func (s *Session) overPolls(ctx context.Context) (opened bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
-		said   uint64 // the number of the last frame that was asked to be taken
+		said   uint64 // the number of the last frame sent
 		frames []protocol.FromServer
 		err    error
 	}
@@ -52,7 +52,7 @@ func (s *Session) overPolls(ctx context.Context) (opened bool, err error) {
 			case <-ctx.Done():
 			}
 		}
-		// One poll is held. Another one goes out when there is something to say.
+		// One poll is held. Another goes out when there is something to send.
 		for waiting := true; waiting; {
 			wake := s.wake
 			if underway == cap(answers) || !opened || leaving {
@@ -81,15 +81,15 @@ func (s *Session) overPolls(ctx context.Context) (opened bool, err error) {
 	}
 }
 
-// missed reports whether frames up to number n were not taken, since they came too fast:
-// they are said again.
+// missed reports whether frames up to number n were refused because they came too fast; they are
+// sent again.
 func (s *Session) missed(n uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.pending) > 0 && s.pending[0].N <= n
 }
 
-// fitting returns as many frames as a poll may hold between its first and last.
+// fitting returns the leading frames that fit into a poll with its first and last.
 func fitting(frames []protocol.FromClient) []protocol.FromClient {
 	const most = protocol.MaxPollFrames - 2
 	room := (protocol.MaxPollFactor - 1) * protocol.MaxFrame
@@ -104,7 +104,7 @@ func fitting(frames []protocol.FromClient) []protocol.FromClient {
 	return frames
 }
 
-// poll posts frames and returns those of the answer.
+// poll posts frames and returns those in the answer.
 func (d Dialer) poll(ctx context.Context, body protocol.Poll) ([]protocol.FromServer, error) {
 	target, err := endpoint(d.Server, "/v1/signal")
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestWhatWasNotTakenIsSaidAgain while another poll is held: frames that come too fast are
-// not taken, and polls may overtake each other.
+// TestWhatWasNotTakenIsSaidAgain while another poll is held: frames that come too fast are refused,
+// and polls may overtake each other.
 func TestWhatWasNotTakenIsSaidAgain(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -32,7 +32,7 @@ func TestWhatWasNotTakenIsSaidAgain(t *testing.T) {
 				resumed.Received = 1
 				close(taken)
 			}
-		case silent.Add(1) == 2: // the first has an answer at once
+		case silent.Add(1) == 2: // the first is answered at once
 			close(held)
 			<-ctx.Done()
 		}

@@ -10,8 +10,8 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// How connections are tried: a socket that does not open in openTime, or that is lost
-// within earlyTime twice, is given up for long polling.
+// Limits of trying: a socket that does not open within openTime, or is lost within earlyTime twice,
+// is given up for long polling.
 const (
 	openTime  = 5 * time.Second
 	earlyTime = 30 * time.Second
@@ -19,7 +19,7 @@ const (
 	longWait  = 10 * time.Second
 )
 
-// errNoSocket says that something on the way lets no WebSocket through.
+// errNoSocket reports that something on the way blocks WebSockets.
 var errNoSocket = errors.New("no WebSocket")
 
 // run keeps the session connected until it is over.
@@ -42,7 +42,7 @@ func (s *Session) run(ctx context.Context) {
 		}
 		switch {
 		case poll:
-			poll = opened || s.dialer.Poll // else the network is gone, whatever it lets through
+			poll = opened || s.dialer.Poll // if polls fail too, the network is down
 		case opened:
 			if early++; time.Since(began) >= earlyTime {
 				early = 0
@@ -59,7 +59,7 @@ func (s *Session) run(ctx context.Context) {
 	}
 }
 
-// final reports whether an error is the end, rather than of one connection.
+// final reports whether an error ends the session, not just one connection.
 func (s *Session) final(ctx context.Context, err error) bool {
 	switch {
 	case errors.Is(err, errLeft), errors.Is(err, seal.ErrOpen), ctx.Err() != nil:
@@ -70,11 +70,11 @@ func (s *Session) final(ctx context.Context, err error) bool {
 	failure, ok := errors.AsType[*protocol.Error](err)
 	switch {
 	case !ok:
-		return !s.isJoined() // whoever calls Join decides whether to try again
+		return !s.isJoined() // the caller of Join decides whether to retry
 	case failure.Code == protocol.UnknownSession, failure.Code == protocol.TooSlow, failure.Code == protocol.Unavailable:
 		return false
 	case failure.Code == protocol.Maintenance:
-		return !s.isJoined() // whoever calls Join learns that it may take hours
+		return !s.isJoined() // the caller of Join learns that it may take hours
 	}
 	return true
 }

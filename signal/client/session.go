@@ -11,11 +11,11 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// Session is a seat that is held, whatever happens to the connection. Its methods may
-// be called from any goroutine.
+// Session is a seat that is held, whatever happens to the connection. Any goroutine may call its
+// methods.
 type Session struct {
-	// Welcome is the first one. After a restart of the server there was another,
-	// which differs in Session and Present.
+	// Welcome is the first one. After a server restart another arrives, with a different Session
+	// and Present.
 	Welcome protocol.Welcome
 
 	dialer   Dialer
@@ -32,16 +32,16 @@ type Session struct {
 
 	mu       sync.Mutex
 	token    string                // of the session on the server; empty: join
-	received uint64                // the number of the last frame that came
-	unacked  uint64                // how many came since the last acknowledgement
+	received uint64                // the number of the last frame received
+	unacked  uint64                // frames received since the last acknowledgment
 	n        uint64                // the number of the last frame in pending
-	pending  []protocol.FromClient // what the server has not acknowledged
+	pending  []protocol.FromClient // not yet acknowledged by the server
 	seqs     map[string]uint64     // epoch of a receiver -> its next message's number
 	wake     chan struct{}         // holds a token when there is something to send
 	leaving  bool
 }
 
-// Event is what Receive returns: exactly one member is set.
+// Event is the result of Receive: exactly one member is set.
 type Event struct {
 	Joined, Left *protocol.Present
 	Absent       *protocol.Absent
@@ -49,8 +49,8 @@ type Event struct {
 	Message      *Message
 }
 
-// Message is what came from another seat. Without Plain it was unusable, and Finding
-// says why; see [seal.Receiver].
+// Message is a message from another seat. Without Plain it was unusable, and Finding is the reason;
+// see [seal.Receiver].
 type Message struct {
 	From    protocol.Present
 	Seq     uint64
@@ -72,8 +72,8 @@ func newSession(d Dialer, keys code.Keys) *Session {
 // Epoch returns the name that this client gave itself.
 func (s *Session) Epoch() string { return s.epoch }
 
-// Receive waits for the next event. When the session is over it returns the reason,
-// a *protocol.Error where the server gave it.
+// Receive waits for the next event. When the session is over it returns the reason, a
+// *protocol.Error if it came from the server.
 func (s *Session) Receive(ctx context.Context) (Event, error) {
 	select {
 	case e := <-s.events:
@@ -90,7 +90,7 @@ func (s *Session) Receive(ctx context.Context) (Event, error) {
 	}
 }
 
-// WaitICE receives until the seat is admitted, and drops what else comes.
+// WaitICE receives until the seat is admitted, and drops other events.
 func (s *Session) WaitICE(ctx context.Context) (protocol.ICE, error) {
 	for {
 		e, err := s.Receive(ctx)
@@ -103,8 +103,8 @@ func (s *Session) WaitICE(ctx context.Context) (protocol.ICE, error) {
 	}
 }
 
-// Send seals a message for another session. It does not wait until it was sent; while
-// there is no connection at most a thousand wait, and then there is ErrBacklog.
+// Send seals a message for another session, without waiting until it is sent. While there is no
+// connection at most a thousand messages wait; beyond that it returns ErrBacklog.
 func (s *Session) Send(to protocol.Present, plain []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,12 +125,12 @@ func (s *Session) Send(to protocol.Present, plain []byte) error {
 	return nil
 }
 
-// ErrBacklog says that too much waits to be sent.
+// ErrBacklog reports that too many messages wait to be sent.
 var ErrBacklog = errors.New("a thousand messages wait to be sent: is there a connection?")
 
 const maxPending = 1000
 
-// Admit lets a waiting session in; the doctor's alone may.
+// Admit lets a waiting session in; only the doctor's may.
 func (s *Session) Admit(waiting protocol.Present) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +164,7 @@ const closeTime = 3 * time.Second
 
 var errLeft = errors.New("the session was closed")
 
-// queueLocked numbers a frame and keeps it until the server has it.
+// queueLocked numbers a frame and keeps it until the server acknowledges it.
 func (s *Session) queueLocked(frame protocol.FromClient) {
 	s.n++
 	frame.N = s.n
@@ -179,8 +179,8 @@ func (s *Session) wakeLocked() {
 	}
 }
 
-// openingLocked is the first frame of a connection. A join begins a new session, in
-// which frames are numbered again.
+// openingLocked returns the first frame of a connection. A join begins a new session, which
+// restarts the numbering.
 func (s *Session) openingLocked() protocol.FromClient {
 	if s.token != "" {
 		s.unacked = 0
@@ -194,7 +194,7 @@ func (s *Session) openingLocked() protocol.FromClient {
 	return protocol.FromClient{Join: &protocol.Join{Token: s.keys.JoinToken[:], Epoch: s.epoch}}
 }
 
-// after returns the frames with higher numbers than n.
+// afterLocked returns the frames with numbers above n.
 func (s *Session) afterLocked(n uint64) []protocol.FromClient {
 	for i, frame := range s.pending {
 		if frame.N > n {
@@ -204,14 +204,14 @@ func (s *Session) afterLocked(n uint64) []protocol.FromClient {
 	return nil
 }
 
-// acknowledgedLocked forgets what the server has got.
+// acknowledgedLocked forgets the frames that the server has received.
 func (s *Session) acknowledgedLocked(n uint64) {
 	rest := s.afterLocked(n)
 	s.pending = append(s.pending[:0:0], rest...)
 }
 
-// take handles one frame of the server, and waits until there is room for what
-// Receive returns. An error ends the connection.
+// take handles one frame from the server, and waits until Receive's buffer has room. An error ends
+// the connection.
 func (s *Session) take(ctx context.Context, frame protocol.FromServer) error {
 	news, err := s.note(frame)
 	if err != nil || !news {
@@ -220,7 +220,7 @@ func (s *Session) take(ctx context.Context, frame protocol.FromServer) error {
 	return s.report(ctx, frame)
 }
 
-// note updates the session, and reports whether the frame did not come before.
+// note updates the session, and reports whether the frame is new.
 func (s *Session) note(frame protocol.FromServer) (news bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -265,7 +265,7 @@ func (s *Session) welcomeLocked(w protocol.Welcome) (err error) {
 	return err
 }
 
-// report makes events of a frame, if it is one.
+// report queues the events in a frame, if any, for Receive.
 func (s *Session) report(ctx context.Context, frame protocol.FromServer) error {
 	var events []Event
 	switch m := frame.Message; {

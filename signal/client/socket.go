@@ -13,14 +13,14 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// heartbeat is how long a connection is silent: 20 to 25 seconds.
+// heartbeat returns how long a connection may be silent before a heartbeat: 20 to 25 seconds.
 func heartbeat() time.Duration { return 20*time.Second + rand.N(5*time.Second) }
 
 const (
-	// answerTime is how long the first answer may take. A proxy may open a socket and
-	// carry nothing.
+	// answerTime is how long the first answer may take. A proxy may open a socket and then carry
+	// nothing.
 	answerTime = 10 * time.Second
-	// silentTime is after how long without a frame a connection is dead.
+	// silentTime is how long a connection may go without a frame before it counts as dead.
 	silentTime = 60 * time.Second
 )
 
@@ -51,7 +51,7 @@ func (s *Session) overSocket(ctx context.Context) (opened bool, err error) {
 	if err := wsjson.Write(ctx, socket, first); err != nil {
 		return false, err
 	}
-	// The answer says what the server has got already.
+	// The answer shows how much the server has already received.
 	if err := s.next(ctx, socket, answerTime); err != nil {
 		if _, answered := errors.AsType[*protocol.Error](err); !answered && ctx.Err() == nil {
 			err = fmt.Errorf("%w that carries anything to %s: %w", errNoSocket, s.dialer.Server, err)
@@ -81,7 +81,7 @@ func (s *Session) next(ctx context.Context, socket *websocket.Conn, within time.
 	return s.take(ctx, frame)
 }
 
-// write sends what is pending, and heartbeats.
+// write sends pending frames and heartbeats.
 func (s *Session) write(ctx context.Context, socket *websocket.Conn, reading <-chan error) error {
 	var sent uint64
 	beat := time.NewTimer(heartbeat())
