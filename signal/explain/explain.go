@@ -19,18 +19,18 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// Case is what is known of an appointment at one moment.
+// Case holds everything known about an appointment at one moment.
 type Case struct {
 	Now           time.Time
 	Opens, Closes time.Time // zero: the window is open
 	Revoked       time.Time // zero: it is not
-	Test          bool      // it is no consultation
+	Test          bool      // a code for checking a network, no consultation
 	Events        []journal.Event
 	Sessions      []journal.Session
 	Allocations   []journal.Allocation
 }
 
-// state is the appointment's; without a window it is open.
+// state returns the appointment's state; without a window it is open.
 func (c Case) state() appointment.State {
 	if c.Closes.IsZero() && c.Revoked.IsZero() {
 		return appointment.Open
@@ -41,8 +41,7 @@ func (c Case) state() appointment.State {
 // Side is where the cause lies.
 type Side string
 
-// The sides. Nobody's are calls that work, that have not begun, or of which too little
-// is known.
+// The sides. Nobody's are calls that work, have not begun, or are too little known.
 const (
 	Patient   Side = appointment.Patient
 	Doctor    Side = appointment.Doctor
@@ -111,8 +110,8 @@ const (
 type Verdict struct {
 	Cause Cause
 	Side  Side
-	Seat  string        // whom it is about; none: both or neither
-	At    time.Time     // since when, or when it happened; zero: that does not matter
+	Seat  string        // concerned; empty: both or neither
+	At    time.Time     // when it began or happened; zero: irrelevant
 	Code  int           // of the refusal
 	For   time.Duration // of silence before an IdleCut
 }
@@ -132,7 +131,7 @@ func Explain(c Case) Verdict {
 	return Verdict{Cause: Undecided, Side: Nobody}
 }
 
-// Told is the verdict as clients and the admin API are told it.
+// Told returns the verdict in the form for clients and the admin API.
 func (v Verdict) Told() protocol.Explanation {
 	return protocol.Explanation{
 		Cause: string(v.Cause), Side: string(v.Side), Seat: v.Seat,

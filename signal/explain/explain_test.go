@@ -54,14 +54,14 @@ func flow(from, to int, media, checks, answers uint64) journal.Traffic {
 	return journal.Traffic{Sent: f}
 }
 
-// holds is a live allocation.
+// holds returns a live allocation.
 func holds(since int, seat string, permitted bool, t journal.Traffic) journal.Allocation {
 	return journal.Allocation{Seat: seat, Over: "udp", Since: at(since), Permitted: permitted, Traffic: t}
 }
 
 var (
 	seated = []journal.Session{{Seat: doctor, Over: "socket", Admitted: true}, {Seat: patient, Over: "socket", Admitted: true}}
-	// joins are what comes before the relay.
+	// joins are the events before the relay's.
 	joins = []journal.Event{
 		in(0, doctor, journal.Joined), in(0, doctor, journal.Credential),
 		in(5, patient, journal.Joined), in(6, patient, journal.Admitted), in(6, patient, journal.Credential),
@@ -69,15 +69,15 @@ var (
 	nothing = journal.Traffic{}
 )
 
-// with appends to what comes before the relay.
+// with appends to the events before the relay's.
 func with(events ...journal.Event) []journal.Event { return append(slices.Clone(joins), events...) }
 
-// both are an allocation of each seat.
+// both returns an allocation for each seat.
 func both(doctors, patients journal.Traffic) []journal.Allocation {
 	return []journal.Allocation{holds(10, doctor, true, doctors), holds(10, patient, true, patients)}
 }
 
-// tests are judged at their moment. What is left out of a verdict is not looked at.
+// tests are judged at their own moment. Fields left out of a verdict are not compared.
 var tests = map[string]struct {
 	now   int
 	c     Case
@@ -171,7 +171,7 @@ var tests = map[string]struct {
 		in(51, patient, journal.Left, because(journal.HungUp)))}, Held, Nobody, patient},
 }
 
-// TestExplain: every case has its cause, side and seat, and every cause has a case.
+// TestExplain: every case yields its cause, side and seat, and every cause has a case.
 func TestExplain(t *testing.T) {
 	reached := map[Cause]bool{}
 	for name, test := range tests {
@@ -185,7 +185,7 @@ func TestExplain(t *testing.T) {
 			if s := got.Sentence(l); s == "" || strings.ContainsAny(s, "{}") || strings.Contains(s, "  ") {
 				t.Errorf("%s: %q", name, s)
 			}
-			if strings.Contains(got.Sentence(l), "01:00") { // of the zero time
+			if strings.Contains(got.Sentence(l), "01:00") { // the zero time
 				t.Errorf("%s is at no time: %q", name, got.Sentence(l))
 			}
 			if SideName(l, got.Side) == "" {
@@ -200,7 +200,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestEveryCauseIsDocumented, and no other.
+// TestEveryCauseIsDocumented, and no others are.
 func TestEveryCauseIsDocumented(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "explain.md"))
 	if err != nil {

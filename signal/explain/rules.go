@@ -8,21 +8,21 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// patience is how long a step of a connection may take: a browser that reaches the relay
-// has its allocations within two seconds, over TLS through a proxy too.
+// patience is how long a step of connecting may take: a browser that reaches the relay has its
+// allocations within two seconds, even over TLS through a proxy.
 const patience = 10 * time.Second
 
-// fresh is how old the last media of a call may be.
+// fresh is the maximum age of a running call's last media.
 const fresh = 15 * time.Second
 
-// silence is how long a connection must have carried nothing for its end to look like a
-// firewall that had forgotten it.
+// silence is how long a connection must have carried nothing before its end suggests a firewall
+// that had forgotten it.
 const silence = 20 * time.Second
 
-// loop is how many times the same nonce is refused before that is no coincidence.
+// loop is how many refusals of the same nonce are no coincidence.
 const loop = 3
 
-// rules are asked in this order; the first one that knows something decides.
+// rules are tried in this order; the first with a verdict decides.
 var rules = []func(Case, pair) Verdict{
 	revoked, test, healthy, held, absent, otherDevice, notLetIn, unallocated, crowded, unpermitted, silent,
 }
@@ -34,7 +34,7 @@ func revoked(c Case, p pair) Verdict {
 	return Verdict{Cause: Revoked, Side: Nobody, At: c.Revoked}
 }
 
-// test is about a code to check a network with, of whose seat nothing is kept.
+// test judges a code for checking a network, whose seat leaves no record.
 func test(c Case, p pair) Verdict {
 	if !c.Test {
 		return Verdict{}
@@ -55,7 +55,7 @@ func healthy(c Case, p pair) Verdict {
 	return Verdict{}
 }
 
-// held is about a call that was ended in order, by who hung up.
+// held judges a call that ended in order, by which side hung up.
 func held(c Case, p pair) Verdict {
 	for _, s := range p.each() {
 		if s.session == nil && s.left.Reason == journal.HungUp && p.held() {
@@ -65,7 +65,7 @@ func held(c Case, p pair) Verdict {
 	return Verdict{}
 }
 
-// absent is about seats that nobody has now.
+// absent judges seats that are empty now.
 func absent(c Case, p pair) Verdict {
 	if p.patient.unheard() && p.doctor.unheard() {
 		switch c.state() {
@@ -92,12 +92,12 @@ func absent(c Case, p pair) Verdict {
 	return waits
 }
 
-// unheard reports whether nothing came from a seat.
+// unheard reports whether a seat has never been heard from.
 func (s *seat) unheard() bool {
 	return s.session == nil && s.joined.IsZero() && s.notJoined.Kind == ""
 }
 
-// absence is why nobody is there.
+// absence returns the reason why a seat is empty.
 func (s *seat) absence() Verdict {
 	v := Verdict{Side: Side(s.name), Seat: s.name}
 	switch last := later(s.left.Latest(), s.replaced); {
@@ -135,7 +135,7 @@ func (s *seat) absence() Verdict {
 	return v
 }
 
-// otherDevice is about a seat that another device took over, and that went no further.
+// otherDevice judges a seat that another device took over and that got no further.
 func otherDevice(c Case, p pair) Verdict {
 	for _, s := range p.each() {
 		if !s.replaced.IsZero() && s.allocated.Before(s.replaced) {
@@ -154,7 +154,7 @@ func notLetIn(c Case, p pair) Verdict {
 	return Verdict{}
 }
 
-// unallocated is about seats that hold nothing on the relay.
+// unallocated judges seats without an allocation on the relay.
 func unallocated(c Case, p pair) Verdict {
 	var found []Verdict
 	missing := 0
@@ -177,15 +177,15 @@ func unallocated(c Case, p pair) Verdict {
 		return Verdict{Cause: AllBlocked, Side: Appliance, At: later(found[0].At, found[1].At)}
 	}
 	for _, v := range found {
-		if v.Cause != Blocked { // what was refused is surer than what did not come
+		if v.Cause != Blocked { // a refusal is surer evidence than silence
 			return v
 		}
 	}
 	return found[0]
 }
 
-// missing is why a seat has no allocation, although both could make one since they were
-// ready; no cause: it may still come.
+// missing returns the reason why a seat has no allocation although both seats have been ready to
+// make one; no cause: it may still come.
 func (s *seat) missing(now, ready time.Time) Verdict {
 	refused := s.refusal(s.allocated, "Allocate")
 	switch {
@@ -199,7 +199,7 @@ func (s *seat) missing(now, ready time.Time) Verdict {
 	return Verdict{Cause: Blocked, Side: Side(s.name), Seat: s.name, At: ready}
 }
 
-// judge says what a refusal means.
+// judge interprets a refusal.
 func (s *seat) judge(e journal.Event) Verdict {
 	v := Verdict{Side: Side(s.name), Seat: s.name, At: e.Latest(), Code: e.Code}
 	appliance := func(cause Cause) { v.Cause, v.Side = cause, Appliance }
@@ -242,7 +242,7 @@ func (s *seat) judge(e journal.Event) Verdict {
 	return v
 }
 
-// judgeEnd says what the end of the last allocation means.
+// judgeEnd interprets the end of the last allocation.
 func (s *seat) judgeEnd() Verdict {
 	v := Verdict{Side: Side(s.name), Seat: s.name, At: s.ended.Latest()}
 	carried := s.ended.Traffic.Sent.Last
@@ -263,7 +263,7 @@ func (s *seat) judgeEnd() Verdict {
 	return v
 }
 
-// crowded is about seats that have used up their places elsewhere.
+// crowded judges seats that have used up their allocations elsewhere.
 func crowded(c Case, p pair) Verdict {
 	for _, s := range p.each() {
 		if e := s.refusal(s.allocated, "Allocate"); e.Code == 486 {
@@ -273,7 +273,7 @@ func crowded(c Case, p pair) Verdict {
 	return Verdict{}
 }
 
-// unpermitted is about seats with an allocation that did not ask for their partner.
+// unpermitted judges seats whose allocation has no permission for their partner.
 func unpermitted(c Case, p pair) Verdict {
 	for _, s := range p.each() {
 		if s.permitted || s.received.Media > 0 {
@@ -290,7 +290,7 @@ func unpermitted(c Case, p pair) Verdict {
 	return Verdict{}
 }
 
-// silent is about media that does not pass although everything is ready.
+// silent judges a call without media although everything is ready.
 func silent(c Case, p pair) Verdict {
 	ready := later(p.patient.allocated, p.doctor.allocated)
 	about := func(cause Cause, s *seat, at time.Time) Verdict {

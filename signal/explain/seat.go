@@ -7,10 +7,10 @@ import (
 	"praxisrelay/signal/journal"
 )
 
-// seat is what the events mean for one seat, since it was last joined.
+// seat summarizes the events of one seat since it was last joined.
 type seat struct {
 	name    string
-	session *journal.Session // nil: nobody is there
+	session *journal.Session // nil: the seat is empty
 	live    []journal.Allocation
 
 	joined     time.Time // zero: never
@@ -19,11 +19,11 @@ type seat struct {
 	left       journal.Event
 	reissued   time.Time
 	credential time.Time
-	allocated  time.Time // the last time
+	allocated  time.Time // the latest
 	refused    []journal.Event
 	permitted  bool
-	ended      journal.Event // the last allocation that did
-	sent       journal.Flow  // in all
+	ended      journal.Event // of the last allocation that ended
+	sent       journal.Flow  // in total
 	received   journal.Flow
 }
 
@@ -70,8 +70,8 @@ func (s *seat) take(e journal.Event) {
 	case journal.Permitted:
 		s.permitted = true
 	case journal.Refused:
-		// A 403 explains nothing: browsers ask for every address that the partner has, of
-		// which only the relay's is served.
+		// A 403 explains nothing: browsers ask for each of their partner's addresses, and only the
+		// relay's is served.
 		if e.Code != 403 {
 			s.refused = append(s.refused, e)
 		}
@@ -82,8 +82,8 @@ func (s *seat) take(e journal.Event) {
 	}
 }
 
-// refusal returns the last refusal of those methods that came after a time, proven ones
-// first: anybody could be behind another.
+// refusal returns the last refusal of these methods after a time, preferring proven ones: anybody
+// could have caused the others.
 func (s *seat) refusal(after time.Time, methods ...string) (found journal.Event) {
 	for _, e := range s.refused {
 		if !slices.Contains(methods, e.Method) && !e.Unproven || e.Latest().Before(after) {
@@ -113,7 +113,7 @@ func (p pair) other(s *seat) *seat {
 	return p.patient
 }
 
-// ready is since when both could make allocations: the patient has a credential when
+// ready returns the time from which both could make allocations: the patient gets a credential when
 // the doctor lets them in.
 func (p pair) ready() time.Time {
 	return later(later(p.patient.joined, p.patient.credential), later(p.doctor.joined, p.doctor.credential))

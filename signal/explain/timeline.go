@@ -9,7 +9,7 @@ import (
 	"praxisrelay/signal/journal"
 )
 
-// Line says what an event is, without its time and seat.
+// Line describes an event, without its time and seat.
 func Line(l lang.Language, e journal.Event) string {
 	line := events[string(e.Kind)].In(l)
 	switch e.Kind {
@@ -46,7 +46,7 @@ func Line(l lang.Language, e journal.Event) string {
 	return line
 }
 
-// Allocation says what a live one is.
+// Allocation describes a live allocation.
 func Allocation(l lang.Language, a journal.Allocation) string {
 	line := fmt.Sprintf("%s (%s); %s", lang.Text{"hat einen Platz auf dem Relay", "holds a place on the relay"}.In(l), over(a.Over), Flow(l, a.Traffic))
 	if a.Address != "" {
@@ -55,7 +55,7 @@ func Allocation(l lang.Language, a journal.Allocation) string {
 	return line
 }
 
-// Session says how a seat is there.
+// Session describes a seat's live session.
 func Session(l lang.Language, s journal.Session) string {
 	there := lang.Text{"ist da", "is there"}.In(l)
 	if s.Over == "away" {
@@ -69,7 +69,7 @@ func Session(l lang.Language, s journal.Session) string {
 	return there
 }
 
-// Flow says what an allocation carried.
+// Flow describes the traffic of an allocation.
 func Flow(l lang.Language, t journal.Traffic) string {
 	text := fmt.Sprintf("%s %s %s, %s %s", lang.Text{"gesendet", "sent"}.In(l),
 		size(t.Sent.Media), lang.Text{"Medien", "of media"}.In(l), size(t.Sent.Checks+t.Sent.Answers), lang.Text{"Aufbau", "of set-up"}.In(l))
@@ -83,7 +83,7 @@ func Flow(l lang.Language, t journal.Traffic) string {
 	return text
 }
 
-// SeatName names a seat in a column.
+// SeatName names a seat for a column.
 func SeatName(l lang.Language, seat string) string {
 	switch seat {
 	case appointment.Doctor:
@@ -141,7 +141,7 @@ var reasons = map[string]lang.Text{
 	journal.WrongPassword: {"falsches Passwort", "wrong password"},
 }
 
-// codes are the refusals of the relay, by what they mean.
+// codes describes the relay's refusals by their meaning.
 var codes = map[int]lang.Text{
 	400: {"eine unverständliche Anfrage", "a request that is not understood"},
 	401: {"die Zugangsdaten gelten nicht", "the credential is not taken"},

@@ -9,8 +9,8 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// Sentence says what is likely wrong, and what to do, in a sentence or two. It names no
-// address and no person.
+// Sentence describes the likely fault and its remedy in a sentence or two. It names no address and
+// no person.
 func (v Verdict) Sentence(l lang.Language) string {
 	text := sentences[v.Cause][l]
 	other := appointment.Doctor
@@ -25,7 +25,7 @@ func (v Verdict) Sentence(l lang.Language) string {
 	).Replace(text)
 }
 
-// SideName names a side as it stands behind "side:".
+// SideName names a side as it appears after "side:".
 func SideName(l lang.Language, s Side) string { return sideNames[l][s] }
 
 var sideNames = map[lang.Language]map[Side]string{
@@ -33,8 +33,8 @@ var sideNames = map[lang.Language]map[Side]string{
 	lang.German:  {Patient: "Netz oder Gerät der Patientenseite", Doctor: "Netz oder Gerät der Praxis", Appliance: "das Relay-System", Nobody: "auf keiner, soweit bekannt"},
 }
 
-// names are of seats: who, and whose. The German ones are feminine, and so their
-// genitive is their dative too.
+// names are the seats' names and their genitives. The German ones are feminine, so the genitive is
+// also the dative.
 var names = map[lang.Language]map[string]struct{ name, of string }{
 	lang.English: {appointment.Patient: {"the patient", "the patient's"}, appointment.Doctor: {"the practice", "the practice's"}},
 	lang.German:  {appointment.Patient: {"die Patientenseite", "der Patientenseite"}, appointment.Doctor: {"die Praxis", "der Praxis"}},
@@ -47,7 +47,7 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// clock writes a time of day as it is where the practices are.
+// clock formats a time of day in the practices' time zone.
 func clock(l lang.Language, t time.Time) string {
 	where, err := appointment.LoadZone(appointment.DefaultZone)
 	if err != nil {
@@ -59,7 +59,7 @@ func clock(l lang.Language, t time.Time) string {
 	return t.In(where).Format("15:04")
 }
 
-// sentences has one for every cause in every language.
+// sentences has one for each cause and language.
 var sentences = map[Cause]map[lang.Language]string{
 	Healthy: {
 		lang.English: "The call works: since {at} media has been flowing through the relay in both directions.",
