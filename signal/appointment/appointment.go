@@ -1,11 +1,10 @@
-// Package appointment holds what the server knows of appointments: their window,
-// their seats, and for each seat enough to recognise its code, but not the code.
+// Package appointment holds the server's knowledge of appointments: their window, their seats, and
+// for each seat enough to recognize its code, but not the code.
 //
-// The row of an appointment is what remembers a revocation. A TURN credential works
-// without it, so two things hold whatever restarts, configurations and clocks do: no
-// credential expires after [Appointment.Ends], when the row is deleted; and each carries
-// its seat's generation, a number that rises with every code, so that it is never a time
-// that tells the credentials of two holders apart.
+// The row of an appointment remembers a revocation. A TURN credential works without it, so two
+// things hold whatever restarts, configurations and clocks do: no credential expires after
+// [Appointment.Ends], when the row is deleted; and each carries its seat's generation, a number
+// that rises with every code, so that no clock decides which of two holders a credential is for.
 package appointment
 
 import (
@@ -24,25 +23,24 @@ const (
 	Test    = "test"
 )
 
-// SeatNames are the seats in the order in which they are shown.
+// SeatNames lists the seats in display order.
 var SeatNames = []string{Doctor, Patient}
 
 // Length is how long an appointment's codes are valid from their start.
 const Length = 24 * time.Hour
 
-// A test's code is valid for TestLength unless it is said otherwise, and for
-// MaxTestLength at most.
+// A test's code is valid for TestLength by default, and for MaxTestLength at most.
 const (
 	TestLength    = 30 * time.Minute
 	MaxTestLength = 2 * time.Hour
 )
 
-// MaxAhead is how long before it opens an appointment is made at most. Whoever means a
-// later one has mistaken the year, or wants a code that nobody remembers.
+// MaxAhead is how far ahead an appointment may open. A later date is a mistaken year, or a code
+// that nobody will remember.
 const MaxAhead = 2 * 366 * 24 * time.Hour
 
-// Grace is how long a row outlives its window, so that a late visitor is told
-// that it is over, and a consultation may run over.
+// Grace is how long a row outlives its window, so that a late visitor learns that it is over, and a
+// consultation may run over.
 const Grace = 24 * time.Hour
 
 // Appointment is a window in time and its seats.
@@ -54,13 +52,13 @@ type Appointment struct {
 	Closes  time.Time `json:"closes"`
 	Created time.Time `json:"created"`
 	Seats   []Seat    `json:"seats"`
-	// Revoked is when it was revoked; its seats are then gone.
+	// Revoked is the time of revocation; the seats are then gone.
 	Revoked time.Time `json:"revoked,omitzero"`
-	// Test says that it is no consultation: its code is for checking a network.
+	// Test marks a code for checking a network, which is no consultation.
 	Test bool `json:"test,omitempty"`
 }
 
-// SeatNames are the names of its seats, as they must be.
+// SeatNames returns the names that its seats must have.
 func (a Appointment) SeatNames() []string {
 	if a.Test {
 		return []string{Test}
@@ -76,15 +74,15 @@ type Seat struct {
 	// RoomKey is the room key, wrapped under the seat's seal key and hidden under the
 	// pepper; see Pepper.Hide.
 	RoomKey []byte `json:"room_key"`
-	// Used is set once the seat was joined.
+	// Used is set once the seat has been joined.
 	Used bool `json:"used,omitempty"`
-	// Reissued is when the seat last got another code, Generation how often it did.
+	// Reissued is when the seat last got a new code, Generation how often it has.
 	Reissued   time.Time `json:"reissued,omitzero"`
 	Generation int       `json:"generation,omitempty"`
 }
 
-// lostGeneration is that of a seat whose row an older program has written, which counts
-// none: it is above any that the seat had before.
+// lostGeneration stands for a row written by an older program, which does not count generations: it
+// is above any that the seat had before.
 const lostGeneration = 1 << 22
 
 func (s Seat) generation() int {
@@ -94,9 +92,9 @@ func (s Seat) generation() int {
 	return s.Generation
 }
 
-// Generation is that of the credentials which a seat's clients get now. Those of the
-// generations before were made for the holder of an earlier code. With each of the codes one
-// may check, so those of Test are over when any code is.
+// Generation returns the generation of a seat's new credentials. Lower ones were made for holders
+// of earlier codes. Each code also permits checks, so the credentials of Test end when any code
+// does.
 func (a Appointment) Generation(seat string) (sum int) {
 	for _, s := range a.Seats {
 		if s.Name == seat || seat == Test {
@@ -106,7 +104,7 @@ func (a Appointment) Generation(seat string) (sum int) {
 	return sum
 }
 
-// Ends is when everything of an appointment is over.
+// Ends returns when everything of an appointment is over.
 func (a Appointment) Ends() time.Time { return a.Closes.Add(Grace) }
 
 // Seat returns the seat of that name; ErrUnknown.
@@ -119,11 +117,11 @@ func (a Appointment) Seat(name string) (Seat, error) {
 	return Seat{}, ErrUnknown
 }
 
-// ErrUnknown says that no appointment has a code, or an id. From outside, unknown,
-// malformed and revoked codes are the same; only a right one learns about its window.
+// ErrUnknown reports that no appointment has a code or an id. Outsiders cannot tell unknown,
+// malformed and revoked codes apart; only a right code reveals its window.
 var ErrUnknown = errors.New("no appointment has this code")
 
-// State is where an appointment stands at one moment.
+// State is the stage of an appointment at one moment.
 type State string
 
 // The states. Codes work while it is Open.
@@ -139,7 +137,7 @@ func (a Appointment) State(now time.Time) State {
 	return StateAt(now, a.Opens, a.Closes, !a.Revoked.IsZero())
 }
 
-// StateAt is the state of an appointment of which no more is known than this.
+// StateAt returns the state of an appointment from these facts only.
 func StateAt(now, opens, closes time.Time, revoked bool) State {
 	switch {
 	case revoked:
@@ -161,10 +159,9 @@ func NewID() string {
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// CheckRef checks a caller's own name for an appointment: at most 64 characters of
-// A-Z, a-z, 0-9, dot, underscore and hyphen, or none. It is opaque here, and no place
-// for what says something about a person. None begins with a hyphen, which spreadsheets
-// take for a formula.
+// CheckRef checks a caller's own name for an appointment: at most 64 characters of A-Z, a-z, 0-9,
+// dot, underscore and hyphen, or none. It is opaque here, and must not describe a person. It does
+// not begin with a hyphen, which spreadsheets take for a formula.
 func CheckRef(ref string) error {
 	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 	if len(ref) > 64 || strings.Trim(ref, allowed) != "" || strings.HasPrefix(ref, "-") {
@@ -173,7 +170,7 @@ func CheckRef(ref string) error {
 	return nil
 }
 
-// Validate checks what somebody else made.
+// Validate checks an appointment from elsewhere.
 func (a Appointment) Validate() error {
 	if err := a.CheckWindow(); err != nil {
 		return err
@@ -198,7 +195,7 @@ func (a Appointment) Validate() error {
 	return nil
 }
 
-// CheckWindow checks what an appointment has before it has codes: its window and Ref.
+// CheckWindow checks the parts that an appointment has before its codes: its window and Ref.
 func (a Appointment) CheckWindow() error {
 	if !a.Closes.After(a.Opens) || a.Closes.Sub(a.Opens) > 31*24*time.Hour {
 		return errors.New("closes: must be after opens, by 31 days at most")

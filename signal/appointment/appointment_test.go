@@ -54,7 +54,7 @@ func TestParseStart(t *testing.T) {
 	}
 }
 
-// TestState at both ends of the window, and of a revoked one whatever the clock says.
+// TestState at both ends of the window; revoked stays revoked whatever the clock shows.
 func TestState(t *testing.T) {
 	a := Appointment{Opens: day, Closes: day.Add(Length)}
 	revoked := a
@@ -112,8 +112,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestRowsOfOlderPrograms have no generation, or lost it when one of them wrote the row
-// again: whoever had the seat before has none that is as high.
+// TestRowsOfOlderPrograms have no generation, or lost it when an older program rewrote the row: the
+// next one is above those of all former holders.
 func TestRowsOfOlderPrograms(t *testing.T) {
 	for row, want := range map[string]int{
 		`{"seats":[{"name":"doctor"},{"name":"patient"}]}`:                                                        0,

@@ -13,7 +13,7 @@ import (
 	"praxisrelay/signal/seal"
 )
 
-// Lookup is what a join token is recognised by.
+// Lookup identifies a join token in the registry.
 type Lookup [16]byte
 
 // Pepper holds the deployment's keys for what follows from codes. They lie apart from
@@ -25,14 +25,14 @@ type Pepper struct {
 	keys atomic.Pointer[[][]byte]
 }
 
-// MinPepper is the least length of a key in bytes, MaxPeppers how many there may be:
-// every look-up tries all.
+// MinPepper is the minimum length of a key in bytes, MaxPeppers the maximum number of keys: every
+// lookup tries all.
 const (
 	MinPepper  = 16
 	MaxPeppers = 2
 )
 
-// NewPepper refuses to be made without a key or with a short one.
+// NewPepper returns a Pepper, or an error if there is no key or a short one.
 func NewPepper(keys ...[]byte) (*Pepper, error) {
 	p := new(Pepper)
 	if err := p.Replace(keys...); err != nil {
@@ -41,7 +41,7 @@ func NewPepper(keys ...[]byte) (*Pepper, error) {
 	return p, nil
 }
 
-// Replace takes other keys, on the conditions of NewPepper, or changes nothing.
+// Replace changes the keys, on the conditions of NewPepper, or changes nothing.
 func (p *Pepper) Replace(keys ...[]byte) error {
 	if len(keys) == 0 || len(keys) > MaxPeppers {
 		return fmt.Errorf("%d peppers: use one, or two while the first takes the place of the second", len(keys))
@@ -58,10 +58,10 @@ func (p *Pepper) Replace(keys ...[]byte) error {
 	return nil
 }
 
-// Lookup returns the lookup that a verifier is registered under.
+// Lookup returns the lookup to register a verifier under.
 func (p *Pepper) Lookup(verifier [32]byte) Lookup { return lookup((*p.keys.Load())[0], verifier) }
 
-// Lookups returns all that a verifier may have been registered under.
+// Lookups returns all lookups under which a verifier may be registered.
 func (p *Pepper) Lookups(verifier [32]byte) (all []Lookup) {
 	for _, key := range *p.keys.Load() {
 		all = append(all, lookup(key, verifier))
@@ -81,8 +81,7 @@ func (p *Pepper) Hide(appointment, seat string, wrapped []byte) []byte {
 	return hiding((*p.keys.Load())[0]).Seal(nil, nil, wrapped, place(appointment, seat))
 }
 
-// Reveal is the reverse of Hide. It fails where the pepper is another one than the
-// row was made with.
+// Reveal is the reverse of Hide. It fails if the row was made with a different pepper.
 func (p *Pepper) Reveal(appointment, seat string, hidden []byte) ([]byte, error) {
 	for _, key := range *p.keys.Load() {
 		if wrapped, err := hiding(key).Open(nil, nil, hidden, place(appointment, seat)); err == nil {
@@ -92,10 +91,10 @@ func (p *Pepper) Reveal(appointment, seat string, hidden []byte) ([]byte, error)
 	return nil, errors.New("the room key of a seat does not open: is signal.pepper_file the one that the registry was made with?")
 }
 
-// Fit is how a pepper goes with the codes of appointments that are not over.
+// Fit is how well a pepper matches the codes of appointments that are not over.
 type Fit struct {
-	Known   int       // codes that it was made for
-	Unknown int       // those of another pepper, which nobody can use
+	Known   int       // codes made with it
+	Unknown int       // codes of another pepper, which nobody can use
 	Until   time.Time // when the last appointment with one of these is over
 }
 
@@ -123,7 +122,7 @@ func (p *Pepper) Fit(list []Appointment, now time.Time) (f Fit) {
 func hiding(pepper []byte) cipher.AEAD {
 	key, err := hkdf.Key(sha256.New, pepper, nil, "praxisrelay row v1", 32)
 	if err != nil {
-		panic(err) // 32 bytes can be had
+		panic(err) // the key has a valid length
 	}
 	return seal.GCM([32]byte(key))
 }

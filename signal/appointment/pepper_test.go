@@ -31,8 +31,8 @@ func TestPepperIsReplacedWithoutLosingCodes(t *testing.T) {
 	}
 }
 
-// TestARegistryAloneTellsNoRightCode: a room key does not open without the pepper, so
-// that codes cannot be tried on it; nor in another row's place.
+// TestARegistryAloneTellsNoRightCode: without the pepper, or in another row's place, a room key
+// does not open, so codes cannot be tried on it.
 func TestARegistryAloneTellsNoRightCode(t *testing.T) {
 	old, err := NewPepper([]byte("the older pepper of all"))
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// DefaultZone is where the appliance's appointments are, unless said otherwise.
+// DefaultZone is the default time zone of appointments.
 const DefaultZone = "Europe/Berlin"
 
-// layouts are how people and spreadsheets write a local time. Days between slashes are none
-// of them: who writes those may mean the month by the first or by the second.
+// layouts are the ways people and spreadsheets write a local time. Dates with slashes are not among
+// them: the month may be the first number or the second.
 var layouts = []string{
 	"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02",
 	"2.1.2006 15:04", "2.1.2006 15:04:05", "2.1.2006", "2.1.06 15:04", "2.1.06 15:04:05", "2.1.06",
@@ -19,8 +19,8 @@ var layouts = []string{
 // ParseStart reads when an appointment opens: "2026-12-01 10:00" or "01.12.2026 10:00" in
 // the given zone, an RFC 3339 instant, or "now".
 //
-// A local time that daylight saving skips or repeats has two readings. The earlier
-// one is taken, so that the code opens whichever was meant.
+// A local time that daylight saving skips or repeats has two readings. The earlier one is taken, so
+// that the code opens whichever was meant.
 func ParseStart(text, zone string, now time.Time) (time.Time, error) {
 	if text == "now" {
 		return now.UTC().Truncate(time.Second), nil
@@ -37,11 +37,11 @@ func ParseStart(text, zone string, now time.Time) (time.Time, error) {
 			return earliest(wall, where).UTC(), nil
 		}
 	}
-	// It is not repeated: in a list a wrong column may have been taken, with names.
+	// The text is not quoted: a wrong column of a list may hold names.
 	return time.Time{}, errors.New("start is not understood: write it like \"2026-12-01 10:00\", \"01.12.2026 10:00\", 2026-12-01T10:00:00+01:00 or now")
 }
 
-// LoadZone returns the time zone of a name like Europe/Berlin.
+// LoadZone returns a time zone by a name like Europe/Berlin.
 func LoadZone(name string) (*time.Location, error) {
 	zone, err := time.LoadLocation(name)
 	if err != nil || name == "" {
@@ -50,9 +50,9 @@ func LoadZone(name string) (*time.Location, error) {
 	return zone, nil
 }
 
-// earliest returns the earliest instant that clocks in where may have meant by
-// wall, whose fields are given as UTC: one at which they show it or, in an hour
-// that is skipped, the one that the offset behind the gap leads to.
+// earliest returns the earliest instant that wall, whose fields are given as UTC, may mean on
+// clocks at where: one at which they show it or, in a skipped hour, the one that the offset after
+// the gap leads to.
 func earliest(wall time.Time, where *time.Location) time.Time {
 	_, before := wall.Add(-24 * time.Hour).In(where).Zone()
 	_, after := wall.Add(24 * time.Hour).In(where).Zone()

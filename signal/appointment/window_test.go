@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestWindowsAcrossSwitches: 24 hours from the start are 24 hours of real time, whatever
-// clocks show meanwhile and whatever the server's own zone is.
+// TestWindowsAcrossSwitches: 24 hours from the start are 24 hours of real time, whatever clocks
+// show and whatever the server's own zone is.
 func TestWindowsAcrossSwitches(t *testing.T) {
 	old := time.Local
 	defer func() { time.Local = old }()
@@ -52,7 +52,7 @@ func TestWindowsAcrossSwitches(t *testing.T) {
 			if got := a.Closes.In(berlin).Format(layout); got != test.closes {
 				t.Errorf("%s on a server in %s closes %s, want %s", test.start, server, got, test.closes)
 			}
-			// By an unswitched clock, one second at either end.
+			// To the second at either end, by a clock without switches.
 			for offset, want := range map[time.Duration]State{
 				-time.Second: Upcoming, 0: Open, 24*time.Hour - time.Second: Open, 24 * time.Hour: Over,
 			} {
