@@ -21,7 +21,7 @@ func (b *bolt) Answer(_ context.Context, key [32]byte, now time.Time) (answer An
 
 func (a Answer) over(now time.Time) bool { return !now.Before(a.Created.Add(AnswerLife)) }
 
-// sweepAnswers deletes what is over. An answer that cannot be read is of no use.
+// sweepAnswers deletes expired answers, and unreadable ones, which are of no use.
 func sweepAnswers(tx *bbolt.Tx, now time.Time) error {
 	return sweepRows(tx, answersBucket, func(key, row []byte) bool {
 		var answer Answer

@@ -25,18 +25,18 @@ var (
 
 const schemaVersion = "1"
 
-// bolt is the embedded registry: one file, every acknowledged change on disk.
+// bolt is the embedded registry: a single file, with every acknowledged change on disk.
 type bolt struct {
 	db   *bbolt.DB
 	salt []byte
 	used *marker
 }
 
-// mapped is how much address space the file gets from the start. When it grows beyond,
-// everybody waits for the reader, and a backup may be read slowly.
+// mapped is the file's initial address space. Growing beyond it blocks everybody until readers
+// finish, and a backup may be read slowly.
 const mapped = 256 << 20
 
-// Open opens the registry file or makes it, with a random salt.
+// Open opens the registry file, or creates it with a random salt.
 func Open(file string) (Registry, error) {
 	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: time.Second, InitialMmapSize: mapped})
 	if errors.Is(err, bolterrors.ErrTimeout) {
@@ -209,12 +209,12 @@ func (b *bolt) Sweep(_ context.Context, now time.Time) (deleted []string, err er
 		return errors.Join(sweepAnswers(tx, now), sweepTokens(tx, now))
 	})
 	if err != nil {
-		deleted = nil // nothing was
+		deleted = nil // nothing was deleted
 	}
 	return deleted, errors.Join(err, damaged)
 }
 
-// Check writes what changes nothing: the file's meta page goes to the disk.
+// Check performs a write without changes: the file's meta page goes to the disk.
 func (b *bolt) Check(context.Context) error {
 	return b.db.Update(func(*bbolt.Tx) error { return nil })
 }

@@ -16,8 +16,8 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// asVictim makes the test binary be a process that writes to the registry file it
-// names until it is killed.
+// asVictim names a registry file and makes the test binary a process that writes to it until
+// killed.
 const asVictim = "PRAXISRELAY_TEST_REGISTRY"
 
 func TestMain(m *testing.M) {
@@ -28,17 +28,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// operation is what the victim says of itself: what it is about to do and, once the
-// registry has acknowledged it, the same again.
+// operation is a line of the victim's output: printed before an operation and again once the
+// registry has acknowledged it.
 type operation struct {
 	Done   bool
 	ID     string
-	Seats  []appointment.Lookup // that the appointment has then; none: it is revoked
+	Seats  []appointment.Lookup // seats afterwards; none: it is revoked
 	Fresh  bool                 // it is created
 	Former []appointment.Lookup // that it had before
 }
 
-// write creates, reissues and revokes for ever.
+// write creates, reissues and revokes in an endless loop.
 func write(file string) error {
 	r, err := Open(file)
 	if err != nil {
@@ -108,9 +108,8 @@ func lookupsOf(a appointment.Appointment) (all []appointment.Lookup) {
 	return all
 }
 
-// TestKilledProcessLosesNothing kills a process a thousand times, at any moment, while
-// it writes. What was acknowledged is there, what was revoked stays so, and what was
-// under way is done or not done.
+// TestKilledProcessLosesNothing kills a process a thousand times, at any moment, while it writes.
+// Acknowledged changes are there, revocations hold, and a change in progress is either done or not.
 func TestKilledProcessLosesNothing(t *testing.T) {
 	rounds := 1000
 	if testing.Short() {
@@ -118,7 +117,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	const lines = 4 // each with a file of its own, since a start waits more than it works
+	const lines = 4 // each with its own file, since a start waits more than it works
 	acknowledged := make([]int, lines)
 	t.Run("lines", func(t *testing.T) {
 		for line := range lines {
@@ -146,7 +145,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 	}
 }
 
-// killed runs a victim on a file, kills it, and checks the file against what is known.
+// killed runs a victim on a file, kills it, and checks the file against the known operations.
 func killed(t *testing.T, random *rand.Rand, file string, known map[string]operation) (acknowledged int) {
 	victim := exec.Command(os.Args[0])
 	victim.Env = append(os.Environ(), asVictim+"="+file)

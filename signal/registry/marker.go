@@ -8,8 +8,8 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// marker writes behind their joins which seats were used, all at once that came
-// while it wrote the last.
+// marker records used seats after their joins have returned, batching those that arrive during a
+// write.
 type marker struct {
 	db   *bbolt.DB
 	wake chan struct{}
@@ -50,7 +50,7 @@ func (m *marker) run() {
 	}
 }
 
-// write marks what is pending. What cannot be written is tried at the next join.
+// write marks pending seats. A failed write is retried at the next join.
 func (m *marker) write() {
 	m.mu.Lock()
 	pending := m.pending
@@ -63,7 +63,7 @@ func (m *marker) write() {
 		for _, l := range pending {
 			a, seat, err := findSeat(tx, l, tx.Bucket(lookupsBucket).Get(l[:]))
 			if err != nil || seat.Used {
-				continue // revoked or marked meanwhile
+				continue // revoked or marked in the meantime
 			}
 			for i := range a.Seats {
 				a.Seats[i].Used = a.Seats[i].Used || a.Seats[i].Lookup == l
@@ -76,7 +76,7 @@ func (m *marker) write() {
 	})
 }
 
-// close writes what is pending and ends the marker.
+// close writes pending marks and stops the marker.
 func (m *marker) close() {
 	m.once.Do(func() { close(m.stop) })
 	<-m.done

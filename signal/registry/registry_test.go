@@ -64,7 +64,7 @@ func testRegistry(t *testing.T, open func() Registry) {
 		t.Errorf("revoked again at %v", again.Revoked)
 	}
 
-	// Another process finds the same.
+	// Another process finds the same data.
 	must(r.Close())
 	r = open()
 	defer r.Close()
@@ -109,7 +109,7 @@ func testRegistry(t *testing.T, open func() Registry) {
 	if list, err := r.List(ctx); err != nil || len(list) != 0 {
 		t.Errorf("List = %v, %v", list, err)
 	}
-	must(r.Create(ctx, first)) // nothing of it was left
+	must(r.Create(ctx, first)) // nothing of it remains
 
 	testUsed(t, r, first)
 	testReissue(t, r, first)
@@ -144,7 +144,7 @@ func testUsed(t *testing.T, r Registry, a appointment.Appointment) {
 	for range 3 {
 		r.MarkUsed(t.Context(), a.Seats[1].Lookup)
 	}
-	for { // it is written behind the caller
+	for { // written after the call returns
 		kept, err := r.Get(t.Context(), a.ID)
 		if err != nil || kept.Seats[0].Used {
 			t.Fatalf("%+v, %v", kept, err)
@@ -179,7 +179,7 @@ func testReissue(t *testing.T, r Registry, a appointment.Appointment) {
 	if _, _, err := r.Find(ctx, fresh); err != nil {
 		t.Errorf("a refused reissue took the code: %v", err)
 	}
-	// Each code has its generation, within one second too, and with a clock that was set back.
+	// Each code has its own generation, even within one second and with a clock set back.
 	generations := func() [3]int {
 		kept, err := r.Get(ctx, a.ID)
 		if err != nil {
@@ -250,7 +250,7 @@ func testAnswers(t *testing.T, r Registry) {
 	if err := r.Create(ctx, a, answer); err != nil {
 		t.Fatal(err)
 	}
-	// An appointment that is refused leaves no answer.
+	// A refused appointment stores no answer.
 	if err := r.Create(ctx, a, Answer{Key: [32]byte{2}, Created: day}); !errors.Is(err, ErrExists) {
 		t.Fatal(err)
 	}
@@ -270,8 +270,8 @@ func testAnswers(t *testing.T, r Registry) {
 	}
 }
 
-// TestSweepLeavesNothing: rows that are over are gone with all that led to them,
-// whatever happened to them before.
+// TestSweepLeavesNothing: rows that are over vanish with everything that led to them, whatever
+// happened to them before.
 func TestSweepLeavesNothing(t *testing.T) {
 	r, err := Open(filepath.Join(t.TempDir(), "registry.db"))
 	if err != nil {
@@ -307,7 +307,7 @@ func TestSweepLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestTheNextCodeIsAboveThoseOfOlderPrograms, which count none.
+// TestTheNextCodeIsAboveThoseOfOlderPrograms, which do not count generations.
 func TestTheNextCodeIsAboveThoseOfOlderPrograms(t *testing.T) {
 	r, err := Open(filepath.Join(t.TempDir(), "registry.db"))
 	if err != nil {
@@ -324,7 +324,7 @@ func TestTheNextCodeIsAboveThoseOfOlderPrograms(t *testing.T) {
 	}
 }
 
-// rowsOf counts the rows of each bucket.
+// rowsOf returns the number of rows in each bucket.
 func rowsOf(t *testing.T, r Registry) map[string]int {
 	t.Helper()
 	rows := map[string]int{}
@@ -340,8 +340,8 @@ func rowsOf(t *testing.T, r Registry) map[string]int {
 	return rows
 }
 
-// TestAnOldBackupOpensNothingThatIsOver: what was valid when the copy was made is over
-// in it as well.
+// TestAnOldBackupOpensNothingThatIsOver: codes that were valid when the copy was made are over in
+// it as well.
 func TestAnOldBackupOpensNothingThatIsOver(t *testing.T) {
 	folder, ctx := t.TempDir(), t.Context()
 	r, err := Open(filepath.Join(folder, "registry.db"))
@@ -385,7 +385,7 @@ func TestAnOldBackupOpensNothingThatIsOver(t *testing.T) {
 	}
 }
 
-// TestChangesAreSynced: killing the process, as another test does, would not show it.
+// TestChangesAreSynced: the test that kills the process would not show it.
 func TestChangesAreSynced(t *testing.T) {
 	r, err := Open(filepath.Join(t.TempDir(), "registry.db"))
 	if err != nil {

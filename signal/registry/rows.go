@@ -11,9 +11,8 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// Whatever stands in a row, reading it gives a value or ErrDamaged with the row's id.
-// A row that names another id than its own is damaged too: what is done to it would
-// be done to the other.
+// Whatever a row contains, reading it gives a value or ErrDamaged with the row's id. A row that
+// names an id other than its own is damaged too: changes to it would hit the other row.
 
 func putRow(tx *bbolt.Tx, bucket, key []byte, row any) error {
 	text, err := json.Marshal(row)
@@ -51,7 +50,7 @@ func getAppointment(tx *bbolt.Tx, id []byte) (a appointment.Appointment, err err
 	return a, checkID(a, id)
 }
 
-// checkID refuses a row that names another id than its own.
+// checkID refuses a row that names an id other than its own.
 func checkID(a appointment.Appointment, id []byte) error {
 	if a.ID != string(id) {
 		return damaged(id)
@@ -59,7 +58,7 @@ func checkID(a appointment.Appointment, id []byte) error {
 	return nil
 }
 
-// allAppointments returns those that can be read, and an error for each that cannot.
+// allAppointments returns the readable appointments, and an error for each unreadable one.
 func allAppointments(tx *bbolt.Tx) (list []appointment.Appointment, err error) {
 	_ = tx.Bucket(appointmentsBucket).ForEach(func(id, row []byte) error {
 		var a appointment.Appointment
@@ -77,7 +76,7 @@ func allAppointments(tx *bbolt.Tx) (list []appointment.Appointment, err error) {
 	return list, err
 }
 
-// findSeat returns the seat of a lookup in the appointment that it leads to.
+// findSeat returns the seat with a lookup in the appointment that the lookup points to.
 func findSeat(tx *bbolt.Tx, l appointment.Lookup, id []byte) (appointment.Appointment, appointment.Seat, error) {
 	a, err := getAppointment(tx, id)
 	if err != nil {
@@ -98,7 +97,7 @@ func addLookup(tx *bbolt.Tx, l appointment.Lookup, id string) error {
 	return lookups.Put(l[:], []byte(id))
 }
 
-// deleteLookups deletes the lookups of an appointment's seats, and nobody else's.
+// deleteLookups deletes the lookups of an appointment's seats, and no others.
 func deleteLookups(tx *bbolt.Tx, a appointment.Appointment) error {
 	lookups := tx.Bucket(lookupsBucket)
 	for _, seat := range a.Seats {

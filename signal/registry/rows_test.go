@@ -13,8 +13,8 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// FuzzRow: whatever stands in a row, the others can be used, and what is said of it
-// names its id at most.
+// FuzzRow: whatever a row contains, the others remain usable, and errors about it quote at most its
+// id.
 func FuzzRow(f *testing.F) {
 	file := filepath.Join(f.TempDir(), "registry.db")
 	r, err := Open(file)
@@ -23,7 +23,7 @@ func FuzzRow(f *testing.F) {
 	}
 	f.Cleanup(func() { r.Close() })
 	db := r.(*bolt).db
-	db.NoSync = true // the disk is not what is tested
+	db.NoSync = true // the disk is not under test
 	good := sample(200, day)
 	bad := sample(201, day)
 	bad.ID = "baaaaaaaaaaaa"
@@ -99,7 +99,7 @@ func FuzzRow(f *testing.F) {
 	})
 }
 
-// TestRegistryOpensWithDamagedRows, and with damaged tokens and answers.
+// TestRegistryOpensWithDamagedRows, including damaged tokens and answers.
 func TestRegistryOpensWithDamagedRows(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "registry.db")
 	r, err := Open(file)
