@@ -5,9 +5,9 @@ import (
 	"regexp"
 )
 
-// faults is where HTTP servers write what they have to say, with clients' addresses in
-// it. Clients that break off are nobody's business. A handler that panicked is a fault
-// of ours: the log says where, but not what the request held.
+// faults takes the HTTP servers' own log lines, which hold clients' addresses. Clients that break
+// off are not logged. A handler's panic is our fault: the log names the place, but nothing of the
+// request.
 type faults struct{ log *slog.Logger }
 
 func (f faults) Write(text []byte) (int, error) {
@@ -23,6 +23,6 @@ func (f faults) Write(text []byte) (int, error) {
 
 var (
 	panicked = regexp.MustCompile(`^http: panic serving `)
-	// ownFrame is the first of ours in the stack, below those of the runtime.
+	// ownFrame matches our topmost frame in the stack, below the runtime's.
 	ownFrame = regexp.MustCompile(`(?m)^praxisrelay/.*\n\t.*?(\w+/\w+\.go:\d+)`)
 )

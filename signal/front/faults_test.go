@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestFaultsSayWhereAlone: neither who asked nor what for.
+// TestFaultsSayWhereAlone: the log names neither the client nor its request.
 func TestFaultsSayWhereAlone(t *testing.T) {
 	var text bytes.Buffer
 	web := httptest.NewUnstartedServer(nil)
@@ -26,7 +26,7 @@ func TestFaultsSayWhereAlone(t *testing.T) {
 			t.Errorf("%s: %s", path, response.Status)
 		}
 	}
-	web.Close() // waits for what it has to say
+	web.Close() // waits until everything is logged
 	web.Config.ErrorLog.Print("http: TLS handshake error from 192.0.2.1:1234: EOF")
 	got := text.String()
 	if strings.Count(got, "\n") != 1 || !strings.Contains(got, "at=front/faults_test.go:") ||

@@ -1,8 +1,8 @@
 // Package front stands around net/http: it bounds what a client costs before anything is
 // known of it, and sets what holds for every answer.
 //
-//	head.go       what a request begins with
-//	pending.go    requests that are there in part
+//	head.go       the heads of requests
+//	pending.go    incomplete requests and unread answers
 //	server.go     how long requests and answers may take
 //	secured.go    the headers of every answer
 //	faults.go     what servers log
@@ -14,31 +14,30 @@ import (
 	"net/http"
 )
 
-// MaxHead bounds a request's head, in bytes and in lines. Browsers send 1 kB in 20 lines;
-// what a proxy adds, and the cookies of the domain that the appliance is in, fit too.
+// MaxHead bounds a request's head, in bytes and in lines. Browsers send 1 kB in 20 lines; a proxy's
+// additions and the cookies of the appliance's domain fit too.
 const (
 	MaxHead      = 8 << 10
 	MaxHeadLines = 64
 )
 
-// Serve is server.Serve with requests that are bounded: their heads, and how many are
-// there in part.
+// Serve is server.Serve with bounds on requests: on their heads, and on how many are incomplete.
 func Serve(server *http.Server, l net.Listener, pending *Pending) error {
-	server.MaxHeaderBytes = MaxHead // of which net/http takes 4 kB more
+	server.MaxHeaderBytes = MaxHead // net/http adds 4 kB to it
 	server.DisableGeneralOptionsHandler = true
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, connKey{}, c)
 	}
 	server.ConnState = func(c net.Conn, state http.ConnState) {
 		if state == http.StateHijacked {
-			c.(*conn).expect(-1) // it is no HTTP any more
+			c.(*conn).expect(-1) // no longer HTTP
 		}
 	}
 	server.Handler = bodies{general(server.Handler)}
 	return server.Serve(listener{l, pending})
 }
 
-// general answers OPTIONS * as net/http does, which would read its body without a word.
+// general answers OPTIONS * as net/http does, which would read its body without bounds.
 func general(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodOptions && r.RequestURI == "*" {

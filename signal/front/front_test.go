@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// echo answers a request with what it holds, in one line.
+// echo answers with the contents of the request, in one line.
 func echo(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	fmt.Fprintf(w, "%s %s %d %d %d %v\n", r.Method, r.RequestURI, len(r.Header), len(body), len(r.Trailer), err)
@@ -33,8 +33,8 @@ func serve(t *testing.T, pending *Pending, handler http.HandlerFunc) string {
 	return l.Addr().String()
 }
 
-// exchange sends all at once and returns the answers until the connection is closed, each
-// as its status and its body.
+// exchange sends everything at once and returns the answers until the connection closes, each as
+// its status and body.
 func exchange(t *testing.T, address, text string) (answers []string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -47,7 +47,7 @@ func exchange(t *testing.T, address, text string) (answers []string) {
 	for reader := bufio.NewReader(conn); ; {
 		response, err := http.ReadResponse(reader, nil)
 		if err != nil {
-			// What was sent in vain may reset the connection.
+			// Unread input may reset the connection.
 			if err != io.ErrUnexpectedEOF && err != io.EOF && !errors.Is(err, syscall.ECONNRESET) {
 				t.Errorf("the connection ends with %v", err)
 			}
@@ -62,7 +62,7 @@ func exchange(t *testing.T, address, text string) (answers []string) {
 	}
 }
 
-// headers are so many, distinct and empty ones.
+// headers returns count distinct, empty headers.
 func headers(count int) string {
 	var b strings.Builder
 	for i := range count {
@@ -76,7 +76,7 @@ const (
 	last = "Connection: close\r\n"
 )
 
-// TestRequestsPassAsTheyAre: with whatever follows them on the connection.
+// TestRequestsPassAsTheyAre, with whatever follows them on the connection.
 func TestRequestsPassAsTheyAre(t *testing.T) {
 	address := serve(t, NewPending(32, none), echo)
 	lines := strings.Repeat("\n\r\n", 5000)
@@ -129,8 +129,8 @@ func TestRequestsPassAsTheyAre(t *testing.T) {
 
 func none() {}
 
-// TestRequestsInPartAreBounded: those that do not come to their end keep others waiting for
-// no longer than they may take, and what is answered or gone makes room.
+// TestRequestsInPartAreBounded: incomplete requests block others only for as long as they may take,
+// and each answered or lost one makes room.
 func TestRequestsInPartAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := 0
@@ -183,7 +183,7 @@ func TestRequestsInPartAreBounded(t *testing.T) {
 	})
 }
 
-// TestUnreadAnswersAreBounded: whose client takes none is closed where there are too many.
+// TestUnreadAnswersAreBounded: beyond the limit, a connection whose client does not read is closed.
 func TestUnreadAnswersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := 0
@@ -211,8 +211,8 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 	})
 }
 
-// TestABodyThatIsThereHasNoDeadline: its request may wait for as long as it likes, and
-// takes no room.
+// TestABodyThatIsThereHasNoDeadline: once its body is complete, a request may wait as long as it
+// likes, and takes no room.
 func TestABodyThatIsThereHasNoDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pending := NewPending(16, none)
@@ -235,7 +235,7 @@ func TestABodyThatIsThereHasNoDeadline(t *testing.T) {
 	})
 }
 
-// pipes is a listener without the operating system, for tests that steer the time.
+// pipes is a listener without the operating system, for tests that control the time.
 type pipes chan net.Conn
 
 type pipe struct{ net.Conn }
@@ -269,7 +269,7 @@ func servePipes(t *testing.T, pending *Pending, handler http.HandlerFunc) pipes 
 	return l
 }
 
-// TestAnUpgradeIsNoHTTP: any bytes pass.
+// TestAnUpgradeIsNoHTTP: after it, any bytes pass.
 func TestAnUpgradeIsNoHTTP(t *testing.T) {
 	address := serve(t, NewPending(8, none), func(w http.ResponseWriter, r *http.Request) {
 		conn, both, err := http.NewResponseController(w).Hijack()
@@ -286,7 +286,7 @@ func TestAnUpgradeIsNoHTTP(t *testing.T) {
 	}
 }
 
-// script is a connection that brings its bytes a few at a time.
+// script is a connection that delivers its bytes a few at a time.
 type script struct {
 	net.Conn
 	in      []byte
@@ -307,8 +307,8 @@ func (s *script) Write(b []byte) (int, error) { return s.answers.Write(b) }
 func (s *script) RemoteAddr() net.Addr        { return nil }
 func (s *script) SetDeadline(time.Time) error { return nil }
 
-// FuzzHead compares what net/http makes of a connection with what it makes of one that
-// is watched: the same requests, up to a head that is too large; and none is.
+// FuzzHead compares net/http's view of a connection with and without the watch: the same requests,
+// up to a head that is too large, which must not get through.
 func FuzzHead(f *testing.F) {
 	for _, seed := range []string{
 		"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\nHost: a\n\n",
@@ -342,7 +342,7 @@ func FuzzHead(f *testing.F) {
 	})
 }
 
-// requests are those that net/http finds on a connection.
+// requests returns the requests that net/http finds on a connection.
 func requests(t *testing.T, from io.Reader, expect func(int64), bounded bool) (list []string) {
 	for reader := bufio.NewReader(from); ; {
 		r, err := http.ReadRequest(reader)

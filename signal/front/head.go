@@ -11,19 +11,18 @@ import (
 	"praxisrelay/config/network/shares"
 )
 
-// conn lets net/http see no more than one request's head at a time, and none that is too
-// large: a map of five thousand empty headers takes twenty times their bytes. Where a head
-// ends is seen here, by its empty line. Where a body ends net/http says, through expect, so
-// that the two cannot differ.
+// conn shows net/http one request's head at a time, and none that is too large: a map of five
+// thousand empty headers takes twenty times their bytes. The empty line marks the end of a head
+// here. The end of a body comes from net/http, through expect, so that the two cannot disagree.
 type conn struct {
 	net.Conn
 	head head
-	body int64  // bytes that are no head, and still to come; -1: all
-	rest []byte // read, and not handed on yet
+	body int64  // bytes still to come that are no head; -1: all
+	rest []byte // read, but not yet passed on
 	part part
 }
 
-// expect says that n bytes of a body follow, or that no further head does, where n is -1.
+// expect announces n bytes of a body or, if n is -1, that no further head follows.
 func (c *conn) expect(n int64) { c.body = n }
 
 func (c *conn) Read(b []byte) (n int, err error) {
@@ -63,7 +62,7 @@ func (c *conn) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// Write waits until the client takes what is written, unless too many do not.
+// Write waits until the client reads, unless too many clients do not.
 func (c *conn) Write(b []byte) (int, error) {
 	release, ok := c.part.of.answers.Admit(shares.Client(c))
 	if !ok {
@@ -77,24 +76,24 @@ func (c *conn) Write(b []byte) (int, error) {
 
 var errUnread = errors.New("too many answers are not taken")
 
-// Close is of net.Conn.
+// Close implements net.Conn.
 func (c *conn) Close() error {
 	c.part.giveBack()
 	return c.Conn.Close()
 }
 
-// errRefused is one of those which net/http does not answer, since that was done.
+// errRefused is of a kind that net/http does not answer, since refuse already has.
 var errRefused = &net.OpError{Op: "read", Net: "tcp", Err: errors.New("the request was refused")}
 
 const busy = "too many requests are being sent at once: send it again in a moment"
 
 var tooLarge = fmt.Sprintf("the request's head is too large: send at most %d bytes in %d lines, fewer cookies, say", MaxHead, MaxHeadLines)
 
-// patience is how long the rest of a refused request is read: a connection that is closed
-// with something unread takes its answer with it.
+// patience is how long the rest of a refused request is read: closing a connection with unread
+// input would discard the answer.
 const patience = 500 * time.Millisecond
 
-// refuse answers a request that net/http does not see.
+// refuse answers a request before net/http sees it.
 func (c *conn) refuse(status, text string) error {
 	const maxRest = 64 << 10
 	c.part.giveBack()
@@ -109,13 +108,13 @@ func (c *conn) refuse(status, text string) error {
 	return errRefused
 }
 
-// head watches the bytes of a request's head.
+// head tracks the bytes of a request's head.
 type head struct {
 	size, lines int
 	line        lineKind
 }
 
-// lineKind is what the current line has so far.
+// lineKind classifies the current line so far.
 type lineKind byte
 
 const (
@@ -124,9 +123,8 @@ const (
 	something
 )
 
-// take looks at more of a head and returns how much of that belongs to it, or that the
-// head is too large. A head ends with an empty line, as net/textproto has it: with LF, or
-// with CR LF.
+// take examines more of a head. It returns how much of b belongs to the head, and whether the head
+// is still small enough. A head ends with an empty line as in net/textproto: LF or CR LF.
 func (h *head) take(b []byte) (n int, fits bool) {
 	for i, c := range b {
 		if h.size++; h.size > MaxHead {

@@ -9,34 +9,33 @@ import (
 	"praxisrelay/config/network/shares"
 )
 
-// bodyTime is how long a body may take. All that is sent here fits into 256 kB, and nearly
-// always into one packet.
+// bodyTime is how long a body may take. All bodies here fit into 256 kB, and nearly all into one
+// packet.
 const bodyTime = 10 * time.Second
 
-// Pending bounds how many requests of a listener are there in part, and how many answers
-// are not taken: they cost more than idle connections, and it may not be known whose they
-// are.
+// Pending bounds a listener's incomplete requests and unread answers: they cost more than idle
+// connections, and it may not be known whose they are.
 type Pending struct {
 	*shares.Shares
 	answers *shares.Shares
 	refused func()
 }
 
-// NewPending returns a Pending for max requests and as many answers, of which a quarter
-// may be of one network. It calls refused for each beyond.
+// NewPending returns a Pending for max requests and as many answers, a quarter of them for any one
+// network. It calls refused for each one beyond.
 func NewPending(max int, refused func()) *Pending {
 	quarter := (max + 3) / 4
 	return &Pending{shares.New(max, quarter), shares.New(max, quarter), refused}
 }
 
-// part is a connection's part of the Pending, while its request is there in part.
+// part is a connection's share of Pending while its request is incomplete.
 type part struct {
 	of      *Pending
 	mu      sync.Mutex
-	release func() // nil: it has none
+	release func() // nil: no share
 }
 
-// take returns false when there are too many.
+// take returns false if there are too many.
 func (p *part) take(c *conn) (ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,7 +57,7 @@ func (p *part) giveBack() {
 	}
 }
 
-// bodies serves requests with a body as long as not too many are there in part.
+// bodies serves requests with a body unless too many are incomplete.
 type bodies struct{ next http.Handler }
 
 func (b bodies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -68,12 +67,12 @@ func (b bodies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := r.Context().Value(connKey{}).(*conn)
 	c.expect(r.ContentLength)
-	if r.ContentLength < 0 { // chunked, so only net/http sees where it ends
+	if r.ContentLength < 0 { // chunked, so only net/http sees its end
 		w.Header().Set("Connection", "close")
 	}
 	deadline := http.NewResponseController(w).SetReadDeadline
 	if !c.part.take(c) {
-		_ = deadline(time.Now().Add(patience)) // for the body, which nobody reads
+		_ = deadline(time.Now().Add(patience)) // for the rest of the body, which is discarded
 		w.Header().Set("Connection", "close")
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, busy, http.StatusServiceUnavailable)
@@ -83,13 +82,13 @@ func (b bodies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = deadline(time.Now().Add(bodyTime))
 	r.Body = &body{r.Body, func() {
 		c.part.giveBack()
-		r.Trailer = nil // nobody asks for it, and it may be large
+		r.Trailer = nil // unused, and may be large
 		_ = deadline(time.Time{})
 	}}
 	b.next.ServeHTTP(w, r)
 }
 
-// body is a request's body, which says when all of it is there.
+// body is a request's body that signals when it is complete.
 type body struct {
 	io.ReadCloser
 	arrived func()

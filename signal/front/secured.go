@@ -2,10 +2,10 @@ package front
 
 import "net/http"
 
-// Secured sets the headers that hold for every answer to clients of an appliance of that name.
+// Secured sets the headers of every answer from the appliance of that name.
 func Secured(name string, next http.Handler) http.Handler {
-	// Browsers keep it for all ports of a name, and never for an address. Nobody's
-	// localhost is the appliance's only.
+	// Browsers apply it to all ports of a name, and never to an address. On localhost it would hit
+	// other programs.
 	https := name != "localhost"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -15,7 +15,7 @@ func Secured(name string, next http.Handler) http.Handler {
 		h.Set("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(), geolocation=()")
 		h.Set("Referrer-Policy", "no-referrer")
 		if https {
-			h.Set("Strict-Transport-Security", "max-age=31536000") // other names of the domain are others'
+			h.Set("Strict-Transport-Security", "max-age=31536000") // other names in the domain are not ours
 		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
