@@ -11,12 +11,12 @@ import (
 
 // Guesses limits the codes that networks show, and remembers which were right there.
 //
-// A code is judged in one step, after it was looked up: then it is either told what it
-// opens, or it was one too many, right or wrong. So as many guesses made at once are
-// told as in turn, and right ones cost nothing: any crowd behind one address is let in.
+// A code is judged in one step, after its lookup: either its result is disclosed, or it was one too
+// many, right or wrong. So simultaneous guesses get no more results than successive ones, and right
+// codes cost nothing: any crowd behind one address is let in.
 //
 // A limited network learns nothing about any code, the right ones included, except those
-// that were right from there before: a neighbour's wrong codes keep nobody from coming back.
+// that were right from there before: a neighbor's wrong codes keep nobody from coming back.
 type Guesses struct {
 	*Networks
 	seed  maphash.Seed
@@ -24,11 +24,11 @@ type Guesses struct {
 	asked recent[Bucket]   // these networks: how often they were wrong while limited
 }
 
-// maxKnown bounds what is remembered, of codes as of networks.
+// maxKnown bounds what is remembered, both codes and networks.
 const maxKnown = 1 << 16
 
-// A network that is limited may ask a hundred times, and then once a second, whether a
-// code was right there: else it would be a way to guess codes of neighbours.
+// A limited network may ask a hundred times, then once a second, whether a code was right there;
+// otherwise this would be a way to guess a neighbor's codes.
 const (
 	askBurst    = 100
 	askInterval = time.Second
@@ -49,7 +49,7 @@ func (g *Guesses) Wait(now time.Time, client netip.Addr, lookup appointment.Look
 	return wait
 }
 
-// Judge notes whether a code is right. Where it returns a wait, nobody may be told.
+// Judge records whether a code is right. If it returns a wait, the result must not be disclosed.
 func (g *Guesses) Judge(now time.Time, client netip.Addr, lookup appointment.Lookup, right bool) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -79,7 +79,7 @@ func (g *Guesses) knowsLocked(now time.Time, client netip.Addr, lookup appointme
 	return false
 }
 
-// print is the fingerprint of a network and a code; of a zero one, of the network.
+// print returns the fingerprint of a network and a code; with a zero code, of the network.
 func (g *Guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
 	type known struct {
 		network netip.Prefix
@@ -88,14 +88,14 @@ func (g *Guesses) print(client netip.Addr, lookup appointment.Lookup) uint64 {
 	return maphash.Comparable(g.seed, known{network.Of(client), lookup})
 }
 
-// recent has a value for each of the last maxKnown fingerprints. The oldest one makes room.
+// recent holds a value for each of the last maxKnown fingerprints. The oldest makes room.
 type recent[V any] struct {
 	values map[uint64]*V
 	order  []uint64 // a ring once it is full
 	oldest int
 }
 
-// add gives a new one the zero value.
+// add gives a new fingerprint the zero value.
 func (r *recent[V]) add(print uint64) {
 	if r.values[print] != nil {
 		return

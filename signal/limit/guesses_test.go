@@ -38,9 +38,9 @@ func TestRightCodesAreRememberedByNetwork(t *testing.T) {
 	}
 }
 
-// TestNoNetworkPaysForOthers: thousands of networks send as many wrong codes as they can
-// without reaching the limit of all. An hour later no uninvolved network is limited, none
-// has lost what was remembered of it, and little is kept.
+// TestNoNetworkPaysForOthers: thousands of networks send as many wrong codes as they can without
+// reaching the global limit. An hour later no uninvolved network is limited, none has been
+// forgotten, and little memory is used.
 func TestNoNetworkPaysForOthers(t *testing.T) {
 	g := NewGuesses()
 	address := func(net byte, i int) netip.Addr {
@@ -56,7 +56,7 @@ func TestNoNetworkPaysForOthers(t *testing.T) {
 		now = day.Add(time.Duration(i) * time.Second / perSecond)
 		attacker := address(10, i%2400)
 		g.Judge(now, attacker, appointment.Lookup{2}, false)
-		g.Wait(now, attacker, appointment.Lookup{3}) // limited ones ask for codes of neighbours
+		g.Wait(now, attacker, appointment.Lookup{3}) // limited networks ask for neighbors' codes
 		most = max(most, len(g.networks.buckets))
 	}
 	limited, forgotten := 0, 0
@@ -76,13 +76,14 @@ func TestNoNetworkPaysForOthers(t *testing.T) {
 	}
 }
 
-// TestWhatIsKeptIsBounded by the limit of all, be every wrong code of another network.
+// TestWhatIsKeptIsBounded by the global limit, even if every wrong code comes from a different
+// network.
 func TestWhatIsKeptIsBounded(t *testing.T) {
 	g := NewGuesses()
 	const kept = totalBurst + int(2*GuessInterval/totalInterval) // one failure is forgiven after an interval, and forgotten within another
 	for i := range 5 * kept {
 		now := day.Add(time.Duration(i) * totalInterval)
-		client := netip.AddrFrom16([16]byte{0x20, 1, 0, byte(i >> 16), byte(i >> 8), byte(i)}) // a site each
+		client := netip.AddrFrom16([16]byte{0x20, 1, 0, byte(i >> 16), byte(i >> 8), byte(i)}) // one per site
 		g.Judge(now, client, appointment.Lookup{1}, false)
 		g.Judge(now, client, appointment.Lookup{2}, false)
 		if n := max(len(g.networks.buckets), len(g.sites.buckets)); n > kept {

@@ -1,5 +1,5 @@
-// Package limit bounds how often something may happen: wrong guesses by networks, and
-// what a client does by its rate.
+// Package limit bounds how often something may happen: wrong guesses per network, and the rate of a
+// client's actions.
 package limit
 
 import (
@@ -11,10 +11,9 @@ import (
 	"praxisrelay/config/network"
 )
 
-// What may be guessed wrong: by one network some typing errors at once, then one
-// code every half minute; by an IPv6 site ten times that; in all a thousand, then a
-// hundred a second. Pages verify the check letter, so that few wrong codes are
-// anybody's typing errors.
+// Allowed wrong guesses: for a network some typing errors at once, then one code every half minute;
+// for an IPv6 site ten times that; in total a thousand, then a hundred a second. Pages verify the
+// check letter, so few wrong codes are typing errors.
 const (
 	GuessBurst    = 10
 	GuessInterval = 30 * time.Second
@@ -26,24 +25,24 @@ const (
 	totalInterval = 10 * time.Millisecond
 )
 
-// Values of the label limit of praxisrelay_signal_limit_hits_total that signaling and
-// the admin API share.
+// Values of the label limit of praxisrelay_signal_limit_hits_total shared by signaling and the
+// admin API.
 const (
 	WrongCodes  = "wrong_codes"  // of a network or a token, or in all
 	WrongTokens = "wrong_tokens" // of a network, or in all
-	Stretching  = "stretching"   // codes that are made here at once
+	Stretching  = "stretching"   // codes made here at once
 )
 
-// Bucket is when what was noted in it is forgiven, interval by interval (GCRA).
+// Bucket holds the time when its last entry is forgiven; one is forgiven each interval (GCRA).
 type Bucket struct{ forgiven time.Time }
 
-// Wait returns how long it takes until one more may be noted.
+// Wait returns how long until one more entry is allowed.
 func (b *Bucket) Wait(now time.Time, interval time.Duration, burst int) time.Duration {
 	noted := max(0, b.forgiven.Sub(now))
 	return max(0, noted+interval-time.Duration(burst)*interval)
 }
 
-// Take notes so many at once, unless it has to wait for one.
+// Take adds count entries at once, unless even one has to wait.
 func (b *Bucket) Take(now time.Time, interval time.Duration, burst, count int) (wait time.Duration) {
 	if wait = b.Wait(now, interval, burst); wait == 0 {
 		b.Add(now, time.Duration(count)*interval)
@@ -58,7 +57,7 @@ func (b *Bucket) Add(now time.Time, interval time.Duration) {
 	b.forgiven = b.forgiven.Add(interval)
 }
 
-// Failures has a bucket for every key with a failure that is not forgiven yet.
+// Failures has a bucket for every key with an unforgiven failure.
 type Failures[K comparable] struct {
 	burst    int
 	interval time.Duration
@@ -82,7 +81,7 @@ func (f *Failures[K]) Note(now time.Time, key K) {
 	f.buckets[key] = b
 }
 
-// sweep forgets what is forgiven, so often that little of that is kept.
+// sweep forgets forgiven failures, often enough to keep few of them.
 func (f *Failures[K]) sweep(now time.Time) {
 	if now.Sub(f.swept) < f.interval {
 		return
@@ -95,9 +94,9 @@ func (f *Failures[K]) sweep(now time.Time) {
 	}
 }
 
-// Networks counts failed guesses per network, per IPv6 site, and in all. Each has its own
-// count, so no network pays for another one. What is kept is bounded by the limit of all,
-// since each failure is forgiven after an interval: some ten thousand networks.
+// Networks counts failed guesses per network, per IPv6 site, and in total. Each has its own count,
+// so no network pays for another. The global limit bounds the memory, since each failure is
+// forgiven after an interval: some ten thousand networks.
 type Networks struct {
 	mu       sync.Mutex
 	networks Failures[netip.Prefix]
@@ -112,9 +111,9 @@ func NewNetworks() *Networks {
 	}
 }
 
-// Fail notes a wrong guess, unless the network has to wait: then it returns for how long,
-// and the guess must not be judged. Asking first and noting later would let any number
-// of guesses pass that are made at once.
+// Fail records a wrong guess, unless the network has to wait: then it returns for how long, and the
+// guess must not be judged. Asking first and recording later would let any number of simultaneous
+// guesses pass.
 func (l *Networks) Fail(now time.Time, client netip.Addr) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,7 +123,7 @@ func (l *Networks) Fail(now time.Time, client netip.Addr) (wait time.Duration) {
 	return wait
 }
 
-// waitLocked returns how long a network must wait until one more guess of it is judged.
+// waitLocked returns how long a network must wait until its next guess is judged.
 func (l *Networks) waitLocked(now time.Time, client netip.Addr) time.Duration {
 	wait := max(l.networks.Wait(now, network.Of(client)), l.total.Wait(now, totalInterval, totalBurst))
 	if site := network.Site(client); site.IsValid() {
@@ -141,14 +140,14 @@ func (l *Networks) noteLocked(now time.Time, client netip.Addr) {
 	l.total.Add(now, totalInterval)
 }
 
-// spent reports whether the wrong guesses of all networks together are too many.
+// spent reports whether all networks together have guessed wrong too often.
 func (l *Networks) spent(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.total.Wait(now, totalInterval, totalBurst) > 0
 }
 
-// Report logs that what a network tries is not looked at.
+// Report logs that a network's attempts are being ignored.
 func (l *Networks) Report(log *slog.Logger, now time.Time, what string, client netip.Addr) {
 	if l.spent(now) {
 		log.Warn("guessing is refused to all networks", "guessed", what)
