@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// MemberError says that an object has a member that it may not have.
+// MemberError reports a member that an object may not have.
 type MemberError struct {
-	Name  string // as it came
-	Twice bool   // else it is unknown
+	Name  string // as received
+	Twice bool   // duplicated; otherwise unknown
 }
 
 func (e *MemberError) Error() string {
@@ -22,12 +22,12 @@ func (e *MemberError) Error() string {
 	return "a member is unknown"
 }
 
-// ErrTrailing says that something follows the JSON value.
+// ErrTrailing reports that something follows the JSON value.
 var ErrTrailing = errors.New("something follows the JSON value")
 
-// Decode reads one JSON value strictly. By itself encoding/json also takes members in
-// another case, and the last one of several: whoever looks at a body on its way, such as a
-// proxy with rules, would see another one than the server.
+// Decode reads one JSON value strictly. By itself, encoding/json also accepts members in another
+// case, and the last of several: an inspector on the way, such as a proxy with rules, would see a
+// different value than the server.
 func Decode(text []byte, into any) error {
 	if err := json.Unmarshal(text, into); err != nil {
 		if trails(text) {
@@ -39,7 +39,7 @@ func Decode(text []byte, into any) error {
 	return checkMembers(d, reflect.TypeOf(into).Elem())
 }
 
-// trails reports whether a text begins with a JSON value and goes on.
+// trails reports whether a text continues after a JSON value.
 func trails(text []byte) bool {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if d.Decode(new(json.RawMessage)) != nil {
@@ -49,8 +49,8 @@ func trails(text []byte) bool {
 	return err != io.EOF
 }
 
-// checkMembers reads a value that fits a type, and looks at the names in it. The text was
-// decoded before, so its syntax is right.
+// checkMembers checks the member names in a value that fits a type. The text has been decoded
+// before, so its syntax is right.
 func checkMembers(d *json.Decoder, t reflect.Type) error {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -93,7 +93,7 @@ func checkMembers(d *json.Decoder, t reflect.Type) error {
 
 var rawMessage = reflect.TypeFor[json.RawMessage]()
 
-// elementOf is the type of an array's elements; nil: anything.
+// elementOf returns the type of an array's elements; nil: anything.
 func elementOf(t reflect.Type) reflect.Type {
 	if t == nil || t == rawMessage || t.Kind() != reflect.Slice && t.Kind() != reflect.Array {
 		return nil
@@ -101,7 +101,7 @@ func elementOf(t reflect.Type) reflect.Type {
 	return t.Elem()
 }
 
-// memberOf is the type of an object's member; nil: anything.
+// memberOf returns the type of an object's member; nil: anything.
 func memberOf(t reflect.Type, name string) (member reflect.Type, known bool) {
 	switch {
 	case t == nil || t == rawMessage:

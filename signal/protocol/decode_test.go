@@ -11,11 +11,11 @@ import (
 	"praxisrelay/signal/protocol"
 )
 
-// TestEveryMemberHasOneName: in its own case and once, however deep it is.
+// TestEveryMemberHasOneName: in its own case and only once, at any depth.
 func TestEveryMemberHasOneName(t *testing.T) {
 	for text, into := range map[string]any{
 		`{"ACK":1}`:                              new(protocol.FromClient),
-		`{"ac\u212A":1}`:                         new(protocol.FromClient), // the sign of Kelvin folds to k
+		`{"ac\u212A":1}`:                         new(protocol.FromClient), // the Kelvin sign folds to k
 		`{"ack":1,"ack":2}`:                      new(protocol.FromClient),
 		`{"ack":1,"Ack":2}`:                      new(protocol.FromClient),
 		`{"ack":1,"\u0061ck":2}`:                 new(protocol.FromClient),
@@ -55,7 +55,7 @@ func TestEveryMemberHasOneName(t *testing.T) {
 	if err := protocol.Decode([]byte(`{"until":"2026-12-01T09:00:00Z"}`), &drain); err != nil || !drain.Until.Equal(until) {
 		t.Errorf("got %+v, %v", drain, err)
 	}
-	// What is deep costs no stack.
+	// Deep nesting costs no stack.
 	if err := protocol.Decode([]byte(`{"until":`+strings.Repeat("[", 1<<20)), &drain); err == nil {
 		t.Error("a million brackets are taken")
 	}

@@ -1,6 +1,6 @@
-// Package protocol is what a client and the signaling endpoint say to each other,
-// as docs/protocol.md describes it. A frame is a JSON object with one member, whose
-// name says what it is, and next to it a number where the frame must arrive.
+// Package protocol defines the frames between a client and the signaling endpoint, as documented in
+// docs/protocol.md. A frame is a JSON object with one member, whose name is its kind, plus a number
+// if the frame must arrive.
 package protocol
 
 import (
@@ -13,17 +13,17 @@ const Subprotocol = "praxisrelay.v1"
 // MaxFrame is the maximum size of a client's frame in bytes.
 const MaxFrame = 16 << 10
 
-// Bounds of a body of POST /v1/signal: how many frames, and how many times the
-// bytes of the largest one.
+// Bounds of a body of POST /v1/signal: the number of frames, and its size as a multiple of the
+// largest frame.
 const (
 	MaxPollFrames = 32
 	MaxPollFactor = 4
 )
 
-// AckEvery is after how many numbered frames a client acknowledges at the latest.
+// AckEvery is how many numbered frames a client may leave unacknowledged.
 const AckEvery = 16
 
-// Info is the answer of GET /v1/info: what a client must know before it joins.
+// Info is the answer of GET /v1/info: the data that a client needs before it joins.
 type Info struct {
 	Version    int    `json:"version"`
 	Name       string `json:"name"`
@@ -31,13 +31,13 @@ type Info struct {
 	Salt       []byte `json:"salt"`        // for stretching codes; base64
 	Rounds     int    `json:"rounds"`      // likewise
 	MaxMessage int    `json:"max_message"` // MaxFrame
-	// Key is the SHA-256 of the public key that the appliance's certificate is for
-	// (of its SubjectPublicKeyInfo).
+	// Key is the SHA-256 of the public key in the appliance's certificate (of its
+	// SubjectPublicKeyInfo).
 	Key  []byte `json:"key,omitempty"`
-	TURN Ports  `json:"turn"` // what is served, in addition to what ICE servers name
+	TURN Ports  `json:"turn"` // ports served, in addition to those that ICE servers name
 }
 
-// Ports are where TURN is served. The page's port is the last of TLS.
+// Ports are the ports that serve TURN. The page's port is the last of TLS.
 type Ports struct {
 	UDP []uint16 `json:"udp,omitempty"`
 	TCP []uint16 `json:"tcp,omitempty"`
@@ -54,8 +54,8 @@ type Polled struct {
 	Frames []FromServer `json:"frames"`
 }
 
-// FromClient is a frame that a client sends: Join or Resume first, and then any of
-// the others. Send, Admit, ICE and Explain are numbered.
+// FromClient is a frame from a client: first Join or Resume, then any of the others. Send, Admit,
+// ICE and Explain are numbered.
 type FromClient struct {
 	N       uint64  `json:"n,omitempty"` // from 1, per session, without gaps
 	Join    *Join   `json:"join,omitempty"`
@@ -63,12 +63,12 @@ type FromClient struct {
 	Send    *Send   `json:"send,omitempty"`
 	Admit   *Admit  `json:"admit,omitempty"`
 	ICE     *Empty  `json:"ice,omitempty"`
-	Explain *Empty  `json:"explain,omitempty"` // the doctor's alone: why does the call not come about?
-	Ack     *uint64 `json:"ack,omitempty"`     // the last N that came; also the heartbeat
+	Explain *Empty  `json:"explain,omitempty"` // only the doctor's: why does the call not come about?
+	Ack     *uint64 `json:"ack,omitempty"`     // the last N received; also the heartbeat
 	Leave   *Empty  `json:"leave,omitempty"`
 }
 
-// Numbered reports whether a frame has to have a number.
+// Numbered reports whether a frame must have a number.
 func (f FromClient) Numbered() bool {
 	return f.Send != nil || f.Admit != nil || f.ICE != nil || f.Explain != nil
 }
@@ -80,19 +80,19 @@ type Empty struct{}
 type Join struct {
 	Token []byte `json:"token"` // the join token, 32 bytes
 	Epoch string `json:"epoch"` // a random name for this client, 22 letters of base64url
-	// Check asks for no seat but for what a seat is given, to check the way here. Nobody
-	// is told, replaced or reached, and a code of a test gets nothing else.
+	// Check asks not for a seat but only for its data, to check the way here. It notifies, replaces
+	// and reaches nobody; a test code gets nothing else.
 	Check bool `json:"check,omitempty"`
 }
 
-// Resume comes back to a session.
+// Resume returns to a session.
 type Resume struct {
 	Session  string `json:"session"`  // as in Welcome
-	Received uint64 `json:"received"` // the last N that came from the server
+	Received uint64 `json:"received"` // the last N received from the server
 }
 
-// Send asks to carry a sealed message to a seat. It is carried only while the
-// session that holds the seat has the epoch it was sealed for.
+// Send asks to deliver a sealed message to a seat. It is delivered only while the session in the
+// seat has the epoch that it was sealed for.
 type Send struct {
 	To     string `json:"to"`
 	Epoch  string `json:"epoch"`
@@ -106,8 +106,8 @@ type Admit struct {
 	Epoch string `json:"epoch"`
 }
 
-// FromServer is a frame that the server sends: Welcome, Resumed or Error first.
-// Those that must arrive are numbered.
+// FromServer is a frame from the server, first Welcome, Resumed or Error. Frames that must arrive
+// are numbered.
 type FromServer struct {
 	N           uint64       `json:"n,omitempty"` // from 1, per session, without gaps
 	Welcome     *Welcome     `json:"welcome,omitempty"`
@@ -122,7 +122,7 @@ type FromServer struct {
 	Error       *Error       `json:"error,omitempty"`       // not numbered; the last frame
 }
 
-// Welcome tells a client that it has its seat.
+// Welcome confirms that the client has its seat.
 type Welcome struct {
 	Session     string    `json:"session"` // a secret, for Resume
 	Appointment string    `json:"appointment"`
@@ -133,16 +133,16 @@ type Welcome struct {
 	Present     []Present `json:"present"`  // the other seats' sessions
 }
 
-// Resumed tells a client that its session goes on.
+// Resumed confirms that the client's session continues.
 type Resumed struct {
-	Received uint64 `json:"received"` // the last N that came from the client
+	Received uint64 `json:"received"` // the last N received from the client
 }
 
-// ICE tells an admitted client how to reach the relay.
+// ICE gives an admitted client the way to the relay.
 type ICE struct {
 	Servers []ICEServer `json:"servers"`
-	// Expires is when the servers' credential stops making allocations, and Lifetime how
-	// many seconds that is ahead, for clients whose clock is wrong.
+	// Expires is when the servers' credential stops making allocations, and Lifetime the seconds
+	// until then, for clients with a wrong clock.
 	Expires  time.Time `json:"expires"`
 	Lifetime int64     `json:"lifetime"`
 }
@@ -161,7 +161,7 @@ type Present struct {
 	Admitted bool   `json:"admitted"`
 }
 
-// Absent says that the session which a message was for is gone.
+// Absent reports that the session which a message was for is gone.
 type Absent struct {
 	To    string `json:"to"`
 	Epoch string `json:"epoch"`
@@ -176,10 +176,10 @@ type Message struct {
 	Sealed []byte `json:"sealed"`
 }
 
-// Error says what went wrong. Nothing follows it.
+// Error is the reason for a failure. Nothing follows it.
 type Error struct {
 	Code    Code   `json:"code"`
-	Message string `json:"message"` // for people who write clients
+	Message string `json:"message"` // for developers of clients
 	// Opens is set with TooEarly.
 	Opens *time.Time `json:"opens,omitempty"`
 	// Until may be set with Maintenance.
