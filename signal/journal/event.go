@@ -2,30 +2,30 @@ package journal
 
 import "time"
 
-// Event is something that happened to a seat, once or several times.
+// Event is something that happened to a seat, one or more times.
 type Event struct {
 	At    time.Time `json:"at"`             // the first time
-	Last  time.Time `json:"last,omitzero"`  // the last time, where it happened again
-	Times int       `json:"times,omitzero"` // how often, where it happened again
+	Last  time.Time `json:"last,omitzero"`  // the last time, if it happened again
+	Times int       `json:"times,omitzero"` // how often, if it happened again
 	Kind  Kind      `json:"kind"`
-	Seat  string    `json:"seat,omitempty"` // none: it is about the appointment
-	// Over is what carried it: socket or poll for signaling, udp, tcp or tls for the relay.
+	Seat  string    `json:"seat,omitempty"` // empty: concerns the whole appointment
+	// Over is the transport: socket or poll for signaling, udp, tcp or tls for the relay.
 	Over string `json:"over,omitempty"`
-	// Method and Code are those of a request that the relay refused.
+	// Method and Code belong to a request that the relay refused.
 	Method string `json:"method,omitempty"`
 	Code   int    `json:"code,omitempty"`
-	// Reason is one of the Reason constants, an error of docs/protocol.md, or a limit of
-	// the relay as in its metrics.
+	// Reason is one of the Reason constants, an error of docs/protocol.md, or a limit as named in
+	// the relay's metrics.
 	Reason string `json:"reason,omitempty"`
-	// Unproven says that anybody may have named the seat: nothing showed that it was them.
+	// Unproven marks an event that anybody may have caused in the seat's name.
 	Unproven bool `json:"unproven,omitempty"`
-	// Address is the client's, as far as it may be kept.
+	// Address is the client's, to the extent that it may be kept.
 	Address string `json:"address,omitempty"`
-	// Traffic is what an allocation carried until it ended.
+	// Traffic is the allocation's total when it ended.
 	Traffic Traffic `json:"traffic,omitzero"`
 }
 
-// Latest is when it last happened.
+// Latest returns the last time that it happened.
 func (e Event) Latest() time.Time {
 	if e.Last.IsZero() {
 		return e.At
@@ -41,8 +41,8 @@ const (
 	Joined     Kind = "joined"
 	NotJoined  Kind = "not-joined" // refused although the code is right; Reason says why
 	Replaced   Kind = "replaced"   // the code was used elsewhere
-	Lost       Kind = "lost"       // the connection ended without a word; the seat is kept
-	Resumed    Kind = "resumed"    // after it was lost, or over another way
+	Lost       Kind = "lost"       // the connection broke; the seat is kept
+	Resumed    Kind = "resumed"    // after a loss, or over another transport
 	Left       Kind = "left"       // the seat was given up, or taken; Reason says why
 	Admitted   Kind = "admitted"
 	Credential Kind = "credential" // for the relay
@@ -55,7 +55,7 @@ const (
 	Ended     Kind = "ended"     // an allocation; Reason says why
 )
 
-// Reasons of a Left that docs/protocol.md has no error for.
+// Reasons of a Left without an error in docs/protocol.md.
 const (
 	HungUp = "hung-up"
 	Away   = "away" // for too long
@@ -69,8 +69,8 @@ const (
 	StreamLost = "stream_lost" // the connection that it was on
 )
 
-// Reasons of a Refused that explanations know. The relay has the same words for them, and others
-// for other reasons.
+// Reasons of a Refused that explanations know. The relay uses the same words for them, and has
+// others for other reasons.
 const (
 	WrongPassword = "wrong_password" // 401
 	OldCredential = "expired"        // 401
@@ -82,25 +82,24 @@ const (
 	Draining      = "draining"
 )
 
-// Traffic is what an allocation carried.
+// Traffic is the traffic of an allocation.
 type Traffic struct {
 	Sent Flow `json:"sent"`
-	// Received is what peers of the open relay sent to it. What the partner sent is the
-	// partner's.
+	// Received is from peers on the open relay. Media from the partner counts as the partner's.
 	Received Flow `json:"received,omitzero"`
 }
 
-// Flow is what was forwarded, in bytes of payload.
+// Flow is forwarded traffic, in bytes of payload.
 type Flow struct {
-	Checks     uint64    `json:"checks"`  // by which a way is looked for, and secured
-	Answers    uint64    `json:"answers"` // to checks of the partner: it was heard
+	Checks     uint64    `json:"checks"`  // connectivity checks, which find and maintain a path
+	Answers    uint64    `json:"answers"` // to the partner's checks: it was heard
 	Media      uint64    `json:"media"`
 	Last       time.Time `json:"last,omitzero"` // of anything
 	FirstMedia time.Time `json:"first_media,omitzero"`
 	LastMedia  time.Time `json:"last_media,omitzero"`
 }
 
-// Add returns both together.
+// Add returns the sum of both.
 func (f Flow) Add(other Flow) Flow {
 	f.Checks += other.Checks
 	f.Answers += other.Answers
@@ -120,18 +119,18 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Allocation is a live one.
+// Allocation is a live allocation.
 type Allocation struct {
 	Seat    string    `json:"seat"`
 	Over    string    `json:"over"`
 	Address string    `json:"address,omitempty"`
 	Since   time.Time `json:"since"`
-	// Permitted says that the partner's allocation may be reached, and sends.
+	// Permitted means that the partner's allocation may be reached, and sends.
 	Permitted bool    `json:"permitted"`
 	Traffic   Traffic `json:"traffic"`
 }
 
-// Session is a live one of signaling.
+// Session is a live session of signaling.
 type Session struct {
 	Seat     string `json:"seat"`
 	Over     string `json:"over"` // socket, poll or away

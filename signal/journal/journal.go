@@ -1,6 +1,6 @@
-// Package journal is what the appliance remembers of each appointment, to explain later
-// why a call did not come about: in memory alone, bounded, and without addresses unless
-// the operator wants them. It is gone with the appointment, and with the process.
+// Package journal remembers the events of each appointment, to explain later why a call did not
+// come about: only in memory, bounded, and without addresses unless the operator wants them. Its
+// contents go with the appointment, and with the process.
 package journal
 
 import (
@@ -13,34 +13,34 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// What is remembered: of one appointment, and in all, where the appointment that was
-// quiet for longest is forgotten. A full memory takes up to 65 MB.
+// Bounds for one appointment, and in total, where the appointment that has been quiet longest is
+// forgotten. A full journal takes up to 65 MB.
 const (
 	maxEvents = 200
 	maxInAll  = 100_000
 )
 
-// Journal remembers. Any goroutine may use it; it calls nothing but the clock and
-// shown.
+// Journal remembers events. Any goroutine may use it; it calls nothing but the clock and shown.
 type Journal struct {
 	now   func() time.Time
 	shown func(netip.Addr) string
 
 	mu     sync.Mutex
 	pages  map[string]*list.Element // of *page, by appointment
-	recent *list.List               // the one that was written last in front
+	recent *list.List               // the last one written to is in front
 	events int                      // on all pages
 }
 
-// page is what is known of one appointment.
+// page holds the events of one appointment.
 type page struct {
 	appointment string
 	until       time.Time
 	events      []Event
-	forgotten   int // events that made room
+	forgotten   int // events that were dropped to make room
 }
 
-// New returns an empty Journal. shown tells what of an address may be kept; nil: nothing.
+// New returns an empty Journal. shown returns the part of an address that may be kept; nil:
+// nothing.
 func New(now func() time.Time, shown func(netip.Addr) string) *Journal {
 	if shown == nil {
 		shown = func(netip.Addr) string { return "" }
@@ -48,8 +48,8 @@ func New(now func() time.Time, shown func(netip.Addr) string) *Journal {
 	return &Journal{now: now, shown: shown, pages: map[string]*list.Element{}, recent: list.New()}
 }
 
-// Begin remembers an appointment from now until then. Events of others are not kept:
-// begin where somebody has shown a right code.
+// Begin starts remembering an appointment, until the given time. Events of others are not kept:
+// call it when a client has shown a right code.
 func (j *Journal) Begin(id string, until time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -58,8 +58,8 @@ func (j *Journal) Begin(id string, until time.Time) {
 	}
 }
 
-// Note keeps what happens now, if the appointment is remembered. What happened before,
-// since the seat was last joined, is counted there.
+// Note records a current event if its appointment is remembered. A repetition since the seat was
+// last joined only raises a count.
 func (j *Journal) Note(id string, e Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -69,7 +69,7 @@ func (j *Journal) Note(id string, e Event) {
 	}
 	e.At = j.now()
 	if e.Unproven {
-		e.Method, e.Address = "", "" // whoever it was may say little
+		e.Method, e.Address = "", "" // an unproven sender may leave little
 	}
 	j.recent.MoveToFront(found)
 	p := found.Value.(*page)
@@ -87,7 +87,7 @@ func (j *Journal) Note(id string, e Event) {
 	}
 }
 
-// repeats counts an event where the same one stands, since the seat was joined.
+// repeats counts an event that is a repetition since the seat was joined.
 func (p *page) repeats(e Event) bool {
 	for i := len(p.events) - 1; i >= 0 && e.Kind != Joined; i-- {
 		switch before := &p.events[i]; {
@@ -102,13 +102,13 @@ func (p *page) repeats(e Event) bool {
 	return false
 }
 
-// alike reports whether events differ in nothing but their time and traffic.
+// alike reports whether events differ only in time and traffic.
 func (e Event) alike(other Event) bool {
 	e.At, e.Last, e.Times, e.Traffic = other.At, other.Last, other.Times, other.Traffic
 	return e == other
 }
 
-// Events returns what is remembered, in order, and how much was forgotten before that.
+// Events returns the remembered events in order, and how many earlier ones were forgotten.
 func (j *Journal) Events(id string) (events []Event, forgotten int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -119,7 +119,7 @@ func (j *Journal) Events(id string) (events []Event, forgotten int) {
 	return nil, 0
 }
 
-// Shown tells what of an address may be said.
+// Shown returns the part of an address that may be disclosed.
 func (j *Journal) Shown(client netip.Addr) string {
 	if !client.IsValid() {
 		return ""
@@ -127,7 +127,7 @@ func (j *Journal) Shown(client netip.Addr) string {
 	return j.shown(client)
 }
 
-// Sweep forgets the appointments whose time is over.
+// Sweep forgets appointments that are over.
 func (j *Journal) Sweep(now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 
 var day = time.Date(2026, 12, 1, 9, 0, 0, 0, time.UTC)
 
-// lab is a journal with a clock that every event moves by a second.
+// lab is a journal on a clock that every event advances by a second.
 func lab(shown func(netip.Addr) string) *Journal {
 	now := day
 	return New(func() time.Time { now = now.Add(time.Second); return now }, shown)
 }
 
-// kinds are the events of an appointment in short, with how often they came.
+// kinds summarizes an appointment's events, with counts.
 func (j *Journal) kinds(id string) (kinds []string) {
 	events, _ := j.Events(id)
 	for _, e := range events {
@@ -59,8 +59,8 @@ func TestRepeatedEventsAreCounted(t *testing.T) {
 	}
 }
 
-// TestStrangersWriteLittle: not to appointments that nobody has opened, not of seats that
-// there are not, and to others a few lines, whatever they vary.
+// TestStrangersWriteLittle: nothing to unopened appointments or for seats that do not exist, and
+// only a few lines to others, whatever they vary.
 func TestStrangersWriteLittle(t *testing.T) {
 	j := lab(func(a netip.Addr) string { return a.String() })
 	j.Begin("a", day.Add(time.Hour))
@@ -81,7 +81,7 @@ func TestStrangersWriteLittle(t *testing.T) {
 	}
 }
 
-// TestJournalIsBounded, for one appointment and in all, and is swept.
+// TestJournalIsBounded, per appointment and in total, and swept.
 func TestJournalIsBounded(t *testing.T) {
 	j := lab(nil)
 	j.Begin("a", day.Add(48*time.Hour))
@@ -116,7 +116,7 @@ func TestJournalIsBounded(t *testing.T) {
 	}
 }
 
-// TestAddressesAreKeptWhereTheyMayBe, and not otherwise.
+// TestAddressesAreKeptWhereTheyMayBe, and nowhere else.
 func TestAddressesAreKeptWhereTheyMayBe(t *testing.T) {
 	client := netip.MustParseAddr("198.51.100.1")
 	if got := lab(nil).Shown(client); got != "" {
