@@ -1,9 +1,9 @@
-// Package health answers two questions of whoever watches the appliance, each with
+// Package health answers two questions of those who watch the appliance, each with
 // 200 and "ok", or with 503 and a line for every reason why not:
 //
-//	/healthz   does the process get to its work? If not for long: restart it.
+//	/healthz   is the process working? If not for long: restart it.
 //	/readyz    would it take new calls? If not: send clients elsewhere, tell people.
-//	           If so, what somebody should look at all the same is a "warning:" below.
+//	           If so, whatever needs attention all the same follows as a "warning:".
 //
 // Anybody may ask, so reasons name no client, no file and no secret, and asking is
 // cheap.
@@ -15,23 +15,23 @@ import (
 	"strings"
 )
 
-// Check is one thing that must be right. Test returns what is wrong, in public words
-// and with a remedy, or nil. Any goroutine may call it at any time.
+// Check is one condition. Test returns what is wrong, in words fit for the public and with a
+// remedy, or nil. Any goroutine may call it at any time.
 type Check struct {
 	Name string // a label value of metrics: lower case, fixed
 	Test func() error
 }
 
-// Checks are what is asked. They do not change once somebody may ask.
+// Checks are the conditions. They do not change once requests are served.
 type Checks struct {
 	Alive []Check
-	Ready []Check // in addition to those
-	// Doubts need somebody, but send no client away.
+	Ready []Check // in addition to those for Alive
+	// Doubts need attention, but turn no client away.
 	Doubts []Check
 }
 
-// Patterns are the requests that Handler serves, as of [http.ServeMux]. Load balancers
-// also ask by OPTIONS.
+// Patterns are the requests that Handler serves, as [http.ServeMux] patterns. Load balancers also
+// use OPTIONS.
 var Patterns = []string{"GET /healthz", "OPTIONS /healthz", "GET /readyz", "OPTIONS /readyz"}
 
 // Handler serves Patterns, and HEAD as GET.
@@ -44,14 +44,13 @@ func (c *Checks) Handler() http.Handler {
 	return mux
 }
 
-// Options answers OPTIONS of what has GET: HAProxy checks / in this way unless it is told
-// otherwise.
+// Options answers OPTIONS on a path with GET, which is how HAProxy checks / by default.
 func Options(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Allow", Allow)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// Allow are the methods of what has GET, for the header of that name.
+// Allow is the value of the header Allow for a path with GET.
 const Allow = "GET, HEAD, OPTIONS"
 
 func answer(w http.ResponseWriter, doubts []Check, lists ...[]Check) {

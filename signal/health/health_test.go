@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestAnswers: a status that programs read and reasons that people read; what is alive
-// may still not be ready, what is not alive is not ready either.
+// TestAnswers: a status for programs and reasons for people. A live appliance may not be ready; one
+// that is not alive is not ready either.
 func TestAnswers(t *testing.T) {
 	var dead, full, doubt error
 	c := &Checks{
