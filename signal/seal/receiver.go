@@ -1,6 +1,6 @@
 package seal
 
-// Finding is what a receiver finds wrong with a message.
+// Finding is a receiver's objection to a message.
 type Finding string
 
 // The findings. Only with Missing is there a message, and it is right.
@@ -10,16 +10,15 @@ type Finding string
 // newer ones. A server that repeats or delays messages on purpose achieves no more than one
 // that drops them, since the receiver does not open them again.
 const (
-	Altered   Finding = "altered"   // it does not open for its place
-	Replayed  Finding = "replayed"  // its number came before
-	Reordered Finding = "reordered" // its number was skipped
-	Missing   Finding = "missing"   // numbers before it did not come
+	Altered   Finding = "altered"   // does not open in its place
+	Replayed  Finding = "replayed"  // number seen before
+	Reordered Finding = "reordered" // number was skipped earlier
+	Missing   Finding = "missing"   // numbers before it were skipped
 )
 
 func (f Finding) Error() string { return "a message was " + string(f) + " on its way" }
 
-// Receiver opens the messages to one client, and finds out what happened to them on their
-// way.
+// Receiver opens the messages to one client, and detects what happened to them on the way.
 type Receiver struct {
 	key                      RoomKey
 	appointment, seat, epoch string
@@ -28,13 +27,13 @@ type Receiver struct {
 
 type progress struct {
 	next    uint64
-	skipped map[uint64]bool // numbers below next that did not come
+	skipped map[uint64]bool // missing numbers below next
 }
 
-// maxSeq is the largest number of a message: JavaScript holds no larger one exactly.
+// maxSeq is the maximum number of a message: JavaScript cannot hold a larger one exactly.
 const maxSeq = 1<<53 - 1
 
-// maxSkipped is how many skipped numbers are remembered for each sender.
+// maxSkipped is how many skipped numbers are remembered per sender.
 const maxSkipped = 1024
 
 // NewReceiver returns the receiver of a seat's client.
@@ -42,7 +41,7 @@ func NewReceiver(key RoomKey, appointment, seat, epoch string) *Receiver {
 	return &Receiver{key, appointment, seat, epoch, map[string]*progress{}}
 }
 
-// Open opens the message that allegedly is the sender's, with that number.
+// Open opens a message that claims this sender and number.
 func (r *Receiver) Open(from, fromEpoch string, seq uint64, sealed []byte) (plain []byte, finding Finding) {
 	plain, err := r.key.Open(Place{
 		Appointment: r.appointment,

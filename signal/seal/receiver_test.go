@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestReceiverFindsTampering holds Receiver to the vectors, as the page is.
+// TestReceiverFindsTampering checks Receiver against the vectors, which also check the page.
 func TestReceiverFindsTampering(t *testing.T) {
 	text, err := os.ReadFile("../testdata/vectors.json")
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package seal is the encryption between the seats of an appointment. The server
-// carries what it makes and has no key.
+// carries the sealed texts and has no key.
 //
 // An appointment has one random room key. It is wrapped once for each seat, under
-// the seal key that follows from the seat's code, and lies on the server so. A
+// the seal key derived from the seat's code, and stored on the server that way. A
 // client that joined unwraps it and seals every message to its partner with it.
 //
 // Both are AES-256-GCM with a random nonce of 12 bytes in front, and additional
@@ -13,7 +13,7 @@
 //
 // An epoch is a random name that a client gives itself. Since a message names the
 // epochs of both ends and its number, a server that swaps, repeats, reorders or keeps
-// messages is found out by the receiver: see [Receiver].
+// messages is detected by the receiver: see [Receiver].
 package seal
 
 import (
@@ -34,9 +34,9 @@ func NewRoomKey() (key RoomKey) {
 	return key
 }
 
-// TestKey returns the room key of a test, in which no message is sealed: the SHA-256 of
-// the appliance's public key. Whoever has the test's code learns so, and from nobody on
-// the way, which certificate is the appliance's own.
+// TestKey returns the room key of a test, which seals no messages: the SHA-256 of the appliance's
+// public key. The holder of the test's code thus learns which certificate is the appliance's own,
+// safe from anybody on the way.
 func TestKey(publicKey []byte) (key RoomKey) {
 	copy(key[:], publicKey)
 	return key
@@ -49,8 +49,7 @@ func NewEpoch() string {
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// ErrOpen says that a text was not sealed for the place it was found in, or not
-// with this key.
+// ErrOpen reports that a text was not sealed for this place or not with this key.
 var ErrOpen = errors.New("not sealed with this key for this place: it was altered or moved on its way")
 
 // Wrap seals the room key for a seat.
@@ -71,7 +70,7 @@ func Unwrap(sealKey [32]byte, appointment, seat string, wrapped []byte) (key Roo
 	return key, nil
 }
 
-// Place is where a message belongs.
+// Place identifies where a message belongs.
 type Place struct {
 	Appointment        string
 	From, To           string // seats
@@ -84,7 +83,7 @@ func (key RoomKey) Seal(place Place, plain []byte) []byte {
 	return sealWith(key, plain, place.text())
 }
 
-// Open is the reverse of Seal. That Seq only grows is Receiver's to see to.
+// Open is the reverse of Seal. Receiver checks that Seq only grows.
 func (key RoomKey) Open(place Place, sealed []byte) ([]byte, error) {
 	return openWith(key, sealed, place.text())
 }
@@ -101,7 +100,7 @@ func (p Place) text() string {
 func GCM(key [32]byte) cipher.AEAD {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
-		panic(err) // 32 bytes are a key
+		panic(err) // 32 bytes is a valid key
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {

@@ -57,7 +57,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// TestMessagesOpenOnlyWhereTheyBelong: whatever a server changes is found out.
+// TestMessagesOpenOnlyWhereTheyBelong: any change by a server is detected.
 func TestMessagesOpenOnlyWhereTheyBelong(t *testing.T) {
 	key := NewRoomKey()
 	place := Place{"a", "doctor", "patient", NewEpoch(), NewEpoch(), 7}
