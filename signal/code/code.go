@@ -14,8 +14,8 @@
 //	seal key   = HKDF-Expand-SHA-256(root, "praxisrelay seal v1", 32 bytes)
 //	verifier   = SHA-256(join token)
 //
-// The server is shown the join token when a client joins. Whoever makes a code
-// registers the verifier, so that what is registered opens nothing.
+// The server sees the join token when a client joins. The maker of a code registers
+// the verifier, so the registered value opens nothing.
 package code
 
 import (
@@ -31,14 +31,14 @@ const (
 	length   = 12
 )
 
-// MinRounds and MaxRounds are the least and the most a served deployment stretches with. More
-// would keep a device busy for longer than anybody waits.
+// MinRounds and MaxRounds bound the rounds of a served deployment. More would keep a device busy
+// for longer than anybody waits.
 const (
 	MinRounds = 600_000
 	MaxRounds = 10_000_000
 )
 
-// Rounds is what a deployment stretches with unless said otherwise.
+// Rounds is the default number of rounds.
 const Rounds = 1_000_000
 
 // Code is a valid code. Its zero value is none.
@@ -83,13 +83,13 @@ func (c Code) Format() string {
 func (c Code) String() string   { return "[code]" }
 func (c Code) GoString() string { return "[code]" }
 
-// Keys are what a code leads to.
+// Keys are derived from a code.
 type Keys struct {
 	JoinToken [32]byte
 	SealKey   [32]byte
 }
 
-// Derive stretches a code. It takes some hundred milliseconds on purpose.
+// Derive stretches a code. It takes some hundred milliseconds by design.
 func (c Code) Derive(salt []byte, rounds int) (Keys, error) {
 	root, err := pbkdf2.Key(sha256.New, c.letters, salt, rounds, 32)
 	if err != nil {
@@ -109,7 +109,7 @@ func (c Code) Derive(salt []byte, rounds int) (Keys, error) {
 	return keys, nil
 }
 
-// Verifier returns what the server may know of the code from the start.
+// Verifier returns the part of the code that the server may know from the start.
 func (k Keys) Verifier() [32]byte { return Verifier(k.JoinToken) }
 
 // Verifier returns the verifier of a join token.

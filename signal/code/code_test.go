@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Vector is a row of ../testdata/vectors.json, which the page is held to as well.
+// Vector is a row of ../testdata/vectors.json, which also checks the page.
 type vector struct {
 	Typed     string `json:"typed"`
 	Letters   string `json:"letters"`

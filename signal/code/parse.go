@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// Parse reads a code as people type and paste it: with any dashes, spaces and invisible
-// characters, in a link, or in a text around it. The page reads the same (code.js).
+// Parse reads a code as people type and paste it: with any dashes, spaces and invisible characters,
+// in a link, or within a text. The page does the same (code.js).
 func Parse(text string) (Code, error) {
 	text = unescape(text)
 	found, mistyped := find(text)
@@ -31,9 +31,8 @@ func Parse(text string) (Code, error) {
 	return Code{}, fmt.Errorf("a code has %d letters, this has %d: check what was typed", length, len(letters))
 }
 
-// find returns the codes in a text: words in a row, with nothing but separators between
-// them, that spell one together. mistyped reports whether others would, but for the
-// check letter.
+// find returns the codes in a text: consecutive words, with only separators between them, that
+// together spell one. mistyped reports whether others would, except for the check letter.
 func find(text string) (codes []string, mistyped bool) {
 	for _, run := range strings.FieldsFunc(text, func(c rune) bool { return !inWord(c) && !separates(c) }) {
 		for words := strings.FieldsFunc(run, separates); len(words) > 0; {
@@ -59,8 +58,8 @@ func find(text string) (codes []string, mistyped bool) {
 	return codes, mistyped
 }
 
-// separates reports whether a character may stand between a code's letters: spaces,
-// dashes, and what is not visible.
+// separates reports whether a character may stand between a code's letters: a space, a dash, or an
+// invisible character.
 func separates(c rune) bool {
 	return unicode.In(c, unicode.Z, unicode.Pd, unicode.Cf, unicode.Cc) || strings.ContainsRune("\u02d7\u2043\u2212", c)
 }
@@ -76,11 +75,11 @@ func spells(word string) bool {
 
 var escapes = regexp.MustCompile(`(?:%[0-9A-Fa-f]{2})+`)
 
-// maxEscaped is how often a link may have been escaped: once by each program that
-// wrapped it in a link of its own.
+// maxEscaped is how often a link may have been escaped: once by each program that wrapped it in its
+// own link.
 const maxEscaped = 4
 
-// unescape undoes what links do to characters.
+// unescape undoes the escaping of characters in links.
 func unescape(text string) string {
 	for range maxEscaped {
 		text = escapes.ReplaceAllStringFunc(text, func(run string) string {
