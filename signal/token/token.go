@@ -1,8 +1,8 @@
 // Package token makes and reads the access tokens of the admin API.
 //
 // A token is prx_<id>_<secret>: the id is public and names it in lists, the secret
-// is 256 random bits. The server keeps the secret's SHA-256; nothing that can be
-// guessed needs stretching here.
+// is 256 random bits. The server keeps the secret's SHA-256; it needs no
+// stretching, since it cannot be guessed.
 package token
 
 import (
@@ -17,31 +17,31 @@ import (
 	"time"
 )
 
-// Scope is something that a token allows.
+// Scope is a permission of a token.
 type Scope string
 
 // The scopes.
 const (
-	Appointments     Scope = "appointments"      // all that is done with appointments
+	Appointments     Scope = "appointments"      // everything about appointments
 	ReadAppointments Scope = "appointments:read" // to look at them; part of the former
 )
 
-// Token is what the server keeps of a token.
+// Token is the server's record of a token.
 type Token struct {
 	ID      string    `json:"id"`
 	Hash    [32]byte  `json:"hash"` // SHA-256 of the secret
 	Scopes  []Scope   `json:"scopes"`
 	Label   string    `json:"label,omitempty"`
 	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitzero"` // zero: when it is revoked
+	Expires time.Time `json:"expires,omitzero"` // zero: valid until revoked
 }
 
 const prefix = "prx"
 
 var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// New returns a token and its text, which nobody can make again. Without expires it is
-// valid until it is revoked.
+// New returns a token and its text, which cannot be recovered later. Without expires it is valid
+// until it is revoked.
 func New(label string, scopes []Scope, now time.Time, expires *time.Time) (t Token, text string, err error) {
 	var id [8]byte
 	var secret [32]byte
@@ -74,7 +74,7 @@ func (t Token) validate() error {
 	return nil
 }
 
-// Parse reads a token's text. It says nothing about whether there is such a token.
+// Parse reads a token's text. It does not check whether the token exists.
 func Parse(text string) (id string, secret [32]byte, ok bool) {
 	kind, rest, _ := strings.Cut(text, "_")
 	id, encoded, _ := strings.Cut(rest, "_")
@@ -86,8 +86,8 @@ func Parse(text string) (id string, secret [32]byte, ok bool) {
 	return id, [32]byte(raw), true
 }
 
-// Opens reports whether the secret is the token's, and the token not over. It takes
-// the same time for every secret.
+// Opens reports whether the secret is the token's and the token is still valid. It takes the same
+// time for every secret.
 func (t Token) Opens(secret [32]byte, now time.Time) bool {
 	hash := sha256.Sum256(secret[:])
 	return subtle.ConstantTimeCompare(hash[:], t.Hash[:]) == 1 && !t.Over(now)
