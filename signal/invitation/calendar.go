@@ -7,17 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// eventLength is how long the consultation takes in a calendar. Nobody has said how long it
-// will, and the 24 hours of its code would fill the calendar; but an event without an end
-// takes no time (RFC 5545, section 3.6.1), and programs show it as nothing or refuse it. Half
-// an hour is what calendars give an event that somebody makes by hand.
+// eventLength is the length of the consultation in a calendar. The real one is unknown, and the 24
+// hours of its code would fill the calendar; but an event without an end takes no time (RFC 5545,
+// section 3.6.1), and programs show nothing for it or refuse it. Half an hour is what calendars
+// give an event made by hand.
 const eventLength = 30 * time.Minute
 
-// calendar returns the invitation as a calendar of one event (RFC 5545).
-//
-// Its end is a DTEND, since not every program reads a DURATION, and its times are UTC, which
-// needs no VTIMEZONE. It is private, so that those with whom a calendar is shared do not read
-// the code.
+// calendar returns the invitation as a calendar with one event (RFC 5545). Its end is a DTEND,
+// since not every program reads a DURATION, and its times are UTC, which needs no VTIMEZONE. It is
+// private, so that people who share the calendar cannot read the code.
 func (i Invitation) calendar(now time.Time) []byte {
 	const utc = "20060102T150405Z"
 	var c calendarWriter
@@ -37,11 +35,11 @@ func (i Invitation) calendar(now time.Time) []byte {
 	return c.Bytes()
 }
 
-// escapeText writes a value of the type TEXT (RFC 5545, section 3.3.11).
+// escapeText escapes a value of the type TEXT (RFC 5545, section 3.3.11).
 var escapeText = strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\r\n", `\n`, "\n", `\n`).Replace
 
-// calendarWriter writes content lines, folded where they have more than 75 octets but
-// never within a character (RFC 5545, section 3.1).
+// calendarWriter writes content lines, folded at 75 octets but never within a character (RFC 5545,
+// section 3.1).
 type calendarWriter struct{ bytes.Buffer }
 
 func (c *calendarWriter) line(name, value string) {

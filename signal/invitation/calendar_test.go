@@ -14,7 +14,7 @@ import (
 
 var stamp = time.Date(2026, 11, 24, 4, 20, 30, 0, time.FixedZone("", 3600))
 
-// TestCalendar: an independent parser finds what was meant.
+// TestCalendar: an independent parser finds the intended values.
 func TestCalendar(t *testing.T) {
 	for _, language := range []lang.Language{lang.German, lang.English} {
 		for _, i := range sample(t, "2026-12-01 10:00", "Europe/Berlin", language) {
@@ -51,7 +51,7 @@ func TestCalendar(t *testing.T) {
 	}
 }
 
-// checkLines holds a calendar against RFC 5545, section 3.1.
+// checkLines checks a calendar's lines against RFC 5545, section 3.1.
 func checkLines(t *testing.T, text []byte) {
 	t.Helper()
 	rest, ended := bytes.CutSuffix(text, []byte("\r\n"))
@@ -65,8 +65,8 @@ func checkLines(t *testing.T, text []byte) {
 	}
 }
 
-// TestCalendarLines: lines of every length around the fold, of characters of every
-// width, come back as they were.
+// TestCalendarLines: lines of every length around the fold, with characters of every width, survive
+// unchanged.
 func TestCalendarLines(t *testing.T) {
 	for _, character := range []string{"x", "ü", "€", "😀"} {
 		for length := range 160 {

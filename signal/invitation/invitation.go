@@ -1,10 +1,9 @@
-// Package invitation writes what a practice gives to the two sides of an appointment:
-// a text, a calendar entry, a QR code and a page to print. It reads the list that a
-// day's appointments are made from, and writes the list of what was made.
+// Package invitation writes what a practice gives to the two sides of an appointment: a text, a
+// calendar entry, a QR code and a page to print. It reads the list of a day's appointments to be
+// made, and writes the list of those made.
 //
-// Nothing here is sent anywhere. Everything that is written holds a code, which opens
-// the appointment: it belongs to its recipient alone. In links the code stands behind
-// the #, which browsers send to nobody.
+// Nothing here is sent anywhere. Every file written holds a code, which opens the appointment: it
+// is for its recipient only. In links the code follows the #, which browsers send to nobody.
 package invitation
 
 import (
@@ -17,17 +16,17 @@ import (
 	"praxisrelay/signal/admin/adminclient"
 )
 
-// Invitation is what one seat of an appointment is told.
+// Invitation is the information for one seat of an appointment.
 type Invitation struct {
 	Appointment string // its id
 	Seat        adminclient.CreatedSeat
 	Opens       time.Time
 	Closes      time.Time
 	Language    lang.Language
-	Zone        *time.Location // of the times that people read
+	Zone        *time.Location // for times shown to people
 }
 
-// For returns an appointment's invitations, one a seat.
+// For returns an appointment's invitations, one per seat.
 func For(a adminclient.Created, language lang.Language, zone *time.Location) []Invitation {
 	var list []Invitation
 	for _, seat := range a.Seats {
@@ -36,10 +35,10 @@ func For(a adminclient.Created, language lang.Language, zone *time.Location) []I
 	return list
 }
 
-// Formats are what an invitation can be written as. Each is its file's extension too.
+// Formats are the formats of an invitation. Each is also its file's extension.
 var Formats = []string{"txt", "ics", "svg", "html"}
 
-// CheckFormats refuses what is not one of Formats.
+// CheckFormats refuses anything not in Formats.
 func CheckFormats(formats []string) error {
 	for _, format := range formats {
 		if !slices.Contains(Formats, format) {
@@ -74,10 +73,10 @@ func (i Invitation) Render(format string, now time.Time) ([]byte, error) {
 	return nil, CheckFormats([]string{format})
 }
 
-// fact is a line of the invitation: what it tells, and that.
+// fact is a labeled line of the invitation.
 type fact struct{ Name, Value string }
 
-// facts are the lines that differ from invitation to invitation.
+// facts returns the lines that differ between invitations.
 func (i Invitation) facts() []fact {
 	w := i.words()
 	return []fact{
@@ -88,15 +87,14 @@ func (i Invitation) facts() []fact {
 	}
 }
 
-// advice are the sentences that are the same in all.
+// advice returns the sentences that are the same in all.
 func (i Invitation) advice() []string {
 	w := i.words()
 	page, _, _ := strings.Cut(i.Seat.Link, "#")
 	return []string{fmt.Sprintf(w.join, page), w.again, w.needed, w.secret}
 }
 
-// Text returns the invitation as plain text, a line for each paragraph: mail programs
-// break them themselves.
+// Text returns the invitation as plain text, with a line per paragraph: mail programs wrap them.
 func (i Invitation) Text() string {
 	var b strings.Builder
 	b.WriteString(i.words().heading[i.Seat.Name] + "\n\n")

@@ -78,7 +78,7 @@ The code and the link are confidential and meant for you alone: whoever knows th
 	}
 }
 
-// TestTextTellsLocalTimes: whatever the server's zone is, and on either side of a switch.
+// TestTextTellsLocalTimes, whatever the server's zone is, and on either side of a switch.
 func TestTextTellsLocalTimes(t *testing.T) {
 	newYork, err := time.LoadLocation("America/New_York")
 	if err != nil {

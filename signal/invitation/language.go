@@ -9,7 +9,7 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// words are a language's part of an invitation.
+// words is a language's vocabulary for invitations.
 type words struct {
 	title                     string            // for calendars
 	heading                   map[string]string // by seat
@@ -28,7 +28,7 @@ type words struct {
 
 func (i Invitation) words() words { return languages[i.Language] }
 
-// when writes a time as people do, with the zone's name at that time.
+// when formats a time for people, with the zone's name at that time.
 func (i Invitation) when(t time.Time) string {
 	t, w := t.In(i.Zone), i.words()
 	zone, _ := t.Zone()
@@ -36,7 +36,7 @@ func (i Invitation) when(t time.Time) string {
 		zone = local
 	}
 	if strings.HasPrefix(zone, "+") || strings.HasPrefix(zone, "-") {
-		zone = "UTC" + zone // where a zone has no name its abbreviation is its offset
+		zone = "UTC" + zone // a zone without a name is abbreviated by its offset
 	}
 	return fmt.Sprintf(w.when, w.weekdays[t.Weekday()], t.Day(), w.months[t.Month()], t.Year(), t.Hour(), t.Minute(), zone)
 }

@@ -14,13 +14,13 @@ import (
 	"praxisrelay/signal/appointment"
 )
 
-// MaxRows is how many appointments are made at once, at most.
+// MaxRows is the maximum number of appointments made at once.
 const MaxRows = 1000
 
-// List is what appointments are made from.
+// List is a list of appointments to be made.
 type List struct {
 	Rows  []Row
-	Comma rune // what separates its columns: a comma, a semicolon as in German spreadsheets, a tab or a bar
+	Comma rune // the column separator: a comma, a semicolon as in German spreadsheets, a tab or a bar
 }
 
 // Row is an appointment to be made.
@@ -30,20 +30,20 @@ type Row struct {
 	Ref   string // the caller's own reference, or empty
 }
 
-// ReadList reads a CSV list with the column start, as [appointment.ParseStart] takes
-// it, and if wanted ref. The error names every bad line, and repeats nothing of it: who
-// took the wrong columns may have a patient's name there.
+// ReadList reads a CSV list with the column start, as [appointment.ParseStart] takes it, and
+// optionally ref. The error names every bad line but quotes none: a wrong column may hold a
+// patient's name.
 func ReadList(r io.Reader, zone string, now time.Time) (List, error) {
 	lines, err := readLines(r)
 	if err != nil {
 		return List{}, err
 	}
 	list := List{Comma: ','}
-	var separator string // as a line says
+	var separator string // from a line that names it
 	var columns []string
 	var problems []error
-	// No value may have line breaks, so each line stands for itself, and a stray quote
-	// spoils no other.
+	// No value may have line breaks, so each line is parsed separately, and a stray quote spoils no
+	// other.
 	for i, line := range lines {
 		number := i + 1
 		if strings.Trim(line, " \t,;|\"") == "" {
@@ -61,7 +61,7 @@ func ReadList(r io.Reader, zone string, now time.Time) (List, error) {
 		case err != nil:
 		case columns == nil:
 			if columns, err = readHeader(fields); err != nil {
-				return List{}, fmt.Errorf("line %d: %w", number, err) // the others mean nothing without it
+				return List{}, fmt.Errorf("line %d: %w", number, err) // without it the rest means nothing
 			}
 			continue
 		case len(list.Rows) == MaxRows:
@@ -95,7 +95,7 @@ func splitLine(line string, comma rune) ([]string, error) {
 	for i := range fields {
 		fields[i] = strings.TrimSpace(fields[i])
 	}
-	// Spreadsheets save columns that are empty, and leave them out again some rows below.
+	// Spreadsheets save empty columns, and omit them again some rows below.
 	for len(fields) > 1 && fields[len(fields)-1] == "" {
 		fields = fields[:len(fields)-1]
 	}
@@ -138,13 +138,13 @@ func readRow(columns, fields []string, zone string, now time.Time) (row Row, err
 		err = errors.Join(err, problem)
 	}
 	if err != nil {
-		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) // a line's mistakes on one line
+		err = errors.New(strings.ReplaceAll(err.Error(), "\n", "; ")) // a line's mistakes, joined on one line
 	}
 	return row, err
 }
 
-// ListWriter writes what was made as CSV, each row at once: no code is lost when a
-// later one fails. No value begins with what spreadsheets take for a formula.
+// ListWriter writes the results as CSV, each row at once: no code is lost when a later one fails.
+// No value begins with a character that starts a formula in spreadsheets.
 type ListWriter struct {
 	csv     *csv.Writer
 	zone    *time.Location

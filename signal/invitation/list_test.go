@@ -52,7 +52,7 @@ func TestReadList(t *testing.T) {
 	}
 }
 
-// utf16le writes a text as Excel does that is saved as "Unicode text".
+// utf16le encodes a text as Excel's "Unicode text" does.
 func utf16le(text string) string {
 	var b []byte
 	for _, unit := range utf16.Encode([]rune(text)) {
@@ -118,8 +118,8 @@ func TestListWriter(t *testing.T) {
 	}
 }
 
-// FuzzReadList: whatever stands in a list, its rows can be made and written, and no
-// value is a formula.
+// FuzzReadList: whatever a list contains, its rows can be made and written, and no value is a
+// formula.
 func FuzzReadList(f *testing.F) {
 	for _, seed := range []string{
 		"start,ref\n2026-12-01 10:00,room-3\n", "\ufeffstart;ref\r\nnow;\r\n", "ref,start\n\"a\",\"now\"\n", "start\n\"", "start,ref\nnow,=1+1\nnow,-1\n",

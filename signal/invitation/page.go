@@ -13,7 +13,7 @@ var pageSource string
 
 var pageTemplate = template.Must(template.New("page.html").Parse(pageSource))
 
-// page returns a sheet to print, with everything in it and nothing to load.
+// page returns a self-contained sheet to print, which loads nothing.
 func (i Invitation) page(qr QR) ([]byte, error) {
 	var b bytes.Buffer
 	facts := i.facts()

@@ -8,7 +8,7 @@ import (
 	"praxisrelay/config/lang"
 )
 
-// TestPage: everything that the text says is on the sheet, and nothing is loaded.
+// TestPage: the sheet has everything that the text has, and loads nothing.
 func TestPage(t *testing.T) {
 	for _, i := range sample(t, "2026-12-01 10:00", "Europe/Berlin", lang.German) {
 		qr, err := NewQR(i.Seat.Link)

@@ -10,11 +10,11 @@ import (
 // quiet is the margin in modules that a QR code needs (ISO/IEC 18004).
 const quiet = 4
 
-// QR is a QR code. Its zero value is none.
+// QR is a QR code. Its zero value is not a code.
 type QR struct{ code *qr.Code }
 
-// NewQR returns the QR code of a link. With its correction of 15 % it can be read
-// where paper is creased or a screen reflects.
+// NewQR returns the QR code of a link. Its error correction of 15 % keeps it readable on creased
+// paper or a screen with reflections.
 func NewQR(link string) (QR, error) {
 	code, err := qr.Encode(link, qr.M)
 	if err != nil {
@@ -23,13 +23,13 @@ func NewQR(link string) (QR, error) {
 	return QR{code}, nil
 }
 
-// size is the width and height in modules, with the margin.
+// size returns the width and height in modules, margin included.
 func (q QR) size() int { return q.code.Size + 2*quiet }
 
 // black reports whether a module is black; the margin is not.
 func (q QR) black(x, y int) bool { return q.code.Black(x-quiet, y-quiet) }
 
-// SVG returns the code as an image that scales, a module a unit wide.
+// SVG returns the code as a scalable image, one unit per module.
 func (q QR) SVG() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %[1]d" shape-rendering="crispEdges">`, q.size())
@@ -50,9 +50,8 @@ func (q QR) SVG() string {
 	return b.String()
 }
 
-// Terminal returns the code in half blocks, two modules above each other a character.
-// It sets both colours to those that no theme changes, so that it can be read on dark
-// and on light backgrounds.
+// Terminal returns the code in half blocks, two stacked modules per character. It sets both colors
+// to ones that no theme changes, so that it is readable on dark and light backgrounds.
 func (q QR) Terminal() string {
 	const blackOnWhite, reset = "\x1b[38;5;16;48;5;231m", "\x1b[0m"
 	var b strings.Builder

@@ -13,7 +13,7 @@ import (
 	"github.com/makiuchi-d/gozxing/qrcode"
 )
 
-// read reads a QR code as a phone does: in an image, without being told where it is.
+// read finds and reads a QR code in an image, as a phone does.
 func read(t *testing.T, picture image.Image) string {
 	t.Helper()
 	bitmap, err := gozxing.NewBinaryBitmapFromImage(picture)
@@ -27,7 +27,7 @@ func read(t *testing.T, picture image.Image) string {
 	return result.GetText()
 }
 
-// canvas paints modules of four pixels on a coloured background.
+// canvas paints modules of four pixels on a colored background.
 type canvas struct{ *image.RGBA }
 
 func newCanvas(width, height int, background color.Color) canvas {
@@ -46,7 +46,7 @@ var links = []string{
 	"https://video-consultation.hospital-with-a-long-name.example.org:8443/#KTRW-BZMF-QHDF",
 }
 
-// TestSVGCanBeRead: the image, drawn from what stands in it, is the link.
+// TestSVGCanBeRead: the image, drawn from its source, reads as the link.
 func TestSVGCanBeRead(t *testing.T) {
 	for _, link := range links {
 		qr, err := NewQR(link)
