@@ -1,10 +1,10 @@
 // Package admin is the admin API: on a socket for the commands, which may do everything,
 // and over the network for other programs, each with a token.
 //
-//	server.go       what it is made of
+//	server.go       the server and its options
 //	routes.go       its requests
 //	bearer.go       the tokens that they show
-//	problem.go      what is refused, and how that is told
+//	problem.go      refusals, and how they are answered
 //	idempotency.go  requests that may be repeated
 //	stretch.go      how many codes are made at once
 //	steady.go       answers that take as long as they are read
