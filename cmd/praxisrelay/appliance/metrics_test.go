@@ -140,7 +140,7 @@ func TestMonitoringNamesEveryMetric(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if string(text) != want {
-		t.Errorf("%s is stale: run go test ./cmd/praxisrelay -run %s -update-monitoring", file, t.Name())
+		t.Errorf("%s is stale: run go test -run %s ./cmd/praxisrelay/appliance -update-monitoring", file, t.Name())
 	}
 }
 
