@@ -161,7 +161,7 @@ var checkTexts = struct {
 		check.NotAppliance: {"etwas anderes als der Server antwortet",
 			"something other than the appliance answers"},
 		check.CodeRefused: {"der Code wird nicht angenommen", "the code is not accepted"},
-		check.NotAdmitted: {"der Platz wartet auf den Arzt; nehmen Sie einen Test-Code",
+		check.NotAdmitted: {"der Platz wartet auf den Arzt; nehmen Sie einen Testcode",
 			"the seat is waiting for the doctor: use a test code"},
 		check.NoUpgrade:    {"nicht durchgelassen", "not let through"},
 		check.RelayRefused: {"vom Server abgelehnt", "refused by the relay"},
